@@ -1,0 +1,14 @@
+# Installs the library as the CMake package tapir (tapir::tapir) and as the pkg-config module tapir.
+include(CMakePackageConfigHelpers)
+
+install(TARGETS tapir EXPORT tapirTargets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(DIRECTORY include/tapir DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+install(EXPORT tapirTargets NAMESPACE tapir:: DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/tapir)
+
+configure_package_config_file(cmake/tapirConfig.cmake.in ${PROJECT_BINARY_DIR}/tapirConfig.cmake
+                              INSTALL_DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/tapir)
+write_basic_package_version_file(${PROJECT_BINARY_DIR}/tapirConfigVersion.cmake COMPATIBILITY SameMinorVersion)
+configure_file(cmake/tapir.pc.in ${PROJECT_BINARY_DIR}/tapir.pc @ONLY)
+install(FILES ${PROJECT_BINARY_DIR}/tapirConfig.cmake ${PROJECT_BINARY_DIR}/tapirConfigVersion.cmake
+        DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/tapir)
+install(FILES ${PROJECT_BINARY_DIR}/tapir.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)

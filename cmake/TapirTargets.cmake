@@ -1,0 +1,52 @@
+# What every target of the project has in common, and the three kinds of target there are.
+
+include(GNUInstallDirs)
+
+find_program(CCACHE ccache)
+if(CCACHE AND PROJECT_IS_TOP_LEVEL)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE})
+endif()
+
+add_library(tapir_flags INTERFACE)
+target_include_directories(tapir_flags INTERFACE ${PROJECT_SOURCE_DIR}/include)
+target_compile_options(tapir_flags INTERFACE -Wall -Wextra -Wconversion -Werror)
+if(TAPIR_SANITIZE)
+  target_compile_options(tapir_flags INTERFACE -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  target_link_options(tapir_flags INTERFACE -fsanitize=address,undefined)
+endif()
+if(TAPIR_FUZZERS)
+  target_compile_options(tapir_flags INTERFACE -fsanitize=fuzzer-no-link)
+endif()
+
+# tapir_layer(core SOURCES a.cpp ... [USES other_layer ...] [LIBRARIES lib ...]): one folder of src/. USES names the layers below.
+function(tapir_layer name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;USES;LIBRARIES" ${ARGN})
+  add_library(tapir_${name} STATIC ${ARG_SOURCES})
+  set_target_properties(tapir_${name} PROPERTIES POSITION_INDEPENDENT_CODE ON)
+  target_link_libraries(tapir_${name} PUBLIC tapir_flags PRIVATE ${ARG_LIBRARIES})
+  foreach(below IN LISTS ARG_USES)
+    target_link_libraries(tapir_${name} PUBLIC tapir_${below})
+  endforeach()
+  set_property(GLOBAL APPEND PROPERTY TAPIR_LAYERS tapir_${name})
+endfunction()
+
+# tapir_test(unit_arp SOURCES a.cpp ... [LINKS target ...] [LABELS label ...]): one executable of Catch2 tests, one CTest test.
+# An executable that exits with 77 is reported as skipped.
+function(tapir_test name)
+  cmake_parse_arguments(ARG "" "TIMEOUT" "SOURCES;LINKS;LABELS" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE ${ARG_LINKS} tapir_test_main)
+  target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
+  add_test(NAME ${name} COMMAND ${name})
+  if(NOT ARG_TIMEOUT)
+    set(ARG_TIMEOUT 300)
+  endif()
+  set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABELS}" SKIP_RETURN_CODE 77 TIMEOUT ${ARG_TIMEOUT})
+endfunction()
+
+# tapir_example(host SOURCES host.cpp ...): one program of examples/.
+function(tapir_example name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;LINKS" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE tapir_flags tapir::tapir ${ARG_LINKS})
+endfunction()

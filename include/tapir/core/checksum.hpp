@@ -1,0 +1,45 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+namespace tapir {
+
+class Packet;
+
+/// The Internet checksum (RFC 1071): the one's complement of the one's complement sum of 16-bit words. Bytes may be added in pieces
+/// of any length, odd ones too; the sum goes on where the last piece ended.
+class InternetChecksum {
+ public:
+  /// Adds bytes as they stand on the wire.
+  void add(std::span<const std::byte> bytes) noexcept;
+  /// Adds one 16-bit word, given in the host's terms. Only between pieces of even length.
+  void add_word(std::uint16_t word) noexcept { sum_ += word; }
+  /// Adds a 32-bit value as two words.
+  void add_long(std::uint32_t value) noexcept { sum_ += (value >> 16U) + (value & 0xffffU); }
+
+  /// The sum folded to 16 bits, not complemented: what a pseudo-header leaves in the field for a link to complete.
+  [[nodiscard]] std::uint16_t folded() const noexcept;
+  /// The checksum as it goes into the header. 0 when the bytes added include a correct checksum.
+  [[nodiscard]] std::uint16_t value() const noexcept { return static_cast<std::uint16_t>(~folded()); }
+
+ private:
+  std::uint64_t sum_ = 0;
+  bool odd_ = false;  ///< the last piece ended in the middle of a word
+};
+
+/// The sum over `packet` from `offset` bytes after its front to its end, added to `sum`.
+void add_packet(InternetChecksum& sum, const Packet& packet, std::size_t offset = 0) noexcept;
+
+/// RFC 1624 equation 3: the checksum after one 16-bit word changed from `before` to `after`.
+[[nodiscard]] constexpr std::uint16_t update_checksum(std::uint16_t checksum, std::uint16_t before, std::uint16_t after) noexcept {
+  std::uint32_t sum = static_cast<std::uint16_t>(~checksum);
+  sum += static_cast<std::uint16_t>(~before);
+  sum += after;
+  sum = (sum & 0xffffU) + (sum >> 16U);
+  sum = (sum & 0xffffU) + (sum >> 16U);
+  return static_cast<std::uint16_t>(~sum);
+}
+
+}  // namespace tapir

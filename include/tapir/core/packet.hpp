@@ -1,0 +1,177 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <optional>
+#include <span>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <tapir/core/packet_pool.hpp>
+#include <tapir/core/time.hpp>
+
+namespace tapir {
+
+/// A struct that is its own wire image: one memcpy reads or writes it.
+template <class H>
+concept WireHeader = std::is_trivially_copyable_v<H> && alignof(H) == 1;
+
+/// What is known of the transport checksum in a packet.
+enum class ChecksumState : std::uint8_t {
+  unverified,  ///< as it came off the wire: the transport checks it. On the way down: complete
+  verified,    ///< the device vouches for it
+  partial,     ///< the field holds the pseudo-header's sum only; whoever puts the packet on a wire completes it
+};
+
+/// How a super-segment is cut into the packets that a wire carries.
+enum class GsoKind : std::uint8_t {
+  none,
+  tcp4,  ///< TCP over IPv4: `gso_size` is the MSS
+};
+
+/// What travels with a packet beside its bytes.
+struct PacketMeta {
+  TimePoint ingress{};         ///< when the link received it
+  std::int32_t network = 0;    ///< where the network header starts, in bytes from the packet's front; negative once trimmed off
+  std::int32_t transport = 0;  ///< where the transport header starts, likewise
+  ChecksumState checksum = ChecksumState::unverified;
+  GsoKind gso = GsoKind::none;
+  std::uint16_t gso_size = 0;         ///< payload bytes in each packet but the last; 0 without gso
+  std::uint16_t checksum_offset = 0;  ///< for ChecksumState::partial: the field's distance from the transport header's start
+};
+
+/// The list of payload slices: a few inline, more on the heap (only reassembled datagrams have more).
+class SliceList {
+ public:
+  static constexpr std::size_t inline_capacity = 4;
+
+  [[nodiscard]] std::size_t size() const noexcept { return count_; }
+  [[nodiscard]] bool empty() const noexcept { return count_ == 0; }
+  [[nodiscard]] Slice& operator[](std::size_t i) noexcept { return i < inline_capacity ? near_[i] : far_[i - inline_capacity]; }
+  [[nodiscard]] const Slice& operator[](std::size_t i) const noexcept { return i < inline_capacity ? near_[i] : far_[i - inline_capacity]; }
+  void push_back(Slice slice);
+  void push_front(Slice slice);
+  void pop_front() noexcept;
+  void pop_back() noexcept;
+
+ private:
+  std::array<Slice, inline_capacity> near_;
+  std::vector<Slice> far_;
+  std::size_t count_ = 0;
+};
+
+/// One packet on its way through the stack: a head slab in which headers are prepended, then shared payload slices. Move-only; payload
+/// bytes are never copied by a layer. A moved-from packet is empty and may only be destroyed or assigned.
+///
+/// The front of a packet is the current layer's first byte: going down each layer prepends its header, going up each trims its own off.
+class Packet {
+ public:
+  /// Room for 12 virtio + 14 Ethernet + 60 IPv4 + 60 TCP bytes in front.
+  static constexpr std::size_t headroom = 160;
+
+  /// An empty packet with headroom and no more than `tailroom` bytes to append_copy() without a further slab.
+  explicit Packet(PacketPool& pool, std::size_t tailroom = 0);
+  /// A packet whose bytes are [begin, begin + size) of `slab`, as a link received them. What lies before `begin` is headroom.
+  Packet(PacketPool& pool, SlabRef slab, std::size_t begin, std::size_t size);
+  Packet(Packet&& other) noexcept;
+  Packet& operator=(Packet&& other) noexcept;
+  Packet(const Packet&) = delete;
+  Packet& operator=(const Packet&) = delete;
+  ~Packet() = default;
+
+  /// A second packet over the same bytes. Both may be trimmed; the first to prepend gets a head of its own.
+  [[nodiscard]] Packet share() const;
+
+  [[nodiscard]] std::size_t size() const noexcept { return head_size() + tail_size_; }
+  [[nodiscard]] bool empty() const noexcept { return size() == 0; }
+  [[nodiscard]] PacketPool& pool() const noexcept { return *pool_; }
+
+  /// A copy of the header that starts `offset` bytes after the front, or nullopt when the packet ends before it does.
+  template <WireHeader H>
+  [[nodiscard]] std::optional<H> peek(std::size_t offset = 0) const noexcept {
+    H header;
+    if (!copy_out(offset, std::as_writable_bytes(std::span{&header, 1}))) return std::nullopt;
+    return header;
+  }
+  /// Copies bytes from `offset` on; false, and nothing copied, when the packet is too short.
+  [[nodiscard]] bool copy_out(std::size_t offset, std::span<std::byte> into) const noexcept;
+
+  /// Puts `header` in front.
+  template <WireHeader H>
+  void prepend(const H& header) {
+    std::memcpy(prepend_room(sizeof(H)).data(), &header, sizeof(H));
+  }
+  /// Puts `bytes` in front.
+  void prepend_bytes(std::span<const std::byte> bytes);
+  /// `size` bytes of unspecified contents in front, to be written by the caller.
+  [[nodiscard]] std::span<std::byte> prepend_room(std::size_t size);
+
+  /// Overwrites bytes from `offset` on; false, and nothing written, when the packet is too short. Shared bytes are copied first.
+  bool overwrite(std::size_t offset, std::span<const std::byte> bytes);
+  template <WireHeader H>
+  bool overwrite(std::size_t offset, const H& header) {
+    return overwrite(offset, std::as_bytes(std::span{&header, 1}));
+  }
+
+  /// Adds shared bytes at the end.
+  void append(Slice slice);
+  /// Adds a copy of `bytes` at the end.
+  void append_copy(std::span<const std::byte> bytes);
+  /// Adds another packet's bytes at the end.
+  void append(Packet&& other);
+  /// Adds `count` zero bytes at the end: the padding of a short frame.
+  void append_zeros(std::size_t count);
+
+  /// Takes bytes off the front, at most all.
+  void trim_front(std::size_t count) noexcept;
+  /// Keeps the first `size` bytes.
+  void truncate(std::size_t size) noexcept;
+  /// Takes back `count` bytes that trim_front() took off; false when they are no longer there.
+  [[nodiscard]] bool restore_front(std::size_t count) noexcept;
+
+  /// The bytes in order, as contiguous runs: what one writev takes.
+  template <class Visitor>
+  void for_each_chunk(Visitor&& visit) const {
+    if (head_size() > 0) visit(std::span<const std::byte>{head_.bytes().subspan(begin_, head_size())});
+    for (std::size_t i = 0; i < slices_.size(); ++i) visit(slices_[i].bytes());
+  }
+  /// The bytes in order, as slices that keep them alive.
+  template <class Visitor>
+  void for_each_slice(Visitor&& visit) const {
+    if (head_size() > 0) visit(Slice{head_, begin_, head_size()});
+    for (std::size_t i = 0; i < slices_.size(); ++i) visit(slices_[i]);
+  }
+  /// The contiguous bytes at the front: the headers, on a packet going down.
+  [[nodiscard]] std::span<const std::byte> front() const noexcept;
+  /// All bytes, copied. For tests, captures and other slow paths.
+  [[nodiscard]] std::vector<std::byte> bytes() const;
+
+  /// Declares that the network header starts at the front, and keeps that true through later prepends and trims.
+  void mark_network() noexcept { meta_.network = 0; }
+  /// Likewise for the transport header.
+  void mark_transport() noexcept { meta_.transport = 0; }
+  [[nodiscard]] PacketMeta& meta() noexcept { return meta_; }
+  [[nodiscard]] const PacketMeta& meta() const noexcept { return meta_; }
+
+ private:
+  [[nodiscard]] std::size_t head_size() const noexcept { return end_ - begin_; }
+  void shift_marks(std::int32_t by) noexcept {
+    meta_.network += by;
+    meta_.transport += by;
+  }
+  void gather_head(std::size_t size);
+
+  PacketPool* pool_;
+  SlabRef head_;
+  std::uint32_t floor_ = 0;  ///< bytes in [floor_, begin_) were trimmed off and are still there
+  std::uint32_t begin_ = 0;
+  std::uint32_t end_ = 0;
+  SliceList slices_;
+  std::size_t tail_size_ = 0;  ///< bytes in slices_
+  PacketMeta meta_;
+};
+
+}  // namespace tapir

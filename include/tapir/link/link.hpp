@@ -1,0 +1,47 @@
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string_view>
+
+#include <tapir/core/layer.hpp>
+#include <tapir/core/time.hpp>
+
+namespace tapir::link {
+
+/// What a link can do and what its frames carry.
+struct Capabilities {
+  std::size_t mtu = 1500;             ///< largest network-layer datagram in one frame, bytes
+  bool carries_fcs = false;           ///< frames end with the 4-byte frame check sequence (sim::Cable); TAP frames have none
+  bool completes_checksums = false;   ///< takes packets with ChecksumState::partial
+  std::size_t max_super_segment = 0;  ///< largest IPv4 datagram taken as a TCP super-segment, bytes; 0: none
+};
+
+/// What a link reports with each frame. The frame's own facts (ingress time, checksum and gso state) are in its PacketMeta.
+struct Received {};
+
+/// A device that carries Ethernet frames: TAP, a simulated cable, or a wrapper around another link (capture, impairment).
+/// Used by one thread.
+class Link {
+ public:
+  virtual ~Link() = default;
+
+  [[nodiscard]] virtual std::string_view name() const noexcept = 0;
+  [[nodiscard]] virtual const Capabilities& capabilities() const noexcept = 0;
+
+  /// Sends one frame, destination address first. Error::would_block when the device's queue is full: the frame is then lost, counted by the
+  /// caller; ask writable() first. Error::message_too_large beyond the link's limits.
+  [[nodiscard]] virtual Result<> transmit(Packet frame) = 0;
+  /// Whether transmit() would take a frame now. When it turns true again the link's driver calls Scheduler::unblock().
+  [[nodiscard]] virtual bool writable() const noexcept = 0;
+
+  /// Received frames go to `receiver` from now on; nullptr: they are discarded.
+  virtual void attach(Demultiplexer<Received>* receiver) noexcept = 0;
+
+  /// Reads at most `budget` frames from the device and hands them up. How many were read. 0 for links that deliver by themselves.
+  virtual std::size_t drain(std::size_t budget) = 0;
+  /// The file descriptor that a Runtime waits on; nullopt for links without one.
+  [[nodiscard]] virtual std::optional<int> descriptor() const noexcept { return std::nullopt; }
+};
+
+}  // namespace tapir::link

@@ -1,0 +1,132 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+
+#include <tapir/core/addresses.hpp>
+#include <tapir/core/layer.hpp>
+
+/// The narrow contract between the transports and whatever network layer is below them. ipv4::Ipv4 implements it.
+namespace tapir::network {
+
+/// The protocol field of the IPv4 header (IANA "Assigned Internet Protocol Numbers").
+enum class Protocol : std::uint8_t { icmp = 1, igmp = 2, tcp = 6, udp = 17 };
+
+/// What a transport says about a datagram that it sends.
+struct Send {
+  IpAddress source;  ///< unspecified: the network layer selects one
+  IpAddress destination;
+  Protocol protocol{};
+  std::optional<std::uint8_t> ttl;  ///< 1-255; empty: the stack's default
+  std::uint8_t tos = 0;             ///< Diffserv field and ECN bits (RFC 2474, RFC 3168)
+  bool dont_fragment = false;
+  std::span<const std::byte> options;  ///< IPv4 options to send, unpadded, at most 40 bytes; valid during the call
+};
+
+/// What the network layer reports about a datagram that it hands up. Its header has been trimmed off the packet.
+struct Received {
+  IpAddress source;
+  IpAddress destination;  ///< the specific destination (RFC 1122 section 3.2.1.3)
+  Protocol protocol{};
+  std::uint8_t ttl = 0;
+  std::uint8_t tos = 0;
+  InterfaceIndex interface{};
+  LinkCast cast = LinkCast::unicast;
+  bool to_group = false;               ///< the destination is a broadcast or multicast address
+  std::size_t header_size = 0;         ///< bytes of network header in front of the payload; Packet::restore_front() brings them back
+  std::span<const std::byte> options;  ///< received options as they stood in the header; valid during the call
+};
+
+/// What an ICMP error says, whatever its type and code.
+enum class ErrorKind : std::uint8_t {
+  network_unreachable,
+  host_unreachable,
+  protocol_unreachable,
+  port_unreachable,
+  fragmentation_needed,
+  source_route_failed,
+  prohibited,  ///< by an administrator
+  ttl_exceeded,
+  reassembly_time_exceeded,
+  parameter_problem,
+  unresolved,  ///< not from ICMP: our own neighbour resolution gave up on the next hop
+};
+
+/// An error about a datagram that this host sent, matched to its transport by the protocol it quotes.
+struct ErrorReport {
+  ErrorKind kind{};
+  std::uint8_t type = 0;  ///< ICMP type and code as received; 0, 0 for ErrorKind::unresolved
+  std::uint8_t code = 0;
+  IpAddress reporter;                    ///< who sent the error
+  IpAddress source;                      ///< of the quoted datagram: one of our addresses
+  IpAddress destination;                 ///< of the quoted datagram
+  std::uint16_t next_hop_mtu = 0;        ///< bytes, for fragmentation_needed; 0: not said (RFC 1191 section 4)
+  std::uint8_t pointer = 0;              ///< for parameter_problem: the octet in error
+  std::span<const std::byte> transport;  ///< the quoted start of the transport header, at least 8 bytes; valid during the call
+};
+
+/// A transport that wants to hear of errors about its datagrams.
+class ErrorReceiver {
+ public:
+  virtual ~ErrorReceiver() = default;
+  virtual void receive_error(const ErrorReport& report) = 0;
+};
+
+/// What the network layer asks of ICMP: tell the source of `datagram` (its front is the network header as received) what was wrong with it.
+/// Whether an error may be sent at all (RFC 1122 section 3.2.2) and how often is decided there.
+class ErrorSender {
+ public:
+  struct Problem {
+    ErrorKind kind{};
+    std::uint16_t next_hop_mtu = 0;     ///< for fragmentation_needed
+    std::uint8_t pointer = 0;           ///< for parameter_problem
+    LinkCast cast = LinkCast::unicast;  ///< how the frame that brought the datagram was addressed
+  };
+  virtual ~ErrorSender() = default;
+  virtual void send_error(Packet datagram, const Problem& problem) = 0;
+};
+
+/// Why a transport turns a datagram away with an answer.
+enum class Refusal : std::uint8_t { port_unreachable, protocol_unreachable };
+
+/// The network layer as a transport sees it. One thread.
+class Network {
+ public:
+  virtual ~Network() = default;
+
+  /// Puts the network header in front of `packet` and sends it towards its destination (the same call as the Layer's).
+  [[nodiscard]] virtual Result<> encapsulate(Packet packet, const Send& to) = 0;
+
+  /// Datagrams with `protocol` go to `upper`, errors about them to `errors` (which may be nullptr). A protocol has one user: the last one.
+  virtual void attach(Protocol protocol, Demultiplexer<Received>& upper, ErrorReceiver* errors) = 0;
+
+  /// The address that encapsulate() would take as source towards `destination`. Error::network_unreachable without a route,
+  /// Error::address_not_available without an address.
+  [[nodiscard]] virtual Result<IpAddress> select_source(IpAddress destination) const = 0;
+  /// Whether `address` is one of this host's own unicast addresses.
+  [[nodiscard]] virtual bool is_own(IpAddress address) const noexcept = 0;
+  /// Whether `address` is a broadcast address of an attached network, the limited broadcast, or a multicast group.
+  [[nodiscard]] virtual bool is_group(IpAddress address) const noexcept = 0;
+  /// Largest datagram that reaches `destination` in one piece as far as is known, in bytes, network header included.
+  [[nodiscard]] virtual std::size_t path_mtu(IpAddress destination) const noexcept = 0;
+  /// Bytes of network header in front of the transport header when no options are sent.
+  [[nodiscard]] virtual std::size_t header_size(IpAddress destination) const noexcept = 0;
+  /// Largest datagram that reassembly accepts, in bytes, network header included (RFC 1122 section 3.3.2: MMS_R is this less 20).
+  [[nodiscard]] virtual std::size_t reassembly_limit() const noexcept = 0;
+  /// Largest datagram that the route's link takes as one TCP super-segment, in bytes; 0: none, though one that is handed down is split.
+  [[nodiscard]] virtual std::size_t max_super_segment(IpAddress destination) const noexcept = 0;
+  /// Whether the link towards `destination` takes a frame now.
+  [[nodiscard]] virtual bool writable(IpAddress destination) const noexcept = 0;
+  /// The one's complement sum of the pseudo-header (RFC 9293 section 3.1, RFC 768), folded to 16 bits, not complemented.
+  [[nodiscard]] virtual std::uint16_t pseudo_header_sum(IpAddress source, IpAddress destination, Protocol protocol,
+                                                        std::size_t transport_size) const noexcept = 0;
+  /// Answers a datagram that no transport user wants, as far as the rules for ICMP errors allow (RFC 1122 section 3.2.2). The packet's front is
+  /// the transport header.
+  virtual void refuse(Packet packet, const Received& from, Refusal why) = 0;
+  /// A transport's advice on the path: forward progress is made (true), or retransmissions pile up (false) (RFC 1122 section 3.3.1.4).
+  virtual void advise(IpAddress destination, bool progress) = 0;
+};
+
+}  // namespace tapir::network

@@ -1,0 +1,174 @@
+#include <catch2/catch.hpp>
+
+#include <numeric>
+#include <optional>
+
+#include <tapir/core/byte_order.hpp>
+#include <tapir/core/checksum.hpp>
+#include <tapir/core/packet.hpp>
+
+using namespace tapir;
+
+namespace {
+std::vector<std::byte> count_up(std::size_t size, unsigned from = 0) {
+  std::vector<std::byte> bytes(size);
+  for (std::size_t i = 0; i < size; ++i) bytes[i] = static_cast<std::byte>((from + i) & 0xffU);
+  return bytes;
+}
+std::vector<std::byte> joined(std::vector<std::byte> a, const std::vector<std::byte>& b) {
+  a.insert(a.end(), b.begin(), b.end());
+  return a;
+}
+}  // namespace
+
+TEST_CASE("headers are prepended without copying the payload", "[core]") {
+  PacketPool pool;
+  const Slice payload = pool.copy(count_up(3000));
+  Packet packet{pool};
+  packet.append(payload);
+  packet.prepend(be32{0x01020304U});
+  packet.prepend(be16{0x0506U});
+  CHECK(packet.size() == 3006);
+  CHECK(packet.peek<be16>() == be16{0x0506U});
+  CHECK(packet.peek<be32>(2) == be32{0x01020304U});
+  const std::byte* last = nullptr;
+  packet.for_each_chunk([&](std::span<const std::byte> chunk) { last = chunk.data(); });
+  CHECK(last == payload.bytes().data());
+}
+
+TEST_CASE("a header is read across the border of two slices and never past the end", "[core]") {
+  PacketPool pool;
+  Packet packet{pool};
+  packet.append(pool.copy(count_up(3)));
+  packet.append(pool.copy(count_up(3, 3)));
+  CHECK(packet.peek<be32>(1) == be32{0x01020304U});
+  CHECK(packet.peek<be32>(2) == be32{0x02030405U});
+  CHECK_FALSE(packet.peek<be32>(3));
+  CHECK_FALSE(packet.peek<be32>(6));
+  CHECK_FALSE(packet.peek<be32>(static_cast<std::size_t>(-1)));
+}
+
+TEST_CASE("trimming works across slices at every cut", "[core]") {
+  PacketPool pool;
+  const auto all = count_up(40);
+  for (std::size_t front = 0; front <= 41; ++front) {
+    for (std::size_t keep = 0; keep <= 41; ++keep) {
+      Packet packet{pool, 10};
+      packet.append_copy(std::span{all}.first(10));
+      for (std::size_t at = 10; at < 40; at += 5) packet.append(pool.copy(std::span{all}.subspan(at, 5)));
+      packet.trim_front(front);
+      packet.truncate(keep);
+      const std::size_t start = std::min<std::size_t>(front, 40);
+      const std::size_t size = std::min(keep, 40 - start);
+      const std::vector<std::byte> expected(all.begin() + static_cast<std::ptrdiff_t>(start),
+                                            all.begin() + static_cast<std::ptrdiff_t>(start + size));
+      if (packet.bytes() != expected || packet.size() != size) FAIL("front " << front << " keep " << keep);
+    }
+  }
+  CHECK(pool.in_use() == 0);
+}
+
+TEST_CASE("what was trimmed off the front can be restored until something else is written there", "[core]") {
+  PacketPool pool;
+  Packet packet{pool, 8};
+  packet.append_copy(count_up(8));
+  packet.trim_front(6);
+  REQUIRE(packet.restore_front(4));
+  CHECK(packet.bytes() == std::vector<std::byte>(count_up(6, 2)));
+  CHECK_FALSE(packet.restore_front(3));
+  packet.trim_front(2);
+  packet.prepend(be8{std::uint8_t{9}});
+  CHECK_FALSE(packet.restore_front(1));
+}
+
+TEST_CASE("a shared packet and its origin do not see each other's headers", "[core]") {
+  PacketPool pool;
+  Packet packet{pool, 4};
+  packet.append_copy(count_up(4));
+  Packet copy = packet.share();
+  packet.prepend(be16{0xaaaaU});
+  copy.prepend(be16{0xbbbbU});
+  CHECK(packet.peek<be16>() == be16{0xaaaaU});
+  CHECK(copy.peek<be16>() == be16{0xbbbbU});
+  CHECK(copy.overwrite(2, be16{0xffffU}));
+  CHECK(packet.peek<be16>(2) == be16{0x0001U});
+  CHECK(copy.bytes() == joined({std::byte{0xbb}, std::byte{0xbb}, std::byte{0xff}, std::byte{0xff}}, count_up(2, 2)));
+}
+
+TEST_CASE("overwriting reaches into slices and refuses to go past the end", "[core]") {
+  PacketPool pool;
+  const Slice shared = pool.copy(count_up(8));
+  Packet packet{pool};
+  packet.append(shared);
+  CHECK(packet.overwrite(3, be16{0xeeffU}));
+  CHECK(packet.peek<be16>(3) == be16{0xeeffU});
+  CHECK(packet.size() == 8);
+  CHECK(shared.bytes()[3] == std::byte{3});
+  CHECK_FALSE(packet.overwrite(7, be16{0U}));
+  CHECK_FALSE(packet.overwrite(static_cast<std::size_t>(-1), be16{0U}));
+}
+
+TEST_CASE("layer marks keep pointing at their header", "[core]") {
+  PacketPool pool;
+  Packet packet{pool};
+  packet.prepend(be32{1U});
+  packet.mark_transport();
+  packet.prepend(be64{std::uint64_t{2}});
+  packet.mark_network();
+  packet.prepend(be16{std::uint16_t{3}});
+  CHECK(packet.meta().network == 2);
+  CHECK(packet.meta().transport == 10);
+  packet.trim_front(10);
+  CHECK(packet.meta().transport == 0);
+  CHECK(packet.meta().network == -8);
+}
+
+TEST_CASE("more headers than headroom still fit", "[core]") {
+  PacketPool pool;
+  Packet packet{pool, 4};
+  packet.append_copy(count_up(4));
+  const auto long_header = count_up(200, 7);
+  packet.prepend_bytes(long_header);
+  CHECK(packet.bytes() == joined(long_header, count_up(4)));
+}
+
+TEST_CASE("many small slices are kept in order", "[core]") {
+  PacketPool pool;
+  Packet packet{pool};
+  std::vector<std::byte> expected;
+  for (unsigned i = 0; i < 50; ++i) {
+    packet.append(pool.copy(count_up(3, i)));
+    expected = joined(std::move(expected), count_up(3, i));
+  }
+  CHECK(packet.bytes() == expected);
+  packet.append_zeros(100);
+  CHECK(packet.bytes() == joined(expected, std::vector<std::byte>(100)));
+  InternetChecksum in_pieces;
+  add_packet(in_pieces, packet, 1);
+  InternetChecksum whole;
+  whole.add(std::span{expected}.subspan(1));
+  CHECK(in_pieces.value() == whole.value());
+}
+
+TEST_CASE("slabs are reused, and may outlive their pool", "[core]") {
+  std::optional<PacketPool> pool{std::in_place};
+  { Packet packet{*pool}; }
+  const auto allocations = pool->allocations();
+  for (int i = 0; i < 100; ++i) {
+    Packet packet{*pool};
+    packet.append(pool->slab(10).capacity() > 0 ? Slice{pool->slab(10), 0, 10} : Slice{});
+  }
+  CHECK(pool->allocations() <= allocations + 2);
+  const Slice survivor = pool->copy(count_up(5));
+  pool.reset();
+  CHECK(survivor.bytes()[4] == std::byte{4});
+}
+
+TEST_CASE("a small slice of a large slab is copied for keeping", "[core]") {
+  PacketPool pool;
+  const Slice large{pool.slab(PacketPool::super_capacity), 0, PacketPool::super_capacity};
+  const Slice kept = pool.compact(large.sub(100, 10));
+  CHECK(kept.pinned() <= PacketPool::header_capacity);
+  CHECK(kept.size() == 10);
+  CHECK(pool.compact(large.sub(0, 60000)).slab().bytes().data() == large.slab().bytes().data());
+}
