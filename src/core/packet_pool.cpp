@@ -33,7 +33,7 @@ void free_slab(Slab* slab) noexcept {
 void return_slab(Slab* slab) noexcept {
   PoolState& pool = *slab->pool;
   --pool.in_use;
-  const auto size = std::find(kCapacities.begin(), kCapacities.end(), slab->capacity);
+  const auto size = std::ranges::find(kCapacities, slab->capacity);
   const auto index = static_cast<std::size_t>(size - kCapacities.begin());
   if (pool.closed || size == kCapacities.end() || pool.free_count[index] == kKept[index]) {
     free_slab(slab);
@@ -57,7 +57,7 @@ PacketPool::~PacketPool() {
 }
 
 SlabRef PacketPool::slab(std::size_t capacity) {
-  const auto size = std::find_if(kCapacities.begin(), kCapacities.end(), [&](std::size_t c) { return c >= capacity; });
+  const auto size = std::ranges::find_if(kCapacities, [&](std::size_t c) { return c >= capacity; });
   const auto index = static_cast<std::size_t>(size - kCapacities.begin());
   ++state_->in_use;
   if (size != kCapacities.end() && state_->free[index] != nullptr) {

@@ -19,7 +19,7 @@ Scheduler::Scheduler(TimePoint start) noexcept : now_{start}, tick_{tick_of(star
 Scheduler::~Scheduler() {
   // Timers and sources may outlive the scheduler in a careless teardown; they must not touch it then.
   for (Timer* timer : due_) timer->place_ = Timer::Place::nowhere;
-  for (Level& level : wheel_) {
+  for (const Level& level : wheel_) {
     for (Timer* timer : level.first) {
       for (; timer != nullptr; timer = timer->next_) timer->place_ = Timer::Place::nowhere;
     }
