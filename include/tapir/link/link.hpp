@@ -42,6 +42,8 @@ class Link {
   virtual std::size_t drain(std::size_t budget) = 0;
   /// The file descriptor that a Runtime waits on; nullopt for links without one.
   [[nodiscard]] virtual std::optional<int> descriptor() const noexcept { return std::nullopt; }
+  /// The driver saw that the descriptor takes data again.
+  virtual void set_writable() noexcept {}
 };
 
 }  // namespace tapir::link

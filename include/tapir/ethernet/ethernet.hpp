@@ -1,0 +1,80 @@
+#pragma once
+
+#include <cstdint>
+#include <set>
+#include <unordered_map>
+
+#include <tapir/core/context.hpp>
+#include <tapir/core/layer.hpp>
+#include <tapir/ethernet/ether_type.hpp>
+#include <tapir/link/link.hpp>
+
+namespace tapir::ethernet {
+
+/// 01-00-5E and the low 23 bits of the group address (RFC 1112 section 6.4).
+[[nodiscard]] constexpr MacAddress group_address(Ipv4Address group) noexcept {
+  const std::uint32_t v = group.value();
+  return MacAddress{{0x01, 0x00, 0x5e, static_cast<std::uint8_t>(v >> 16U & 0x7fU), static_cast<std::uint8_t>(v >> 8U & 0xffU),
+                     static_cast<std::uint8_t>(v & 0xffU)}};
+}
+
+struct Config {
+  MacAddress address;          ///< the interface's own unicast address
+  InterfaceIndex interface{};  ///< reported with every frame
+  bool promiscuous = false;    ///< frames for other stations are handed up too
+  bool pad = true;             ///< frames leave with at least 60 bytes (RFC 894)
+  std::set<std::uint16_t> vlans;  ///< VLAN identifiers whose tagged frames are accepted; empty: none
+};
+
+struct Stats {
+  std::uint64_t in_frames = 0;   ///< accepted and handed up
+  std::uint64_t in_bytes = 0;    ///< of all frames received, without FCS
+  std::uint64_t out_frames = 0;  ///< taken by the link
+  std::uint64_t out_bytes = 0;   ///< of those, without FCS
+};
+
+/// Ethernet II framing on one link (RFC 894), 802.3 with SNAP understood on input (RFC 1042), FCS where the link carries it.
+/// The link must outlive it. One thread.
+class Ethernet final : public Layer<Send, link::Received> {
+ public:
+  /// Attaches itself to `link` as its receiver.
+  Ethernet(Context& context, link::Link& link, Config config);
+  Ethernet(const Ethernet&) = delete;
+  Ethernet& operator=(const Ethernet&) = delete;
+  ~Ethernet() override;
+
+  /// Frames of `type` go to `upper` from now on; it must outlive this or be detached.
+  void attach(EtherType type, Demultiplexer<Received>& upper) { uppers_[type] = &upper; }
+  void detach(EtherType type) noexcept { uppers_.erase(type); }
+
+  /// Frames to the multicast address `group` are accepted until as many leave() as join().
+  void join(const MacAddress& group) { groups_.insert(group); }
+  void leave(const MacAddress& group);
+
+  /// Sends a frame: header, padding, and what the link does not do itself (splitting super-segments, checksums, FCS).
+  /// Error::message_too_large beyond the MTU; Error::would_block when the link is full, the frame is then lost.
+  [[nodiscard]] Result<> encapsulate(Packet packet, const Send& to) override;
+  [[nodiscard]] Accepted demultiplex(Packet frame, const link::Received& from) override;
+
+  [[nodiscard]] const MacAddress& address() const noexcept { return config_.address; }
+  [[nodiscard]] link::Link& link() noexcept { return link_; }
+  [[nodiscard]] const Stats& stats() const noexcept { return stats_; }
+  [[nodiscard]] const DropCounters& drops() const noexcept { return drops_; }
+
+ private:
+  [[nodiscard]] Result<> frame_and_transmit(Packet packet, const Send& to);
+  [[nodiscard]] std::optional<LinkCast> cast_for_us(const MacAddress& destination) const;
+  [[nodiscard]] std::expected<Received, Drop> take_header(Packet& frame) const;
+  [[nodiscard]] static std::expected<EtherType, Drop> take_llc(Packet& frame, std::uint16_t length);
+  void observe(Direction direction, const Packet& frame, std::size_t header_size, const Header& header) const;
+
+  Context& context_;
+  link::Link& link_;
+  Config config_;
+  std::unordered_map<EtherType, Demultiplexer<Received>*> uppers_;
+  std::multiset<MacAddress> groups_;
+  Stats stats_;
+  DropCounters drops_;
+};
+
+}  // namespace tapir::ethernet

@@ -1,0 +1,88 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include <tapir/core/packet_pool.hpp>
+#include <tapir/link/link.hpp>
+
+namespace tapir::link {
+
+/// How a TAP device is used.
+enum class TapMode : std::uint8_t {
+  offload,  ///< IFF_VNET_HDR: checksums and TCP super-segments of up to 64 KiB are left to the kernel, both ways
+  plain,    ///< bare frames of at most MTU + 14 bytes with complete checksums
+};
+
+struct TapOptions {
+  TapMode mode = TapMode::offload;
+};
+
+/// Why a TAP device could not be opened, in words that help. A category of its own, so that a message can name the remedy.
+enum class TapError {
+  no_tun_driver = 1,  ///< /dev/net/tun does not exist
+  no_permission,      ///< not allowed to open it or to attach to the device
+  bad_name,           ///< empty, or longer than 15 bytes
+  busy,               ///< another program holds the device
+  not_tap,            ///< the name belongs to a device of another kind
+  no_offload,         ///< the kernel refused IFF_VNET_HDR or TSO
+};
+[[nodiscard]] std::error_code make_error_code(TapError error) noexcept;
+
+struct TapStats {
+  std::uint64_t in_frames = 0;
+  std::uint64_t in_bytes = 0;
+  std::uint64_t out_frames = 0;
+  std::uint64_t out_bytes = 0;
+  std::uint64_t reads = 0;       ///< read system calls
+  std::uint64_t writes = 0;      ///< write system calls
+  std::uint64_t out_errors = 0;  ///< frames that the device refused, other than for being full (it is down, for example)
+};
+
+/// A Linux TAP device (Documentation/networking/tuntap.rst), non-blocking. Owns the file descriptor; a device that it created disappears with it.
+class Tap final : public Link {
+ public:
+  /// Attaches to the device `name`, creating it when it does not exist. Fails with a TapError, or with the system's error otherwise.
+  [[nodiscard]] static Result<Tap> open(const std::string& name, TapOptions options = {});
+
+  Tap(Tap&& other) noexcept;
+  Tap& operator=(Tap&& other) noexcept;
+  Tap(const Tap&) = delete;
+  Tap& operator=(const Tap&) = delete;
+  ~Tap() override;
+
+  [[nodiscard]] std::string_view name() const noexcept override { return name_; }
+  [[nodiscard]] const Capabilities& capabilities() const noexcept override { return capabilities_; }
+  [[nodiscard]] Result<> transmit(Packet frame) override;
+  [[nodiscard]] bool writable() const noexcept override { return writable_; }
+  void attach(Demultiplexer<Received>* receiver) noexcept override { receiver_ = receiver; }
+  std::size_t drain(std::size_t budget) override;
+  [[nodiscard]] std::optional<int> descriptor() const noexcept override { return descriptor_; }
+  void set_writable() noexcept override { writable_ = true; }
+
+  [[nodiscard]] const TapStats& stats() const noexcept { return stats_; }
+  /// Frames dropped here, by reason.
+  [[nodiscard]] const DropCounters& drops() const noexcept { return drops_; }
+
+ private:
+  Tap(std::string name, int descriptor, TapMode mode, std::size_t mtu);
+  /// Reads one frame and hands it up; false when there is none.
+  bool read_frame();
+
+  std::string name_;
+  int descriptor_ = -1;
+  TapMode mode_ = TapMode::offload;
+  Capabilities capabilities_;
+  Demultiplexer<Received>* receiver_ = nullptr;
+  std::unique_ptr<PacketPool> pool_;
+  SlabRef spare_;  ///< takes what a frame slab cannot hold; kept for the next read when it was not needed
+  bool writable_ = true;
+  TapStats stats_;
+  DropCounters drops_;
+};
+
+}  // namespace tapir::link
+
+template <>
+struct std::is_error_code_enum<tapir::link::TapError> : std::true_type {};

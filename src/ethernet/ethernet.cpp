@@ -1,0 +1,165 @@
+#include <tapir/ethernet/ethernet.hpp>
+
+#include <array>
+#include <optional>
+
+#include <fmt/format.h>
+
+#include <tapir/ethernet/fcs.hpp>
+#include <tapir/ethernet/wire_view.hpp>
+#include <tapir/link/segmentation.hpp>
+
+namespace tapir::ethernet {
+
+namespace {
+
+/// IEEE 802.1Q: what follows EtherType 0x8100.
+struct VlanTag {
+  be16 control;  ///< priority 3 bits, drop eligible 1 bit, VLAN identifier 12 bits
+  BigEndian<EtherType> type;
+};
+static_assert(sizeof(VlanTag) == 4 && alignof(VlanTag) == 1);
+
+/// RFC 1042: 802.2 LLC with the SNAP extension.
+struct SnapHeader {
+  std::uint8_t dsap;
+  std::uint8_t ssap;
+  std::uint8_t control;
+  std::array<std::uint8_t, 3> organization;
+  BigEndian<EtherType> type;
+};
+static_assert(sizeof(SnapHeader) == 8 && alignof(SnapHeader) == 1);
+
+/// Values of the type field up to this are a length (RFC 1122 section 2.3.3); 1536 is the first type.
+constexpr std::uint16_t kMaxLength = 1500;
+constexpr std::uint16_t kFirstType = 0x0600;
+
+}  // namespace
+
+Ethernet::Ethernet(Context& context, link::Link& link, Config config) : context_{context}, link_{link}, config_{std::move(config)} {
+  link_.attach(this);
+}
+
+Ethernet::~Ethernet() { link_.attach(nullptr); }
+
+void Ethernet::leave(const MacAddress& group) {
+  if (const auto found = groups_.find(group); found != groups_.end()) groups_.erase(found);
+}
+
+Result<> Ethernet::encapsulate(Packet packet, const Send& to) {
+  const auto& can = link_.capabilities();
+  const bool super_segment = packet.meta().gso != GsoKind::none;
+  if (super_segment ? packet.size() > 65535 : packet.size() > can.mtu) return fail(Error::message_too_large);
+  if (super_segment && packet.size() > can.max_super_segment) {
+    Result<> outcome{};
+    link::split(std::move(packet), [&](Packet segment) {
+      if (auto sent = frame_and_transmit(std::move(segment), to); !sent) outcome = sent;
+    });
+    return outcome;
+  }
+  if (!can.completes_checksums) link::complete_checksum(packet);
+  return frame_and_transmit(std::move(packet), to);
+}
+
+Result<> Ethernet::frame_and_transmit(Packet packet, const Send& to) {
+  const Header header{to.destination, config_.address, to.type};
+  packet.prepend(header);
+  if (config_.pad && packet.size() < min_frame_size) packet.append_zeros(min_frame_size - packet.size());
+  if (context_.observer != nullptr) observe(Direction::down, packet, sizeof(Header), header);
+  const std::size_t size = packet.size();
+  if (link_.capabilities().carries_fcs) append_fcs(packet);
+  if (auto sent = link_.transmit(std::move(packet)); !sent) {
+    if (sent.error() == Error::would_block) (void)reject(context_, drops_, LayerId::ethernet, Drop::queue_full);
+    return sent;
+  }
+  ++stats_.out_frames;
+  stats_.out_bytes += size;
+  return {};
+}
+
+Accepted Ethernet::demultiplex(Packet frame, const link::Received&) {
+  const auto drop = [this](Drop reason) { return reject(context_, drops_, LayerId::ethernet, reason); };
+  if (frame.meta().ingress == TimePoint{}) frame.meta().ingress = context_.now();
+  const bool has_fcs = link_.capabilities().carries_fcs;
+  if (frame.size() < sizeof(Header) + (has_fcs ? fcs_size : 0)) return drop(Drop::truncated);
+  if (has_fcs) {
+    if (!fcs_ok(frame)) return drop(Drop::bad_fcs);
+    frame.truncate(frame.size() - fcs_size);
+  }
+  stats_.in_bytes += frame.size();
+  const std::size_t frame_size = frame.size();
+  const auto header = frame.peek<Header>();
+  auto from = take_header(frame);
+  if (!from) return drop(from.error());
+  const std::size_t header_size = frame_size - frame.size();
+  const std::size_t allowed = link_.capabilities().mtu + sizeof(Header) + (from->vlan ? sizeof(VlanTag) : 0);
+  if (frame_size > allowed && frame.meta().gso == GsoKind::none) return drop(Drop::oversized);
+  const auto upper = uppers_.find(from->type);
+  if (upper == uppers_.end()) return drop(Drop::unknown_protocol);
+  if (context_.observer != nullptr && frame.restore_front(header_size)) {
+    observe(Direction::up, frame, header_size, *header);
+    frame.trim_front(header_size);
+  }
+  ++stats_.in_frames;
+  return upper->second->demultiplex(std::move(frame), *from);
+}
+
+/// Which way the frame is addressed to this station; nullopt when it is not.
+std::optional<LinkCast> Ethernet::cast_for_us(const MacAddress& destination) const {
+  if (destination == config_.address) return LinkCast::unicast;
+  if (destination.is_broadcast()) return LinkCast::broadcast;
+  if (destination.is_group()) return config_.promiscuous || groups_.contains(destination) ? std::optional{LinkCast::multicast} : std::nullopt;
+  return config_.promiscuous ? std::optional{LinkCast::unicast} : std::nullopt;
+}
+
+/// Checks addresses and type, and takes all link headers off the front.
+std::expected<Received, Drop> Ethernet::take_header(Packet& frame) const {
+  const auto header = frame.peek<Header>();
+  if (!header) return std::unexpected{Drop::truncated};
+  if (header->source.is_group()) return std::unexpected{Drop::bad_source};
+  if (header->source == config_.address) return std::unexpected{Drop::own_echo};
+  const auto cast = cast_for_us(header->destination);
+  if (!cast) return std::unexpected{Drop::not_for_us};
+  frame.trim_front(sizeof(Header));
+  Received from{header->source, header->destination, header->type, *cast, config_.interface, std::nullopt};
+  if (from.type == EtherType::vlan) {
+    const auto tag = frame.peek<VlanTag>();
+    if (!tag) return std::unexpected{Drop::truncated};
+    from.vlan = static_cast<std::uint16_t>(tag->control & 0x0fffU);
+    if (!config_.vlans.contains(*from.vlan)) return std::unexpected{Drop::vlan_tagged};
+    frame.trim_front(sizeof(VlanTag));
+    from.type = tag->type;
+  }
+  if (const auto field = static_cast<std::uint16_t>(from.type); field <= kMaxLength) {
+    const auto type = take_llc(frame, field);
+    if (!type) return std::unexpected{type.error()};
+    from.type = *type;
+  } else if (field < kFirstType) {
+    return std::unexpected{Drop::bad_length};
+  }
+  return from;
+}
+
+/// An 802.3 frame: the length bounds the LLC data, and only the SNAP pattern of RFC 1042 is understood.
+std::expected<EtherType, Drop> Ethernet::take_llc(Packet& frame, std::uint16_t length) {
+  if (length > frame.size()) return std::unexpected{Drop::bad_length};
+  frame.truncate(length);
+  const auto snap = frame.peek<SnapHeader>();
+  if (!snap) return std::unexpected{Drop::truncated};
+  constexpr std::array<std::uint8_t, 3> kEncapsulatedEthernet{};
+  if (snap->dsap != 0xaa || snap->ssap != 0xaa || snap->control != 0x03 || snap->organization != kEncapsulatedEthernet) {
+    return std::unexpected{Drop::unknown_protocol};
+  }
+  frame.trim_front(sizeof(SnapHeader));
+  return snap->type;
+}
+
+void Ethernet::observe(Direction direction, const Packet& frame, std::size_t header_size, const Header& header) const {
+  const auto type = static_cast<std::uint16_t>(header.type.get());
+  const std::array fields{Field{"destination", to_string(header.destination)}, Field{"source", to_string(header.source)},
+                          Field{"type", fmt::format("0x{:04x}", type)}};
+  context_.observer->crossed(
+      {LayerId::ethernet, direction, context_.now(), &frame, header_size, frame.size() - header_size, "frame", fields});
+}
+
+}  // namespace tapir::ethernet

@@ -1,0 +1,229 @@
+#include <tapir/link/tap.hpp>
+
+#include <fcntl.h>
+#include <linux/if.h>
+#include <linux/if_tun.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "virtio_header.hpp"
+
+namespace tapir::link {
+
+namespace {
+
+class TapCategory final : public std::error_category {
+ public:
+  [[nodiscard]] const char* name() const noexcept override { return "tap"; }
+  [[nodiscard]] std::string message(int value) const override {
+    switch (static_cast<TapError>(value)) {
+      case TapError::no_tun_driver: return "there is no /dev/net/tun: load the kernel module tun";
+      case TapError::no_permission: return "no permission to use /dev/net/tun; run under scripts/netlab";
+      case TapError::bad_name: return "a device name has 1 to 15 characters";
+      case TapError::busy: return "the device is held by another program";
+      case TapError::not_tap: return "not a TAP device";
+      case TapError::no_offload: return "the kernel refuses checksum and segmentation offload";
+    }
+    return "unknown TAP error";
+  }
+  [[nodiscard]] std::error_condition default_error_condition(int value) const noexcept override {
+    switch (static_cast<TapError>(value)) {
+      case TapError::no_tun_driver: return std::errc::no_such_device;
+      case TapError::no_permission: return std::errc::operation_not_permitted;
+      case TapError::bad_name: return std::errc::invalid_argument;
+      case TapError::busy: return std::errc::device_or_resource_busy;
+      case TapError::not_tap: return std::errc::invalid_argument;
+      case TapError::no_offload: return std::errc::not_supported;
+    }
+    return {value, *this};
+  }
+};
+
+/// A descriptor that is closed unless it is released.
+class Descriptor {
+ public:
+  explicit Descriptor(int fd) noexcept : fd_{fd} {}
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  ~Descriptor() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  [[nodiscard]] int get() const noexcept { return fd_; }
+  [[nodiscard]] int release() noexcept { return std::exchange(fd_, -1); }
+
+ private:
+  int fd_;
+};
+
+std::error_code system_error() noexcept { return {errno, std::system_category()}; }
+
+std::error_code attach_error() noexcept {
+  switch (errno) {
+    case EPERM:
+    case EACCES: return TapError::no_permission;
+    case EBUSY: return TapError::busy;
+    case EINVAL: return TapError::not_tap;
+    default: return system_error();
+  }
+}
+
+ifreq request_for(const std::string& name) noexcept {
+  ifreq request{};
+  std::memcpy(request.ifr_name, name.data(), name.size());
+  return request;
+}
+
+Result<> attach_device(int fd, const std::string& name, TapMode mode) {
+  ifreq request = request_for(name);
+  const int flags = IFF_TAP | IFF_NO_PI | (mode == TapMode::offload ? IFF_VNET_HDR : 0);
+  request.ifr_flags = static_cast<short>(flags);
+  if (::ioctl(fd, TUNSETIFF, &request) < 0) return fail(attach_error());
+  if (mode == TapMode::plain) {
+    if (::ioctl(fd, TUNSETOFFLOAD, 0UL) < 0 && errno != EINVAL) return fail(system_error());
+    return {};
+  }
+  int header_size = sizeof(VirtioHeader);
+  if (::ioctl(fd, TUNSETVNETHDRSZ, &header_size) < 0) return fail(TapError::no_offload);
+  if (::ioctl(fd, TUNSETOFFLOAD, static_cast<unsigned long>(TUN_F_CSUM | TUN_F_TSO4)) < 0) return fail(TapError::no_offload);
+  return {};
+}
+
+Result<std::size_t> device_mtu(const std::string& name) {
+  const Descriptor socket{::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)};
+  if (socket.get() < 0) return fail(system_error());
+  ifreq request = request_for(name);
+  if (::ioctl(socket.get(), SIOCGIFMTU, &request) < 0) return fail(system_error());
+  return static_cast<std::size_t>(request.ifr_mtu);
+}
+
+}  // namespace
+
+std::error_code make_error_code(TapError error) noexcept {
+  static const TapCategory category;
+  return {static_cast<int>(error), category};
+}
+
+Result<Tap> Tap::open(const std::string& name, TapOptions options) {
+  if (name.empty() || name.size() >= IFNAMSIZ) return fail(TapError::bad_name);
+  Descriptor tun{::open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC)};
+  if (tun.get() < 0) return fail(errno == ENOENT || errno == ENODEV ? TapError::no_tun_driver : attach_error());
+  if (const auto attached = attach_device(tun.get(), name, options.mode); !attached) return fail(attached.error());
+  const auto mtu = device_mtu(name);
+  if (!mtu) return fail(mtu.error());
+  return Tap{name, tun.release(), options.mode, *mtu};
+}
+
+Tap::Tap(std::string name, int descriptor, TapMode mode, std::size_t mtu)
+    : name_{std::move(name)}, descriptor_{descriptor}, mode_{mode}, pool_{std::make_unique<PacketPool>()} {
+  capabilities_.mtu = mtu;
+  capabilities_.completes_checksums = mode == TapMode::offload;
+  capabilities_.max_super_segment = mode == TapMode::offload ? 65535 : 0;
+}
+
+Tap::Tap(Tap&& other) noexcept
+    : name_{std::move(other.name_)},
+      descriptor_{std::exchange(other.descriptor_, -1)},
+      mode_{other.mode_},
+      capabilities_{other.capabilities_},
+      receiver_{std::exchange(other.receiver_, nullptr)},
+      pool_{std::move(other.pool_)},
+      spare_{std::move(other.spare_)},
+      writable_{other.writable_},
+      stats_{other.stats_},
+      drops_{other.drops_} {}
+
+Tap& Tap::operator=(Tap&& other) noexcept {
+  if (this == &other) return *this;
+  if (descriptor_ >= 0) ::close(descriptor_);
+  name_ = std::move(other.name_);
+  descriptor_ = std::exchange(other.descriptor_, -1);
+  mode_ = other.mode_;
+  capabilities_ = other.capabilities_;
+  receiver_ = std::exchange(other.receiver_, nullptr);
+  spare_ = std::move(other.spare_);
+  pool_ = std::move(other.pool_);
+  writable_ = other.writable_;
+  stats_ = other.stats_;
+  drops_ = other.drops_;
+  return *this;
+}
+
+Tap::~Tap() {
+  if (descriptor_ >= 0) ::close(descriptor_);
+}
+
+Result<> Tap::transmit(Packet frame) {
+  constexpr std::size_t kMaxChunks = 64;
+  std::array<iovec, kMaxChunks> vector{};
+  std::size_t chunks = 0;
+  VirtioHeader header;
+  if (mode_ == TapMode::offload) {
+    header = describe(frame);
+    vector[chunks++] = {&header, sizeof(header)};
+  }
+  frame.for_each_chunk([&](std::span<const std::byte> chunk) {
+    // writev does not write through its iovec: the const_cast is the interface's, not ours.
+    if (chunks < kMaxChunks) vector[chunks] = {const_cast<std::byte*>(chunk.data()), chunk.size()};
+    ++chunks;
+  });
+  if (chunks > kMaxChunks) return fail(Error::message_too_large);
+  ++stats_.writes;
+  if (::writev(descriptor_, vector.data(), static_cast<int>(chunks)) < 0) {
+    if (errno == EAGAIN) {
+      writable_ = false;
+      return fail(Error::would_block);
+    }
+    ++stats_.out_errors;
+    return fail(system_error());
+  }
+  ++stats_.out_frames;
+  stats_.out_bytes += frame.size();
+  return {};
+}
+
+std::size_t Tap::drain(std::size_t budget) {
+  std::size_t frames = 0;
+  while (frames < budget && read_frame()) ++frames;
+  return frames;
+}
+
+bool Tap::read_frame() {
+  // A frame lands in a small slab behind room for headers of our own; only what is longer runs over into the spare large one.
+  SlabRef slab = pool_->slab(PacketPool::frame_capacity);
+  if (mode_ == TapMode::offload && !spare_) spare_ = pool_->slab(PacketPool::super_capacity);
+  const auto room = slab.bytes().subspan(Packet::headroom);
+  VirtioHeader header;
+  std::array<iovec, 3> vector{};
+  std::size_t count = 0;
+  const std::size_t header_size = mode_ == TapMode::offload ? sizeof(header) : 0;
+  if (header_size > 0) vector[count++] = {&header, sizeof(header)};
+  vector[count++] = {room.data(), room.size()};
+  if (spare_) vector[count++] = {spare_.bytes().data(), spare_.capacity()};
+  ++stats_.reads;
+  const auto received = ::readv(descriptor_, vector.data(), static_cast<int>(count));
+  if (received < 0) return false;
+  if (static_cast<std::size_t>(received) < header_size) {
+    drops_.count(Drop::truncated);
+    return true;
+  }
+  const std::size_t size = static_cast<std::size_t>(received) - header_size;
+  ++stats_.in_frames;
+  stats_.in_bytes += size;
+  Packet frame{*pool_, std::move(slab), Packet::headroom, std::min(size, room.size())};
+  if (size > room.size()) frame.append(Slice{std::exchange(spare_, SlabRef{}), 0, size - room.size()});
+  if (const auto accepted = apply(header, frame); !accepted) {
+    drops_.count(accepted.error());
+  } else if (receiver_ != nullptr) {
+    (void)receiver_->demultiplex(std::move(frame), {});  // a layer that refuses it counts it by name
+  }
+  return true;
+}
+
+}  // namespace tapir::link
