@@ -1,5 +1,6 @@
 #include <tapir/ethernet/ethernet.hpp>
 
+#include <algorithm>
 #include <array>
 #include <optional>
 
@@ -33,6 +34,10 @@ static_assert(sizeof(SnapHeader) == 8 && alignof(SnapHeader) == 1);
 /// Values of the type field up to this are a length (RFC 1122 section 2.3.3); 1536 is the first type.
 constexpr std::uint16_t kMaxLength = 1500;
 constexpr std::uint16_t kFirstType = 0x0600;
+/// What the IPv4 total length can say.
+constexpr std::size_t kMaxDatagram = 65535;
+constexpr std::uint8_t kSnapSap = 0xaa;
+constexpr std::uint8_t kUnnumberedInformation = 0x03;
 
 }  // namespace
 
@@ -46,11 +51,23 @@ void Ethernet::leave(const MacAddress& group) {
   if (const auto found = groups_.find(group); found != groups_.end()) groups_.erase(found);
 }
 
+std::size_t Ethernet::mtu() const noexcept {
+  const std::size_t room = link_.capabilities().mtu;
+  if (config_.framing == Framing::ethernet_ii) return room;
+  const std::size_t payload = std::min<std::size_t>(room, kMaxLength);  // a larger length would read as a type
+  return payload < sizeof(SnapHeader) ? 0 : payload - sizeof(SnapHeader);
+}
+
+std::size_t Ethernet::max_super_segment() const noexcept {
+  return config_.framing == Framing::ethernet_ii ? link_.capabilities().max_super_segment : 0;  // offload hardware knows Ethernet II only
+}
+
 Result<> Ethernet::encapsulate(Packet packet, const Send& to) {
   const auto& can = link_.capabilities();
   const bool super_segment = packet.meta().gso != GsoKind::none;
-  if (super_segment ? packet.size() > 65535 : packet.size() > can.mtu) return fail(Error::message_too_large);
-  if (super_segment && packet.size() > can.max_super_segment) {
+  if (packet.size() > (super_segment ? kMaxDatagram : mtu())) return fail(Error::message_too_large);
+  packet.meta().tos = to.tos;
+  if (super_segment && packet.size() > max_super_segment()) {
     Result<> outcome{};
     link::split(std::move(packet), [&](Packet segment) {
       if (auto sent = frame_and_transmit(std::move(segment), to); !sent) outcome = sent;
@@ -62,10 +79,9 @@ Result<> Ethernet::encapsulate(Packet packet, const Send& to) {
 }
 
 Result<> Ethernet::frame_and_transmit(Packet packet, const Send& to) {
-  const Header header{to.destination, config_.address, to.type};
-  packet.prepend(header);
+  const std::size_t header_size = put_header(packet, to);
   if (config_.pad && packet.size() < min_frame_size) packet.append_zeros(min_frame_size - packet.size());
-  if (context_.observer != nullptr) observe(Direction::down, packet, sizeof(Header), header);
+  if (context_.observer != nullptr) observe(Direction::down, packet, header_size);
   const std::size_t size = packet.size();
   if (link_.capabilities().carries_fcs) append_fcs(packet);
   if (auto sent = link_.transmit(std::move(packet)); !sent) {
@@ -75,6 +91,16 @@ Result<> Ethernet::frame_and_transmit(Packet packet, const Send& to) {
   ++stats_.out_frames;
   stats_.out_bytes += size;
   return {};
+}
+
+std::size_t Ethernet::put_header(Packet& packet, const Send& to) const {
+  if (config_.framing == Framing::ethernet_ii) {
+    packet.prepend(Header{to.destination, config_.address, to.type});
+    return sizeof(Header);
+  }
+  packet.prepend(SnapHeader{kSnapSap, kSnapSap, kUnnumberedInformation, {}, to.type});
+  packet.prepend(Header{to.destination, config_.address, static_cast<EtherType>(packet.size())});
+  return sizeof(Header) + sizeof(SnapHeader);
 }
 
 Accepted Ethernet::demultiplex(Packet frame, const link::Received&) {
@@ -88,7 +114,6 @@ Accepted Ethernet::demultiplex(Packet frame, const link::Received&) {
   }
   stats_.in_bytes += frame.size();
   const std::size_t frame_size = frame.size();
-  const auto header = frame.peek<Header>();
   auto from = take_header(frame);
   if (!from) return drop(from.error());
   const std::size_t header_size = frame_size - frame.size();
@@ -97,7 +122,7 @@ Accepted Ethernet::demultiplex(Packet frame, const link::Received&) {
   const auto upper = uppers_.find(from->type);
   if (upper == uppers_.end()) return drop(Drop::unknown_protocol);
   if (context_.observer != nullptr && frame.restore_front(header_size)) {
-    observe(Direction::up, frame, header_size, *header);
+    observe(Direction::up, frame, header_size);
     frame.trim_front(header_size);
   }
   ++stats_.in_frames;
@@ -108,7 +133,8 @@ Accepted Ethernet::demultiplex(Packet frame, const link::Received&) {
 std::optional<LinkCast> Ethernet::cast_for_us(const MacAddress& destination) const {
   if (destination == config_.address) return LinkCast::unicast;
   if (destination.is_broadcast()) return LinkCast::broadcast;
-  if (destination.is_group()) return config_.promiscuous || groups_.contains(destination) ? std::optional{LinkCast::multicast} : std::nullopt;
+  if (destination.is_group())
+    return config_.promiscuous || groups_.contains(destination) ? std::optional{LinkCast::multicast} : std::nullopt;
   return config_.promiscuous ? std::optional{LinkCast::unicast} : std::nullopt;
 }
 
@@ -147,17 +173,21 @@ std::expected<EtherType, Drop> Ethernet::take_llc(Packet& frame, std::uint16_t l
   const auto snap = frame.peek<SnapHeader>();
   if (!snap) return std::unexpected{Drop::truncated};
   constexpr std::array<std::uint8_t, 3> kEncapsulatedEthernet{};
-  if (snap->dsap != 0xaa || snap->ssap != 0xaa || snap->control != 0x03 || snap->organization != kEncapsulatedEthernet) {
+  if (snap->dsap != kSnapSap || snap->ssap != kSnapSap || snap->control != kUnnumberedInformation ||
+      snap->organization != kEncapsulatedEthernet) {
     return std::unexpected{Drop::unknown_protocol};
   }
   frame.trim_front(sizeof(SnapHeader));
   return snap->type;
 }
 
-void Ethernet::observe(Direction direction, const Packet& frame, std::size_t header_size, const Header& header) const {
-  const auto type = static_cast<std::uint16_t>(header.type.get());
-  const std::array fields{Field{"destination", to_string(header.destination)}, Field{"source", to_string(header.source)},
-                          Field{"type", fmt::format("0x{:04x}", type)}};
+void Ethernet::observe(Direction direction, const Packet& frame, std::size_t header_size) const {
+  const auto header = frame.peek<Header>();
+  if (!header) return;
+  const auto type = static_cast<std::uint16_t>(header->type.get());
+  const std::array fields{
+      Field{"destination", to_string(header->destination)}, Field{"source", to_string(header->source)},
+      Field{type <= kMaxLength ? "length" : "type", type <= kMaxLength ? fmt::format("{}", type) : fmt::format("0x{:04x}", type)}};
   context_.observer->crossed(
       {LayerId::ethernet, direction, context_.now(), &frame, header_size, frame.size() - header_size, "frame", fields});
 }

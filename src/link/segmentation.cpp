@@ -20,6 +20,7 @@ constexpr std::size_t kTcpSequence = 4;
 constexpr std::size_t kTcpDataOffset = 12;
 constexpr std::size_t kTcpFlags = 13;
 constexpr std::size_t kTcpChecksum = 16;
+constexpr std::size_t kUdpChecksum = 6;
 constexpr std::uint8_t kFin = 0x01;
 constexpr std::uint8_t kPsh = 0x08;
 constexpr std::uint8_t kCwr = 0x80;
@@ -89,7 +90,9 @@ void complete_checksum(Packet& packet) {
   const auto start = static_cast<std::size_t>(meta.transport);
   InternetChecksum sum;
   add_packet(sum, packet, start);
-  const std::uint16_t value = sum.value() == 0 ? std::uint16_t{0xffff} : sum.value();
+  // RFC 768: a UDP checksum of zero would say that there is none. TCP's may be zero.
+  const bool udp = meta.checksum_offset == kUdpChecksum;
+  const std::uint16_t value = udp && sum.value() == 0 ? std::uint16_t{0xffff} : sum.value();
   if (packet.overwrite(start + meta.checksum_offset, be16{value})) meta.checksum = ChecksumState::unverified;
 }
 

@@ -26,7 +26,7 @@ class TapCategory final : public std::error_category {
     switch (static_cast<TapError>(value)) {
       case TapError::no_tun_driver: return "there is no /dev/net/tun: load the kernel module tun";
       case TapError::no_permission: return "no permission to use /dev/net/tun; run under scripts/netlab";
-      case TapError::bad_name: return "a device name has 1 to 15 characters";
+      case TapError::bad_name: return "a device name has 1 to 15 characters, none of them '/', ':' or blank";
       case TapError::busy: return "the device is held by another program";
       case TapError::not_tap: return "not a TAP device";
       case TapError::no_offload: return "the kernel refuses checksum and segmentation offload";
@@ -80,19 +80,20 @@ ifreq request_for(const std::string& name) noexcept {
   return request;
 }
 
-Result<> attach_device(int fd, const std::string& name, TapMode mode) {
+/// The device's name: the kernel completes a pattern such as "tap%d".
+Result<std::string> attach_device(int fd, const std::string& name, TapMode mode) {
   ifreq request = request_for(name);
   const int flags = IFF_TAP | IFF_NO_PI | (mode == TapMode::offload ? IFF_VNET_HDR : 0);
   request.ifr_flags = static_cast<short>(flags);
   if (::ioctl(fd, TUNSETIFF, &request) < 0) return fail(attach_error());
   if (mode == TapMode::plain) {
     if (::ioctl(fd, TUNSETOFFLOAD, 0UL) < 0 && errno != EINVAL) return fail(system_error());
-    return {};
+    return std::string{request.ifr_name};
   }
   int header_size = sizeof(VirtioHeader);
   if (::ioctl(fd, TUNSETVNETHDRSZ, &header_size) < 0) return fail(TapError::no_offload);
   if (::ioctl(fd, TUNSETOFFLOAD, static_cast<unsigned long>(TUN_F_CSUM | TUN_F_TSO4)) < 0) return fail(TapError::no_offload);
-  return {};
+  return std::string{request.ifr_name};
 }
 
 Result<std::size_t> device_mtu(const std::string& name) {
@@ -105,19 +106,34 @@ Result<std::size_t> device_mtu(const std::string& name) {
 
 }  // namespace
 
+namespace {
+constexpr std::size_t kLinkHeaders = 14 + 4;  ///< Ethernet and an 802.1Q tag
+
+/// The same frame in one piece: for the rare one that is made of more pieces than one writev should take.
+Packet gathered(const Packet& frame) {
+  SlabRef slab = frame.pool().slab(frame.size());
+  (void)frame.copy_out(0, slab.bytes().first(frame.size()));
+  Packet whole{frame.pool(), std::move(slab), 0, frame.size()};
+  whole.meta() = frame.meta();
+  return whole;
+}
+}  // namespace
+
 std::error_code make_error_code(TapError error) noexcept {
   static const TapCategory category;
   return {static_cast<int>(error), category};
 }
 
 Result<Tap> Tap::open(const std::string& name, TapOptions options) {
-  if (name.empty() || name.size() >= IFNAMSIZ) return fail(TapError::bad_name);
+  constexpr std::string_view kForbidden{"/: \t\n\0", 6};
+  if (name.empty() || name.size() >= IFNAMSIZ || name.find_first_of(kForbidden) != std::string::npos) return fail(TapError::bad_name);
   Descriptor tun{::open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC)};
   if (tun.get() < 0) return fail(errno == ENOENT || errno == ENODEV ? TapError::no_tun_driver : attach_error());
-  if (const auto attached = attach_device(tun.get(), name, options.mode); !attached) return fail(attached.error());
-  const auto mtu = device_mtu(name);
+  const auto device = attach_device(tun.get(), name, options.mode);
+  if (!device) return fail(device.error());
+  const auto mtu = device_mtu(*device);
   if (!mtu) return fail(mtu.error());
-  return Tap{name, tun.release(), options.mode, *mtu};
+  return Tap{*device, tun.release(), options.mode, *mtu};
 }
 
 Tap::Tap(std::string name, int descriptor, TapMode mode, std::size_t mtu)
@@ -161,7 +177,10 @@ Tap::~Tap() {
 
 Result<> Tap::transmit(Packet frame) {
   constexpr std::size_t kMaxChunks = 64;
-  std::array<iovec, kMaxChunks> vector{};
+  if (frame.size() > capabilities_.max_super_segment + kLinkHeaders && frame.size() > capabilities_.mtu + kLinkHeaders) {
+    return fail(Error::message_too_large);
+  }
+  std::array<iovec, kMaxChunks> vector;
   std::size_t chunks = 0;
   VirtioHeader header;
   if (mode_ == TapMode::offload) {
@@ -173,7 +192,7 @@ Result<> Tap::transmit(Packet frame) {
     if (chunks < kMaxChunks) vector[chunks] = {const_cast<std::byte*>(chunk.data()), chunk.size()};
     ++chunks;
   });
-  if (chunks > kMaxChunks) return fail(Error::message_too_large);
+  if (chunks > kMaxChunks) return transmit(gathered(frame));
   ++stats_.writes;
   if (::writev(descriptor_, vector.data(), static_cast<int>(chunks)) < 0) {
     if (errno == EAGAIN) {
@@ -197,7 +216,7 @@ std::size_t Tap::drain(std::size_t budget) {
 bool Tap::read_frame() {
   // A frame lands in a small slab behind room for headers of our own; only what is longer runs over into the spare large one.
   SlabRef slab = pool_->slab(PacketPool::frame_capacity);
-  if (mode_ == TapMode::offload && !spare_) spare_ = pool_->slab(PacketPool::super_capacity);
+  if (!spare_) spare_ = pool_->slab(PacketPool::super_capacity);
   const auto room = slab.bytes().subspan(Packet::headroom);
   VirtioHeader header;
   std::array<iovec, 3> vector{};
@@ -205,10 +224,13 @@ bool Tap::read_frame() {
   const std::size_t header_size = mode_ == TapMode::offload ? sizeof(header) : 0;
   if (header_size > 0) vector[count++] = {&header, sizeof(header)};
   vector[count++] = {room.data(), room.size()};
-  if (spare_) vector[count++] = {spare_.bytes().data(), spare_.capacity()};
+  vector[count++] = {spare_.bytes().data(), spare_.capacity()};
   ++stats_.reads;
   const auto received = ::readv(descriptor_, vector.data(), static_cast<int>(count));
-  if (received < 0) return false;
+  if (received < 0) {
+    if (errno != EAGAIN && errno != EINTR) ++stats_.in_errors;
+    return false;
+  }
   if (static_cast<std::size_t>(received) < header_size) {
     drops_.count(Drop::truncated);
     return true;

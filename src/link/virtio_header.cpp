@@ -10,6 +10,33 @@ std::size_t tcp_header_size(const Packet& frame, std::size_t transport) noexcept
   const auto data_offset = frame.peek<be8>(transport + 12);
   return data_offset ? static_cast<std::size_t>(data_offset->get() >> 4U) * 4 : 0;
 }
+/// Where the headers of a frame start.
+struct Marks {
+  std::int32_t network;
+  std::int32_t transport;
+};
+
+/// nullopt when the frame is no TCP segment in an IPv4 datagram, with or without an 802.1Q tag.
+std::optional<Marks> tcp4_marks(const Packet& frame) noexcept {
+  constexpr std::uint16_t kVlan = 0x8100;
+  constexpr std::uint16_t kIpv4 = 0x0800;
+  constexpr std::uint8_t kTcp = 6;
+  std::size_t network = 14;
+  auto type = frame.peek<be16>(network - 2);
+  if (type && type->get() == kVlan) {
+    network += 4;
+    type = frame.peek<be16>(network - 2);
+  }
+  const auto version_and_length = frame.peek<be8>(network);
+  const auto protocol = frame.peek<be8>(network + 9);
+  if (!type || type->get() != kIpv4 || !protocol || protocol->get() != kTcp) return std::nullopt;
+  const std::size_t header_size = std::size_t{version_and_length->get() & 0x0fU} * 4;
+  if (version_and_length->get() >> 4U != 4 || header_size < 20) return std::nullopt;
+  const std::size_t transport = network + header_size;
+  const std::size_t tcp_size = tcp_header_size(frame, transport);
+  if (tcp_size < 20 || transport + tcp_size > frame.size()) return std::nullopt;
+  return Marks{static_cast<std::int32_t>(network), static_cast<std::int32_t>(transport)};
+}
 }  // namespace
 
 VirtioHeader describe(const Packet& frame) noexcept {
@@ -42,6 +69,10 @@ Accepted apply(const VirtioHeader& header, Packet& frame) noexcept {
   const auto type = static_cast<std::uint8_t>(header.gso_type & ~kVirtioGsoEcn);
   if (type == kVirtioGsoNone) return {};
   if (type != kVirtioGsoTcp4 || header.gso_size == 0) return std::unexpected{Drop::bad_header};
+  const auto marks = tcp4_marks(frame);
+  if (!marks) return std::unexpected{Drop::bad_header};
+  meta.network = marks->network;
+  meta.transport = marks->transport;
   meta.gso = GsoKind::tcp4;
   meta.gso_size = header.gso_size;
   return {};

@@ -28,8 +28,8 @@ inline constexpr std::uint8_t kVirtioGsoEcn = 0x80;  ///< a flag beside the type
 /// What the device is told about a frame that goes out: its front is the Ethernet header.
 [[nodiscard]] VirtioHeader describe(const Packet& frame) noexcept;
 
-/// Takes over what the device says about a frame that came in. Drop::bad_header for a kind of super-segment that was never asked for,
-/// Drop::bad_length for offsets outside the frame: `frame` is then of no use.
+/// Takes over what the device says about a frame that came in. Drop::bad_header for a kind of super-segment that was never asked for
+/// or that the frame is not, Drop::bad_length for offsets outside the frame: `frame` is then of no use.
 [[nodiscard]] Accepted apply(const VirtioHeader& header, Packet& frame) noexcept;
 
 }  // namespace tapir::link

@@ -41,6 +41,7 @@ struct PacketMeta {
   GsoKind gso = GsoKind::none;
   std::uint16_t gso_size = 0;         ///< payload bytes in each packet but the last; 0 without gso
   std::uint16_t checksum_offset = 0;  ///< for ChecksumState::partial: the field's distance from the transport header's start
+  std::uint8_t tos = 0;               ///< on the way down: the type of service, for links that care (RFC 1122 section 2.4)
 };
 
 /// The list of payload slices: a few inline, more on the heap (only reassembled datagrams have more).

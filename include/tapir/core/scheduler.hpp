@@ -96,6 +96,8 @@ class Scheduler {
   /// The current time: constant while one batch of input is processed.
   [[nodiscard]] TimePoint now() const noexcept { return now_; }
 
+  /// Moves the clock to `now` (never back) and expires nothing yet: input that has waited is handled before the timers it may stop.
+  void set_time(TimePoint now) noexcept { now_ = now > now_ ? now : now_; }
   /// Moves the clock to `now` (never back) and expires what is due, in order. now() is the given time throughout.
   void advance(TimePoint now);
   /// No timer expires before this; nullopt when none is armed. It may be early (by less than a slot of the wheel), never late.

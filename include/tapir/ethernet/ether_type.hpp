@@ -19,23 +19,23 @@ enum class EtherType : std::uint16_t {
 
 /// Wire image of the Ethernet II header.
 struct Header {
-  MacAddress destination;
-  MacAddress source;
+  MacAddress destination{};
+  MacAddress source{};
   BigEndian<EtherType> type;
 };
 static_assert(sizeof(Header) == 14 && alignof(Header) == 1);
 
 /// What the layer above says about a frame.
 struct Send {
-  MacAddress destination;
+  MacAddress destination{};
   EtherType type{};
   std::uint8_t tos = 0;  ///< carried down for links that care (RFC 1122 section 2.4)
 };
 
 /// What Ethernet reports about a frame that it hands up. Its header (and any tag, padding of LLC frames, and FCS) is off.
 struct Received {
-  MacAddress source;
-  MacAddress destination;
+  MacAddress source{};
+  MacAddress destination{};
   EtherType type{};
   LinkCast cast = LinkCast::unicast;
   InterfaceIndex interface{};

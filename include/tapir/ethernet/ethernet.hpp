@@ -18,12 +18,19 @@ namespace tapir::ethernet {
                      static_cast<std::uint8_t>(v & 0xffU)}};
 }
 
+/// How datagrams are framed on output. Both are understood on input (RFC 1122 section 2.3.3).
+enum class Framing : std::uint8_t {
+  ethernet_ii,  ///< RFC 894: a type field
+  snap,         ///< RFC 1042: 802.3 length, 802.2 LLC, SNAP; the MTU is 8 bytes smaller
+};
+
 struct Config {
-  MacAddress address;          ///< the interface's own unicast address
+  MacAddress address{};        ///< the interface's own unicast address
   InterfaceIndex interface{};  ///< reported with every frame
   bool promiscuous = false;    ///< frames for other stations are handed up too
   bool pad = true;             ///< frames leave with at least 60 bytes (RFC 894)
-  std::set<std::uint16_t> vlans;  ///< VLAN identifiers whose tagged frames are accepted; empty: none
+  Framing framing = Framing::ethernet_ii;
+  std::set<std::uint16_t> vlans{};  ///< VLAN identifiers whose tagged frames are accepted; empty: none
 };
 
 struct Stats {
@@ -57,6 +64,10 @@ class Ethernet final : public Layer<Send, link::Received> {
   [[nodiscard]] Accepted demultiplex(Packet frame, const link::Received& from) override;
 
   [[nodiscard]] const MacAddress& address() const noexcept { return config_.address; }
+  /// Largest datagram in one frame, bytes: 1500, or 1492 with Framing::snap, on a usual link.
+  [[nodiscard]] std::size_t mtu() const noexcept;
+  /// Largest TCP super-segment that the link takes whole, bytes; 0: each is split here.
+  [[nodiscard]] std::size_t max_super_segment() const noexcept;
   [[nodiscard]] link::Link& link() noexcept { return link_; }
   [[nodiscard]] const Stats& stats() const noexcept { return stats_; }
   [[nodiscard]] const DropCounters& drops() const noexcept { return drops_; }
@@ -66,7 +77,9 @@ class Ethernet final : public Layer<Send, link::Received> {
   [[nodiscard]] std::optional<LinkCast> cast_for_us(const MacAddress& destination) const;
   [[nodiscard]] std::expected<Received, Drop> take_header(Packet& frame) const;
   [[nodiscard]] static std::expected<EtherType, Drop> take_llc(Packet& frame, std::uint16_t length);
-  void observe(Direction direction, const Packet& frame, std::size_t header_size, const Header& header) const;
+  /// Puts the link headers in front; their size.
+  std::size_t put_header(Packet& packet, const Send& to) const;
+  void observe(Direction direction, const Packet& frame, std::size_t header_size) const;
 
   Context& context_;
   link::Link& link_;

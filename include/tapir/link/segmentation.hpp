@@ -7,7 +7,7 @@
 namespace tapir::link {
 
 /// Completes a partial transport checksum (ChecksumState::partial): the field holds the pseudo-header's sum, meta().transport says where the
-/// transport header starts. Does nothing to other packets. A checksum of zero stands as 0xFFFF only for UDP's sake, where zero means none.
+/// transport header starts. Does nothing to other packets. UDP's checksum of zero is written as 0xFFFF, since zero means none there (RFC 768).
 void complete_checksum(Packet& packet);
 
 /// Cuts a TCP super-segment (GsoKind::tcp4) into the packets that TCP would have sent one by one: at most meta().gso_size payload bytes

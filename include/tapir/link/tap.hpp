@@ -23,7 +23,7 @@ struct TapOptions {
 enum class TapError {
   no_tun_driver = 1,  ///< /dev/net/tun does not exist
   no_permission,      ///< not allowed to open it or to attach to the device
-  bad_name,           ///< empty, or longer than 15 bytes
+  bad_name,           ///< empty, longer than 15 bytes, or with a character that no device name has
   busy,               ///< another program holds the device
   not_tap,            ///< the name belongs to a device of another kind
   no_offload,         ///< the kernel refused IFF_VNET_HDR or TSO
@@ -37,13 +37,14 @@ struct TapStats {
   std::uint64_t out_bytes = 0;
   std::uint64_t reads = 0;       ///< read system calls
   std::uint64_t writes = 0;      ///< write system calls
+  std::uint64_t in_errors = 0;   ///< reads that failed, other than for there being nothing (the device is gone, for example)
   std::uint64_t out_errors = 0;  ///< frames that the device refused, other than for being full (it is down, for example)
 };
 
 /// A Linux TAP device (Documentation/networking/tuntap.rst), non-blocking. Owns the file descriptor; a device that it created disappears with it.
 class Tap final : public Link {
  public:
-  /// Attaches to the device `name`, creating it when it does not exist. Fails with a TapError, or with the system's error otherwise.
+  /// Attaches to the device `name`, creating it when it does not exist; "tap%d" creates one with a free number. Fails with a TapError, or with the system's error otherwise.
   [[nodiscard]] static Result<Tap> open(const std::string& name, TapOptions options = {});
 
   Tap(Tap&& other) noexcept;

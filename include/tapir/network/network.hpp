@@ -65,6 +65,8 @@ struct ErrorReport {
   std::uint16_t next_hop_mtu = 0;        ///< bytes, for fragmentation_needed; 0: not said (RFC 1191 section 4)
   std::uint8_t pointer = 0;              ///< for parameter_problem: the octet in error
   std::span<const std::byte> transport;  ///< the quoted start of the transport header, at least 8 bytes; valid during the call
+  std::uint16_t quoted_length = 0;  ///< total length field of the quoted datagram, in bytes: where next_hop_mtu is 0 the search for the
+                                    ///< path MTU starts below it (RFC 1191 section 5); 0 for ErrorKind::unresolved
 };
 
 /// A transport that wants to hear of errors about its datagrams.
@@ -72,6 +74,19 @@ class ErrorReceiver {
  public:
   virtual ~ErrorReceiver() = default;
   virtual void receive_error(const ErrorReport& report) = 0;
+};
+
+/// What ICMP hands to the network layer: errors and redirects that other hosts sent, checked for form and for quoting a datagram from one of
+/// our addresses.
+class ErrorConsumer {
+ public:
+  virtual ~ErrorConsumer() = default;
+  /// Brings `report` to the ErrorReceiver of `quoted`, the protocol of the datagram that the error quotes (RFC 1122 section 3.2.2). For
+  /// ErrorKind::fragmentation_needed the path MTU towards report.destination is lowered first (RFC 1191 section 3).
+  virtual void deliver_error(Protocol quoted, const ErrorReport& report) = 0;
+  /// `from` says that `gateway` is the better first hop towards `destination`. Whether to believe it is decided here (RFC 1122 section 3.2.2.2):
+  /// only from the present first hop, and only for a gateway on the same network.
+  virtual void redirect(IpAddress destination, IpAddress gateway, IpAddress from) = 0;
 };
 
 /// What the network layer asks of ICMP: tell the source of `datagram` (its front is the network header as received) what was wrong with it.
@@ -125,6 +140,13 @@ class Network {
   /// Answers a datagram that no transport user wants, as far as the rules for ICMP errors allow (RFC 1122 section 3.2.2). The packet's front is
   /// the transport header.
   virtual void refuse(Packet packet, const Received& from, Refusal why) = 0;
+  /// Makes this host a member of the multicast group until as many leave() as join() (RFC 1112 section 6.1). Error::not_supported where
+  /// the network layer knows no groups, Error::invalid_argument when `group` is no multicast address.
+  [[nodiscard]] virtual Result<> join(IpAddress group) {
+    (void)group;
+    return fail(Error::not_supported);
+  }
+  virtual void leave(IpAddress group) { (void)group; }
   /// A transport's advice on the path: forward progress is made (true), or retransmissions pile up (false) (RFC 1122 section 3.3.1.4).
   virtual void advise(IpAddress destination, bool progress) = 0;
 };

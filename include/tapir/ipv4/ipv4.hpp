@@ -1,0 +1,275 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <tapir/arp/failure_receiver.hpp>
+#include <tapir/core/context.hpp>
+#include <tapir/core/layer.hpp>
+#include <tapir/ethernet/ether_type.hpp>
+#include <tapir/ipv4/header.hpp>
+#include <tapir/ipv4/identification.hpp>
+#include <tapir/ipv4/interface.hpp>
+#include <tapir/ipv4/options.hpp>
+#include <tapir/ipv4/path_mtu.hpp>
+#include <tapir/ipv4/reassembly.hpp>
+#include <tapir/ipv4/routing_table.hpp>
+#include <tapir/network/network.hpp>
+
+namespace tapir::ipv4 {
+
+/// RFC 1122 section 3.3.4.2: whether an address belongs to the host (weak) or to its interface alone (strong).
+enum class HostModel : std::uint8_t { weak, strong };
+
+/// What becomes of a source-routed datagram that names us as a stop, not as its end (RFC 1122 section 3.3.5).
+enum class SourceRouting : std::uint8_t {
+  automatic,       ///< `any` for a router, `off` for a host
+  off,             ///< dropped, answered by "source route failed"
+  same_interface,  ///< sent on by the interface that it came in by
+  any,
+};
+
+struct Config {
+  std::uint8_t default_ttl = 64;      ///< 1-255; 0 is taken as 64
+  bool fragment = true;               ///< datagrams beyond the path MTU are fragmented here (RFC 1122 section 3.3.3)
+  bool path_mtu_discovery = true;     ///< false: 576 bytes is the path MTU beyond the attached networks (RFC 1122 section 3.3.3)
+  bool accept_zero_broadcast = true;  ///< host bits zero and 0.0.0.0 are broadcasts, too (RFC 1122 section 3.3.6)
+  bool multicast_loopback = true;     ///< what is sent to a group that we are in comes back to us (RFC 1112 section 6.1)
+  HostModel host_model = HostModel::weak;
+  SourceRouting source_routing = SourceRouting::automatic;
+  bool forwarding = false;                  ///< a router; several interfaces alone do not make one (RFC 1122 section 3.1)
+  bool forward_directed_broadcast = false;  ///< RFC 2644
+  bool source_validation = false;     ///< transit from an interface that the route back does not use is dropped (RFC 1812 section 5.3.8)
+  std::size_t loopback_queue = 1024;  ///< datagrams on their way to ourselves
+  ReassemblyLimits reassembly = {};
+  PathMtuCache::Limits path_mtu = {};
+  RoutingTable::Limits routing = {};
+};
+
+/// RFC 4293 ipSystemStatsTable, under the names there.
+struct Stats {
+  std::uint64_t in_receives = 0;     ///< all that came, in error or not
+  std::uint64_t in_hdr_errors = 0;   ///< version, length, checksum, options, or TTL on the way through
+  std::uint64_t in_no_routes = 0;    ///< transit without a route
+  std::uint64_t in_addr_errors = 0;  ///< source or destination not valid here
+  std::uint64_t in_unknown_protos = 0;
+  std::uint64_t in_truncated_pkts = 0;  ///< less data than the total length says
+  std::uint64_t in_forw_datagrams = 0;  ///< transit, tried
+  std::uint64_t in_discards = 0;        ///< good ones, but no room
+  std::uint64_t in_delivers = 0;        ///< handed to a protocol
+  std::uint64_t in_mcast_pkts = 0;
+  std::uint64_t in_bcast_pkts = 0;
+  std::uint64_t reasm_reqds = 0;   ///< fragments received
+  std::uint64_t reasm_oks = 0;     ///< datagrams put together
+  std::uint64_t reasm_fails = 0;   ///< datagrams given up
+  std::uint64_t out_requests = 0;  ///< from our own protocols
+  std::uint64_t out_no_routes = 0;
+  std::uint64_t out_forw_datagrams = 0;
+  std::uint64_t out_discards = 0;   ///< good ones, but no room, or refused below
+  std::uint64_t out_transmits = 0;  ///< datagrams and fragments handed down
+  std::uint64_t out_mcast_pkts = 0;
+  std::uint64_t out_bcast_pkts = 0;
+  std::uint64_t frag_reqds = 0;  ///< datagrams that had to be cut
+  std::uint64_t frag_oks = 0;
+  std::uint64_t frag_fails = 0;    ///< DF, or fragmentation off
+  std::uint64_t frag_creates = 0;  ///< fragments made
+};
+
+/// The Internet Protocol version 4 (RFC 791, RFC 1122 section 3) of one host: routing, source selection, fragmentation, reassembly, options,
+/// loopback and the Network contract for the transports. 127.0.0.0/8 and the own addresses are looped inside, by way of the scheduler's
+/// ready list and never within the call that sends.
+///
+/// One thread. Context, interfaces' neighbours and attached protocols outlive it, or are detached.
+class Ipv4 final : public Layer<network::Send, ethernet::Received>,
+                   public network::Network,
+                   public network::ErrorConsumer,
+                   public arp::FailureReceiver {
+ public:
+  /// The index of `lo`, which is always there; the others count from 0.
+  static constexpr InterfaceIndex loopback_interface{0xffff};
+
+  explicit Ipv4(Context& context, Config config = {});
+  Ipv4(const Ipv4&) = delete;
+  Ipv4& operator=(const Ipv4&) = delete;
+  ~Ipv4() override;
+
+  // ---- interfaces and addresses
+  /// Adds an interface, with routes to the networks of its addresses. Attach this for EtherType::ipv4 there, and make frames from there report
+  /// the index. Error::invalid_argument for an MTU below 68 or above 65535, without neighbours, or for an address that no host can have.
+  [[nodiscard]] Result<InterfaceIndex> add_interface(InterfaceConfig config);
+  /// Adds an own address with its network's route. Error::invalid_argument for an address that no host can have (broadcast, network, multicast,
+  /// loopback, 169.254/16 with another length), Error::address_in_use for one that we have, Error::no_such_device.
+  Result<> add_address(InterfaceIndex interface, Ipv4Prefix address);
+  /// Removes an own address, and the network's route when no other address is in it. Routes by gateways of that network go too.
+  Result<> remove_address(InterfaceIndex interface, Ipv4Address address);
+  /// Error::invalid_argument outside 68-65535.
+  Result<> set_mtu(InterfaceIndex interface, std::size_t mtu);
+  /// nullptr for an index that was never given. `lo` is not among them.
+  [[nodiscard]] const Interface* interface(InterfaceIndex index) const noexcept;
+  [[nodiscard]] std::size_t interface_count() const noexcept { return interfaces_.size(); }
+
+  // ---- routes
+  /// A route to `destination`. By a gateway: it must be a neighbour (Error::network_unreachable otherwise), the interface is found from it.
+  Result<> add_route(Ipv4Prefix destination, Ipv4Address gateway, std::uint32_t metric = 0, bool fixed = false);
+  /// A route to `destination` on the link of `interface`.
+  Result<> add_route(Ipv4Prefix destination, InterfaceIndex interface, std::uint32_t metric = 0);
+  /// A default route; of several the smallest metric is preferred, the others stand by (RFC 1122 section 3.3.1.6).
+  Result<> add_default_gateway(Ipv4Address gateway, std::uint32_t metric = 0) {
+    return add_route(Ipv4Prefix{Ipv4Address{}, 0}, gateway, metric);
+  }
+  /// How many routes were removed.
+  std::size_t remove_route(Ipv4Prefix destination, Ipv4Address gateway = {}) { return routes_.remove(destination, gateway); }
+  [[nodiscard]] const RoutingTable& routes() const noexcept { return routes_; }
+  /// What `route -n` prints.
+  [[nodiscard]] std::string print_routes() const;
+
+  // ---- multicast (RFC 1112)
+  /// Membership on one interface, until as many leave() as join(). Error::invalid_argument for no multicast address, Error::no_such_device.
+  Result<> join(InterfaceIndex interface, Ipv4Address group);
+  void leave(InterfaceIndex interface, Ipv4Address group);
+  /// Membership on every interface there is.
+  [[nodiscard]] Result<> join(IpAddress group) override;
+  void leave(IpAddress group) override;
+
+  // ---- the Layer
+  /// Sends a datagram. With a source route among the options, to.destination is the last stop and the option lists the ones before it, in order.
+  /// Error::invalid_argument (TTL 0, bad options, no destination), Error::network_unreachable, Error::address_not_available (a source that is
+  /// not ours, or none to select), Error::message_too_large (DF and beyond the path MTU; or beyond 65535), Error::would_block (the link is full).
+  [[nodiscard]] Result<> encapsulate(Packet packet, const network::Send& to) override;
+  [[nodiscard]] Accepted demultiplex(Packet packet, const ethernet::Received& from) override;
+
+  // ---- the Network contract
+  void attach(network::Protocol protocol, Demultiplexer<network::Received>& upper, network::ErrorReceiver* errors) override;
+  void detach(network::Protocol protocol) noexcept;
+  [[nodiscard]] Result<IpAddress> select_source(IpAddress destination) const override;
+  [[nodiscard]] bool is_own(IpAddress address) const noexcept override;
+  [[nodiscard]] bool is_group(IpAddress address) const noexcept override;
+  [[nodiscard]] std::size_t path_mtu(IpAddress destination) const noexcept override;
+  [[nodiscard]] std::size_t header_size(IpAddress) const noexcept override { return min_header_size; }
+  [[nodiscard]] std::size_t reassembly_limit() const noexcept override { return reassembly_.limits().max_datagram; }
+  [[nodiscard]] std::size_t max_super_segment(IpAddress destination) const noexcept override;
+  [[nodiscard]] bool writable(IpAddress destination) const noexcept override;
+  [[nodiscard]] std::uint16_t pseudo_header_sum(IpAddress source, IpAddress destination, network::Protocol protocol,
+                                                std::size_t transport_size) const noexcept override;
+  void refuse(Packet packet, const network::Received& from, network::Refusal why) override;
+  void advise(IpAddress destination, bool progress) override;
+
+  // ---- errors
+  /// Who tells other hosts of errors; nullptr: nobody.
+  void set_error_sender(network::ErrorSender* sender) noexcept { error_sender_ = sender; }
+  /// Errors about datagrams from a source that is not ours are dropped, counted as Drop::unrelated_error.
+  void deliver_error(network::Protocol quoted, const network::ErrorReport& report) override;
+  void redirect(IpAddress destination, IpAddress gateway, IpAddress from) override;
+  void unresolved(Ipv4Address next_hop, Packet datagram) override;
+
+  [[nodiscard]] const Config& config() const noexcept { return config_; }
+  [[nodiscard]] const Reassembly& reassembly() const noexcept { return reassembly_; }
+  [[nodiscard]] const PathMtuCache& path_mtus() const noexcept { return path_mtus_; }
+  [[nodiscard]] Stats stats() const noexcept;
+  [[nodiscard]] const DropCounters& drops() const noexcept { return drops_; }
+
+ private:
+  /// By which way a datagram arrived.
+  struct Arrival {
+    const Interface* interface = nullptr;
+    LinkCast cast = LinkCast::unicast;
+    bool local = false;  ///< sent by this host
+  };
+  /// By which way a datagram leaves.
+  struct Egress {
+    const Interface* interface = nullptr;
+    Ipv4Address next_hop;
+    bool broadcast = false;
+  };
+  struct Upper {
+    Demultiplexer<network::Received>* receiver = nullptr;
+    network::ErrorReceiver* errors = nullptr;
+  };
+  /// What this host sends to itself, one datagram at a pull.
+  class Loopback final : public ReadySource {
+   public:
+    Loopback(Ipv4& owner, std::size_t limit) noexcept : owner_{owner}, limit_{limit} {}
+    [[nodiscard]] bool full() const noexcept { return queue_.size() >= limit_; }
+    Result<> send(Packet packet, const Interface& interface);
+    [[nodiscard]] Pulled pull() override;
+
+   private:
+    struct Item {
+      Packet packet;
+      const Interface* interface;
+    };
+    Ipv4& owner_;
+    std::size_t limit_;
+    std::deque<Item> queue_;
+  };
+
+  // interfaces.cpp
+  [[nodiscard]] Interface* find_interface(InterfaceIndex index) noexcept;
+  [[nodiscard]] const Interface* owner_of(Ipv4Address address) const noexcept;
+  [[nodiscard]] const Interface* neighbour_interface(Ipv4Address address) const noexcept;
+  [[nodiscard]] bool is_broadcast(Ipv4Address address) const noexcept;
+  void add_connected_route(const Interface& interface, Ipv4Prefix network);
+
+  // input.cpp
+  [[nodiscard]] std::unexpected<Drop> drop(Drop reason) { return reject(context_, drops_, LayerId::ipv4, reason); }
+  [[nodiscard]] std::unexpected<Drop> drop(Drop reason, std::uint64_t& counter) {
+    ++counter;
+    return drop(reason);
+  }
+  [[nodiscard]] Accepted receive(Packet packet, const Arrival& arrival);
+  [[nodiscard]] std::expected<Header, Drop> check_header(const Packet& packet);
+  [[nodiscard]] std::optional<Drop> invalid_addresses(const Header& header, const Arrival& arrival) const noexcept;
+  [[nodiscard]] bool is_for_us(Ipv4Address destination, const Arrival& arrival) const noexcept;
+  [[nodiscard]] Accepted receive_own(Packet packet, const Header& header, const Arrival& arrival);
+  [[nodiscard]] Accepted reassemble(Packet packet, const Header& header, const Arrival& arrival);
+  [[nodiscard]] Accepted deliver(Packet packet, const Header& header, const Arrival& arrival);
+  [[nodiscard]] Accepted bad_option(Packet packet, const Arrival& arrival, OptionProblem problem);
+  void send_error(Packet datagram, const network::ErrorSender::Problem& problem);
+
+  // output.cpp
+  [[nodiscard]] Result<Egress> egress_for(Ipv4Address destination, std::optional<Ipv4Address> source, bool count_use = false);
+  [[nodiscard]] Result<Egress> find_egress(Ipv4Address destination, std::optional<Ipv4Address> source, const Route* route) const;
+  [[nodiscard]] Result<Ipv4Address> source_for(const network::Send& to, const Egress& egress, const Packet& packet) const;
+  [[nodiscard]] Result<OptionBytes> prepare_options(const network::Send& to, Ipv4Address& destination) const;
+  [[nodiscard]] Result<Header> make_header(const Packet& packet, const network::Send& to, Ipv4Address source, Ipv4Address destination,
+                                           std::size_t options_size, std::size_t mtu);
+  [[nodiscard]] std::size_t mtu_towards(Ipv4Address destination, const Egress& egress) const noexcept;
+  /// Sends a datagram whose header is in front, cut to `mtu` when it is larger.
+  [[nodiscard]] Result<> transmit(Packet datagram, const Header& header, const Egress& egress, std::size_t mtu);
+  [[nodiscard]] Result<> hand_down(Packet datagram, const Header& header, const Egress& egress);
+  void loop_copy_to_group(const Packet& datagram, const Header& header, const Egress& egress);
+
+  // forwarding.cpp
+  [[nodiscard]] Accepted forward(Packet packet, const Header& header, const Arrival& arrival);
+  [[nodiscard]] std::optional<Drop> forbidden_transit(const Header& header, const Arrival& arrival) const noexcept;
+  [[nodiscard]] Accepted follow_route(Packet packet, Header header, const Arrival& arrival, OptionBytes options,
+                                      const OptionSummary::SourceRoute& route);
+  [[nodiscard]] Accepted send_on(Packet packet, Header header, const Arrival& arrival, const Egress& egress, OptionBytes options);
+  [[nodiscard]] bool source_routing_allowed(const Arrival& arrival, const Egress& egress) const noexcept;
+
+  void observe(Direction direction, const Packet& packet, const Header& header) const;
+  [[nodiscard]] std::uint32_t timestamp() const noexcept;
+
+  Context& context_;
+  Config config_;
+  Interface lo_;
+  std::vector<std::unique_ptr<Interface>> interfaces_;
+  std::array<Upper, 256> uppers_{};  ///< by protocol number
+  RoutingTable routes_;
+  PathMtuCache path_mtus_;
+  Reassembly reassembly_;
+  IdentificationCounters identifications_;
+  Loopback loopback_;
+  network::ErrorSender* error_sender_ = nullptr;
+  Stats stats_;
+  DropCounters drops_;
+};
+
+}  // namespace tapir::ipv4

@@ -1,0 +1,103 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <system_error>
+
+#include <tapir/core/addresses.hpp>
+#include <tapir/core/context.hpp>
+#include <tapir/core/error.hpp>
+#include <tapir/mqtt/session.hpp>
+#include <tapir/mqtt/transport.hpp>
+#include <tapir/mqtt/types.hpp>
+
+namespace tapir {
+class Stack;
+}
+
+namespace tapir::mqtt {
+
+/// When to connect again after a connection was lost or could not be made.
+struct Reconnect {
+  bool enabled = true;
+  Duration min_delay = std::chrono::seconds{1};  ///< before the first try; doubled for each further one …
+  Duration max_delay = std::chrono::seconds{60};  ///< … up to this. The delay used is a random one between the half and the whole.
+  bool after_refusal = false;                     ///< also when the broker refused by CONNACK
+};
+
+/// What a Client is told at its construction.
+struct ClientConfig {
+  Endpoint broker = {};
+  std::string client_id = {};                ///< may be empty with a clean session
+  bool clean_session = true;            ///< false: messages of QoS 1 and 2 outlive the connection
+  std::chrono::seconds keep_alive{60};  ///< 0-65535 s; 0: off
+  std::optional<Will> will = {};
+  std::optional<std::string> user_name = {};
+  std::optional<std::string> password = {};                  ///< needs a user name
+  Duration connect_timeout = std::chrono::seconds{30};  ///< for opening the transport
+  Reconnect reconnect = {};
+  SessionLimits limits = {};
+};
+
+/// Why there is no connection, with the layer that failed.
+struct Disconnection {
+  std::error_code error = {};  ///< empty after disconnect()
+  LayerId layer{};        ///< LayerId::tcp: the transport; LayerId::mqtt: the broker or the protocol
+  std::string text = {};       ///< for people: "connection refused by 192.0.2.1:1883", "broker refused: bad user name or password"
+  bool will_retry = false;
+};
+
+/// An MQTT 3.1.1 client with callbacks. It connects by itself, also again after a loss, and subscribes again when the broker has
+/// forgotten. Callbacks come from the scheduler, never from inside a call, each exactly once unless the client is destroyed; they may
+/// call the client and may destroy it. Belongs to its stack's thread.
+class Client {
+ public:
+  using Completion = std::function<void(Result<>)>;
+  using Granted = std::function<void(Result<QoS>)>;  ///< the quality of service that the broker grants
+  using Handler = std::function<void(const Message&)>;
+
+  /// Connects over TCP to `config.broker`. The stack outlives the client.
+  Client(Stack& stack, ClientConfig config);
+  /// Connects over a transport of any kind. The context outlives the client.
+  Client(Context& context, std::unique_ptr<Transport> transport, ClientConfig config);
+  Client(Client&&) noexcept = default;
+  Client& operator=(Client&& other) noexcept;
+  Client(const Client&) = delete;
+  Client& operator=(const Client&) = delete;
+  /// Disconnects in order as far as the transport takes the bytes at once; no callback follows.
+  ~Client();
+
+  /// Connects again after disconnect(), after a refusal, or when reconnecting is off. already_connected while connecting or connected;
+  /// invalid_argument and the like for a configuration that CONNECT cannot carry.
+  Result<> connect();
+  /// Sends DISCONNECT and closes; `done` comes when the transport is closed. Whatever is unfinished fails with operation_canceled.
+  void disconnect(Completion done = {});
+
+  /// `done` with success means: QoS 0, the broker's TCP has acknowledged the bytes; QoS 1 and 2, the broker has taken the message over.
+  /// Without connection messages queue, within the limits (no_buffer_space).
+  void publish(std::string topic, Payload payload, QoS qos = QoS::at_most_once, Completion done = {});
+  void publish(Message message, Completion done = {});
+
+  /// Calls `handler` for messages that match `filter`, over all connections until unsubscribe(). Subscribing to the same filter again
+  /// replaces its handler. `done` comes at the first SUBACK; subscription_refused removes the subscription.
+  void subscribe(std::string filter, QoS qos, Handler handler, Granted done = {});
+  void unsubscribe(std::string filter, Completion done = {});
+
+  void on_connected(std::function<void(bool session_present)> handler);
+  void on_disconnected(std::function<void(const Disconnection&)> handler);
+  /// Messages that no subscription's filter matches, such as those of a session stored by the broker.
+  void on_unmatched(Handler handler);
+
+  [[nodiscard]] bool is_connected() const noexcept;
+  [[nodiscard]] const Session& session() const noexcept;
+
+ private:
+  class Core;
+  std::shared_ptr<Core> core_;
+};
+
+}  // namespace tapir::mqtt

@@ -1,0 +1,47 @@
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string>
+#include <system_error>
+
+#include <tapir/core/error.hpp>
+
+namespace tapir::mqtt {
+
+/// What a transport tells its user. Never called from inside one of the transport's own methods.
+class TransportUser {
+ public:
+  virtual ~TransportUser() = default;
+  virtual void on_open() = 0;          ///< bytes can be sent now
+  virtual void on_readable() = 0;      ///< receive() has something, perhaps the end of the stream
+  virtual void on_writable() = 0;      ///< send() takes bytes again
+  virtual void on_acknowledged() = 0;  ///< unacknowledged() went down
+  /// The transport is closed; open() may start anew. Empty error: in order. The transport may be destroyed in this call.
+  virtual void on_closed(std::error_code error) = 0;
+};
+
+/// An ordered, lossless stream of bytes in both directions (MQTT 3.1.1 section 4.2): our TCP, TLS, a host socket, or a test's script.
+class Transport {
+ public:
+  virtual ~Transport() = default;
+
+  /// Who is told; must outlive the transport or be replaced.
+  virtual void attach(TransportUser* user) noexcept = 0;
+  /// Starts a connection; on_open or on_closed follows. already_connected, or why it cannot even start.
+  [[nodiscard]] virtual Result<> open() = 0;
+  /// Takes bytes to send and says how many; fewer than given, or 0, when its buffer is full: on_writable follows.
+  [[nodiscard]] virtual Result<std::size_t> send(std::span<const std::byte> bytes) = 0;
+  /// Bytes received; 0: the peer ended the stream; would_block: nothing is there, on_readable follows.
+  [[nodiscard]] virtual Result<std::size_t> receive(std::span<std::byte> into) = 0;
+  /// Ends the stream in order, behind everything that send() took; on_closed follows.
+  virtual void close() = 0;
+  /// Gives the connection up at once. No callback follows.
+  virtual void abort() = 0;
+  /// Bytes that send() took and the peer has not acknowledged.
+  [[nodiscard]] virtual std::size_t unacknowledged() const = 0;
+  /// Whom it connects to, for people: "192.0.2.1:1883".
+  [[nodiscard]] virtual std::string peer() const = 0;
+};
+
+}  // namespace tapir::mqtt

@@ -1,0 +1,73 @@
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include <tapir/mqtt/payload.hpp>
+
+namespace tapir::mqtt {
+
+/// The protocol level in CONNECT (section 3.1.2.2).
+enum class ProtocolVersion : std::uint8_t { v3_1_1 = 4 };
+
+/// Quality of service (section 4.3).
+enum class QoS : std::uint8_t {
+  at_most_once = 0,   ///< sent once and forgotten
+  at_least_once = 1,  ///< acknowledged; may arrive more than once
+  exactly_once = 2,   ///< a four-way exchange; arrives once
+};
+
+/// Which exchange a packet belongs to (section 2.3.1). 0 is no identifier.
+class PacketId {
+ public:
+  using wire_type = std::uint16_t;
+
+  constexpr PacketId() noexcept = default;
+  constexpr explicit PacketId(std::uint16_t value) noexcept : value_{value} {}
+  [[nodiscard]] constexpr std::uint16_t value() const noexcept { return value_; }
+
+  friend constexpr bool operator==(const PacketId&, const PacketId&) noexcept = default;
+  friend constexpr auto operator<=>(const PacketId&, const PacketId&) noexcept = default;
+
+ private:
+  std::uint16_t value_ = 0;
+};
+
+/// An application message.
+struct Message {
+  std::string topic = {};  ///< a topic name: UTF-8 of 1-65535 bytes without wildcards
+  Payload payload = {};
+  QoS qos = QoS::at_most_once;
+  bool retain = false;     ///< sent: keep it for later subscribers; received: it was kept (section 3.3.1.3)
+  bool duplicate = false;  ///< received: the sender may have sent it before; ignored when sent
+
+  friend bool operator==(const Message&, const Message&) = default;
+};
+
+/// What the server publishes when this client vanishes without DISCONNECT (section 3.1.2.5).
+struct Will {
+  std::string topic = {};  ///< a topic name
+  Payload payload = {};  ///< at most 65535 bytes
+  QoS qos = QoS::at_most_once;
+  bool retain = false;
+
+  friend bool operator==(const Will&, const Will&) = default;
+};
+
+/// A topic filter and the highest quality of service that its messages are wanted with.
+struct Subscription {
+  std::string filter = {};
+  QoS qos = QoS::at_most_once;
+
+  friend bool operator==(const Subscription&, const Subscription&) = default;
+};
+
+}  // namespace tapir::mqtt
+
+template <>
+struct std::hash<tapir::mqtt::PacketId> {
+  std::size_t operator()(tapir::mqtt::PacketId id) const noexcept { return id.value(); }
+};

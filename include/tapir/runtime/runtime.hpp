@@ -1,0 +1,89 @@
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <initializer_list>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <vector>
+
+#include <tapir/runtime/driver.hpp>
+#include <tapir/runtime/system_random.hpp>
+
+namespace tapir {
+
+struct RuntimeOptions {
+  bool busy_poll = false;  ///< never sleep: lowest latency, one processor kept busy
+  std::size_t batch = 64;  ///< frames read from one link before the others, timers and senders get their turn
+};
+
+/// Real time: waits on the links' descriptors with epoll, keeps the scheduler at CLOCK_MONOTONIC, and lets senders send. One thread,
+/// except post().
+class Runtime final : public Driver {
+ public:
+  explicit Runtime(RuntimeOptions options = {});
+  Runtime(const Runtime&) = delete;
+  Runtime& operator=(const Runtime&) = delete;
+  /// Signals taken by stop_on_signals() are let through again.
+  ~Runtime() override;
+
+  [[nodiscard]] Scheduler& scheduler() noexcept override { return scheduler_; }
+  [[nodiscard]] PacketPool& pool() noexcept override { return pool_; }
+  [[nodiscard]] Random& random() noexcept override { return random_; }
+
+  /// Fails with the system's error when the descriptor cannot be waited on. A link without one is drained at every turn of the loop.
+  [[nodiscard]] Result<> watch(link::Link& link) override;
+  void forget(link::Link& link) noexcept override;
+
+  /// Runs until stop(); the code given there. 1 when the system refused what the loop needs (see status()).
+  [[nodiscard]] int run();
+  /// Also returns, with false, when stop() was called; run() then returns at once.
+  bool run_until(const std::function<bool()>& done, Duration limit) override;
+  /// Makes run() return `code` after the current turn.
+  void stop(int code = 0) noexcept { stop_code_ = code; }
+  /// Whether stop() was called and run() has not returned since.
+  [[nodiscard]] bool stopping() const noexcept { return stop_code_.has_value(); }
+
+  /// Has `task` called on the loop's thread. The one call that any thread may make; the runtime must outlive it. Tasks run in order;
+  /// those still waiting when the runtime goes are destroyed uncalled.
+  void post(std::move_only_function<void()> task);
+
+  /// From now on each of `signals` (SIGINT, SIGTERM, ...) means stop(code) instead of death. Call it before other threads start: they inherit
+  /// that the signal is blocked. Fails with the system's error.
+  [[nodiscard]] Result<> stop_on_signals(std::initializer_list<int> signals, int code = 0);
+
+  /// Called when a link's descriptor reports an error and nothing can be read: the device is gone. It is not waited on any more.
+  void on_link_lost(std::function<void(link::Link&)> handler) { link_lost_ = std::move(handler); }
+
+  /// Whether the system gave what the loop needs; otherwise its error.
+  [[nodiscard]] Result<> status() const noexcept;
+
+ private:
+  struct Watched;
+  class Kernel;
+
+  void turn(std::optional<TimePoint> latest);
+  void wait(std::optional<TimePoint> latest);
+  void drain();
+  void run_posted();
+  void refresh_interest();
+  void sweep();
+  void set_time();
+
+  RuntimeOptions options_;
+  PacketPool pool_;
+  SystemRandom random_;
+  Scheduler scheduler_;
+  std::unique_ptr<Kernel> kernel_;                 ///< the descriptors
+  std::vector<std::unique_ptr<Watched>> watched_;  ///< forgotten ones stay until the outermost turn ends
+  std::function<void(link::Link&)> link_lost_;
+  std::optional<int> stop_code_;
+  bool more_to_do_ = false;  ///< do not sleep in the next turn
+  int depth_ = 0;            ///< turns under way: run_until() may be called from within one
+
+  std::mutex posted_mutex_;
+  std::vector<std::move_only_function<void()>> posted_;
+};
+
+}  // namespace tapir

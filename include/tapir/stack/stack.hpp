@@ -1,0 +1,102 @@
+#pragma once
+
+#include <concepts>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <tapir/arp/arp.hpp>
+#include <tapir/arp/rarp.hpp>
+#include <tapir/core/context.hpp>
+#include <tapir/ethernet/ethernet.hpp>
+#include <tapir/icmp/icmp.hpp>
+#include <tapir/ipv4/ipv4.hpp>
+#include <tapir/link/link.hpp>
+#include <tapir/runtime/driver.hpp>
+#include <tapir/tcp/tcp.hpp>
+#include <tapir/udp/udp.hpp>
+
+namespace tapir {
+
+/// One network interface: a link and how it is configured.
+struct InterfaceConfig {
+  Ipv4Prefix address;                    ///< the interface's own address and network: "192.0.2.2/24"_prefix
+  std::optional<Ipv4Address> gateway = {};  ///< of the default route; none: only the attached network is reached
+  std::optional<MacAddress> mac = {};       ///< none: a random locally administered address
+  std::string name = {};                    ///< in the routing table; empty: the link's name
+  bool announce = true;                     ///< broadcast a gratuitous ARP when the interface comes up
+  arp::Config arp = {};
+};
+
+/// What a stack is made of. Every part has sensible defaults.
+struct StackConfig {
+  Ipv4Prefix address = {};
+  std::optional<Ipv4Address> gateway = {};
+  std::optional<MacAddress> mac = {};
+  Observer* observer = nullptr;  ///< sees every event inside; must outlive the stack
+  arp::Config arp = {};
+  ipv4::Config ipv4 = {};
+  icmp::Config icmp = {};
+  udp::Config udp = {};
+  tcp::Config tcp = {};
+};
+
+/// One host: its own hardware and network addresses, ARP table, routes, sockets and connections. Any number of stacks may share a driver;
+/// each belongs to the driver's thread. Handles (connections, sockets) must not outlive their stack, nor the stack its driver.
+class Stack {
+ public:
+  /// A host with one interface on `link`. status() says whether the configuration was accepted.
+  Stack(Driver& driver, std::unique_ptr<link::Link> link, StackConfig config);
+  /// The same for a link held by value, such as the Tap that Tap::open() returns.
+  template <std::derived_from<link::Link> L>
+  Stack(Driver& driver, L link, StackConfig config) : Stack(driver, std::make_unique<L>(std::move(link)), std::move(config)) {}
+  /// A host without interfaces but the loopback; add_interface() brings more.
+  Stack(Driver& driver, StackConfig config);
+  Stack(const Stack&) = delete;
+  Stack& operator=(const Stack&) = delete;
+  ~Stack();
+
+  /// Whether the interface given to the constructor could be brought up.
+  [[nodiscard]] const Result<>& status() const noexcept { return status_; }
+  /// Brings up a further interface. Error::invalid_argument for an address that no host can have or an MTU below 68.
+  [[nodiscard]] Result<InterfaceIndex> add_interface(std::unique_ptr<link::Link> link, InterfaceConfig config);
+
+  /// Sends echo requests; see icmp::Icmp::ping().
+  [[nodiscard]] Result<icmp::Ping> ping(IpAddress destination, const icmp::PingOptions& options, icmp::PingHandler handler) {
+    return icmp_->ping(destination, options, std::move(handler));
+  }
+
+  [[nodiscard]] Context& context() noexcept { return context_; }
+  [[nodiscard]] Driver& driver() noexcept { return driver_; }
+  [[nodiscard]] ipv4::Ipv4& ipv4() noexcept { return *ipv4_; }
+  [[nodiscard]] icmp::Icmp& icmp() noexcept { return *icmp_; }
+  [[nodiscard]] udp::Udp& udp() noexcept { return *udp_; }
+  [[nodiscard]] tcp::Tcp& tcp() noexcept { return *tcp_; }
+
+  /// Interfaces brought up so far, the loopback not counted. `which` is below that number.
+  [[nodiscard]] std::size_t interface_count() const noexcept { return interfaces_.size(); }
+  [[nodiscard]] ethernet::Ethernet& ethernet(std::size_t which = 0) noexcept;
+  [[nodiscard]] arp::Arp& arp(std::size_t which = 0) noexcept;
+  [[nodiscard]] link::Link& link(std::size_t which = 0) noexcept;
+
+  /// Every counter that is not zero, a line each, under its MIB name, and every drop by its reason.
+  [[nodiscard]] std::string counters() const;
+
+ private:
+  struct Interface;
+  [[nodiscard]] static ipv4::InterfaceConfig describe(Interface& interface, const InterfaceConfig& config);
+
+  Driver& driver_;
+  Context context_;
+  // From the top down, so that each layer goes before the one it stands on.
+  std::vector<std::unique_ptr<Interface>> interfaces_;
+  std::unique_ptr<ipv4::Ipv4> ipv4_;
+  std::unique_ptr<icmp::Icmp> icmp_;
+  std::unique_ptr<udp::Udp> udp_;
+  std::unique_ptr<tcp::Tcp> tcp_;
+  Result<> status_{};
+};
+
+}  // namespace tapir

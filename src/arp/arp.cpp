@@ -1,0 +1,247 @@
+#include <tapir/arp/arp.hpp>
+
+#include <algorithm>
+#include <utility>
+
+#include <tapir/ethernet/ethernet.hpp>
+
+#include "cache.hpp"
+#include "observe.hpp"
+
+namespace tapir::arp {
+
+namespace {
+
+/// Whether an address can be a neighbour's.
+bool is_host(Ipv4Address address) noexcept {
+  return !address.is_unspecified() && !address.is_loopback() && !address.is_multicast() && !address.is_limited_broadcast();
+}
+
+Config checked(Config config) noexcept {
+  config.max_tries = std::max(config.max_tries, 1U);
+  config.queue_limit = std::max<std::size_t>(config.queue_limit, 1);
+  config.entry_limit = std::max<std::size_t>(config.entry_limit, 1);
+  config.refresh_window = std::min(config.refresh_window, config.lifetime / 4);
+  return config;
+}
+
+}  // namespace
+
+Arp::Arp(Context& context, Encapsulator<ethernet::Send>& below, MacAddress own, Config config)
+    : context_{context}, below_{below}, own_{own}, config_{checked(config)}, cache_{std::make_unique<Cache>()} {}
+
+Arp::~Arp() = default;
+
+Result<> Arp::encapsulate(Packet packet, const Send& to) {
+  if (to.broadcast || to.next_hop.is_limited_broadcast()) return send_datagram(std::move(packet), MacAddress::broadcast(), to.tos);
+  if (to.next_hop.is_multicast()) return send_datagram(std::move(packet), ethernet::group_address(to.next_hop), to.tos);
+  if (Entry* entry = cache_->find(to.next_hop); entry != nullptr && live(*entry)) {
+    if (entry->state == NeighbourState::failed) return fail(Error::host_unreachable);
+    const MacAddress hardware = entry->hardware;
+    if (entry->state == NeighbourState::resolved) refresh(*entry);
+    return send_datagram(std::move(packet), hardware, to.tos);
+  }
+  return resolve_and_queue(std::move(packet), to);
+}
+
+Result<> Arp::send_datagram(Packet packet, MacAddress destination, std::uint8_t tos) {
+  return below_.encapsulate(std::move(packet), {destination, ethernet::EtherType::ipv4, tos});
+}
+
+/// Whether the entry says something that holds now. Incomplete ones say nothing.
+bool Arp::live(const Entry& entry) const noexcept {
+  if (entry.state == NeighbourState::permanent) return true;
+  return entry.state != NeighbourState::incomplete && context_.now() < entry.until;
+}
+
+Result<> Arp::resolve_and_queue(Packet packet, const Send& to) {
+  if (!is_host(to.next_hop) || is_own(to.next_hop)) return fail(Error::invalid_argument);
+  if (addresses_.empty()) return fail(Error::address_not_available);
+  Entry* entry = cache_->find(to.next_hop);
+  if (entry == nullptr) {
+    make_room();
+    entry = &cache_->insert(*this, context_.scheduler, to.next_hop);
+  } else if (entry->state != NeighbourState::incomplete) {
+    cache_->enter(*entry, NeighbourState::incomplete);
+    entry->tries = 0;
+  }
+  entry->source = to.source;
+  auto queued = enqueue(*entry, std::move(packet), to);
+  if (!entry->retry.armed()) {
+    const auto earliest = entry->last_request ? *entry->last_request + config_.retry_interval : context_.now();
+    if (earliest > context_.now()) {
+      entry->retry.arm_at(earliest);
+    } else {
+      ask(*entry);
+    }
+  }
+  return queued;
+}
+
+Result<> Arp::enqueue(Entry& entry, Packet packet, const Send& to) {
+  const auto fits = [&] { return packet.size() <= config_.queue_bytes_limit - queued_bytes_; };
+  while (!entry.waiting.empty() && (entry.waiting.size() >= config_.queue_limit || !fits())) {
+    queued_bytes_ -= entry.waiting.front().datagram.size();
+    entry.waiting.erase(entry.waiting.begin());
+    (void)reject(context_, drops_, LayerId::arp, Drop::queue_full);
+  }
+  if (!fits()) {
+    (void)reject(context_, drops_, LayerId::arp, Drop::memory_limit);
+    return fail(Error::no_buffer_space);
+  }
+  queued_bytes_ += packet.size();
+  entry.waiting.push_back({std::move(packet), to.tos});
+  return {};
+}
+
+/// Broadcasts one request for the entry's address.
+void Arp::ask(Entry& entry) {
+  ++entry.tries;
+  entry.last_request = context_.now();
+  entry.retry.arm_after(config_.retry_interval);
+  if (addresses_.empty()) return;  // the last one went away meanwhile: without a sender it would be a probe
+  const Message request{.sender_hardware = own_, .sender_protocol = sender_for(entry.source), .target_protocol = entry.address};
+  (void)transmit(request, MacAddress::broadcast());
+}
+
+/// The entry is in use and near its end: asks its owner directly, so that traffic does not stop.
+void Arp::refresh(Entry& entry) {
+  const TimePoint now = context_.now();
+  if (now < entry.until - config_.refresh_window || entry.tries >= config_.max_tries || addresses_.empty()) return;
+  if (entry.last_request && now - *entry.last_request < config_.retry_interval) return;
+  ++entry.tries;
+  entry.last_request = now;
+  const Message request{.sender_hardware = own_, .sender_protocol = sender_for(entry.source), .target_protocol = entry.address};
+  (void)transmit(request, entry.hardware);
+}
+
+void Arp::retry(Entry& entry) {
+  if (context_.observer != nullptr) context_.observer->expired({LayerId::arp, "request retry", context_.now()});
+  if (entry.tries < config_.max_tries) {
+    ask(entry);
+  } else {
+    give_up(entry);
+  }
+}
+
+void Arp::give_up(Entry& entry) {
+  ++stats_.failures;
+  cache_->enter(entry, NeighbourState::failed);
+  entry.until = context_.now() + config_.failure_hold;
+  const Ipv4Address address = entry.address;
+  auto waiting = std::exchange(entry.waiting, {});
+  for (const auto& each : waiting) queued_bytes_ -= each.datagram.size();
+  for (auto& each : waiting) {  // the receiver may send, and so change the table: `entry` is not looked at again
+    if (failures_ != nullptr) {
+      failures_->unresolved(address, std::move(each.datagram));
+    } else {
+      (void)reject(context_, drops_, LayerId::arp, Drop::unresolved);
+    }
+  }
+}
+
+/// The entry's hardware address is known: what waited for it leaves.
+void Arp::learn(Entry& entry, MacAddress hardware) {
+  entry.hardware = hardware;
+  entry.retry.cancel();
+  entry.tries = 0;
+  if (entry.state != NeighbourState::permanent) {
+    cache_->enter(entry, NeighbourState::resolved);
+    entry.until = context_.now() + config_.lifetime;
+  }
+  auto waiting = std::exchange(entry.waiting, {});
+  for (const auto& each : waiting) queued_bytes_ -= each.datagram.size();
+  for (auto& each : waiting) (void)send_datagram(std::move(each.datagram), hardware, each.tos);  // a full link counts the loss itself
+}
+
+void Arp::discard_waiting(Entry& entry, Drop reason) {
+  for (const auto& each : entry.waiting) {
+    queued_bytes_ -= each.datagram.size();
+    (void)reject(context_, drops_, LayerId::arp, reason);
+  }
+  entry.waiting.clear();
+}
+
+void Arp::make_room() {
+  while (cache_->dynamic_size() >= config_.entry_limit) {
+    Entry& oldest = cache_->victim(config_.entry_limit);
+    discard_waiting(oldest, Drop::memory_limit);
+    cache_->erase(oldest);
+  }
+}
+
+Accepted Arp::demultiplex(Packet packet, const ethernet::Received&) {
+  const auto drop = [this](Drop reason) { return reject(context_, drops_, LayerId::arp, reason); };
+  const auto message = parse(packet);
+  if (!message) return drop(message.error());
+  if (const auto sender = check_sender(*message); !sender) return drop(sender.error());
+  if (message->sender_hardware == own_) return drop(Drop::own_echo);
+  const Operation operation = message->operation;
+  if (operation == Operation::reverse_request || operation == Operation::reverse_reply) return drop(Drop::not_handled);
+  observe(context_, LayerId::arp, Direction::up, packet, *message);
+  const bool conflict = is_own(message->sender_protocol);  // asked before the listeners, who may give the address up
+  for (auto* listener : listeners_) listener->heard(*message);
+  if (!conflict) return merge_and_answer(*message);
+  ++stats_.conflicts;
+  if (on_conflict_) on_conflict_(message->sender_protocol, message->sender_hardware);
+  return drop(Drop::address_conflict);
+}
+
+/// RFC 826 "Packet reception": what is known is brought up to date before the operation is looked at; what is not known is added only when
+/// the message asks for us.
+Accepted Arp::merge_and_answer(const Message& message) {
+  const auto drop = [this](Drop reason) { return reject(context_, drops_, LayerId::arp, reason); };
+  const Ipv4Address sender = message.sender_protocol;
+  Entry* entry = sender.is_unspecified() ? nullptr : cache_->find(sender);  // a probe names no address of its sender's
+  const bool known = entry != nullptr && (entry->state == NeighbourState::incomplete || live(*entry));
+  if (known && entry->state != NeighbourState::permanent) learn(*entry, message.sender_hardware);
+  switch (message.operation) {
+    case Operation::request:
+      ++stats_.in_requests;
+      if (!is_own(message.target_protocol)) return known ? Accepted{} : drop(Drop::not_for_us);
+      if (!known && !sender.is_unspecified()) {
+        if (entry == nullptr) {
+          make_room();
+          entry = &cache_->insert(*this, context_.scheduler, sender);
+        }
+        learn(*entry, message.sender_hardware);
+      }
+      return answer(message);
+    case Operation::reply: ++stats_.in_replies; return known ? Accepted{} : drop(Drop::unsolicited);
+    default: return drop(Drop::not_handled);
+  }
+}
+
+Accepted Arp::answer(const Message& message) {
+  const Ipv4Address asked_for = message.target_protocol;
+  const Message reply{.operation = Operation::reply,
+                      .sender_hardware = own_,
+                      .sender_protocol = asked_for,
+                      .target_hardware = message.sender_hardware,
+                      .target_protocol = message.sender_protocol};
+  // RFC 3927 section 2.5: what concerns a link-local address is broadcast, so that conflicts are seen by all.
+  (void)transmit(reply, asked_for.is_link_local() ? MacAddress::broadcast() : message.sender_hardware);
+  return {};
+}
+
+Result<> Arp::transmit(const Message& message, MacAddress destination) {
+  Packet packet{context_.pool};
+  packet.prepend(message);
+  observe(context_, LayerId::arp, Direction::down, packet, message);
+  ++(message.operation == Operation::reply ? stats_.out_replies : stats_.out_requests);
+  return below_.encapsulate(std::move(packet), {destination, ethernet::EtherType::arp});
+}
+
+Result<> Arp::announce(Ipv4Address address) {
+  return transmit({.sender_hardware = own_, .sender_protocol = address, .target_protocol = address}, MacAddress::broadcast());
+}
+
+void Arp::announce() {
+  for (const Ipv4Address address : addresses_) (void)announce(address);
+}
+
+Result<> Arp::probe(Ipv4Address address) {
+  return transmit({.sender_hardware = own_, .target_protocol = address}, MacAddress::broadcast());
+}
+
+}  // namespace tapir::arp

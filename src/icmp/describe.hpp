@@ -1,0 +1,17 @@
+#pragma once
+
+#include <string_view>
+#include <vector>
+
+#include <tapir/core/observer.hpp>
+
+#include "header.hpp"
+
+namespace tapir::icmp {
+
+/// What the message is in a word or two: "echo request".
+[[nodiscard]] std::string_view summary_of(Type type) noexcept;
+/// The header's fields for people.
+[[nodiscard]] std::vector<Field> fields_of(const Header& header);
+
+}  // namespace tapir::icmp

@@ -1,0 +1,38 @@
+#include <tapir/link/delay_line.hpp>
+
+namespace tapir::link {
+
+DelayLine::DelayLine(Scheduler& scheduler, std::function<void(Packet)> deliver, std::size_t limit)
+    : scheduler_{scheduler}, deliver_{std::move(deliver)}, limit_{limit}, timer_{Timer::calling<&DelayLine::on_due>(scheduler, *this)} {}
+
+DelayLine::~DelayLine() {
+  if (destroyed_ != nullptr) *destroyed_ = true;
+}
+
+bool DelayLine::put(Packet frame, TimePoint due) {
+  if (full()) return false;
+  frames_.emplace(std::pair{due, ++order_}, std::move(frame));
+  // While frames are handed out the timer waits for the end: on_due() arms it then.
+  if (destroyed_ == nullptr) timer_.arm_at(frames_.begin()->first.first);
+  return true;
+}
+
+void DelayLine::clear() noexcept {
+  frames_.clear();
+  timer_.cancel();
+}
+
+void DelayLine::on_due() {
+  bool destroyed = false;
+  destroyed_ = &destroyed;
+  while (!frames_.empty() && frames_.begin()->first.first <= scheduler_.now()) {
+    Packet frame = std::move(frames_.begin()->second);
+    frames_.erase(frames_.begin());
+    deliver_(std::move(frame));
+    if (destroyed) return;
+  }
+  destroyed_ = nullptr;
+  if (!frames_.empty()) timer_.arm_at(frames_.begin()->first.first);
+}
+
+}  // namespace tapir::link

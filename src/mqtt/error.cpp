@@ -1,0 +1,67 @@
+#include <tapir/mqtt/error.hpp>
+
+#include <string>
+
+namespace tapir::mqtt {
+
+namespace {
+
+class Category final : public std::error_category {
+ public:
+  [[nodiscard]] const char* name() const noexcept override { return "mqtt"; }
+
+  [[nodiscard]] std::string message(int value) const override {
+    switch (static_cast<Error>(value)) {
+      case Error::malformed_packet: return "malformed packet";
+      case Error::protocol_violation: return "protocol violation";
+      case Error::packet_too_large: return "packet too large";
+      case Error::unsupported_protocol_version: return "unacceptable protocol version";
+      case Error::identifier_rejected: return "client identifier rejected";
+      case Error::server_unavailable: return "server unavailable";
+      case Error::bad_credentials: return "bad user name or password";
+      case Error::not_authorized: return "not authorized";
+      case Error::keep_alive_timeout: return "no answer to PINGREQ";
+      case Error::connack_timeout: return "no answer to CONNECT";
+      case Error::session_full: return "all packet identifiers are in use";
+      case Error::session_lost: return "the session ended before the acknowledgment";
+      case Error::subscription_refused: return "subscription refused";
+      case Error::invalid_topic: return "invalid topic name";
+      case Error::invalid_filter: return "invalid topic filter";
+      case Error::out_of_memory: return "out of memory";
+    }
+    return "unknown error";
+  }
+
+  [[nodiscard]] std::error_condition default_error_condition(int value) const noexcept override {
+    switch (static_cast<Error>(value)) {
+      case Error::malformed_packet: return std::errc::bad_message;
+      case Error::protocol_violation: return std::errc::protocol_error;
+      case Error::packet_too_large: return std::errc::message_size;
+      case Error::unsupported_protocol_version: return std::errc::protocol_not_supported;
+      case Error::server_unavailable: return std::errc::connection_refused;
+      case Error::identifier_rejected:
+      case Error::bad_credentials:
+      case Error::not_authorized:
+      case Error::subscription_refused: return std::errc::permission_denied;
+      case Error::keep_alive_timeout:
+      case Error::connack_timeout: return std::errc::timed_out;
+      case Error::session_full: return std::errc::no_buffer_space;
+      case Error::session_lost: return std::errc::connection_aborted;
+      case Error::invalid_topic:
+      case Error::invalid_filter: return std::errc::invalid_argument;
+      case Error::out_of_memory: return std::errc::not_enough_memory;
+    }
+    return {value, *this};
+  }
+};
+
+}  // namespace
+
+const std::error_category& error_category() noexcept {
+  static const Category category;
+  return category;
+}
+
+std::error_code make_error_code(Error error) noexcept { return {static_cast<int>(error), error_category()}; }
+
+}  // namespace tapir::mqtt

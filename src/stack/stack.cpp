@@ -1,0 +1,107 @@
+#include <tapir/stack/stack.hpp>
+
+#include <array>
+
+namespace tapir {
+
+/// What belongs to one interface, lowest first: each is gone before what it stands on.
+struct Stack::Interface {
+  Interface(Context& context, std::unique_ptr<link::Link> on, const ethernet::Config& framing, const arp::Config& resolution)
+      : link{std::move(on)}, ethernet{context, *link, framing}, arp{context, ethernet, framing.address, resolution} {}
+
+  std::unique_ptr<link::Link> link;
+  ethernet::Ethernet ethernet;
+  arp::Arp arp;
+};
+
+namespace {
+
+/// A random unicast address with the "locally administered" bit (IEEE 802 section 8.4).
+MacAddress random_mac(Random& random) {
+  std::array<std::uint8_t, 6> octets{};
+  std::uint64_t bits = random.next();
+  for (auto& octet : octets) {
+    octet = static_cast<std::uint8_t>(bits & 0xffU);
+    bits >>= 8U;
+  }
+  octets[0] = static_cast<std::uint8_t>((octets[0] & 0xfcU) | 0x02U);
+  return MacAddress{octets};
+}
+
+/// Whether a host can have this address: RFC 1122 section 3.2.1.3.
+bool is_host_address(Ipv4Prefix prefix) {
+  const Ipv4Address address = prefix.address();
+  if (address.is_unspecified() || address.is_multicast() || address.is_limited_broadcast() || address.is_reserved() || address.is_loopback()) {
+    return false;
+  }
+  return prefix.length() >= 31 || (address != prefix.network() && address != prefix.broadcast());
+}
+
+}  // namespace
+
+Stack::Stack(Driver& driver, StackConfig config)
+    : driver_{driver},
+      context_{driver.scheduler(), driver.pool(), driver.random(), config.observer},
+      ipv4_{std::make_unique<ipv4::Ipv4>(context_, config.ipv4)},
+      icmp_{std::make_unique<icmp::Icmp>(context_, *ipv4_, *ipv4_, config.icmp)},
+      udp_{std::make_unique<udp::Udp>(context_, *ipv4_, config.udp)},
+      tcp_{std::make_unique<tcp::Tcp>(context_, *ipv4_, config.tcp)} {
+  ipv4_->set_error_sender(icmp_.get());
+}
+
+Stack::Stack(Driver& driver, std::unique_ptr<link::Link> link, StackConfig config) : Stack(driver, config) {
+  const auto added = add_interface(std::move(link), {.address = config.address, .gateway = config.gateway, .mac = config.mac, .arp = config.arp});
+  if (!added) status_ = fail(added.error());
+}
+
+Stack::~Stack() {
+  for (const auto& interface : interfaces_) driver_.forget(*interface->link);
+}
+
+Result<InterfaceIndex> Stack::add_interface(std::unique_ptr<link::Link> link, InterfaceConfig config) {
+  if (link == nullptr || !is_host_address(config.address)) return fail(Error::invalid_argument);
+  if (config.gateway && !config.address.contains(*config.gateway)) return fail(Error::network_unreachable);
+  const MacAddress mac = config.mac ? *config.mac : random_mac(context_.random);
+  if (mac.is_group() || mac.is_zero()) return fail(Error::invalid_argument);
+  if (const auto watched = driver_.watch(*link); !watched) return fail(watched.error());
+
+  // Ipv4 numbers its interfaces in order; Ethernet has to know the number that it reports.
+  const auto index = static_cast<InterfaceIndex>(ipv4_->interface_count());
+  interfaces_.push_back(std::make_unique<Interface>(context_, std::move(link), ethernet::Config{.address = mac, .interface = index}, config.arp));
+  Interface& interface = *interfaces_.back();
+  const auto added = ipv4_->add_interface(describe(interface, config));
+  if (!added) {
+    driver_.forget(*interface.link);
+    interfaces_.pop_back();
+    return fail(added.error());
+  }
+  interface.ethernet.attach(ethernet::EtherType::ipv4, *ipv4_);
+  interface.ethernet.attach(ethernet::EtherType::arp, interface.arp);
+  interface.arp.add_address(config.address.address());
+  interface.arp.set_failure_receiver(ipv4_.get());
+  if (config.gateway) {
+    if (const auto routed = ipv4_->add_default_gateway(*config.gateway); !routed) return fail(routed.error());
+  }
+  if (config.announce) (void)interface.arp.announce(config.address.address());
+  return *added;
+}
+
+ipv4::InterfaceConfig Stack::describe(Interface& interface, const InterfaceConfig& config) {
+  ipv4::InterfaceConfig described;
+  described.name = config.name.empty() ? std::string{interface.link->name()} : config.name;
+  described.addresses = {config.address};
+  described.mtu = interface.link->capabilities().mtu;
+  described.neighbours = &interface.arp;
+  described.link = interface.link.get();
+  described.membership_changed = [&interface](Ipv4Address group, bool member) {
+    const MacAddress address = ethernet::group_address(group);
+    member ? interface.ethernet.join(address) : interface.ethernet.leave(address);
+  };
+  return described;
+}
+
+ethernet::Ethernet& Stack::ethernet(std::size_t which) noexcept { return interfaces_[which]->ethernet; }
+arp::Arp& Stack::arp(std::size_t which) noexcept { return interfaces_[which]->arp; }
+link::Link& Stack::link(std::size_t which) noexcept { return *interfaces_[which]->link; }
+
+}  // namespace tapir

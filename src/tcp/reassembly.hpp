@@ -1,0 +1,68 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <vector>
+
+#include <tapir/core/packet.hpp>
+#include <tapir/tcp/seq_num.hpp>
+
+#include "options.hpp"
+
+namespace tapir::tcp {
+
+/// Octets that arrived beyond a gap (RFC 9293 section 3.10.7.4, SHLD-31). Where segments overlap, what came first stays. Memory is bounded by
+/// bytes and by the number of ranges; what does not fit is left out, and the peer sends it again.
+class Reassembly {
+ public:
+  struct Config {
+    std::size_t max_bytes = 1U << 20U;  ///< payload bytes held
+    std::size_t max_ranges = 64;        ///< separate ranges, at least 1: bounds what a hostile peer can make us keep and search
+  };
+  /// What insert() did.
+  struct Inserted {
+    std::size_t bytes = 0;               ///< new ones kept
+    std::optional<SackBlock> duplicate;  ///< the first octets that were there already (RFC 2883 section 4)
+    bool dropped = false;                ///< some octets found no room
+  };
+
+  Reassembly(PacketPool& pool, const Config& config) noexcept : pool_{&pool}, config_{config} {}
+  explicit Reassembly(PacketPool& pool) noexcept : Reassembly{pool, Config{}} {}
+
+  /// Keeps the octets of `payload`, the first of which has number `begin`. The caller has cut them to the window: they begin after `rcv_nxt` and
+  /// end less than 2^31 beyond it.
+  Inserted insert(SeqNum rcv_nxt, SeqNum begin, Packet payload);
+
+  /// Takes the octets that begin at `rcv_nxt`, now that the gap before them is closed, and forgets what lies before it. Empty: the gap is still
+  /// there. Call it again with the advanced number until it is empty.
+  [[nodiscard]] std::optional<Slice> take(SeqNum rcv_nxt);
+
+  /// Bytes held.
+  [[nodiscard]] std::size_t size() const noexcept { return bytes_; }
+  [[nodiscard]] bool empty() const noexcept { return ranges_.empty(); }
+  [[nodiscard]] std::size_t range_count() const noexcept { return ranges_.size(); }
+  /// The ranges as SACK reports them: the one that grew last first, then by how recently they grew (RFC 2018 section 4); at most `max`.
+  [[nodiscard]] SackBlocks sack_blocks(std::size_t max = SackBlocks::capacity) const;
+  void clear() noexcept;
+
+ private:
+  struct Range {
+    SeqNum begin;
+    SeqNum end;
+    std::uint64_t touched = 0;  ///< when it last grew, in calls of insert()
+    std::deque<Slice> slices;
+  };
+
+  std::size_t insert_gap(std::size_t at, SeqNum begin, SeqNum end, const Packet& payload, SeqNum payload_begin);
+  void merge_neighbours(std::size_t at);
+
+  PacketPool* pool_;
+  Config config_;
+  std::vector<Range> ranges_;  ///< by sequence number, none touching another
+  std::size_t bytes_ = 0;
+  std::uint64_t touches_ = 0;
+};
+
+}  // namespace tapir::tcp

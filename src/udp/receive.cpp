@@ -1,0 +1,131 @@
+#include <cstring>
+#include <memory>
+#include <utility>
+
+#include <tapir/core/checksum.hpp>
+#include <tapir/udp/udp.hpp>
+
+#include "header.hpp"
+#include "socket_state.hpp"
+
+namespace tapir::udp {
+
+namespace {
+
+Datagram datagram_of(Packet payload, const network::Received& from, Port source, Port destination) {
+  return {{from.source, source},
+          {from.destination, destination},
+          from.ttl,
+          from.tos,
+          from.interface,
+          std::vector<std::byte>{from.options.begin(), from.options.end()},
+          std::move(payload)};
+}
+
+/// Whether the checksum was made good elsewhere: by the device, or because the datagram has not been on a wire and its checksum is yet to be made.
+bool vouched_for(const PacketMeta& meta) noexcept {
+  return meta.checksum == ChecksumState::verified || (meta.checksum == ChecksumState::partial && meta.checksum_offset == kChecksumOffset);
+}
+
+}  // namespace
+
+std::unexpected<Drop> Udp::malformed(Drop reason) {
+  ++stats_.in_errors;
+  return drop(reason);
+}
+
+Accepted Udp::demultiplex(Packet packet, const network::Received& from) {
+  const auto header = packet.peek<Header>();
+  if (!header) return malformed(Drop::truncated);
+  if (header->length < sizeof(Header) || header->length > packet.size()) return malformed(Drop::bad_length);
+  packet.truncate(header->length);
+  const bool has_checksum = header->checksum != 0;
+  if (has_checksum && !vouched_for(packet.meta())) {
+    InternetChecksum sum;
+    sum.add_word(network_.pseudo_header_sum(from.source, from.destination, network::Protocol::udp, packet.size()));
+    add_packet(sum, packet);
+    if (sum.value() != 0) return malformed(Drop::bad_checksum);
+  }
+  if (network_.is_group(from.source)) return malformed(Drop::martian_source);
+  if (header->destination_port == Port{}) return malformed(Drop::bad_port);
+  if (context_.observer != nullptr) observe(Direction::up, packet);
+  return deliver(std::move(packet), from, header->source_port, header->destination_port, has_checksum);
+}
+
+/// The socket that fits best; nullptr when none does.
+detail::SocketState* Udp::find(const Endpoint& local, const Endpoint& remote) const {
+  const auto found = sockets_.find(local.port);
+  if (found == sockets_.end()) return nullptr;
+  detail::SocketState* best = nullptr;
+  unsigned best_fit = 0;
+  for (auto* socket : found->second) {
+    const unsigned fit = socket->fit(local, remote);
+    if (fit <= best_fit) continue;
+    best = socket;
+    best_fit = fit;
+  }
+  return best;
+}
+
+/// The packet's front is still the UDP header: an ICMP error quotes it.
+Accepted Udp::deliver(Packet packet, const network::Received& from, Port source, Port destination, bool has_checksum) {
+  if (from.to_group || network_.is_group(from.destination)) {
+    packet.trim_front(sizeof(Header));
+    return deliver_to_group(packet, from, source, destination, has_checksum);
+  }
+  auto* const socket = find({from.destination, destination}, {from.source, source});
+  if (socket == nullptr) {
+    ++stats_.no_ports;
+    network_.refuse(std::move(packet), from, network::Refusal::port_unreachable);
+    return drop(Drop::no_listener);
+  }
+  packet.trim_front(sizeof(Header));
+  const auto alive = socket->shared_from_this();
+  const auto taken = alive->offer(datagram_of(std::move(packet), from, source, destination), has_checksum);
+  if (!taken) return malformed(taken.error());
+  ++stats_.in_datagrams;
+  return {};
+}
+
+Accepted Udp::deliver_to_group(const Packet& payload, const network::Received& from, Port source, Port destination, bool has_checksum) {
+  std::vector<std::shared_ptr<detail::SocketState>> wanting;  // a callback may bind and close sockets
+  if (const auto found = sockets_.find(destination); found != sockets_.end()) {
+    for (auto* socket : found->second) {
+      if (socket->wants_group(from.destination, {from.source, source})) wanting.push_back(socket->shared_from_this());
+    }
+  }
+  if (wanting.empty()) {
+    ++stats_.no_ports;
+    return drop(Drop::no_listener);
+  }
+  Accepted outcome{};
+  bool delivered = false;
+  for (const auto& socket : wanting) {
+    if (!socket->open()) continue;
+    const auto taken = socket->offer(datagram_of(payload.share(), from, source, destination), has_checksum);
+    delivered = delivered || taken;
+    if (!taken) outcome = taken;
+  }
+  if (!delivered && !outcome) return malformed(outcome.error());
+  ++stats_.in_datagrams;
+  return {};
+}
+
+void Udp::receive_error(const network::ErrorReport& report) {
+  Header header{};
+  if (report.transport.size() < sizeof(Header)) {
+    (void)drop(Drop::truncated);
+    return;
+  }
+  std::memcpy(&header, report.transport.data(), sizeof(header));
+  const Endpoint remote{report.destination, header.destination_port};
+  auto* const socket = find({report.source, header.source_port}, remote);
+  if (socket == nullptr) {
+    (void)drop(Drop::unrelated_error);
+    return;
+  }
+  const auto alive = socket->shared_from_this();
+  alive->report({report.kind, report.type, report.code, report.reporter, remote, report.next_hop_mtu, report.pointer});
+}
+
+}  // namespace tapir::udp

@@ -1,0 +1,157 @@
+#include "socket_state.hpp"
+
+#include <utility>
+
+#include <tapir/network/error_kind.hpp>
+
+#include "header.hpp"
+
+namespace tapir::udp::detail {
+
+namespace {
+
+/// The same bytes, in slabs not much larger than they are: waiting datagrams keep no large slab for a few bytes. `memory` gains what they hold.
+Packet compacted(PacketPool& pool, const Packet& payload, std::size_t& memory) {
+  Packet kept{pool};
+  kept.meta() = payload.meta();
+  memory += PacketPool::header_capacity;  // the head slab
+  payload.for_each_slice([&](Slice slice) {
+    Slice compact = pool.compact(std::move(slice));
+    memory += compact.pinned();
+    kept.append(std::move(compact));
+  });
+  return kept;
+}
+
+/// RFC 1122 section 4.1.3.3 has all errors passed up; those that say that no datagram will ever arrive also fail the next call of a connected
+/// socket. The others are hints.
+bool is_hard(network::ErrorKind kind) noexcept {
+  using enum network::ErrorKind;
+  return kind == port_unreachable || kind == protocol_unreachable || kind == prohibited || kind == unresolved;
+}
+
+}  // namespace
+
+SocketState::SocketState(Udp& udp, const Endpoint& local, SocketOptions options)
+    : udp_{&udp}, bound_{local}, local_{local}, options_{std::move(options)} {}
+
+unsigned SocketState::fit(const Endpoint& local, const Endpoint& remote) const noexcept {
+  const bool any = local_.address.is_unspecified();
+  if (!any && local_.address != local.address) return 0;
+  if (peer_ && *peer_ != remote) return 0;
+  return 1U + (any ? 0U : 1U) + (peer_ ? 2U : 0U);
+}
+
+bool SocketState::wants_group(IpAddress group, const Endpoint& remote) const noexcept {
+  if (!local_.address.is_unspecified() && local_.address != group) return false;
+  if (group.is_multicast() && !groups_.contains(group)) return false;
+  return !peer_ || *peer_ == remote;
+}
+
+Accepted SocketState::offer(Datagram datagram, bool has_checksum) {
+  if (!has_checksum && options_.require_checksum) return std::unexpected{Drop::bad_checksum};
+  std::size_t memory = sizeof(Waiting) + datagram.options.capacity();
+  datagram.payload = compacted(pool(), datagram.payload, memory);
+  if (waiting_bytes_ + memory > options_.receive_limit_bytes) return std::unexpected{Drop::queue_full};
+  waiting_bytes_ += memory;
+  queue_.push_back({std::move(datagram), memory});
+  if (const auto callback = readable) (*callback)();
+  return {};
+}
+
+std::optional<Datagram> SocketState::receive() {
+  if (waiting() == 0) return std::nullopt;
+  Waiting taken = std::move(queue_[first_++]);
+  waiting_bytes_ -= taken.memory;
+  if (first_ * 2 >= queue_.size()) {
+    queue_.erase(queue_.begin(), queue_.begin() + static_cast<std::ptrdiff_t>(first_));
+    first_ = 0;
+  }
+  return std::move(taken.datagram);
+}
+
+void SocketState::report(const SocketError& error) {
+  if (peer_ && is_hard(error.kind)) pending_ = network::error_of(error.kind);
+  if (const auto callback = failed) (*callback)(error);
+}
+
+Result<> SocketState::check_destination(const Endpoint& destination) const {
+  if (!open()) return fail(Error::connection_closed);
+  if (destination.port == Port{} || destination.address.is_unspecified()) return fail(Error::invalid_argument);
+  if (!options_.broadcast && !destination.address.is_multicast() && udp_->network_.is_group(destination.address)) {
+    return fail(Error::permission_denied);
+  }
+  return {};
+}
+
+Result<> SocketState::send(const Endpoint& destination, Packet payload) {
+  if (const auto allowed = check_destination(destination); !allowed) return allowed;
+  Send to;
+  to.source = local_;
+  // A socket bound to a group's address receives there, but no datagram comes from a group (RFC 1122 section 4.1.3.6).
+  if (udp_->network_.is_group(local_.address)) to.source.address = IpAddress{};
+  to.destination = destination;
+  to.ttl = destination.address.is_multicast() ? std::optional{options_.multicast_ttl} : options_.ttl;
+  to.tos = options_.tos;
+  to.dont_fragment = options_.dont_fragment;
+  to.checksum = options_.checksum;
+  to.options = options_.ip_options;
+  return udp_->encapsulate(std::move(payload), to);
+}
+
+Result<> SocketState::connect(const Endpoint& peer) {
+  if (const auto allowed = check_destination(peer); !allowed) return allowed;
+  if (bound_.address.is_unspecified()) {
+    const auto source = udp_->network_.select_source(peer.address);
+    if (!source) return fail(source.error());
+    local_.address = *source;
+  }
+  peer_ = peer;
+  pending_.clear();
+  return {};
+}
+
+void SocketState::disconnect() noexcept {
+  peer_.reset();
+  local_ = bound_;
+  pending_.clear();
+}
+
+Result<> SocketState::join(IpAddress group) {
+  if (!open()) return fail(Error::connection_closed);
+  if (groups_.contains(group)) return {};
+  auto joined = udp_->network_.join(group);
+  if (joined) groups_.insert(group);
+  return joined;
+}
+
+void SocketState::leave(IpAddress group) {
+  if (groups_.erase(group) != 0 && open()) udp_->network_.leave(group);
+}
+
+void SocketState::close() noexcept {
+  if (!open()) return;
+  for (const auto& group : groups_) udp_->network_.leave(group);
+  udp_->unbind(*this);
+  detach();
+}
+
+void SocketState::detach() noexcept {
+  udp_ = nullptr;
+  peer_.reset();
+  queue_.clear();
+  first_ = 0;
+  waiting_bytes_ = 0;
+  groups_.clear();
+  readable.reset();
+  failed.reset();
+}
+
+std::size_t SocketState::path_payload(IpAddress destination) const noexcept {
+  if (!open()) return 0;
+  const std::size_t headers = udp_->network_.header_size(destination) + padded_options(options_.ip_options.size()) + sizeof(Header);
+  const std::size_t mtu = udp_->network_.path_mtu(destination);
+  return mtu > headers ? mtu - headers : 0;
+}
+
+}  // namespace tapir::udp::detail

@@ -1,0 +1,73 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <set>
+#include <vector>
+
+#include <tapir/udp/udp.hpp>
+
+namespace tapir::udp::detail {
+
+/// What a Socket refers to and Udp's table points at. A callback may close the socket, so whoever calls one holds a shared_ptr meanwhile.
+class SocketState : public std::enable_shared_from_this<SocketState> {
+ public:
+  SocketState(Udp& udp, const Endpoint& local, SocketOptions options);
+
+  [[nodiscard]] bool open() const noexcept { return udp_ != nullptr; }
+  [[nodiscard]] const Endpoint& local() const noexcept { return local_; }
+  /// What bind() was given, its port chosen.
+  [[nodiscard]] const Endpoint& bound() const noexcept { return bound_; }
+  [[nodiscard]] const std::optional<Endpoint>& peer() const noexcept { return peer_; }
+  [[nodiscard]] const SocketOptions& options() const noexcept { return options_; }
+
+  /// How well a datagram from `remote` to `local` fits: 0 not at all, more for a bound address, still more for a connected peer.
+  [[nodiscard]] unsigned fit(const Endpoint& local, const Endpoint& remote) const noexcept;
+  /// Whether a datagram from `remote` to the multicast or broadcast address `group` is for this socket.
+  [[nodiscard]] bool wants_group(IpAddress group, const Endpoint& remote) const noexcept;
+  /// Puts the datagram into the queue and calls on_readable; Drop::queue_full, or Drop::bad_checksum when it has none and must have one.
+  [[nodiscard]] Accepted offer(Datagram datagram, bool has_checksum);
+  void report(const SocketError& error);
+
+  [[nodiscard]] Result<> send(const Endpoint& destination, Packet payload);
+  [[nodiscard]] Result<> connect(const Endpoint& peer);
+  void disconnect() noexcept;
+  [[nodiscard]] std::optional<Datagram> receive();
+  [[nodiscard]] std::error_code take_error() noexcept { return std::exchange(pending_, {}); }
+  [[nodiscard]] Result<> join(IpAddress group);
+  void leave(IpAddress group);
+  void close() noexcept;
+  /// As close(), for an Udp that empties its table itself.
+  void detach() noexcept;
+
+  [[nodiscard]] PacketPool& pool() const noexcept { return udp_->context_.pool; }
+  [[nodiscard]] std::size_t path_payload(IpAddress destination) const noexcept;
+  [[nodiscard]] std::size_t waiting() const noexcept { return queue_.size() - first_; }
+  [[nodiscard]] std::size_t waiting_bytes() const noexcept { return waiting_bytes_; }
+
+  /// Shared, so that a callback may replace itself while it runs.
+  std::shared_ptr<const std::function<void()>> readable;
+  std::shared_ptr<const std::function<void(const SocketError&)>> failed;
+
+ private:
+  struct Waiting {
+    Datagram datagram;
+    std::size_t memory;  ///< bytes that it holds
+  };
+
+  [[nodiscard]] Result<> check_destination(const Endpoint& destination) const;
+
+  Udp* udp_;  ///< nullptr once closed
+  Endpoint bound_;
+  Endpoint local_;
+  std::optional<Endpoint> peer_;
+  SocketOptions options_;
+  std::vector<Waiting> queue_;  ///< from first_ on; a vector keeps its memory, so that a steady flow allocates nothing
+  std::size_t first_ = 0;
+  std::size_t waiting_bytes_ = 0;
+  std::set<IpAddress> groups_;
+  std::error_code pending_;
+};
+
+}  // namespace tapir::udp::detail
