@@ -1,12 +1,13 @@
 // An IoT device: publishes simulated temperature readings to an MQTT broker through a TCP/IP stack of its own.
 
+#include <csignal>
 #include <cstdio>
 #include <ctime>
 #include <optional>
 #include <string>
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include <tapir/tapir.hpp>
 
@@ -61,7 +62,8 @@ class Sensor {
   void read() {
     celsius_ += (runtime_.random().fraction() - 0.5) / 2;  // a room's temperature drifts slowly
     ++published_;
-    const std::string reading = fmt::format(R"({{"sensor":"{}","sequence":{},"celsius":{:.2f}}})", options_.client_id, published_, celsius_);
+    const std::string reading =
+        fmt::format(R"({{"sensor":"{}","sequence":{},"celsius":{:.2f}}})", options_.client_id, published_, celsius_);
     fmt::print("reading {}/{}: {}\n", published_, options_.count, reading);
     client_.publish(options_.topic, reading, static_cast<tapir::mqtt::QoS>(options_.qos),
                     [this, number = published_](tapir::Result<> outcome) { delivered(number, outcome); });
@@ -118,10 +120,12 @@ int publish(const Options& options) {
   if (!stack.status()) return tapir::report("device_publisher: " + options.address, stack.status().error());
 
   // A session that outlives the connection: a reading in flight when the broker restarts is sent again.
-  tapir::mqtt::ClientConfig mqtt{.broker = *parse_broker(options.broker), .client_id = options.client_id, .clean_session = options.qos == 0};
+  tapir::mqtt::ClientConfig mqtt{
+      .broker = *parse_broker(options.broker), .client_id = options.client_id, .clean_session = options.qos == 0};
   tapir::mqtt::Client client{stack, mqtt};
   const Sensor sensor{runtime, client, options.verbose ? &journey : nullptr, options};
-  if (const auto signals = runtime.stop_on_signals({SIGINT, SIGTERM}, 130); !signals) return tapir::report("device_publisher", signals.error());
+  if (const auto signals = runtime.stop_on_signals({SIGINT, SIGTERM}, 130); !signals)
+    return tapir::report("device_publisher", signals.error());
   const int code = runtime.run();
   if (options.verbose && journey.untold() > 0) fmt::print("  … and {} more events\n", journey.untold());
   return code;

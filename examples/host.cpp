@@ -1,12 +1,13 @@
 // A host on a TAP device: answers ARP and ping, echoes on TCP and UDP port 7, discards on TCP 9, generates on TCP 19.
 
+#include <csignal>
 #include <cstdio>
 #include <list>
 #include <string>
 #include <vector>
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include <tapir/tapir.hpp>
 
@@ -37,8 +38,8 @@ class Serving {
     if (kind_ == Kind::chargen) generate();
     while (pending_.empty()) {
       auto slice = connection_.receive_slice();
-      if (!slice) return;                                // nothing there now, or the connection is gone: closed() follows
-      if (slice->empty()) return connection_.close();    // the peer has said everything
+      if (!slice) return;                              // nothing there now, or the connection is gone: closed() follows
+      if (slice->empty()) return connection_.close();  // the peer has said everything
       if (kind_ == Kind::echo) pending_ = std::move(*slice);
       flush();
     }

@@ -66,7 +66,8 @@ void Victim::ethernet(std::uint16_t type, std::span<const std::uint8_t> payload)
   frame(bytes);
 }
 
-void Victim::ipv4(std::uint8_t protocol, std::span<const std::uint8_t> payload, std::optional<std::size_t> checksum_at, bool pseudo_header) {
+void Victim::ipv4(std::uint8_t protocol, std::span<const std::uint8_t> payload, std::optional<std::size_t> checksum_at,
+                  bool pseudo_header) {
   payload = payload.first(std::min<std::size_t>(payload.size(), 1480));
   std::vector<std::uint8_t> datagram{0x45, 0, 0, 0, 0, 1, 0x40, 0, 64, protocol, 0, 0};
   append32(datagram, kPeerAddress);

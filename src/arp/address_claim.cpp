@@ -57,7 +57,7 @@ void AddressClaim::send_probe() {
   ++sent_;
   const Duration gap = config_.probe_min + random_up_to(config_.probe_max - config_.probe_min);
   timer_.arm_after(sent_ < config_.probe_num ? gap : config_.announce_wait);
-  (void)arp_.probe(address_);
+  arp_.probe(address_);
 }
 
 void AddressClaim::claim() {
@@ -77,7 +77,7 @@ void AddressClaim::send_announcement() {
   } else {
     state_ = State::in_use;
   }
-  (void)arp_.announce(address_);
+  arp_.announce(address_);
 }
 
 void AddressClaim::heard(const Message& message) {
@@ -119,7 +119,7 @@ void AddressClaim::conflict_in_use() {
   }
   if (!recent(last_announcement_)) {
     last_announcement_ = now;
-    (void)arp_.announce(address_);
+    arp_.announce(address_);
   }
   if (handler_) handler_(ClaimEvent::defended, address_);
 }

@@ -101,7 +101,7 @@ void Arp::ask(Entry& entry) {
   entry.retry.arm_after(config_.retry_interval);
   if (addresses_.empty()) return;  // the last one went away meanwhile: without a sender it would be a probe
   const Message request{.sender_hardware = own_, .sender_protocol = sender_for(entry.source), .target_protocol = entry.address};
-  (void)transmit(request, MacAddress::broadcast());
+  transmit(request, MacAddress::broadcast());
 }
 
 /// The entry is in use and near its end: asks its owner directly, so that traffic does not stop.
@@ -112,7 +112,7 @@ void Arp::refresh(Entry& entry) {
   ++entry.tries;
   entry.last_request = now;
   const Message request{.sender_hardware = own_, .sender_protocol = sender_for(entry.source), .target_protocol = entry.address};
-  (void)transmit(request, entry.hardware);
+  transmit(request, entry.hardware);
 }
 
 void Arp::retry(Entry& entry) {
@@ -151,7 +151,9 @@ void Arp::learn(Entry& entry, MacAddress hardware) {
   }
   auto waiting = std::exchange(entry.waiting, {});
   for (const auto& each : waiting) queued_bytes_ -= each.datagram.size();
-  for (auto& each : waiting) (void)send_datagram(std::move(each.datagram), hardware, each.tos);  // a full link counts the loss itself
+  for (auto& each : waiting) {
+    if (!send_datagram(std::move(each.datagram), hardware, each.tos)) ++stats_.out_failed;
+  }
 }
 
 void Arp::discard_waiting(Entry& entry, Drop reason) {
@@ -220,28 +222,26 @@ Accepted Arp::answer(const Message& message) {
                       .target_hardware = message.sender_hardware,
                       .target_protocol = message.sender_protocol};
   // RFC 3927 section 2.5: what concerns a link-local address is broadcast, so that conflicts are seen by all.
-  (void)transmit(reply, asked_for.is_link_local() ? MacAddress::broadcast() : message.sender_hardware);
+  transmit(reply, asked_for.is_link_local() ? MacAddress::broadcast() : message.sender_hardware);
   return {};
 }
 
-Result<> Arp::transmit(const Message& message, MacAddress destination) {
+void Arp::transmit(const Message& message, MacAddress destination) {
   Packet packet{context_.pool};
   packet.prepend(message);
   observe(context_, LayerId::arp, Direction::down, packet, message);
   ++(message.operation == Operation::reply ? stats_.out_replies : stats_.out_requests);
-  return below_.encapsulate(std::move(packet), {destination, ethernet::EtherType::arp});
+  if (!below_.encapsulate(std::move(packet), {.destination = destination, .type = ethernet::EtherType::arp})) ++stats_.out_failed;
 }
 
-Result<> Arp::announce(Ipv4Address address) {
-  return transmit({.sender_hardware = own_, .sender_protocol = address, .target_protocol = address}, MacAddress::broadcast());
+void Arp::announce(Ipv4Address address) {
+  transmit({.sender_hardware = own_, .sender_protocol = address, .target_protocol = address}, MacAddress::broadcast());
 }
 
 void Arp::announce() {
-  for (const Ipv4Address address : addresses_) (void)announce(address);
+  for (const Ipv4Address address : addresses_) announce(address);
 }
 
-Result<> Arp::probe(Ipv4Address address) {
-  return transmit({.sender_hardware = own_, .target_protocol = address}, MacAddress::broadcast());
-}
+void Arp::probe(Ipv4Address address) { transmit({.sender_hardware = own_, .target_protocol = address}, MacAddress::broadcast()); }
 
 }  // namespace tapir::arp

@@ -51,7 +51,9 @@ void Rarp::send_request() {
   Packet packet{context_.pool};
   packet.prepend(message);
   observe(context_, LayerId::rarp, Direction::down, packet, message);
-  (void)below_.encapsulate(std::move(packet), {MacAddress::broadcast(), ethernet::EtherType::rarp});
+  ++stats_.out_requests;
+  if (!below_.encapsulate(std::move(packet), {.destination = MacAddress::broadcast(), .type = ethernet::EtherType::rarp}))
+    ++stats_.out_failed;
 }
 
 /// The handler may ask again at once, so everything is put in order before it is called.

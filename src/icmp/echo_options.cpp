@@ -1,6 +1,7 @@
 #include "echo_options.hpp"
 
 #include <algorithm>
+#include <cstring>
 
 #include <tapir/core/reader.hpp>
 
@@ -23,8 +24,8 @@ constexpr std::size_t kFirstStamp = 4;  ///< where timestamps start: after type,
 std::uint8_t octet(std::span<const std::byte> option, std::size_t at) noexcept { return std::to_integer<std::uint8_t>(option[at]); }
 
 void put(std::span<std::byte> option, std::size_t at, std::uint32_t value) noexcept {
-  Writer writer{option.subspan(at)};
-  (void)writer.write(value);
+  const be32 wire{value};
+  if (at <= option.size() && option.size() - at >= sizeof(wire)) std::memcpy(option.data() + at, &wire, sizeof(wire));
 }
 
 Ipv4Address address_at(std::span<const std::byte> option, std::size_t at) noexcept {
@@ -92,16 +93,17 @@ void EchoOptions::add_timestamp(std::span<const std::byte> option, Ipv4Address o
   advance_pointer(copy, entry);
 }
 
-/// RFC 1122 section 3.2.1.8 (c): the recorded addresses backwards; the nearest is where the reply goes first, the sender stands last.
+/// RFC 1122 section 3.2.1.8 (c): the recorded addresses backwards, without the source host where it put itself at the beginning.
 void EchoOptions::add_reversed_route(std::span<const std::byte> option, Ipv4Address source) noexcept {
-  if (first_hop_ || option.size() < kFirstRoute + kAddress || octet(option, 2) <= option.size()) return;
+  if (routed_ || option.size() < kFirstRoute + kAddress || octet(option, 2) <= option.size()) return;
   const std::size_t count = (option.size() - kFirstRoute) / kAddress;
-  const auto copy = add_copy(option.first(kFirstRoute + count * kAddress));
-  first_hop_ = address_at(option, kFirstRoute + (count - 1) * kAddress);
-  for (std::size_t i = 0; i + 1 < count; ++i) {
-    put(copy, kFirstRoute + i * kAddress, address_at(option, kFirstRoute + (count - 2 - i) * kAddress).value());
+  const std::size_t skipped = address_at(option, kFirstRoute) == source ? 1 : 0;
+  if (count == skipped) return;
+  routed_ = true;
+  const auto copy = add_copy(option.first(kFirstRoute + (count - skipped) * kAddress));
+  for (std::size_t i = 0; i < count - skipped; ++i) {
+    put(copy, kFirstRoute + i * kAddress, address_at(option, kFirstRoute + (count - 1 - i) * kAddress).value());
   }
-  put(copy, kFirstRoute + (count - 1) * kAddress, source.value());
   copy[1] = static_cast<std::byte>(copy.size());
   copy[2] = std::byte{kFirstRoute + 1};
 }

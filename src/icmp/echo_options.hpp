@@ -3,7 +3,6 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <optional>
 #include <span>
 
 #include <tapir/core/addresses.hpp>
@@ -14,13 +13,11 @@ namespace tapir::icmp {
 class EchoOptions {
  public:
   /// What RFC 1122 section 3.2.2.6 wants returned of the `received` options of a request: Record Route and Internet Timestamp with this host
-  /// (`own`, `milliseconds`) added, and a completed source route reversed, ending at the request's `source`. Other options, and what is
-  /// malformed, are left out.
+  /// (`own`, `milliseconds`) added, and a completed source route reversed, in the form that network::Send takes (the hops in order; the
+  /// destination is the request's `source`). Other options, and what is malformed, are left out.
   EchoOptions(std::span<const std::byte> received, Ipv4Address source, Ipv4Address own, std::uint32_t milliseconds) noexcept;
 
   [[nodiscard]] std::span<const std::byte> bytes() const noexcept { return std::span{bytes_}.first(size_); }
-  /// Where a reply with a source route goes first; empty without one.
-  [[nodiscard]] std::optional<Ipv4Address> first_hop() const noexcept { return first_hop_; }
 
  private:
   void add_record_route(std::span<const std::byte> option, Ipv4Address own) noexcept;
@@ -30,7 +27,7 @@ class EchoOptions {
 
   std::array<std::byte, 40> bytes_{};
   std::size_t size_ = 0;
-  std::optional<Ipv4Address> first_hop_;
+  bool routed_ = false;  ///< a source route is in: there is at most one
 };
 
 }  // namespace tapir::icmp

@@ -135,7 +135,7 @@ void Icmp::send_error(Packet datagram, const Problem& problem) {
   (void)datagram.copy_out(0, quote);
   Packet message{context_.pool, quote.size()};  // a copy, so that a waiting error does not keep a large slab
   message.append_copy(quote);
-  (void)encapsulate(std::move(message), to);  // out_errors counts a refusal; there is nobody to tell
+  [[maybe_unused]] const auto sent = encapsulate(std::move(message), to);  // out_errors counts a refusal; there is nobody to tell
 }
 
 Accepted Icmp::accept_error(const Packet& quote, const network::Received& from, Type type, std::uint8_t code, std::uint32_t rest) {
@@ -147,7 +147,7 @@ Accepted Icmp::accept_error(const Packet& quote, const network::Received& from, 
 
   std::size_t quoted = quote.size();
   // RFC 4884 section 4: the second octet of the word counts the quoted datagram in 32-bit words; an extension follows it.
-  const std::size_t stated = (rest >> 16U & 0xffU) * 4;
+  const std::size_t stated = std::size_t{rest >> 16U & 0xffU} * 4;
   if (stated >= kMinQuoteBeforeExtension && stated < quoted) quoted = stated;
   std::array<std::byte, kMaxTransport> transport{};
   const auto bytes = std::span{transport}.first(std::min(quoted - header->header_size(), transport.size()));

@@ -126,7 +126,6 @@ Accepted Icmp::reply(Packet data, const network::Received& from, Type type, std:
   }
   const EchoOptions options{from.options, from.source.v4(), to.network.source.v4(), milliseconds_not_ut(context_.now())};
   to.network.options = options.bytes();
-  if (const auto hop = options.first_hop()) to.network.destination = *hop;
   if (!config_.fragment_echo_replies) {
     const std::size_t headers = network_.header_size(from.source) + (options.bytes().size() + 3) / 4 * 4 + sizeof(Header);
     const std::size_t mtu = network_.path_mtu(from.source);
@@ -134,7 +133,8 @@ Accepted Icmp::reply(Packet data, const network::Received& from, Type type, std:
   }
   Packet message{context_.pool};  // a head of its own: the request's may be shared, and its marks are the request's
   message.append(std::move(data));
-  (void)encapsulate(std::move(message), to);  // the request was accepted, whatever becomes of the reply; out_errors counts that
+  // The request was accepted, whatever becomes of the reply: out_errors counts that.
+  [[maybe_unused]] const auto sent = encapsulate(std::move(message), to);
   return {};
 }
 

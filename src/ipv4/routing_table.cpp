@@ -1,91 +1,161 @@
 #include <tapir/ipv4/routing_table.hpp>
 
 #include <algorithm>
-#include <utility>
+#include <tuple>
 
 #include <fmt/format.h>
 
 namespace tapir::ipv4 {
 
+namespace {
+
+bool same_network(const Ipv4Prefix& a, const Ipv4Prefix& b) noexcept { return a.length() == b.length() && a.network() == b.network(); }
+
+}  // namespace
+
 std::string to_string(RouteFlags flags) {
-  std::string text;
-  if (flags.up) text += 'U';
-  if (flags.gateway) text += 'G';
-  if (flags.host) text += 'H';
-  if (flags.dynamic) text += 'D';
-  if (flags.modified) text += 'M';
-  return text;
+  std::string letters;
+  if (has(flags, RouteFlags::up)) letters += 'U';
+  if (has(flags, RouteFlags::gateway)) letters += 'G';
+  if (has(flags, RouteFlags::host)) letters += 'H';
+  if (has(flags, RouteFlags::dynamic)) letters += 'D';
+  if (has(flags, RouteFlags::modified)) letters += 'M';
+  return letters;
 }
 
 void RoutingTable::add(Route route) {
-  route.destination = Ipv4Prefix{route.destination.network(), route.destination.length()};
-  route.flags.gateway = !route.gateway.is_unspecified();
-  route.flags.host = route.destination.length() == 32;
-  std::erase_if(routes_, [&](const Route& other) {
-    return other.destination == route.destination && other.gateway == route.gateway && other.interface == route.interface;
+  const auto same = std::ranges::find_if(routes_, [&](const Route& other) {
+    return same_network(other.destination, route.destination) && other.gateway == route.gateway && other.interface == route.interface;
   });
-  const auto place = std::ranges::find_if(routes_, [&](const Route& other) {
-    return std::pair{other.destination.length(), route.metric} < std::pair{route.destination.length(), other.metric};
+  if (same != routes_.end()) {
+    *same = route;
+  } else {
+    routes_.push_back(route);
+  }
+  if (has(route.flags, RouteFlags::gateway)) gateways_.try_emplace(route.gateway);
+}
+
+std::size_t RoutingTable::remove(Ipv4Prefix destination, Ipv4Address gateway) {
+  return remove_if([&](const Route& route) { return same_network(route.destination, destination) && route.gateway == gateway; });
+}
+
+std::size_t RoutingTable::remove_if(const std::function<bool(const Route&)>& unwanted) {
+  const std::size_t removed = std::erase_if(routes_, unwanted);
+  if (removed > 0) forget_unused_gateways();
+  return removed;
+}
+
+void RoutingTable::forget_unused_gateways() {
+  std::erase_if(gateways_, [this](const auto& entry) {
+    return std::ranges::none_of(routes_, [&](const Route& route) { return route.gateway == entry.first; });
   });
-  routes_.insert(place, route);
 }
 
-std::size_t RoutingTable::remove(Ipv4Prefix destination, std::optional<Ipv4Address> gateway) {
-  const Ipv4Prefix network{destination.network(), destination.length()};
-  return std::erase_if(routes_, [&](const Route& route) { return route.destination == network && (!gateway || route.gateway == *gateway); });
+std::uint64_t RoutingTable::suspicion(const Route& route) const noexcept {
+  const auto health = gateways_.find(route.gateway);
+  return health == gateways_.end() ? 0 : health->second.suspected;
 }
 
-void RoutingTable::remove_interface(InterfaceIndex interface) {
-  std::erase_if(routes_, [&](const Route& route) { return route.interface == interface; });
+/// A host route before a network, the longer prefix before the shorter, the default last: all three are one comparison of lengths. Among gateways
+/// that are all under suspicion the one that failed longest ago is tried again.
+bool RoutingTable::better(const Route& a, const Route& b) const noexcept {
+  if (a.destination.length() != b.destination.length()) return a.destination.length() > b.destination.length();
+  return std::tuple{suspicion(a), a.metric} < std::tuple{suspicion(b), b.metric};
 }
 
-const Route* RoutingTable::lookup(Ipv4Address destination) const noexcept {
-  const auto found =
-      std::ranges::find_if(routes_, [&](const Route& route) { return route.flags.up && route.destination.contains(destination); });
-  return found == routes_.end() ? nullptr : &*found;
+const Route* RoutingTable::find(Ipv4Address destination) const noexcept {
+  const Route* best = nullptr;
+  for (const Route& route : routes_) {
+    if (!has(route.flags, RouteFlags::up) || !route.destination.contains(destination)) continue;
+    if (best == nullptr || better(route, *best)) best = &route;
+  }
+  return best;
 }
 
-bool RoutingTable::redirect(Ipv4Address destination, Ipv4Address gateway, Ipv4Address from) {
-  const Route* current = lookup(destination);
-  if (current == nullptr || current->fixed || !current->flags.gateway) return false;
-  if (current->gateway != from || gateway == from || gateway.is_unspecified()) return false;
-  Route changed = *current;
-  changed.gateway = gateway;
-  if (current->flags.host) {
-    changed.flags.modified = true;
-    (void)remove(changed.destination, from);
-    add(changed);
+const Route* RoutingTable::lookup(Ipv4Address destination) const noexcept { return find(destination); }
+
+const Route* RoutingTable::use(Ipv4Address destination) noexcept {
+  const Route* found = find(destination);
+  if (found != nullptr) ++routes_[static_cast<std::size_t>(found - routes_.data())].use;
+  return found;
+}
+
+bool RoutingTable::redirect(Ipv4Address destination, Ipv4Address gateway) {
+  const Route* current = find(destination);
+  if (current == nullptr || current->fixed) return false;
+  Route& route = routes_[static_cast<std::size_t>(current - routes_.data())];
+  if (has(route.flags, RouteFlags::host)) {
+    route.gateway = gateway;
+    route.flags = route.flags | RouteFlags::gateway | RouteFlags::modified;
+    gateways_.try_emplace(gateway);
+    forget_unused_gateways();
     return true;
   }
-  const auto is_dynamic = [](const Route& route) { return route.flags.dynamic; };
-  if (std::ranges::count_if(routes_, is_dynamic) >= static_cast<std::ptrdiff_t>(max_dynamic_routes)) {
-    routes_.erase(std::ranges::find_if(routes_, is_dynamic));
+  const InterfaceIndex interface = route.interface;
+  const auto is_dynamic = [](const Route& other) { return has(other.flags, RouteFlags::dynamic); };
+  if (static_cast<std::size_t>(std::ranges::count_if(routes_, is_dynamic)) >= limits_.max_dynamic) {
+    const auto oldest = std::ranges::find_if(routes_, is_dynamic);
+    if (oldest == routes_.end()) return false;
+    routes_.erase(oldest);
+    forget_unused_gateways();
   }
-  changed.destination = Ipv4Prefix{destination, 32};
-  changed.flags.dynamic = true;
-  changed.flags.modified = false;
-  changed.metric = 0;
-  add(changed);
+  add({.destination = Ipv4Prefix{destination, 32},
+       .gateway = gateway,
+       .flags = RouteFlags::up | RouteFlags::gateway | RouteFlags::host | RouteFlags::dynamic,
+       .interface = interface});
   return true;
 }
 
-bool RoutingTable::demote_gateway(Ipv4Address gateway) {
-  std::erase_if(routes_, [&](const Route& route) { return route.flags.dynamic && route.gateway == gateway; });
-  const auto first = std::ranges::find_if(routes_, [](const Route& route) { return route.destination.length() == 0; });
-  if (first == routes_.end() || first->gateway != gateway || std::next(first) == routes_.end()) return false;
-  std::rotate(first, std::next(first), routes_.end());
-  return true;
+bool RoutingTable::advise(Ipv4Address destination, bool progress, TimePoint now) {
+  const Route* route = find(destination);
+  if (route == nullptr || !has(route->flags, RouteFlags::gateway)) return false;
+  const Ipv4Address gateway = route->gateway;
+  Health& health = gateways_[gateway];
+  if (progress) {
+    health = Health{.last_progress = now};
+    return false;
+  }
+  ++health.complaints;
+  // One peer that died is no reason to leave a gateway by which others are reached.
+  if (health.last_progress && now - *health.last_progress < limits_.gateway_patience) return false;
+  suspect(gateway);
+  const Route* after = find(destination);
+  return after == nullptr || after->gateway != gateway;
 }
 
-std::string RoutingTable::print(const std::vector<std::string>& interface_names) const {
+void RoutingTable::gateway_failed(Ipv4Address gateway) {
+  if (const auto health = gateways_.find(gateway); health != gateways_.end()) {
+    ++health->second.complaints;
+    suspect(gateway);
+  }
+}
+
+/// RFC 1122 section 3.3.1.4: what a redirect made depend on the gateway goes back to the defaults, and these to the next one.
+void RoutingTable::suspect(Ipv4Address gateway) {
+  gateways_[gateway].suspected = ++suspicions_;
+  std::erase_if(routes_, [&](const Route& route) { return route.gateway == gateway && has(route.flags, RouteFlags::dynamic); });
+  forget_unused_gateways();
+}
+
+unsigned RoutingTable::complaints(Ipv4Address gateway) const noexcept {
+  const auto health = gateways_.find(gateway);
+  return health == gateways_.end() ? 0 : health->second.complaints;
+}
+
+std::string RoutingTable::to_string(const std::function<std::string_view(InterfaceIndex)>& interface_name) const {
   std::string text =
       "Kernel IP routing table\n"
       "Destination     Gateway         Genmask         Flags Metric Ref    Use Iface\n";
-  for (const Route& route : routes_) {
-    const auto index = static_cast<std::size_t>(route.interface);
-    text += fmt::format("{:<15} {:<15} {:<15} {:<5} {:<6} {:<3} {:>6} {}\n", tapir::to_string(route.destination.address()),
-                        tapir::to_string(route.gateway), tapir::to_string(route.destination.mask()), to_string(route.flags), route.metric, 0, 0,
-                        index < interface_names.size() ? interface_names[index] : "?");
+  std::vector<const Route*> sorted;
+  sorted.reserve(routes_.size());
+  for (const Route& route : routes_) sorted.push_back(&route);
+  std::ranges::stable_sort(sorted, {}, [](const Route* route) {
+    return std::tuple{route->destination.network(), 32 - route->destination.length(), route->metric};
+  });
+  for (const Route* route : sorted) {
+    text += fmt::format("{:<15} {:<15} {:<15} {:<5} {:<6} {:<2} {:>7} {}\n", tapir::to_string(route->destination.network()),
+                        tapir::to_string(route->gateway), tapir::to_string(route->destination.mask()), ipv4::to_string(route->flags),
+                        route->metric, 0, route->use, interface_name(route->interface));
   }
   return text;
 }

@@ -1,6 +1,7 @@
 #include <tapir/link/impair.hpp>
 
 #include <algorithm>
+#include <tuple>
 #include <utility>
 
 #include <tapir/link/segmentation.hpp>
@@ -84,7 +85,7 @@ void Impair::leave(Packet frame) {
 void Impair::arrive(Packet frame) {
   frame.meta().ingress = scheduler_.now();
   // The layer that refuses a frame counts it by name.
-  if (receiver_ != nullptr) (void)receiver_->demultiplex(std::move(frame), {});
+  if (receiver_ != nullptr) std::ignore = receiver_->demultiplex(std::move(frame), {});
 }
 
 }  // namespace tapir::link

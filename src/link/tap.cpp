@@ -11,6 +11,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <tuple>
 #include <utility>
 
 #include "virtio_header.hpp"
@@ -243,7 +244,7 @@ bool Tap::read_frame() {
   if (const auto accepted = apply(header, frame); !accepted) {
     drops_.count(accepted.error());
   } else if (receiver_ != nullptr) {
-    (void)receiver_->demultiplex(std::move(frame), {});  // a layer that refuses it counts it by name
+    std::ignore = receiver_->demultiplex(std::move(frame), {});  // a layer that refuses it counts it by name
   }
   return true;
 }

@@ -150,8 +150,8 @@ Result<std::optional<ControlPacket>> Decoder::next(std::span<const std::byte>& i
   } else if (*header && input.size() - (*header)->size >= (*header)->remaining_length) {
     // The usual case: the whole packet is at hand and is read where it lies.
     const auto first = std::to_integer<std::uint8_t>(input.front());
-    result = read_packet(first, PacketReader{static_cast<std::uint8_t>(first & 0xfU),
-                                             input.subspan((*header)->size, (*header)->remaining_length), nullptr});
+    result = read_packet(
+        first, PacketReader{static_cast<std::uint8_t>(first & 0xfU), input.subspan((*header)->size, (*header)->remaining_length), nullptr});
     input = input.subspan((*header)->size + (*header)->remaining_length);
   } else {
     result = fill(input);

@@ -42,6 +42,7 @@ Result<> Session::connected(TimePoint now) {
   ping_sent_.reset();
   if (options_.clean_session) discard_session(Error::session_lost);
   state_ = State::connecting;
+  ++connection_;
   connect_sent_ = last_received_ = last_progress_ = now;
   if (const auto sent = send(connect_packet(options_), now); !sent) {
     state_ = State::offline;
@@ -63,7 +64,7 @@ Result<> Session::disconnect(TimePoint now) {
   if (state_ != State::connected) return fail(tapir::Error::not_connected);
   if (const auto sent = send(Disconnect{}, now); !sent) return sent;
   leave(State::finished, tapir::Error::operation_canceled);
-  events_.emplace_back(event::Disconnected{});
+  emit(event::Disconnected{});
   return {};
 }
 
@@ -71,7 +72,7 @@ Result<> Session::disconnect(TimePoint now) {
 void Session::break_off(std::error_code error, TimePoint /*now*/) {
   output_.clear();
   leave(State::offline, Error::session_lost);
-  events_.emplace_back(event::Disconnected{error});
+  emit(event::Disconnected{error});
 }
 
 /// Ends the connection. Of the exchanges only those of a stored session outlive it, and of these only messages: the session state
@@ -80,7 +81,7 @@ void Session::leave(State state, std::error_code error) {
   state_ = state;
   decoder_.reset();
   ping_sent_.reset();
-  for (const auto& sent : std::exchange(early_, {})) events_.emplace_back(event::Failed{sent.token, error});
+  for (const auto& sent : std::exchange(early_, {})) emit(event::Failed{sent.token, error});
   if (options_.clean_session) {
     discard_session(error);
     return;
@@ -89,34 +90,37 @@ void Session::leave(State state, std::error_code error) {
     const auto exchange = exchanges_.find(id);
     const auto& stage = exchange->second.stage;
     if (!std::holds_alternative<Subscribing>(stage) && !std::holds_alternative<Unsubscribing>(stage)) continue;
-    events_.emplace_back(event::Failed{exchange->second.token, error});
+    emit(event::Failed{exchange->second.token, error});
     exchanges_.erase(exchange);
   }
 }
 
 void Session::discard_session(std::error_code error) {
-  for (const PacketId id : in_order()) events_.emplace_back(event::Failed{exchanges_.at(id).token, error});
+  for (const PacketId id : in_order()) emit(event::Failed{exchanges_.at(id).token, error});
   exchanges_.clear();
   messages_in_flight_ = 0;
   unreleased_.clear();
 }
 
 void Session::fail_queued(std::error_code error) {
-  for (const Queued& queued : std::exchange(queue_, {})) events_.emplace_back(event::Failed{queued.token, error});
+  for (const Queued& queued : std::exchange(queue_, {})) emit(event::Failed{queued.token, error});
   queued_bytes_ = 0;
 }
 
 std::optional<Event> Session::next_event() {
-  if (events_.empty()) return std::nullopt;
-  Event event = std::move(events_.front());
-  events_.pop_front();
-  return event;
+  while (!happened_.empty()) {
+    auto next = std::move(happened_.front());
+    happened_.pop_front();
+    if (auto* event = std::get_if<Event>(&next)) return std::move(*event);
+    const auto& answer = std::get<Answer>(next);
+    if (state_ == State::connected && answer.connection == connection_) send_checked(answer.packet, std::max(last_sent_, last_received_));
+  }
+  return std::nullopt;
 }
 
 std::optional<Payload> Session::take_output(TimePoint now) {
-  auto slice = output_.take();
-  if (slice) send_queued(now);
-  return slice;
+  send_queued(now);
+  return output_.take();
 }
 
 /// A tenth earlier than promised to the server: the limit is for packets as they are sent [MQTT-3.1.2-23], and a real timer is late.
@@ -141,7 +145,7 @@ void Session::tick(TimePoint now) {
     break_off(Error::keep_alive_timeout, now);
   } else {
     if (!ping_sent_) ping_sent_ = now;
-    answer(Pingreq{}, now);
+    send_checked(Pingreq{}, now);
   }
 }
 

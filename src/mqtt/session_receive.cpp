@@ -40,7 +40,7 @@ void Session::on(const Connack& packet, TimePoint now) {
   if (packet.code != ConnectCode::accepted) {
     output_.clear();
     leave(State::offline, error_of(packet.code));
-    events_.emplace_back(event::Refused{packet.code, error_of(packet.code)});
+    emit(event::Refused{packet.code, error_of(packet.code)});
     return;
   }
   // We asked for a clean session: a server that claims to have kept one would send messages nobody wants [MQTT-3.2.2-1].
@@ -50,29 +50,28 @@ void Session::on(const Connack& packet, TimePoint now) {
   }
   state_ = State::connected;
   if (!packet.session_present) unreleased_.clear();  // the server numbers its messages afresh
-  events_.emplace_back(event::Connected{packet.session_present});
-  for (const auto& sent : std::exchange(early_, {})) events_.emplace_back(sent);
+  emit(event::Connected{packet.session_present});
+  for (const auto& sent : std::exchange(early_, {})) emit(sent);
   if (!limits_.send_before_connack) send_again(now);
-  send_queued(now);
 }
 
-void Session::on(const Publish& packet, TimePoint now) {
+void Session::on(const Publish& packet, TimePoint /*now*/) {
   const bool repeated = packet.qos == QoS::exactly_once && unreleased_.contains(packet.id);
   if (!repeated) {
-    events_.emplace_back(event::MessageReceived{
+    emit(event::MessageReceived{
         {.topic = packet.topic, .payload = packet.payload, .qos = packet.qos, .retain = packet.retain, .duplicate = packet.duplicate}});
   }
   if (packet.qos == QoS::at_least_once) {
-    answer(Puback{packet.id}, now);
+    answer(Puback{packet.id});
   } else if (packet.qos == QoS::exactly_once) {
     unreleased_.insert(packet.id);  // until PUBREL a PUBLISH with this identifier is the same message [MQTT-4.3.3-2]
-    answer(Pubrec{packet.id}, now);
+    answer(Pubrec{packet.id});
   }
 }
 
-void Session::on(const Pubrel& packet, TimePoint now) {
+void Session::on(const Pubrel& packet, TimePoint /*now*/) {
   unreleased_.erase(packet.id);
-  answer(Pubcomp{packet.id}, now);  // also for an unknown identifier: our first PUBCOMP was lost
+  answer(Pubcomp{packet.id});  // also for an unknown identifier: our first PUBCOMP was lost
 }
 
 /// Takes the exchange off if it waits for this acknowledgment.
@@ -85,10 +84,9 @@ std::optional<Session::Exchange> Session::finish(PacketId id) {
   return finished;
 }
 
-void Session::message_done(const Exchange& exchange, TimePoint now) {
+void Session::message_done(const Exchange& exchange) {
   --messages_in_flight_;
-  events_.emplace_back(event::Delivered{exchange.token});
-  send_queued(now);
+  emit(event::Delivered{exchange.token});
 }
 
 void Session::on(const Puback& packet, TimePoint now) {
@@ -99,7 +97,7 @@ void Session::on(const Puback& packet, TimePoint now) {
     break_off(Error::protocol_violation, now);
     return;
   }
-  if (const auto finished = finish<Publishing>(packet.id)) message_done(*finished, now);
+  if (const auto finished = finish<Publishing>(packet.id)) message_done(*finished);
 }
 
 void Session::on(const Pubrec& packet, TimePoint now) {
@@ -117,13 +115,13 @@ void Session::on(const Pubrec& packet, TimePoint now) {
       exchange->second.order = ++last_order_;
     }
   }
-  answer(Pubrel{packet.id}, now);  // also for an unknown identifier, so that the server can end its exchange
+  answer(Pubrel{packet.id});  // also for an unknown identifier, so that the server can end its exchange
 }
 
 void Session::on(const Pubcomp& packet, TimePoint now) {
   if (!exchanges_.contains(packet.id)) return;  // the answer to a PUBREL that was sent twice
   if (const auto finished = finish<Releasing>(packet.id)) {
-    message_done(*finished, now);
+    message_done(*finished);
   } else {
     break_off(Error::protocol_violation, now);
   }
@@ -132,16 +130,16 @@ void Session::on(const Pubcomp& packet, TimePoint now) {
 void Session::on(const Suback& packet, TimePoint now) {
   const auto finished = finish<Subscribing>(packet.id);
   if (!finished || std::get<Subscribing>(finished->stage).filters != packet.codes.size()) {
-    if (finished) events_.emplace_back(event::Failed{finished->token, Error::protocol_violation});
+    if (finished) emit(event::Failed{finished->token, Error::protocol_violation});
     break_off(Error::protocol_violation, now);
     return;
   }
-  events_.emplace_back(event::Subscribed{finished->token, packet.codes});
+  emit(event::Subscribed{finished->token, packet.codes});
 }
 
 void Session::on(const Unsuback& packet, TimePoint now) {
   if (const auto finished = finish<Unsubscribing>(packet.id)) {
-    events_.emplace_back(event::Unsubscribed{finished->token});
+    emit(event::Unsubscribed{finished->token});
   } else {
     break_off(Error::protocol_violation, now);
   }

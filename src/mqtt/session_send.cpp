@@ -25,7 +25,7 @@ Result<> Session::send(const ControlPacket& packet, TimePoint now) {
 }
 
 /// Sends a packet whose fields were checked before.
-void Session::answer(const ControlPacket& packet, TimePoint now) {
+void Session::send_checked(const ControlPacket& packet, TimePoint now) {
   if (const auto sent = send(packet, now); !sent) break_off(sent.error(), now);
 }
 
@@ -94,7 +94,7 @@ void Session::send_message(Queued queued, TimePoint now) {
   Message& message = queued.message;
   Publish packet{.duplicate = false, .qos = message.qos, .retain = message.retain, .topic = message.topic, .payload = message.payload};
   if (message.qos == QoS::at_most_once) {
-    answer(packet, now);
+    send_checked(packet, now);
     put(event::Sent{queued.token, output_.total()});
     return;
   }
@@ -103,14 +103,14 @@ void Session::send_message(Queued queued, TimePoint now) {
   packet.id = *id;
   exchanges_[*id] = {.token = queued.token, .order = ++last_order_, .stage = Publishing{std::move(message)}};
   ++messages_in_flight_;
-  answer(packet, now);
+  send_checked(packet, now);
 }
 
 void Session::put(event::Sent sent) {
   if (state_ == State::connecting) {
     early_.push_back(sent);
   } else {
-    events_.emplace_back(sent);
+    emit(sent);
   }
 }
 
@@ -120,15 +120,15 @@ void Session::send_again(TimePoint now) {
     const auto& stage = exchanges_.at(id).stage;
     if (const auto* publishing = std::get_if<Publishing>(&stage)) {
       const Message& message = publishing->message;
-      answer(Publish{.duplicate = true,
-                     .qos = message.qos,
-                     .retain = message.retain,
-                     .topic = message.topic,
-                     .id = id,
-                     .payload = message.payload},
-             now);
+      send_checked(Publish{.duplicate = true,
+                           .qos = message.qos,
+                           .retain = message.retain,
+                           .topic = message.topic,
+                           .id = id,
+                           .payload = message.payload},
+                   now);
     } else if (std::holds_alternative<Releasing>(stage)) {
-      answer(Pubrel{id}, now);
+      send_checked(Pubrel{id}, now);
     }
   }
 }

@@ -16,7 +16,7 @@ std::uint64_t SystemRandom::next() {
 }
 
 void SystemRandom::refill() {
-  auto rest = std::as_writable_bytes(std::span{numbers_});
+  std::span<std::byte> rest = std::as_writable_bytes(std::span{numbers_});
   while (!rest.empty()) {
     const auto got = ::getrandom(rest.data(), rest.size(), 0);
     if (got > 0) {

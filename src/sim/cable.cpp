@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <tuple>
 #include <utility>
 
 #include <tapir/ethernet/wire_view.hpp>
@@ -145,7 +146,7 @@ class Cable::State : public std::enable_shared_from_this<Cable::State> {
     const bool was_full = sending.line.size() + 1 >= sending.line.limit();
     frame.meta() = PacketMeta{.ingress = scheduler_.now()};  // a wire carries bytes and nothing else
     // The layer that refuses a frame counts it by name.
-    if (auto* receiver = receivers_[index(opposite(from))]; receiver != nullptr) (void)receiver->demultiplex(std::move(frame), {});
+    if (auto* receiver = receivers_[index(opposite(from))]; receiver != nullptr) std::ignore = receiver->demultiplex(std::move(frame), {});
     if (was_full) scheduler_.unblock();
   }
 

@@ -1,6 +1,6 @@
 #include <tapir/sim/switch.hpp>
 
-#include <algorithm>
+#include <tuple>
 #include <utility>
 
 #include <tapir/ethernet/ether_type.hpp>
@@ -58,7 +58,7 @@ Switch::~Switch() = default;
 
 std::unique_ptr<link::Link> Switch::plug_in(const CableConfig& config) {
   Cable& cable = cables_.emplace_back(driver_, config);
-  (void)connect(cable.left());  // a cable's end has no descriptor: every driver takes it
+  std::ignore = connect(cable.left());  // a cable's end has no descriptor: every driver takes it
   return cable.right();
 }
 

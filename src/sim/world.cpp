@@ -35,6 +35,7 @@ bool World::run_until(const std::function<bool()>& done, Duration limit) {
   while (!stuck_at_) {
     settle();
     if (done()) return true;
+    if (stuck_at_) break;
     const auto next = next_event();
     if (!next || *next > end) {
       scheduler_.set_time(end);
@@ -84,6 +85,7 @@ bool World::run_actions() {
 bool World::drain_links() {
   std::size_t frames = 0;
   // By index: a link may be watched or forgotten while frames are handed up.
+  // NOLINTNEXTLINE(modernize-loop-convert)
   for (std::size_t i = 0; i < links_.size(); ++i) {
     if (links_[i] != nullptr) frames += links_[i]->drain(kDrainBatch);
   }

@@ -21,9 +21,7 @@ void Journey::crossed(const Crossing& crossing) {
   tell(crossing.at, text);
 }
 
-void Journey::dropped(const DropEvent& drop) {
-  tell(drop.at, fmt::format("drop {:<8} {}", name(drop.layer), name(drop.reason)));
-}
+void Journey::dropped(const DropEvent& drop) { tell(drop.at, fmt::format("drop {:<8} {}", name(drop.layer), name(drop.reason))); }
 
 void Journey::changed_state(const StateChange& change) {
   tell(change.at, fmt::format("     tcp      {} is {}, was {}", change.connection, change.to, change.from));

@@ -2,17 +2,9 @@
 
 #include <array>
 
+#include "interface.hpp"
+
 namespace tapir {
-
-/// What belongs to one interface, lowest first: each is gone before what it stands on.
-struct Stack::Interface {
-  Interface(Context& context, std::unique_ptr<link::Link> on, const ethernet::Config& framing, const arp::Config& resolution)
-      : link{std::move(on)}, ethernet{context, *link, framing}, arp{context, ethernet, framing.address, resolution} {}
-
-  std::unique_ptr<link::Link> link;
-  ethernet::Ethernet ethernet;
-  arp::Arp arp;
-};
 
 namespace {
 
@@ -31,7 +23,8 @@ MacAddress random_mac(Random& random) {
 /// Whether a host can have this address: RFC 1122 section 3.2.1.3.
 bool is_host_address(Ipv4Prefix prefix) {
   const Ipv4Address address = prefix.address();
-  if (address.is_unspecified() || address.is_multicast() || address.is_limited_broadcast() || address.is_reserved() || address.is_loopback()) {
+  if (address.is_unspecified() || address.is_multicast() || address.is_limited_broadcast() || address.is_reserved() ||
+      address.is_loopback()) {
     return false;
   }
   return prefix.length() >= 31 || (address != prefix.network() && address != prefix.broadcast());
@@ -50,7 +43,8 @@ Stack::Stack(Driver& driver, StackConfig config)
 }
 
 Stack::Stack(Driver& driver, std::unique_ptr<link::Link> link, StackConfig config) : Stack(driver, config) {
-  const auto added = add_interface(std::move(link), {.address = config.address, .gateway = config.gateway, .mac = config.mac, .arp = config.arp});
+  const auto added =
+      add_interface(std::move(link), {.address = config.address, .gateway = config.gateway, .mac = config.mac, .arp = config.arp});
   if (!added) status_ = fail(added.error());
 }
 
@@ -67,7 +61,8 @@ Result<InterfaceIndex> Stack::add_interface(std::unique_ptr<link::Link> link, In
 
   // Ipv4 numbers its interfaces in order; Ethernet has to know the number that it reports.
   const auto index = static_cast<InterfaceIndex>(ipv4_->interface_count());
-  interfaces_.push_back(std::make_unique<Interface>(context_, std::move(link), ethernet::Config{.address = mac, .interface = index}, config.arp));
+  interfaces_.push_back(
+      std::make_unique<Interface>(context_, std::move(link), ethernet::Config{.address = mac, .interface = index}, config.arp));
   Interface& interface = *interfaces_.back();
   const auto added = ipv4_->add_interface(describe(interface, config));
   if (!added) {

@@ -11,63 +11,63 @@ namespace tapir::tcp {
 
 /// An acknowledgment of new data.
 struct AckEvent {
-  TimePoint now;
+  TimePoint now{};
   std::uint32_t acked_bytes = 0;  ///< newly acknowledged, SYN and FIN not counted
   std::uint32_t flight_size = 0;  ///< bytes outstanding after this acknowledgment
-  SeqNum snd_una;                 ///< after this acknowledgment
-  SeqNum snd_nxt;
-  std::optional<Duration> rtt;  ///< a valid sample that this acknowledgment gave
-  std::uint32_t segments = 1;   ///< ACK segments that this one stands for, when a device merged several
-  bool cwnd_limited = true;     ///< the window, not the application, held the sender back (RFC 5681 section 3.1)
+  SeqNum snd_una{};               ///< after this acknowledgment
+  SeqNum snd_nxt{};
+  std::optional<Duration> rtt{};  ///< a valid sample that this acknowledgment gave
+  std::uint32_t segments = 1;     ///< ACK segments that this one stands for, when a device merged several
+  bool cwnd_limited = true;       ///< the window, not the application, held the sender back (RFC 5681 section 3.1)
 };
 
 /// Fast retransmit begins: a loss was inferred and no recovery is under way.
 struct LossEvent {
-  TimePoint now;
+  TimePoint now{};
   std::uint32_t flight_size = 0;  ///< bytes outstanding, those of limited transmit not counted (RFC 5681 section 3.2 step 2)
-  SeqNum snd_una;
-  SeqNum snd_nxt;
+  SeqNum snd_una{};
+  SeqNum snd_nxt{};
 };
 
 /// A further duplicate acknowledgment while in fast recovery.
 struct DuplicateAckEvent {
-  TimePoint now;
+  TimePoint now{};
   std::uint32_t flight_size = 0;  ///< bytes
   std::uint32_t segments = 1;     ///< duplicates that this one stands for
 };
 
 /// An acknowledgment of part of what was outstanding when recovery began (RFC 6582 section 3.2).
 struct PartialAckEvent {
-  TimePoint now;
+  TimePoint now{};
   std::uint32_t acked_bytes = 0;
   std::uint32_t flight_size = 0;  ///< bytes outstanding after this acknowledgment
 };
 
 /// All that was outstanding when recovery began is acknowledged.
 struct RecoveredEvent {
-  TimePoint now;
+  TimePoint now{};
   std::uint32_t acked_bytes = 0;
   std::uint32_t flight_size = 0;  ///< bytes outstanding after this acknowledgment
 };
 
 /// The retransmission timer expired.
 struct RtoEvent {
-  TimePoint now;
+  TimePoint now{};
   std::uint32_t flight_size = 0;  ///< bytes outstanding
   bool first = true;              ///< the segment at SND.UNA was not retransmitted by the timer before (RFC 5681 section 3.1)
-  SeqNum snd_nxt;
+  SeqNum snd_nxt{};
 };
 
 /// Data is about to be sent after the connection was idle.
 struct IdleEvent {
-  TimePoint now;
+  TimePoint now{};
   Duration idle{};  ///< since the last segment was sent
   Duration rto{};
 };
 
 /// The path MTU, and with it the segment size, changed.
 struct MssChangeEvent {
-  TimePoint now;
+  TimePoint now{};
   std::uint32_t mss = 0;  ///< SMSS in bytes, at least 1
 };
 

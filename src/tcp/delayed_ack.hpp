@@ -37,7 +37,6 @@ class DelayedAck {
   Config config_;
   std::uint32_t quick_left_;
   std::uint64_t unacknowledged_bytes_ = 0;
-  std::uint32_t unacknowledged_segments_ = 0;
   std::optional<TimePoint> deadline_;
   bool now_ = false;
 };

@@ -15,9 +15,9 @@ namespace tapir::tcp {
 class EphemeralPorts {
  public:
   struct Config {
-    Port first{1024};            ///< the range is as wide as possible (section 3.2)
-    Port last{65535};            ///< inclusive
-    std::vector<Port> reserved;  ///< never chosen: ports that local services need
+    Port first{1024};              ///< the range is as wide as possible (section 3.2)
+    Port last{65535};              ///< inclusive
+    std::vector<Port> reserved{};  ///< never chosen: ports that local services need
   };
 
   EphemeralPorts(const SipKey& key, Config config);

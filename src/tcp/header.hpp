@@ -40,15 +40,15 @@ constexpr Flags& operator&=(Flags& a, Flags b) noexcept { return a = a & b; }
 
 /// Wire image of the fixed part (RFC 9293 section 3.1); up to 40 bytes of options follow it.
 struct Header {
-  BigEndian<Port> source_port;
-  BigEndian<Port> destination_port;
-  BigEndian<SeqNum> sequence;
-  BigEndian<SeqNum> acknowledgment;
-  be8 offset_and_reserved;  ///< data offset in the high four bits; the reserved ones are sent as zero and ignored
-  BigEndian<Flags> flags;
-  be16 window;
-  be16 checksum;
-  be16 urgent_pointer;
+  BigEndian<Port> source_port{};
+  BigEndian<Port> destination_port{};
+  BigEndian<SeqNum> sequence{};
+  BigEndian<SeqNum> acknowledgment{};
+  be8 offset_and_reserved{};  ///< data offset in the high four bits; the reserved ones are sent as zero and ignored
+  BigEndian<Flags> flags{};
+  be16 window{};
+  be16 checksum{};
+  be16 urgent_pointer{};
 
   /// Header and options in bytes as the data offset says: 0 to 60.
   [[nodiscard]] constexpr std::size_t header_size() const noexcept { return static_cast<std::size_t>(offset_and_reserved.get() >> 4U) * 4; }
@@ -63,8 +63,8 @@ inline constexpr std::size_t kChecksumOffset = 16;  ///< where Header::checksum 
 
 /// What a received segment says, in the terms of RFC 9293 section 3.3.1 (SEG.SEQ, SEG.ACK, ...).
 struct Segment {
-  SeqNum seq;
-  SeqNum ack;  ///< meaningful with Flags::ack
+  SeqNum seq{};
+  SeqNum ack{};  ///< meaningful with Flags::ack
   Flags flags = Flags::none;
   std::uint32_t window = 0;  ///< as in the header, unscaled
   std::uint16_t urgent = 0;  ///< SEG.UP; meaningful with Flags::urg

@@ -39,14 +39,17 @@ class NewReno final : public CongestionControl {
  private:
   void set_cwnd(std::uint64_t bytes) noexcept;
   void reduce_ssthresh(std::uint32_t flight_size) noexcept;
+  void note_loss(std::uint32_t flight_size) noexcept;
 
   Config config_;
-  std::uint32_t cwnd_;
+  std::uint32_t cwnd_ = 0;
   std::uint32_t ssthresh_;
-  std::uint64_t avoidance_acked_ = 0;  ///< bytes acknowledged since cwnd last grew in congestion avoidance
-  std::uint32_t recovery_limit_ = 0;   ///< inflation stops here: ssthresh, three segments and the flight at entry
-  std::uint64_t sent_estimate_ = 0;    ///< bytes acknowledged since the connection or the last restart began
-  bool loss_in_first_window_ = false;  ///< later restart windows have the size of RFC 3390 (RFC 6928 section 2)
+  std::uint64_t avoidance_acked_ = 0;    ///< bytes acknowledged since cwnd last grew in congestion avoidance
+  std::uint64_t recovery_limit_ = 0;     ///< inflation stops here: three segments and the flight at entry above ssthresh
+  std::uint64_t acked_since_start_ = 0;  ///< bytes acknowledged since the connection, or its last restart, began
+  std::uint64_t window_at_start_ = 0;    ///< bytes: cwnd then
+  bool in_first_window_ = true;          ///< what was sent in that window is not acknowledged yet
+  bool lost_in_first_window_ = false;    ///< later restart windows have the size of RFC 3390 (RFC 6928 section 2)
 };
 
 }  // namespace tapir::tcp

@@ -34,8 +34,8 @@ struct Timestamps {
 
 /// Octets [begin, end) that arrived out of order (RFC 2018 section 3).
 struct SackBlock {
-  SeqNum begin;
-  SeqNum end;
+  SeqNum begin{};
+  SeqNum end{};
 
   friend constexpr bool operator==(const SackBlock&, const SackBlock&) noexcept = default;
 };
@@ -77,11 +77,11 @@ class SackBlocks {
 
 /// The options of one segment, known kinds only.
 struct Options {
-  std::optional<std::uint16_t> mss;          ///< bytes of payload per segment that the sender of this option takes (RFC 9293 section 3.7.1)
-  std::optional<std::uint8_t> window_scale;  ///< shift count, 0-14 after parsing (RFC 7323 section 2.3)
-  bool sack_permitted = false;               ///< RFC 2018 section 2
-  std::optional<Timestamps> timestamps;      ///< RFC 7323 section 3.2
-  SackBlocks sack;                           ///< RFC 2018 section 3, first block first
+  std::optional<std::uint16_t> mss{};  ///< bytes of payload per segment that the sender of this option takes (RFC 9293 section 3.7.1)
+  std::optional<std::uint8_t> window_scale{};  ///< shift count, 0-14 after parsing (RFC 7323 section 2.3)
+  bool sack_permitted = false;                 ///< RFC 2018 section 2
+  std::optional<Timestamps> timestamps{};      ///< RFC 7323 section 3.2
+  SackBlocks sack{};                           ///< RFC 2018 section 3, first block first
 
   friend constexpr bool operator==(const Options&, const Options&) noexcept = default;
 };

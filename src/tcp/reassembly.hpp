@@ -2,7 +2,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <optional>
 #include <vector>
 
@@ -10,6 +9,7 @@
 #include <tapir/tcp/seq_num.hpp>
 
 #include "options.hpp"
+#include "slice_queue.hpp"
 
 namespace tapir::tcp {
 
@@ -19,13 +19,14 @@ class Reassembly {
  public:
   struct Config {
     std::size_t max_bytes = 1U << 20U;  ///< payload bytes held
-    std::size_t max_ranges = 64;        ///< separate ranges, at least 1: bounds what a hostile peer can make us keep and search
+    std::size_t max_ranges = 64;        ///< separate ranges: bounds what a hostile peer can make us keep and search
+    std::size_t max_slices = 4096;      ///< pieces of memory, each of 256 bytes at least; beyond them only what extends a range is kept
   };
   /// What insert() did.
   struct Inserted {
-    std::size_t bytes = 0;               ///< new ones kept
-    std::optional<SackBlock> duplicate;  ///< the first octets that were there already (RFC 2883 section 4)
-    bool dropped = false;                ///< some octets found no room
+    std::size_t bytes = 0;                 ///< new ones kept
+    std::optional<SackBlock> duplicate{};  ///< the first octets that were there already (RFC 2883 section 4)
+    bool dropped = false;                  ///< some octets found no room
   };
 
   Reassembly(PacketPool& pool, const Config& config) noexcept : pool_{&pool}, config_{config} {}
@@ -49,14 +50,16 @@ class Reassembly {
 
  private:
   struct Range {
-    SeqNum begin;
-    SeqNum end;
-    std::uint64_t touched = 0;  ///< when it last grew, in calls of insert()
-    std::deque<Slice> slices;
+    SeqNum begin{};
+    SeqNum end{};
+    std::uint64_t touched = 0;  ///< the latest call of insert() whose first octet lies here
+    SliceQueue octets;
   };
 
-  std::size_t insert_gap(std::size_t at, SeqNum begin, SeqNum end, const Packet& payload, SeqNum payload_begin);
-  void merge_neighbours(std::size_t at);
+  [[nodiscard]] std::size_t first_ending_after(SeqNum number) const noexcept;
+  [[nodiscard]] bool full() const noexcept;
+  std::size_t fill_gap(std::size_t next, SeqNum begin, std::uint32_t size, const Packet& payload, std::size_t offset);
+  void merge(std::size_t at);
 
   PacketPool* pool_;
   Config config_;

@@ -1,12 +1,12 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
-#include <deque>
 #include <optional>
 #include <span>
 
 #include <tapir/core/packet.hpp>
+
+#include "slice_queue.hpp"
 
 namespace tapir::tcp {
 
@@ -14,36 +14,33 @@ namespace tapir::tcp {
 class ReceiveBuffer {
  public:
   /// `limit`: bytes of receive buffer, RCV.BUFF.
-  ReceiveBuffer(PacketPool& pool, std::size_t limit) noexcept : pool_{&pool}, limit_{limit} {}
+  ReceiveBuffer(PacketPool& pool, std::size_t limit) noexcept : queue_{pool}, limit_{limit} {}
 
   /// Bytes to be read.
-  [[nodiscard]] std::size_t size() const noexcept { return size_; }
-  [[nodiscard]] bool empty() const noexcept { return size_ == 0; }
+  [[nodiscard]] std::size_t size() const noexcept { return queue_.size(); }
+  [[nodiscard]] bool empty() const noexcept { return queue_.empty(); }
   [[nodiscard]] std::size_t limit() const noexcept { return limit_; }
   void set_limit(std::size_t bytes) noexcept { limit_ = bytes; }
   /// Space left: RCV.BUFF - RCV.USER.
-  [[nodiscard]] std::size_t room() const noexcept { return size_ < limit_ ? limit_ - size_ : 0; }
+  [[nodiscard]] std::size_t room() const noexcept { return size() < limit_ ? limit_ - size() : 0; }
 
-  /// Adds in-order bytes. The caller has cut them to the window; small slices of big slabs are copied.
+  /// Adds in-order bytes, all of them: the caller has cut them to the window. Small slices of big slabs are copied.
   void append(Slice slice);
-  /// Adds all bytes of `payload`.
   void append(Packet&& payload);
 
   /// Copies bytes out and forgets them. Returns how many.
   std::size_t read(std::span<std::byte> into) noexcept;
   /// Copies bytes out and keeps them. Returns how many.
-  std::size_t peek(std::span<std::byte> into) const noexcept;
-  /// Takes the next run of contiguous bytes, at most `max` of them; empty when there is nothing.
-  [[nodiscard]] std::optional<Slice> read_slice(std::size_t max = static_cast<std::size_t>(-1));
-  void clear() noexcept;
+  [[nodiscard]] std::size_t peek(std::span<std::byte> into) const noexcept { return queue_.copy_out(0, into); }
+  /// Takes the next run of contiguous bytes, at most `max` of them, without copying; empty when there is nothing.
+  [[nodiscard]] std::optional<Slice> read_slice(std::size_t max = static_cast<std::size_t>(-1)) noexcept;
+  /// Forgets the first `count` bytes, at most all. Returns how many.
+  std::size_t discard(std::size_t count) noexcept;
+  void clear() noexcept { queue_.clear(); }
 
  private:
-  PacketPool* pool_;
-  std::deque<Slice> slices_;
-  std::size_t size_ = 0;
+  SliceQueue queue_;
   std::size_t limit_;
-  std::size_t tail_room_ = 0;  ///< unused bytes behind the last slice in a slab of our own, into which small slices are copied
-  std::size_t tail_used_ = 0;
 };
 
 }  // namespace tapir::tcp

@@ -2,11 +2,12 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <optional>
 
 #include <tapir/core/time.hpp>
 #include <tapir/tcp/seq_num.hpp>
+
+#include "ring_queue.hpp"
 
 namespace tapir::tcp {
 
@@ -15,10 +16,10 @@ namespace tapir::tcp {
 class RetransmitQueue {
  public:
   struct Range {
-    SeqNum begin;
-    SeqNum end;
-    TimePoint first_sent;
-    TimePoint last_sent;
+    SeqNum begin{};
+    SeqNum end{};
+    TimePoint first_sent{};
+    TimePoint last_sent{};
     std::uint32_t transmissions = 1;
     bool sacked = false;
     bool lost = false;  ///< considered lost and not sent again since
@@ -28,9 +29,9 @@ class RetransmitQueue {
   };
   /// What an acknowledgment did.
   struct Acked {
-    std::uint32_t bytes = 0;               ///< octets of sequence space newly acknowledged
-    std::optional<TimePoint> rtt_sent_at;  ///< when the latest acknowledged octet was sent, if it was sent once only (Karn)
-    bool retransmitted = false;            ///< an acknowledged range had been sent more than once
+    std::uint32_t bytes = 0;                 ///< octets of sequence space newly acknowledged
+    std::optional<TimePoint> rtt_sent_at{};  ///< when the oldest octet acknowledged was sent; empty if any of them was sent twice (Karn)
+    bool retransmitted = false;              ///< an acknowledged range had been sent more than once
   };
 
   /// Octets [begin, end) leave at `now`. New ones continue where the queue ends (the first fix where it begins); those that are in the queue are
@@ -62,15 +63,16 @@ class RetransmitQueue {
   /// Octets thought to be in the network: outstanding, and neither sacked nor lost.
   [[nodiscard]] std::uint32_t in_network() const noexcept { return outstanding() - sacked_ - lost_; }
   [[nodiscard]] std::size_t range_count() const noexcept { return ranges_.size(); }
-  [[nodiscard]] const std::deque<Range>& ranges() const noexcept { return ranges_; }
+  [[nodiscard]] const RingQueue<Range>& ranges() const noexcept { return ranges_; }
   void clear() noexcept;
 
  private:
+  [[nodiscard]] std::size_t index_of(SeqNum number) const noexcept;
   std::size_t split_at(SeqNum number);
-  void merge_around(std::size_t first, std::size_t last);
-  void account(const Range& range, bool add) noexcept;
+  void merge(std::size_t first, std::size_t last);
+  void lose(Range& range) noexcept;
 
-  std::deque<Range> ranges_;
+  RingQueue<Range> ranges_;
   std::uint32_t sacked_ = 0;
   std::uint32_t lost_ = 0;
 };

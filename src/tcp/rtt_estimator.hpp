@@ -25,7 +25,6 @@ class RttEstimator {
   void on_sample(Duration rtt) noexcept;
   /// The timer expired: the timeout doubles, up to the cap (section 5.5).
   void back_off() noexcept;
-  /// New data was acknowledged without a valid sample: the back-off stays, as Karn's rule demands.
   /// The handshake is over. After a SYN timed out with a timeout below 3 s, it becomes 3 s for the data (section 5.7).
   void on_established(bool syn_timed_out) noexcept;
 

@@ -1,11 +1,11 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
-#include <deque>
 #include <span>
 
 #include <tapir/core/packet.hpp>
+
+#include "slice_queue.hpp"
 
 namespace tapir::tcp {
 
@@ -14,24 +14,24 @@ namespace tapir::tcp {
 class SendBuffer {
  public:
   /// `limit`: bytes that append() takes at most.
-  SendBuffer(PacketPool& pool, std::size_t limit) noexcept : pool_{&pool}, limit_{limit} {}
+  SendBuffer(PacketPool& pool, std::size_t limit) noexcept : queue_{pool}, limit_{limit} {}
 
   /// Bytes kept.
-  [[nodiscard]] std::size_t size() const noexcept { return size_; }
-  [[nodiscard]] bool empty() const noexcept { return size_ == 0; }
+  [[nodiscard]] std::size_t size() const noexcept { return queue_.size(); }
+  [[nodiscard]] bool empty() const noexcept { return queue_.empty(); }
   [[nodiscard]] std::size_t limit() const noexcept { return limit_; }
   /// A limit below size() refuses new bytes until enough is acknowledged; what is there stays.
   void set_limit(std::size_t bytes) noexcept { limit_ = bytes; }
   /// Bytes that append() would take now.
-  [[nodiscard]] std::size_t room() const noexcept { return size_ < limit_ ? limit_ - size_ : 0; }
+  [[nodiscard]] std::size_t room() const noexcept { return size() < limit_ ? limit_ - size() : 0; }
 
   /// Takes a copy of as many bytes as there is room for, filling the last slab first, so that many small writes share one. Returns how many.
   std::size_t append(std::span<const std::byte> bytes);
-  /// Takes `slice` without copying, cut to the room there is. Returns how many bytes it took.
+  /// Takes `slice`, cut to the room there is, without copying (unless it pins more than four times its size). Returns how many bytes it took.
   std::size_t append(Slice slice);
 
   /// Adds bytes [offset, offset + count), cut to what there is, to the end of `packet`, shared. Returns how many.
-  std::size_t view(std::size_t offset, std::size_t count, Packet& packet) const;
+  std::size_t view(std::size_t offset, std::size_t count, Packet& packet) const { return queue_.view(offset, count, packet); }
 
   /// The first `count` bytes were acknowledged: forgets them. At most all.
   void acknowledge(std::size_t count) noexcept;
@@ -39,26 +39,20 @@ class SendBuffer {
   void discard_from(std::size_t offset) noexcept;
   void clear() noexcept;
 
-  /// Marks the end of what is kept as the end of a write that is to be pushed (RFC 9293 section 3.9.1.2).
-  void push() noexcept { push_end_ = size_; }
-  /// Whether [offset, offset + count) holds the last byte of the latest pushed write; successive pushes are one (SHLD-27).
-  [[nodiscard]] bool ends_push(std::size_t offset, std::size_t count) const noexcept {
-    return push_end_ > offset && push_end_ <= offset + count;
-  }
+  /// Marks the end of what is kept as the end of a write that is to be pushed (RFC 9293 section 3.9.1.2). Successive marks collapse into the
+  /// last one (SHLD-27).
+  void push() noexcept { push_end_ = size(); }
   /// Bytes from the front up to the end of the latest pushed write; 0: none.
   [[nodiscard]] std::size_t push_end() const noexcept { return push_end_; }
+  /// Whether [offset, offset + count) holds the last byte of the latest pushed write: such a segment carries PSH.
+  [[nodiscard]] bool ends_push(std::size_t offset, std::size_t count) const noexcept {
+    return push_end_ > offset && push_end_ - offset <= count;
+  }
 
  private:
-  /// Bytes of a slab that holds copies: two frames, so that a bulk writer does not scatter and a small one does not waste.
-  static constexpr std::size_t kMinSlab = PacketPool::frame_capacity;
-
-  PacketPool* pool_;
-  std::deque<Slice> slices_;
-  std::size_t size_ = 0;
+  SliceQueue queue_;
   std::size_t limit_;
   std::size_t push_end_ = 0;
-  std::size_t tail_room_ = 0;  ///< unused bytes behind the last slice in its slab, which is ours to fill
-  std::size_t tail_used_ = 0;  ///< where they begin in the slab
 };
 
 }  // namespace tapir::tcp

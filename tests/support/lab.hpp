@@ -1,5 +1,6 @@
 #pragma once
 
+#include <concepts>
 #include <cstddef>
 #include <span>
 #include <string_view>
@@ -19,6 +20,7 @@ using Bytes = std::vector<std::byte>;
 [[nodiscard]] Bytes hex(std::string_view digits);
 /// The bytes of anything contiguous: what libtins serializes, a string, a vector of uint8_t.
 template <class Range>
+  requires(!std::convertible_to<const Range&, std::string_view>)  // a literal's last byte is no part of its text
 [[nodiscard]] Bytes bytes_of(const Range& range) {
   const auto view = std::as_bytes(std::span{range});
   return Bytes{view.begin(), view.end()};

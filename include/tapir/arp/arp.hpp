@@ -38,8 +38,9 @@ struct Stats {
   std::uint64_t in_replies = 0;
   std::uint64_t out_requests = 0;  ///< of all kinds: for an address, unicast polls, probes, announcements
   std::uint64_t out_replies = 0;
-  std::uint64_t failures = 0;   ///< addresses given up
-  std::uint64_t conflicts = 0;  ///< messages that claimed one of our addresses
+  std::uint64_t out_failed = 0;  ///< messages, and datagrams that had waited, that the layer below refused
+  std::uint64_t failures = 0;    ///< addresses given up
+  std::uint64_t conflicts = 0;   ///< messages that claimed one of our addresses
 };
 
 /// Sees every valid message that another station sent, before it is acted on: RFC 5227 needs more than the table does.
@@ -105,11 +106,11 @@ class Arp final : public Layer<Send, ethernet::Received> {
   void remove_listener(MessageListener& listener) { std::erase(listeners_, &listener); }
 
   /// Tells all stations that `address` is ours: gratuitous ARP, a broadcast request for our own address (RFC 5227 section 2.3).
-  Result<> announce(Ipv4Address address);
+  void announce(Ipv4Address address);
   /// All own addresses.
   void announce();
   /// Asks whether somebody uses `address`: a broadcast request without a sender address (RFC 5227 section 2.1.1).
-  Result<> probe(Ipv4Address address);
+  void probe(Ipv4Address address);
 
   [[nodiscard]] const Stats& stats() const noexcept { return stats_; }
   [[nodiscard]] const DropCounters& drops() const noexcept { return drops_; }
@@ -129,7 +130,7 @@ class Arp final : public Layer<Send, ethernet::Received> {
   [[nodiscard]] Accepted answer(const Message& message);
   [[nodiscard]] bool live(const Entry& entry) const noexcept;
   [[nodiscard]] Ipv4Address sender_for(Ipv4Address source) const noexcept;
-  [[nodiscard]] Result<> transmit(const Message& message, MacAddress destination);
+  void transmit(const Message& message, MacAddress destination);
   void make_room();
 
   Context& context_;

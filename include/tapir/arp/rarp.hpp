@@ -16,6 +16,11 @@ struct RarpConfig {
   Duration timeout = std::chrono::seconds{60};  ///< of the whole attempt
 };
 
+struct RarpStats {
+  std::uint64_t out_requests = 0;
+  std::uint64_t out_failed = 0;  ///< of those, refused by the layer below
+};
+
 /// The reply that tells the station which asked by `request` that its address is `address`; `own` and `server` are the answering server's.
 [[nodiscard]] Message reverse_reply(const Message& request, MacAddress own, Ipv4Address server, Ipv4Address address) noexcept;
 
@@ -34,6 +39,7 @@ class Rarp final : public Demultiplexer<ethernet::Received> {
   [[nodiscard]] bool pending() const noexcept { return static_cast<bool>(done_); }
 
   [[nodiscard]] Accepted demultiplex(Packet packet, const ethernet::Received& from) override;
+  [[nodiscard]] const RarpStats& stats() const noexcept { return stats_; }
   [[nodiscard]] const DropCounters& drops() const noexcept { return drops_; }
 
  private:
@@ -49,6 +55,7 @@ class Rarp final : public Demultiplexer<ethernet::Received> {
   Handler done_;
   Duration interval_{};
   TimePoint give_up_at_{};
+  RarpStats stats_;
   DropCounters drops_;
 };
 

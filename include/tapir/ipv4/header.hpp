@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
 #include <tapir/core/addresses.hpp>
 #include <tapir/core/byte_order.hpp>
@@ -49,5 +50,12 @@ struct Header {
   [[nodiscard]] constexpr bool is_fragment() const noexcept { return (fragmentation.get() & (more_fragments_bit | offset_mask)) != 0; }
 };
 static_assert(sizeof(Header) == min_header_size && alignof(Header) == 1);
+
+/// The checksum of a header with `options` (a multiple of four bytes), whatever its checksum field holds.
+[[nodiscard]] std::uint16_t header_checksum(Header header, std::span<const std::byte> options) noexcept;
+
+/// Puts `header` with `options` in front of `packet`, its data, and marks the network header there. Version, IHL, total length and checksum are
+/// filled in. The header as it stands in the packet.
+Header put_header(Packet& packet, Header header, std::span<const std::byte> options);
 
 }  // namespace tapir::ipv4

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -189,6 +188,7 @@ class Ipv4 final : public Layer<network::Send, ethernet::Received>,
     bool broadcast = false;
   };
   struct Upper {
+    network::Protocol protocol{};
     Demultiplexer<network::Received>* receiver = nullptr;
     network::ErrorReceiver* errors = nullptr;
   };
@@ -217,6 +217,8 @@ class Ipv4 final : public Layer<network::Send, ethernet::Received>,
   [[nodiscard]] bool is_broadcast(Ipv4Address address) const noexcept;
   void add_connected_route(const Interface& interface, Ipv4Prefix network);
 
+  [[nodiscard]] const Upper* find_upper(network::Protocol protocol) const noexcept;
+
   // input.cpp
   [[nodiscard]] std::unexpected<Drop> drop(Drop reason) { return reject(context_, drops_, LayerId::ipv4, reason); }
   [[nodiscard]] std::unexpected<Drop> drop(Drop reason, std::uint64_t& counter) {
@@ -234,25 +236,34 @@ class Ipv4 final : public Layer<network::Send, ethernet::Received>,
   void send_error(Packet datagram, const network::ErrorSender::Problem& problem);
 
   // output.cpp
-  [[nodiscard]] Result<Egress> egress_for(Ipv4Address destination, std::optional<Ipv4Address> source, bool count_use = false);
-  [[nodiscard]] Result<Egress> find_egress(Ipv4Address destination, std::optional<Ipv4Address> source, const Route* route) const;
-  [[nodiscard]] Result<Ipv4Address> source_for(const network::Send& to, const Egress& egress, const Packet& packet) const;
-  [[nodiscard]] Result<OptionBytes> prepare_options(const network::Send& to, Ipv4Address& destination) const;
-  [[nodiscard]] Result<Header> make_header(const Packet& packet, const network::Send& to, Ipv4Address source, Ipv4Address destination,
-                                           std::size_t options_size, std::size_t mtu);
+  [[nodiscard]] Result<Egress> egress_for(Ipv4Address destination, Ipv4Address source) const;
+  [[nodiscard]] const Interface* group_interface(Ipv4Address group, Ipv4Address source) const noexcept;
+  [[nodiscard]] std::optional<Ipv4Address> default_source(Ipv4Address destination, const Egress& egress) const noexcept;
+  [[nodiscard]] Result<Ipv4Address> choose_source(const network::Send& to, const Egress& egress, const Packet& packet) const;
   [[nodiscard]] std::size_t mtu_towards(Ipv4Address destination, const Egress& egress) const noexcept;
+  /// The identification and DF of a datagram of `size` bytes.
+  [[nodiscard]] Result<> identify(Header& header, bool fits, const Egress& egress);
   /// Sends a datagram whose header is in front, cut to `mtu` when it is larger.
   [[nodiscard]] Result<> transmit(Packet datagram, const Header& header, const Egress& egress, std::size_t mtu);
   [[nodiscard]] Result<> hand_down(Packet datagram, const Header& header, const Egress& egress);
-  void loop_copy_to_group(const Packet& datagram, const Header& header, const Egress& egress);
 
   // forwarding.cpp
+  /// What becomes of a datagram's header on its way through.
+  struct Transit {
+    Header header;
+    OptionBytes options;
+    OptionSummary summary;
+    Egress egress;
+  };
   [[nodiscard]] Accepted forward(Packet packet, const Header& header, const Arrival& arrival);
   [[nodiscard]] std::optional<Drop> forbidden_transit(const Header& header, const Arrival& arrival) const noexcept;
-  [[nodiscard]] Accepted follow_route(Packet packet, Header header, const Arrival& arrival, OptionBytes options,
-                                      const OptionSummary::SourceRoute& route);
-  [[nodiscard]] Accepted send_on(Packet packet, Header header, const Arrival& arrival, const Egress& egress, OptionBytes options);
-  [[nodiscard]] bool source_routing_allowed(const Arrival& arrival, const Egress& egress) const noexcept;
+  /// A source route that has us as a stop.
+  [[nodiscard]] Accepted follow_source_route(Packet packet, const Header& header, const Arrival& arrival, const OptionBytes& options,
+                                             const OptionSummary& summary);
+  [[nodiscard]] Accepted send_on(Packet packet, const Header& received, const Arrival& arrival, Transit transit);
+  [[nodiscard]] Accepted refuse_transit(Packet packet, const Arrival& arrival, network::ErrorKind kind, Drop reason, std::uint64_t& counter,
+                                        std::size_t mtu = 0);
+  [[nodiscard]] bool may_follow_source_route(const Arrival& arrival, const Egress& egress) const noexcept;
 
   void observe(Direction direction, const Packet& packet, const Header& header) const;
   [[nodiscard]] std::uint32_t timestamp() const noexcept;
@@ -261,7 +272,7 @@ class Ipv4 final : public Layer<network::Send, ethernet::Received>,
   Config config_;
   Interface lo_;
   std::vector<std::unique_ptr<Interface>> interfaces_;
-  std::array<Upper, 256> uppers_{};  ///< by protocol number
+  std::vector<Upper> uppers_;  ///< a handful: searched from the front
   RoutingTable routes_;
   PathMtuCache path_mtus_;
   Reassembly reassembly_;

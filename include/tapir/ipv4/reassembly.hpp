@@ -55,7 +55,7 @@ class Reassembly {
     Ipv4Address destination;
     network::Protocol protocol{};
     std::uint16_t identification = 0;
-    friend auto operator<=>(const Key&, const Key&) noexcept = default;
+    friend constexpr auto operator<=>(const Key&, const Key&) noexcept = default;
   };
   struct Datagram {
     TimePoint deadline;
@@ -65,7 +65,7 @@ class Reassembly {
     std::optional<std::size_t> end;     ///< bytes of data in the whole datagram, once the last fragment has come
     std::array<std::byte, max_header_size> first_header{};
     std::size_t first_header_size = 0;  ///< 0: fragment zero has not come
-    PacketMeta first_meta;
+    TimePoint ingress;                  ///< of fragment zero
     LinkCast cast = LinkCast::unicast;
     std::uint8_t ecn_seen = 0;  ///< a bit for each ECN codepoint
     std::size_t memory = 0;

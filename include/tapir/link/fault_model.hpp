@@ -36,7 +36,8 @@ class Fate {
   void add(const Arrival& arrival) noexcept {
     if (count_ < arrivals_.size()) arrivals_[count_++] = arrival;
   }
-  [[nodiscard]] std::span<const Arrival> arrivals() const noexcept { return std::span{arrivals_}.first(count_); }
+  [[nodiscard]] std::span<const Arrival> arrivals() const& noexcept { return std::span{arrivals_}.first(count_); }
+  std::span<const Arrival> arrivals() && = delete;  // it would look into a fate that is gone
   [[nodiscard]] bool lost() const noexcept { return count_ == 0; }
 
  private:

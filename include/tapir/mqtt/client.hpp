@@ -24,7 +24,7 @@ namespace tapir::mqtt {
 /// When to connect again after a connection was lost or could not be made.
 struct Reconnect {
   bool enabled = true;
-  Duration min_delay = std::chrono::seconds{1};  ///< before the first try; doubled for each further one …
+  Duration min_delay = std::chrono::seconds{1};   ///< before the first try; doubled for each further one …
   Duration max_delay = std::chrono::seconds{60};  ///< … up to this. The delay used is a random one between the half and the whole.
   bool after_refusal = false;                     ///< also when the broker refused by CONNACK
 };
@@ -32,12 +32,12 @@ struct Reconnect {
 /// What a Client is told at its construction.
 struct ClientConfig {
   Endpoint broker = {};
-  std::string client_id = {};                ///< may be empty with a clean session
+  std::string client_id = {};           ///< may be empty with a clean session
   bool clean_session = true;            ///< false: messages of QoS 1 and 2 outlive the connection
   std::chrono::seconds keep_alive{60};  ///< 0-65535 s; 0: off
   std::optional<Will> will = {};
   std::optional<std::string> user_name = {};
-  std::optional<std::string> password = {};                  ///< needs a user name
+  std::optional<std::string> password = {};             ///< needs a user name
   Duration connect_timeout = std::chrono::seconds{30};  ///< for opening the transport
   Reconnect reconnect = {};
   SessionLimits limits = {};
@@ -46,7 +46,7 @@ struct ClientConfig {
 /// Why there is no connection, with the layer that failed.
 struct Disconnection {
   std::error_code error = {};  ///< empty after disconnect()
-  LayerId layer{};        ///< LayerId::tcp: the transport; LayerId::mqtt: the broker or the protocol
+  LayerId layer{};             ///< LayerId::tcp: the transport; LayerId::mqtt: the broker or the protocol
   std::string text = {};       ///< for people: "connection refused by 192.0.2.1:1883", "broker refused: bad user name or password"
   bool will_retry = false;
 };

@@ -9,6 +9,7 @@
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -25,7 +26,7 @@ namespace tapir::mqtt {
 
 /// What CONNECT says (section 3.1).
 struct ConnectOptions {
-  std::string client_id = {};                ///< may be empty with a clean session: the server chooses one
+  std::string client_id = {};           ///< may be empty with a clean session: the server chooses one
   bool clean_session = true;            ///< false: both sides keep the session over disconnections
   std::chrono::seconds keep_alive{60};  ///< 0-65535 s between packets of ours at most; 0: no limit, no PINGREQ
   std::optional<Will> will = {};
@@ -56,9 +57,9 @@ class PacketObserver {
 /// The client side of MQTT 3.1.1 without input or output: bytes and the time go in, bytes, events and a deadline come out.
 ///
 ///     session.connected(now);                              // the transport is open
-///     while (auto slice = session.take_output(now)) write(*slice);
 ///     session.input(received, now);
 ///     while (auto event = session.next_event()) handle(*event);
+///     while (auto slice = session.take_output(now)) write(*slice);
 ///     if (now >= session.next_deadline()) session.tick(now);
 ///
 /// It outlives connections: unacknowledged messages of a session that is not clean are sent again on the next one. Used by one thread.
@@ -80,9 +81,14 @@ class Session {
   /// Bytes from the transport, cut anywhere. Errors come as event Disconnected, after which input is ignored.
   void input(std::span<const std::byte> bytes, TimePoint now);
   /// The next bytes to write, in order; nullopt when there are none. What is taken must be written, or the transport given up.
+  /// Queued messages follow here, not before: whoever subscribes on event Connected does so ahead of them.
   [[nodiscard]] std::optional<Payload> take_output(TimePoint now);
   [[nodiscard]] std::size_t pending_output() const noexcept { return output_.size(); }
+  /// What happened, in order; nullopt when all is told. A received message is acknowledged when this is called after it was taken, so
+  /// take the events before the output.
   [[nodiscard]] std::optional<Event> next_event();
+  /// Whether next_event() has something to do.
+  [[nodiscard]] bool has_events() const noexcept { return !happened_.empty(); }
 
   /// When tick() has something to do; nullopt: never, unless something else happens.
   [[nodiscard]] std::optional<TimePoint> next_deadline() const noexcept;
@@ -127,6 +133,12 @@ class Session {
     std::uint64_t order = 0;  ///< by which exchanges are sent again
     std::variant<Publishing, Releasing, Subscribing, Unsubscribing> stage;
   };
+  /// What a received packet is answered with. It stands in line with the events, so that a message is acknowledged when it has been
+  /// taken by the user of the session and not before.
+  struct Answer {
+    ControlPacket packet;
+    std::uint64_t connection;
+  };
   struct Queued {
     Token token{};
     Message message;
@@ -147,7 +159,9 @@ class Session {
   void on(const FromClient& packet, TimePoint now);
 
   [[nodiscard]] Result<> send(const ControlPacket& packet, TimePoint now);
-  void answer(const ControlPacket& packet, TimePoint now);
+  void send_checked(const ControlPacket& packet, TimePoint now);
+  void answer(ControlPacket packet) { happened_.emplace_back(Answer{std::move(packet), connection_}); }
+  void emit(Event event) { happened_.emplace_back(std::move(event)); }
   template <class Packet, class Stage>
   [[nodiscard]] Result<Token> start_exchange(Packet packet, Stage stage, TimePoint now);
   [[nodiscard]] Result<> admissible(const Message& message) const;
@@ -160,7 +174,7 @@ class Session {
 
   template <class Stage>
   [[nodiscard]] std::optional<Exchange> finish(PacketId id);
-  void message_done(const Exchange& exchange, TimePoint now);
+  void message_done(const Exchange& exchange);
   [[nodiscard]] std::vector<PacketId> in_order() const;
   [[nodiscard]] Duration ping_interval() const noexcept;
   [[nodiscard]] TimePoint ping_due() const noexcept;
@@ -174,7 +188,7 @@ class Session {
   State state_ = State::offline;
   Decoder decoder_;
   OutputQueue output_;
-  std::deque<Event> events_;
+  std::deque<std::variant<Event, Answer>> happened_;
   PacketObserver* observer_ = nullptr;
 
   std::unordered_map<PacketId, Exchange> exchanges_;
@@ -185,6 +199,7 @@ class Session {
   std::vector<event::Sent> early_;  ///< sent before CONNACK, which decides whether they count
   PacketId last_id_;
   std::uint64_t last_token_ = 0;
+  std::uint64_t connection_ = 0;  ///< counts connections
   std::uint64_t last_order_ = 0;
 
   TimePoint connect_sent_;

@@ -34,9 +34,9 @@ class Transport {
   [[nodiscard]] virtual Result<std::size_t> send(std::span<const std::byte> bytes) = 0;
   /// Bytes received; 0: the peer ended the stream; would_block: nothing is there, on_readable follows.
   [[nodiscard]] virtual Result<std::size_t> receive(std::span<std::byte> into) = 0;
-  /// Ends the stream in order, behind everything that send() took; on_closed follows.
+  /// Ends the stream in order, behind everything that send() took; on_closed follows. Calling it again does nothing.
   virtual void close() = 0;
-  /// Gives the connection up at once. No callback follows.
+  /// Gives the connection up at once, if there is one. No callback follows.
   virtual void abort() = 0;
   /// Bytes that send() took and the peer has not acknowledged.
   [[nodiscard]] virtual std::size_t unacknowledged() const = 0;

@@ -50,7 +50,7 @@ struct Message {
 /// What the server publishes when this client vanishes without DISCONNECT (section 3.1.2.5).
 struct Will {
   std::string topic = {};  ///< a topic name
-  Payload payload = {};  ///< at most 65535 bytes
+  Payload payload = {};    ///< at most 65535 bytes
   QoS qos = QoS::at_most_once;
   bool retain = false;
 

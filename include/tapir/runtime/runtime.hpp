@@ -79,6 +79,7 @@ class Runtime final : public Driver {
   std::vector<std::unique_ptr<Watched>> watched_;  ///< forgotten ones stay until the outermost turn ends
   std::function<void(link::Link&)> link_lost_;
   std::optional<int> stop_code_;
+  int signal_code_ = 0;
   bool more_to_do_ = false;  ///< do not sleep in the next turn
   int depth_ = 0;            ///< turns under way: run_until() may be called from within one
 

@@ -17,7 +17,7 @@ struct CableConfig {
   Duration delay{};                        ///< propagation, each way
   std::uint64_t rate_bits_per_second = 0;  ///< 0: infinite
   link::FaultConfig faults{};              ///< each way
-  std::size_t queue_bytes = 256 * 1024;    ///< line octets that may wait at each end for the line; what is more is refused
+  std::size_t queue_bytes = 262'144;       ///< line octets that may wait at each end for the line; what is more is refused
   bool carries_fcs = true;                 ///< frames end with their 4-byte FCS
   std::size_t mtu = 1500;                  ///< bytes
   std::string name = "cable";              ///< its ends are called "cable.left" and "cable.right"

@@ -22,7 +22,7 @@ namespace tapir {
 
 /// One network interface: a link and how it is configured.
 struct InterfaceConfig {
-  Ipv4Prefix address;                    ///< the interface's own address and network: "192.0.2.2/24"_prefix
+  Ipv4Prefix address;                       ///< the interface's own address and network: "192.0.2.2/24"_prefix
   std::optional<Ipv4Address> gateway = {};  ///< of the default route; none: only the attached network is reached
   std::optional<MacAddress> mac = {};       ///< none: a random locally administered address
   std::string name = {};                    ///< in the routing table; empty: the link's name

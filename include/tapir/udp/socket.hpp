@@ -25,11 +25,11 @@ struct SocketOptions {
   bool checksum = true;           ///< datagrams leave with a checksum (RFC 1122 section 4.1.3.4)
   bool require_checksum = false;  ///< datagrams without checksum are dropped
   bool dont_fragment = false;     ///< a datagram beyond the path MTU fails with Error::message_too_large
-  std::optional<std::uint8_t> ttl = {};          ///< 1-255; empty: the stack's default
-  std::uint8_t multicast_ttl = 1;                ///< 1-255, for multicast destinations (RFC 1112 section 6.1)
-  std::uint8_t tos = 0;                          ///< Diffserv field and ECN bits
-  std::vector<std::byte> ip_options = {};        ///< IPv4 options of each datagram, at most 40 bytes
-  std::size_t receive_limit_bytes = 256 * 1024;  ///< memory that waiting datagrams may hold, in bytes; the next ones are dropped
+  std::optional<std::uint8_t> ttl = {};       ///< 1-255; empty: the stack's default
+  std::uint8_t multicast_ttl = 1;             ///< 1-255, for multicast destinations (RFC 1112 section 6.1)
+  std::uint8_t tos = 0;                       ///< Diffserv field and ECN bits
+  std::vector<std::byte> ip_options = {};     ///< IPv4 options of each datagram, at most 40 bytes
+  std::size_t receive_limit_bytes = 262'144;  ///< memory that waiting datagrams may hold, in bytes; the next ones are dropped
 };
 
 /// A received datagram and what the network layer reported about it (RFC 1122 sections 4.1.3.2, 4.1.3.5, 4.1.4).

@@ -5,6 +5,8 @@
 #include <tins/rawpdu.h>
 #include <tins/udp.h>
 
+#include <algorithm>
+#include <initializer_list>
 #include <string>
 #include <utility>
 #include <vector>
@@ -15,6 +17,8 @@
 namespace tapir::test {
 
 using namespace literals;
+
+using Octets = std::initializer_list<std::uint8_t>;
 
 inline constexpr Ipv4Address kOwn = "192.0.2.2"_ipv4;
 inline constexpr Ipv4Address kSecondOwn = "198.51.100.7"_ipv4;
@@ -109,7 +113,10 @@ inline Bytes udp_datagram(Ipv4Address source, Ipv4Address destination, const std
                           std::uint8_t tos = 0) {
   auto ip = Tins::IP(to_string(destination), to_string(source)) / Tins::UDP(7777, 4444) / Tins::RawPDU(payload);
   ip.tos(tos);
-  return serialized(ip);
+  Bytes bytes = serialized(ip);
+  if (source.is_unspecified())
+    std::fill(bytes.begin() + 12, bytes.begin() + 16, std::byte{0});  // libtins puts an address of this machine there
+  return bytes;
 }
 
 /// An ICMP message inside an IPv4 datagram.

@@ -1,5 +1,7 @@
 #include <catch2/catch.hpp>
 
+#include <tins/tcp.h>
+
 #include "icmp_lab.hpp"
 
 using namespace tapir;
@@ -49,7 +51,7 @@ TEST_CASE("a message shorter than its header is refused", "[icmp][POLICY-ICMP-1]
 
 TEST_CASE("a quote that does not reach 8 bytes of data is refused by name", "[icmp][POLICY-ICMP-1]") {
   const Bytes quote = udp_datagram(kOwn, kPeer);
-  for (const std::uint8_t type : {3, 5, 11, 12}) {
+  for (const std::uint8_t type : Octets{3, 5, 11, 12}) {
     for (std::size_t size = 0; size < 28; ++size) {
       IcmpLab lab;
       const auto accepted = lab.inject(message(type, 0, 0, Bytes(quote.begin(), quote.begin() + static_cast<std::ptrdiff_t>(size))));
@@ -93,14 +95,20 @@ TEST_CASE("unknown types are dropped silently", "[icmp][RFC1122-3.2.2-1]") {
 }
 
 TEST_CASE("deprecated types are not acted on",
-          "[icmp][RFC6918-2-1][RFC1122-3.2.2.7-1][RFC1122-3.2.2.9-1][RFC1122-3.2.2.9-2][RFC6633-5-1]") {
+          "[icmp][RFC6918-2-1][RFC1122-3.2.2.7-1][RFC1122-3.2.2.9-1][RFC1122-3.2.2.9-2][RFC6633-5-1][RFC6633-3-2]") {
   IcmpLab lab;
   const Bytes quote = udp_datagram(kOwn, kPeer);
   std::vector<std::uint8_t> types{4, 6, 15, 16, 17, 18};
   for (std::uint8_t type = 30; type < 40; ++type) types.push_back(type);
   for (const std::uint8_t type : types) CHECK(lab.inject(message(type, 0, 0, quote)).error() == Drop::not_handled);
   CHECK(lab.icmp.drops()[Drop::not_handled] == types.size());
+  // A source quench that quotes TCP tells TCP nothing either; an error that quotes it does.
+  auto segment = Tins::IP(to_string(kPeer), to_string(kOwn)) / Tins::TCP(80, 50000);
+  const Bytes tcp_quote = serialized(segment);
+  CHECK(lab.inject(message(4, 0, 0, tcp_quote)).error() == Drop::not_handled);
   CHECK(lab.network.sent.empty());
   CHECK(lab.errors.delivered.empty());
   CHECK(lab.errors.redirects.empty());
+  CHECK(lab.inject(message(3, 3, 0, tcp_quote)));
+  CHECK(lab.errors.delivered.size() == 1);
 }

@@ -1,0 +1,108 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <system_error>
+
+#include <tapir/core/addresses.hpp>
+#include <tapir/core/error.hpp>
+#include <tapir/core/packet_pool.hpp>
+#include <tapir/tcp/info.hpp>
+#include <tapir/tcp/settings.hpp>
+#include <tapir/tcp/state.hpp>
+
+namespace tapir::tcp {
+
+namespace detail {
+class ConnectionCore;
+class Engine;
+}  // namespace detail
+
+/// What a connection tells its user. Any may be empty. They are called on the stack's thread, after the input that caused them has been processed
+/// and never from inside a call of the user's. A handler may call every method of its connection, destroy it, and open others.
+struct Events {
+  std::move_only_function<void()> connected = {};     ///< the handshake of an active open is complete
+  std::move_only_function<void()> readable = {};      ///< more can be received, perhaps the end of the stream
+  std::move_only_function<void()> writable = {};      ///< there is room again after a send() that took less than given
+  std::move_only_function<void()> acknowledged = {};  ///< unacknowledged() went down; at 0 all that was sent has arrived
+  std::move_only_function<void()> peer_closed = {};   ///< the peer sends nothing more; what has arrived can still be read
+  std::move_only_function<void()> urgent = {};        ///< urgent data begins, or its end moved on: see Info::urgent_unread
+  /// It is over: in order when there is no error (TIME-WAIT may still be running), otherwise why not. The last event.
+  std::move_only_function<void(std::error_code)> closed = {};
+  std::move_only_function<void(const SoftError&)> soft_error = {};  ///< the network reported trouble that the connection survives
+  /// Retransmissions of one segment have reached Config::r1 (RFC 9293 section 3.8.3).
+  std::move_only_function<void(std::uint32_t retransmissions)> stalled = {};
+};
+
+/// One end of a TCP connection. A move-only handle that owns it: destroying it closes in order (data already sent is still delivered), or
+/// resets the connection when data was left unread (RFC 9293 SHLD-3). Must not outlive its stack. One thread.
+///
+/// A default-constructed or moved-from handle has no connection: its calls fail with Error::not_connected.
+class Connection {
+ public:
+  Connection() noexcept = default;
+  explicit Connection(std::shared_ptr<detail::ConnectionCore> core) noexcept;
+  Connection(Connection&& other) noexcept;
+  Connection& operator=(Connection&& other) noexcept;
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+  ~Connection();
+
+  /// Whether the handle has a connection, open or not.
+  [[nodiscard]] explicit operator bool() const noexcept { return core_ != nullptr; }
+
+  /// Who is told of what happens, instead of the former handlers. What is there already is announced again: data to read, the end.
+  void handle(Events events);
+
+  /// Queues a copy of as many bytes as the send buffer takes; fewer than given when it gets full: Events::writable follows. Before the
+  /// handshake is complete they wait for it. Error::would_block when it is full; Error::connection_closed after shutdown() or close(); why
+  /// the connection ended; Error::not_connected.
+  [[nodiscard]] Result<std::size_t> send(std::span<const std::byte> bytes);
+  /// The same without a copy: the slice's bytes are shared until they are acknowledged and must not change.
+  [[nodiscard]] Result<std::size_t> send(Slice slice);
+  /// The same; the bytes taken are marked urgent (RFC 9293 section 3.8.5). New programs should not use it (SHLD-13).
+  [[nodiscard]] Result<std::size_t> send_urgent(std::span<const std::byte> bytes);
+
+  /// Copies what has arrived. 0: the peer has ended the stream. Error::would_block when there is nothing now: Events::readable follows;
+  /// Error::connection_closed after close(); Error::invalid_argument for an empty `into`; why the connection ended (data that was not read
+  /// before a reset is lost).
+  [[nodiscard]] Result<std::size_t> receive(std::span<std::byte> into);
+  /// The next run of bytes without a copy; empty: the peer has ended the stream. Errors as receive().
+  [[nodiscard]] Result<Slice> receive_slice();
+
+  /// Half-close: nothing more will be sent, the peer is told so behind what is queued. Receiving goes on. Error::connection_closed when
+  /// that was said before; Error::not_connected.
+  Result<> shutdown();
+  /// Full close in order: what is queued is still delivered, nothing more is received. Unread data, or data that arrives later, resets the
+  /// connection. Events::closed follows.
+  void close();
+  /// Ends the connection at once: what is queued is discarded, the peer gets a RST (RFC 9293 section 3.10.5). No event follows.
+  void abort();
+
+  [[nodiscard]] State state() const noexcept;
+  [[nodiscard]] Info info() const;
+  [[nodiscard]] Endpoint local() const noexcept;
+  [[nodiscard]] Endpoint remote() const noexcept;
+  /// Bytes that were sent and not acknowledged yet.
+  [[nodiscard]] std::size_t unacknowledged() const noexcept;
+  /// Why the connection ended; empty while it lives, and after an end in order.
+  [[nodiscard]] std::error_code error() const noexcept;
+
+  void set_nagle(bool on);
+  /// Error::invalid_argument outside the documented ranges.
+  Result<> set_keepalive(const Keepalive& keepalive);
+  /// Error::invalid_argument unless positive.
+  Result<> set_user_timeout(Duration timeout);
+  void set_tos(std::uint8_t tos);
+  /// Bytes, at least 1. A smaller receive buffer takes effect as data arrives: the window offered is never taken back (SHLD-14).
+  void set_send_buffer(std::size_t bytes);
+  void set_receive_buffer(std::size_t bytes);
+
+ private:
+  std::shared_ptr<detail::ConnectionCore> core_;
+};
+
+}  // namespace tapir::tcp

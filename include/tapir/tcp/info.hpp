@@ -1,0 +1,69 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+#include <tapir/core/addresses.hpp>
+#include <tapir/core/time.hpp>
+#include <tapir/network/network.hpp>
+#include <tapir/tcp/seq_num.hpp>
+#include <tapir/tcp/state.hpp>
+
+namespace tapir::tcp {
+
+/// An error that the network reported and the connection survived (RFC 9293 section 3.9.2.2).
+struct SoftError {
+  network::ErrorKind kind{};
+  std::uint8_t type = 0;  ///< ICMP type and code
+  std::uint8_t code = 0;
+  IpAddress reporter;
+};
+
+/// A snapshot of one connection. Sizes in bytes.
+struct Info {
+  State state = State::closed;
+  Endpoint local;
+  Endpoint remote;
+
+  SeqNum snd_una;  ///< RFC 9293 section 3.3.1
+  SeqNum snd_nxt;
+  std::uint32_t snd_wnd = 0;
+  SeqNum rcv_nxt;
+  std::uint32_t rcv_wnd = 0;
+
+  std::uint32_t mss = 0;  ///< payload of a full segment now
+  std::uint32_t cwnd = 0;
+  std::uint32_t ssthresh = 0;
+  std::string_view congestion_control;
+  bool in_recovery = false;  ///< fast recovery is under way
+
+  Duration rto{};
+  std::optional<Duration> srtt;
+  std::optional<Duration> rttvar;
+  std::optional<Duration> min_rtt;
+  std::uint32_t backoffs = 0;  ///< expiries of the retransmission timer since the last valid sample
+
+  std::size_t unacknowledged = 0;  ///< written and not acknowledged, sent or not
+  std::size_t unsent = 0;
+  std::uint32_t in_flight = 0;      ///< sent and not acknowledged, SYN and FIN counted
+  std::size_t unread = 0;           ///< received in order and not read
+  std::size_t out_of_order = 0;     ///< received beyond a gap
+  std::uint32_t urgent_unread = 0;  ///< up to the urgent pointer, from the next octet to be read; 0: no urgent data is left
+
+  std::uint64_t bytes_sent = 0;  ///< payload, retransmissions counted
+  std::uint64_t bytes_acked = 0;
+  std::uint64_t bytes_received = 0;  ///< in order
+  std::uint64_t segments_sent = 0;
+  std::uint64_t segments_received = 0;
+  std::uint64_t retransmissions = 0;  ///< segments
+  std::uint64_t timeouts = 0;         ///< expiries of the retransmission timer
+  std::uint64_t fast_retransmits = 0;
+  std::uint64_t duplicate_acks = 0;  ///< received
+
+  std::uint8_t received_tos = 0;        ///< of the latest segment
+  std::optional<SoftError> soft_error;  ///< the latest
+};
+
+}  // namespace tapir::tcp

@@ -1,0 +1,47 @@
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+
+#include <tapir/core/addresses.hpp>
+#include <tapir/core/error.hpp>
+#include <tapir/tcp/connection.hpp>
+
+namespace tapir::tcp {
+
+namespace detail {
+class ListenerCore;
+}
+
+/// Gets every connection whose handshake is complete. It may destroy the listener.
+using AcceptHandler = std::move_only_function<void(Connection)>;
+
+/// A passive open. A move-only handle: destroying it ends listening and resets connections that nobody accepted; accepted ones are
+/// unaffected. Must not outlive its stack. One thread.
+class Listener {
+ public:
+  Listener() noexcept = default;
+  explicit Listener(std::shared_ptr<detail::ListenerCore> core) noexcept;
+  Listener(Listener&& other) noexcept;
+  Listener& operator=(Listener&& other) noexcept;
+  Listener(const Listener&) = delete;
+  Listener& operator=(const Listener&) = delete;
+  ~Listener();
+
+  /// The oldest connection that waits. Error::would_block when none does, Error::not_connected when this does not listen.
+  [[nodiscard]] Result<Connection> accept();
+  /// Gives connections to `handler` from now on, those that wait included. An empty one: they wait for accept().
+  void handle(AcceptHandler handler);
+  /// Where it listens; the address may be unspecified: any.
+  [[nodiscard]] Endpoint local() const noexcept;
+  /// Established connections that wait for accept().
+  [[nodiscard]] std::size_t waiting() const noexcept;
+  /// Handshakes under way.
+  [[nodiscard]] std::size_t half_open() const noexcept;
+
+ private:
+  std::shared_ptr<detail::ListenerCore> core_;
+};
+
+}  // namespace tapir::tcp

@@ -1,0 +1,28 @@
+#pragma once
+
+#include <cstdint>
+#include <iosfwd>
+#include <string_view>
+
+namespace tapir::tcp {
+
+/// The states of a connection (RFC 9293 section 3.3.2).
+enum class State : std::uint8_t {
+  closed,
+  listen,
+  syn_sent,
+  syn_received,
+  established,
+  fin_wait_1,
+  fin_wait_2,
+  close_wait,
+  closing,
+  last_ack,
+  time_wait,
+};
+
+/// As the RFC writes it: "SYN-RECEIVED".
+[[nodiscard]] std::string_view name(State state) noexcept;
+std::ostream& operator<<(std::ostream& out, State state);
+
+}  // namespace tapir::tcp

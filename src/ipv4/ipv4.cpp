@@ -1,0 +1,149 @@
+#include <tapir/ipv4/ipv4.hpp>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include <tapir/core/checksum.hpp>
+
+namespace tapir::ipv4 {
+
+Ipv4::Ipv4(Context& context, Config config)
+    : context_{context},
+      config_{config},
+      lo_{loopback_interface, {.name = "lo", .mtu = max_datagram}, {}},
+      routes_{config.routing},
+      path_mtus_{config.path_mtu},
+      reassembly_{context, config.reassembly,
+                  [this](Drop why, std::optional<Packet> first, LinkCast cast) {
+                    if (why == Drop::memory_limit) ++stats_.in_discards;
+                    (void)drop(why);
+                    // RFC 1122 section 3.3.2: only who sent fragment zero can be told.
+                    if (first) send_error(std::move(*first), {.kind = network::ErrorKind::reassembly_time_exceeded, .cast = cast});
+                  }},
+      identifications_{context},
+      loopback_{*this, std::max(config.loopback_queue, std::size_t{1})} {
+  if (config_.default_ttl == 0) config_.default_ttl = 64;
+}
+
+Ipv4::~Ipv4() = default;
+
+void Ipv4::attach(network::Protocol protocol, Demultiplexer<network::Received>& upper, network::ErrorReceiver* errors) {
+  detach(protocol);
+  uppers_.push_back({protocol, &upper, errors});
+}
+
+void Ipv4::detach(network::Protocol protocol) noexcept {
+  std::erase_if(uppers_, [&](const Upper& upper) { return upper.protocol == protocol; });
+}
+
+const Ipv4::Upper* Ipv4::find_upper(network::Protocol protocol) const noexcept {
+  const auto found = std::ranges::find(uppers_, protocol, &Upper::protocol);
+  return found == uppers_.end() ? nullptr : &*found;
+}
+
+Result<> Ipv4::add_route(Ipv4Prefix destination, Ipv4Address gateway, std::uint32_t metric, bool fixed) {
+  if (is_own(gateway) || is_group(gateway)) return fail(Error::invalid_argument);
+  const Interface* via = neighbour_interface(gateway);
+  if (via == nullptr) return fail(Error::network_unreachable);
+  const auto host = destination.length() == 32 ? RouteFlags::host : RouteFlags::none;
+  routes_.add({.destination = {destination.network(), destination.length()},
+               .gateway = gateway,
+               .flags = RouteFlags::up | RouteFlags::gateway | host,
+               .interface = via->index,
+               .metric = metric,
+               .fixed = fixed});
+  return {};
+}
+
+Result<> Ipv4::add_route(Ipv4Prefix destination, InterfaceIndex interface, std::uint32_t metric) {
+  if (find_interface(interface) == nullptr) return fail(Error::no_such_device);
+  const auto host = destination.length() == 32 ? RouteFlags::host : RouteFlags::none;
+  routes_.add({.destination = {destination.network(), destination.length()},
+               .gateway = {},
+               .flags = RouteFlags::up | host,
+               .interface = interface,
+               .metric = metric});
+  return {};
+}
+
+std::string Ipv4::print_routes() const {
+  return routes_.to_string([this](InterfaceIndex index) -> std::string_view {
+    const Interface* found = interface(index);
+    return found == nullptr ? std::string_view{"?"} : std::string_view{found->config.name};
+  });
+}
+
+bool Ipv4::is_own(IpAddress address) const noexcept { return address.v4().is_loopback() || owner_of(address.v4()) != nullptr; }
+
+bool Ipv4::is_group(IpAddress address) const noexcept { return address.is_multicast() || is_broadcast(address.v4()); }
+
+Result<IpAddress> Ipv4::select_source(IpAddress destination) const {
+  const auto egress = egress_for(destination.v4(), {});
+  if (!egress) return fail(egress.error());
+  const auto source = default_source(destination.v4(), *egress);
+  if (!source) return fail(Error::address_not_available);
+  return IpAddress{*source};
+}
+
+std::size_t Ipv4::path_mtu(IpAddress destination) const noexcept {
+  const auto egress = egress_for(destination.v4(), {});
+  return egress ? mtu_towards(destination.v4(), *egress) : min_reassembly;
+}
+
+std::size_t Ipv4::max_super_segment(IpAddress destination) const noexcept {
+  const auto egress = egress_for(destination.v4(), {});
+  if (!egress || egress->broadcast || egress->interface == &lo_) return 0;
+  const InterfaceConfig& config = egress->interface->config;
+  if (config.max_super_segment) return *config.max_super_segment;
+  return config.link == nullptr ? 0 : config.link->capabilities().max_super_segment;
+}
+
+bool Ipv4::writable(IpAddress destination) const noexcept {
+  const auto egress = egress_for(destination.v4(), {});
+  if (!egress) return true;  // encapsulate() says what is wrong
+  if (egress->interface == &lo_) return !loopback_.full();
+  const link::Link* link = egress->interface->config.link;
+  return link == nullptr || link->writable();
+}
+
+std::uint16_t Ipv4::pseudo_header_sum(IpAddress source, IpAddress destination, network::Protocol protocol,
+                                      std::size_t transport_size) const noexcept {
+  InternetChecksum sum;
+  sum.add_long(source.v4().value());
+  sum.add_long(destination.v4().value());
+  sum.add_word(static_cast<std::uint16_t>(protocol));
+  sum.add_word(static_cast<std::uint16_t>(transport_size));
+  return sum.folded();
+}
+
+Stats Ipv4::stats() const noexcept {
+  Stats all = stats_;
+  all.reasm_fails = reassembly_.failures();
+  return all;
+}
+
+/// RFC 791 wants milliseconds since midnight UT; a host without a calendar sets the top bit and counts from where it likes.
+std::uint32_t Ipv4::timestamp() const noexcept {
+  const auto milliseconds = std::chrono::duration_cast<std::chrono::milliseconds>(context_.now().time_since_epoch());
+  return 0x8000'0000U | static_cast<std::uint32_t>(milliseconds.count());
+}
+
+void Ipv4::observe(Direction direction, const Packet& packet, const Header& header) const {
+  const std::array fields{Field{"source", to_string(header.source.get())},
+                          Field{"destination", to_string(header.destination.get())},
+                          Field{"protocol", fmt::format("{}", static_cast<unsigned>(header.protocol.get()))},
+                          Field{"ttl", fmt::format("{}", header.ttl)},
+                          Field{"tos", fmt::format("0x{:02x}", header.tos)},
+                          Field{"total length", fmt::format("{}", header.total_length.get())},
+                          Field{"identification", fmt::format("{}", header.identification.get())},
+                          Field{"flags", header.dont_fragment() ? "DF" : (header.more_fragments() ? "MF" : "")},
+                          Field{"fragment offset", fmt::format("{}", header.fragment_offset())}};
+  const std::size_t size = header.header_size();
+  context_.observer->crossed({LayerId::ipv4, direction, context_.now(), &packet, size, packet.size() - size,
+                              header.is_fragment() ? "fragment" : "datagram", fields});
+}
+
+}  // namespace tapir::ipv4

@@ -1,0 +1,184 @@
+#include <algorithm>
+#include <utility>
+
+#include <tapir/ipv4/ipv4.hpp>
+
+#include "fragmentation.hpp"
+
+namespace tapir::ipv4 {
+
+namespace {
+
+/// What every host may send before it has an address: DHCP from the client's port to the server's (RFC 2131 section 4.1), and IGMP reports
+/// (RFC 3376 section 4.2.13).
+bool may_leave_without_source(const network::Send& to, const Packet& packet) {
+  if (to.protocol == network::Protocol::igmp) return to.destination.is_multicast();
+  struct Ports {
+    BigEndian<Port> source;
+    BigEndian<Port> destination;
+  };
+  constexpr Port kDhcpClient{68};
+  constexpr Port kDhcpServer{67};
+  const auto ports = packet.peek<Ports>();
+  return to.protocol == network::Protocol::udp && to.destination.v4().is_limited_broadcast() && ports &&
+         ports->source.get() == kDhcpClient && ports->destination.get() == kDhcpServer;
+}
+
+/// The options as they leave, and the address that they lead to first.
+Result<OptionBytes> prepare_options(const network::Send& to, Ipv4Address& destination) {
+  OptionBytes options;
+  if (!options.append(to.options)) return fail(Error::invalid_argument);
+  const auto summary = parse_options(options.bytes());
+  // A second source route is among the problems (RFC 1122 section 3.2.1.8 (c)); the stream identifier is obsolete (section 3.2.1.8 (b)).
+  if (!summary || summary->stream_identifier) return fail(Error::invalid_argument);
+  destination = start_route(options.writable(), *summary, destination);
+  return options;
+}
+
+}  // namespace
+
+Result<> Ipv4::encapsulate(Packet packet, const network::Send& to) {
+  ++stats_.out_requests;
+  if (to.ttl == std::uint8_t{0}) return fail(Error::invalid_argument);
+  Ipv4Address destination = to.destination.v4();
+  const auto options = prepare_options(to, destination);
+  if (!options) return fail(options.error());
+  const auto egress = egress_for(destination, to.source.v4());
+  if (!egress) {
+    ++stats_.out_no_routes;
+    return fail(egress.error());
+  }
+  const auto source = choose_source(to, *egress, packet);
+  if (!source) return fail(source.error());
+  const std::size_t size = sizeof(Header) + options->size() + packet.size();
+  if (size > max_datagram) return fail(Error::message_too_large);
+  const std::size_t mtu = mtu_towards(destination, *egress);
+  const bool fits = size <= mtu || packet.meta().gso != GsoKind::none;
+  if (!fits && (to.dont_fragment || !config_.fragment)) {
+    ++stats_.frag_fails;
+    return fail(Error::message_too_large);
+  }
+  Header header{};
+  header.tos = to.tos;
+  if (to.dont_fragment) header.fragmentation = Header::dont_fragment_bit;
+  header.ttl = to.ttl.value_or(config_.default_ttl);
+  header.protocol = to.protocol;
+  header.source = *source;
+  header.destination = destination;
+  if (auto identified = identify(header, fits, *egress); !identified) return identified;
+  header = put_header(packet, header, options->bytes());
+  if (destination.is_multicast() && config_.multicast_loopback && to.protocol != network::Protocol::igmp &&
+      egress->interface->groups.contains(destination)) {
+    (void)loopback_.send(packet.share(), *egress->interface);  // a copy that finds no room is lost like any datagram
+  }
+  return transmit(std::move(packet), header, *egress, mtu);
+}
+
+/// Where a datagram goes next: RFC 1122 section 3.3.1.1.
+Result<Ipv4::Egress> Ipv4::egress_for(Ipv4Address destination, Ipv4Address source) const {
+  if (destination.is_unspecified()) return fail(Error::invalid_argument);
+  if (is_own(destination)) return Egress{&lo_, destination, false};
+  if (destination.is_reserved() || destination.value() >> 24U == 0) return fail(Error::network_unreachable);
+  if (destination.is_limited_broadcast() || destination.is_multicast()) {
+    const Interface* out = group_interface(destination, source);
+    if (out == nullptr) return fail(Error::network_unreachable);
+    return Egress{out, destination, destination.is_limited_broadcast()};
+  }
+  for (const auto& interface : interfaces_) {
+    if (interface->is_directed_broadcast(destination, config_.accept_zero_broadcast)) return Egress{interface.get(), destination, true};
+  }
+  const Route* route = routes_.lookup(destination);
+  if (destination.is_link_local() && (route == nullptr || has(route->flags, RouteFlags::gateway))) {
+    // RFC 3927 section 2.6.2: such a destination is always on the link, and no router is asked.
+    const Interface* out = group_interface(destination, source);
+    if (out == nullptr) return fail(Error::network_unreachable);
+    return Egress{out, destination, (destination.value() & 0xffffU) == 0xffffU};
+  }
+  if (route == nullptr) return fail(Error::network_unreachable);
+  const Ipv4Address next_hop = has(route->flags, RouteFlags::gateway) ? route->gateway : destination;
+  return Egress{interface(route->interface), next_hop, false};
+}
+
+/// RFC 1122 section 3.3.1.1 (b): what goes to everybody needs no route. The source's interface, else that of a route there, else the first one.
+const Interface* Ipv4::group_interface(Ipv4Address group, Ipv4Address source) const noexcept {
+  if (const Interface* owner = source.is_unspecified() ? nullptr : owner_of(source)) return owner;
+  if (const Route* route = routes_.lookup(group)) return interface(route->interface);
+  return interfaces_.empty() ? nullptr : interfaces_.front().get();
+}
+
+std::optional<Ipv4Address> Ipv4::default_source(Ipv4Address destination, const Egress& egress) const noexcept {
+  if (egress.interface == &lo_) return destination.is_loopback() ? Ipv4Address{0x7f000001} : destination;
+  if (const auto source = egress.interface->source_for(egress.next_hop)) return source;
+  if (config_.host_model == HostModel::strong || destination.is_limited_broadcast()) return std::nullopt;
+  for (const auto& other : interfaces_) {
+    if (const auto source = other->source_for(destination)) return source;
+  }
+  return std::nullopt;
+}
+
+Result<Ipv4Address> Ipv4::choose_source(const network::Send& to, const Egress& egress, const Packet& packet) const {
+  const Ipv4Address wanted = to.source.v4();
+  if (!wanted.is_unspecified()) {
+    const bool inside = egress.interface == &lo_;
+    if (!is_own(wanted) || (wanted.is_loopback() && !inside)) return fail(Error::address_not_available);
+    if (config_.host_model == HostModel::strong && !inside && !egress.interface->is_own(wanted)) return fail(Error::address_not_available);
+    return wanted;
+  }
+  if (egress.interface != &lo_ && egress.interface->config.addresses.empty() && may_leave_without_source(to, packet)) return Ipv4Address{};
+  if (const auto source = default_source(to.destination.v4(), egress)) return *source;
+  return fail(Error::address_not_available);
+}
+
+std::size_t Ipv4::mtu_towards(Ipv4Address destination, const Egress& egress) const noexcept {
+  const std::size_t link_mtu = egress.interface->config.mtu;
+  if (egress.interface == &lo_ || egress.broadcast || destination.is_multicast()) return link_mtu;
+  if (config_.path_mtu_discovery) return path_mtus_.estimate(destination, link_mtu, context_.now());
+  // RFC 1122 section 3.3.3: nothing is known of links beyond our own.
+  return egress.next_hop == destination ? link_mtu : std::min(link_mtu, min_reassembly);
+}
+
+/// RFC 6864: what cannot be fragmented any more needs no identification of its own.
+Result<> Ipv4::identify(Header& header, bool fits, const Egress& egress) {
+  if (header.dont_fragment() || egress.interface == &lo_) return {};
+  if (const auto number = identifications_.next(header.source, header.destination, header.protocol)) {
+    header.identification = *number;
+    return {};
+  }
+  // All numbers are still in use. A datagram in one piece does without, as long as nobody cuts it; one in pieces has to wait.
+  if (!fits) {
+    ++stats_.out_discards;
+    return fail(Error::would_block);
+  }
+  header.fragmentation = Header::dont_fragment_bit;
+  return {};
+}
+
+Result<> Ipv4::transmit(Packet datagram, const Header& header, const Egress& egress, std::size_t mtu) {
+  if (context_.observer != nullptr) observe(Direction::down, datagram, header);
+  if (datagram.size() <= mtu || datagram.meta().gso != GsoKind::none) return hand_down(std::move(datagram), header, egress);
+  ++stats_.frag_reqds;
+  auto sent = fragment(std::move(datagram), header, mtu, [&](Packet part, const Header& own) {
+    ++stats_.frag_creates;
+    if (context_.observer != nullptr) observe(Direction::down, part, own);
+    return hand_down(std::move(part), own, egress);
+  });
+  ++(sent ? stats_.frag_oks : stats_.frag_fails);
+  return sent;
+}
+
+Result<> Ipv4::hand_down(Packet datagram, const Header& header, const Egress& egress) {
+  ++stats_.out_transmits;
+  const Ipv4Address destination = header.destination;
+  if (destination.is_multicast()) ++stats_.out_mcast_pkts;
+  if (egress.broadcast) ++stats_.out_bcast_pkts;
+  datagram.meta().tos = header.tos;
+  auto sent = egress.interface == &lo_
+                  ? loopback_.send(std::move(datagram), lo_)
+                  : egress.interface->config.neighbours->encapsulate(
+                        std::move(datagram),
+                        {.next_hop = egress.next_hop, .broadcast = egress.broadcast, .tos = header.tos, .source = header.source});
+  if (!sent) ++stats_.out_discards;
+  return sent;
+}
+
+}  // namespace tapir::ipv4

@@ -1,0 +1,52 @@
+#include <tapir/mqtt/client.hpp>
+
+#include <utility>
+
+#include "client_core.hpp"
+
+namespace tapir::mqtt {
+
+Client::Client(Context& context, std::unique_ptr<Transport> transport, ClientConfig config)
+    : core_{std::make_shared<Core>(context, std::move(transport), std::move(config))} {
+  core_->start();
+}
+
+Client& Client::operator=(Client&& other) noexcept {
+  if (this != &other) {
+    if (core_ != nullptr) core_->shut_down();
+    core_ = std::move(other.core_);
+  }
+  return *this;
+}
+
+Client::~Client() {
+  if (core_ != nullptr) core_->shut_down();
+}
+
+Result<> Client::connect() { return core_->connect(); }
+
+void Client::disconnect(Completion done) { core_->disconnect(std::move(done)); }
+
+void Client::publish(std::string topic, Payload payload, QoS qos, Completion done) {
+  core_->publish({.topic = std::move(topic), .payload = std::move(payload), .qos = qos}, std::move(done));
+}
+
+void Client::publish(Message message, Completion done) { core_->publish(std::move(message), std::move(done)); }
+
+void Client::subscribe(std::string filter, QoS qos, Handler handler, Granted done) {
+  core_->subscribe(std::move(filter), qos, std::move(handler), std::move(done));
+}
+
+void Client::unsubscribe(std::string filter, Completion done) { core_->unsubscribe(filter, std::move(done)); }
+
+void Client::on_connected(std::function<void(bool session_present)> handler) { core_->connected_handler = std::move(handler); }
+
+void Client::on_disconnected(std::function<void(const Disconnection&)> handler) { core_->disconnected_handler = std::move(handler); }
+
+void Client::on_unmatched(Handler handler) { core_->unmatched_handler = std::move(handler); }
+
+bool Client::is_connected() const noexcept { return core_->session().is_connected(); }
+
+const Session& Client::session() const noexcept { return core_->session(); }
+
+}  // namespace tapir::mqtt

@@ -1,0 +1,345 @@
+#include "client_core.hpp"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include <fmt/format.h>
+
+/// The connection of a Client: opening, writing, reading, losing, trying again.
+namespace tapir::mqtt {
+
+namespace {
+
+constexpr std::size_t kReadSize = 16U << 10U;
+
+}  // namespace
+
+Client::Core::Core(Context& context, std::unique_ptr<Transport> transport, ClientConfig config)
+    : context_{context},
+      transport_{std::move(transport)},
+      config_{std::move(config)},
+      session_{config_.limits},
+      phase_timer_{Timer::calling<&Core::on_phase_timer>(context.scheduler, *this)},
+      session_timer_{Timer::calling<&Core::on_session_timer>(context.scheduler, *this)},
+      turn_timer_{Timer::calling<&Core::on_turn>(context.scheduler, *this)} {
+  transport_->attach(this);
+  if (context_.observer != nullptr) session_.observe(this);
+  configured_ = session_.configure({.client_id = config_.client_id,
+                                    .clean_session = config_.clean_session,
+                                    .keep_alive = config_.keep_alive,
+                                    .will = config_.will,
+                                    .user_name = config_.user_name,
+                                    .password = config_.password});
+}
+
+void Client::Core::start() {
+  if (configured_) {
+    phase_ = Phase::waiting;
+    phase_timer_.arm_at(context_.now());  // not at once: the user still has to set the handlers
+    return;
+  }
+  defer([this] {
+    const auto handler = disconnected_handler;
+    const auto error = configured_.error();
+    call(handler, Disconnection{.error = error, .layer = LayerId::mqtt, .text = "invalid configuration: " + error.message()});
+  });
+}
+
+void Client::Core::shut_down() {
+  gone_ = true;
+  if (phase_ == Phase::connected && session_.disconnect(context_.now())) {
+    write();
+    transport_->close();
+  } else if (phase_ == Phase::closing) {
+    transport_->close();
+  } else {
+    transport_->abort();
+  }
+  transport_->attach(nullptr);
+  phase_ = Phase::idle;
+  phase_timer_.cancel();
+  session_timer_.cancel();
+  turn_timer_.cancel();
+  session_.observe(nullptr);
+  connected_handler = {};
+  disconnected_handler = {};
+  unmatched_handler = {};
+  publishing_.clear();
+  unconfirmed_.clear();
+  wanted_.clear();
+  unsubscribing_.clear();
+  unwanted_.clear();
+  deferred_.clear();
+  closed_ = {};
+}
+
+Result<> Client::Core::connect() {
+  if (!configured_) return configured_;
+  if (phase_ != Phase::idle && phase_ != Phase::waiting) return fail(tapir::Error::already_connected);
+  phase_ = Phase::waiting;
+  phase_timer_.arm_at(context_.now());
+  return {};
+}
+
+void Client::Core::disconnect(Completion done) {
+  if (phase_ == Phase::idle || phase_ == Phase::closing) {
+    defer([done = std::move(done)] {
+      if (done) done(fail(tapir::Error::not_connected));
+    });
+    return;
+  }
+  closed_ = std::move(done);
+  const bool in_order = phase_ == Phase::connected && session_.disconnect(context_.now());
+  phase_ = Phase::closing;
+  if (in_order) {
+    phase_timer_.arm_after(config_.connect_timeout);
+    write();
+  } else {
+    transport_->abort();
+    session_.transport_lost(context_.now());
+    phase_timer_.cancel();
+    defer([this] { finish_closing({}); });
+  }
+  settle();
+}
+
+void Client::Core::open() {
+  transport_->abort();  // one that is still closing in order
+  phase_ = Phase::opening;
+  slice_ = {};
+  slice_at_ = 0;
+  written_ = 0;
+  write_error_ = {};
+  phase_timer_.arm_after(config_.connect_timeout);
+  if (const auto opened = transport_->open(); !opened) connection_failed(opened.error());
+}
+
+void Client::Core::on_phase_timer() {
+  const auto keep = shared_from_this();
+  switch (phase_) {
+    case Phase::waiting: open(); break;
+    case Phase::opening: connection_failed(tapir::Error::timed_out); break;
+    case Phase::closing:
+      transport_->abort();
+      finish_closing(fail(tapir::Error::timed_out));
+      break;
+    case Phase::idle: transport_->abort(); break;  // a broker that refused and does not close
+    default: break;
+  }
+}
+
+void Client::Core::on_open() {
+  const auto keep = shared_from_this();
+  if (phase_ != Phase::opening) return;
+  phase_timer_.cancel();
+  phase_ = Phase::connecting;
+  (void)session_.connected(context_.now());  // configure() encoded this CONNECT before
+  process_events();
+  write();
+  settle();
+}
+
+void Client::Core::on_readable() {
+  const auto keep = shared_from_this();
+  std::array<std::byte, kReadSize> buffer;
+  while (phase_ == Phase::connecting || phase_ == Phase::connected || phase_ == Phase::closing) {
+    // A peer that sends without reading would make our answers pile up.
+    if (session_.pending_output() >= config_.limits.output_high_water) break;
+    const auto received = transport_->receive(buffer);
+    if (!received) {
+      if (received.error() != tapir::Error::would_block) on_closed(received.error());
+      break;
+    }
+    if (*received == 0) {
+      on_closed({});  // the peer has ended the stream
+      break;
+    }
+    session_.input(std::span{buffer}.first(*received), context_.now());
+    process_events();
+    write();
+  }
+  settle();
+}
+
+void Client::Core::on_writable() {
+  const auto keep = shared_from_this();
+  const bool was_choked = session_.pending_output() >= config_.limits.output_high_water;
+  write();
+  settle();
+  if (was_choked) on_readable();
+}
+
+void Client::Core::on_acknowledged() {
+  const auto keep = shared_from_this();
+  session_.transport_progress(context_.now());
+  confirm_acknowledged();
+  settle();
+}
+
+void Client::Core::on_closed(std::error_code error) {
+  const auto keep = shared_from_this();
+  if (phase_ == Phase::closing) {
+    finish_closing(error ? Result<>{fail(error)} : Result<>{});
+  } else if (phase_ == Phase::opening || phase_ == Phase::connecting || phase_ == Phase::connected) {
+    connection_failed(error ? error : make_error_code(tapir::Error::connection_closed));
+  }
+}
+
+void Client::Core::on_session_timer() {
+  const auto keep = shared_from_this();
+  session_.tick(context_.now());
+  process_events();
+  write();
+  settle();
+}
+
+void Client::Core::on_turn() {
+  const auto keep = shared_from_this();
+  for (auto calls = std::exchange(deferred_, {}); !calls.empty(); calls.pop_front()) call(calls.front());
+  process_events();
+  if (const auto error = std::exchange(write_error_, {})) on_closed(error);
+  settle();
+}
+
+void Client::Core::defer(std::function<void()> call) {
+  deferred_.push_back(std::move(call));
+  turn_timer_.arm_at(context_.now());
+}
+
+/// Moves output to the transport as far as it takes it. Calls nobody back.
+void Client::Core::write() {
+  while (!write_error_ && (phase_ == Phase::connecting || phase_ == Phase::connected || phase_ == Phase::closing)) {
+    if (slice_at_ == slice_.size()) {
+      auto next = session_.take_output(context_.now());
+      slice_ = next ? std::move(*next) : Payload{};
+      slice_at_ = 0;
+      if (!next) break;
+    }
+    const auto sent = transport_->send(slice_.bytes().subspan(slice_at_));
+    if (!sent && sent.error() != tapir::Error::would_block) {
+      write_error_ = sent.error();
+      turn_timer_.arm_at(context_.now());
+      return;
+    }
+    if (!sent || *sent == 0) return;
+    slice_at_ += *sent;
+    written_ += *sent;
+  }
+  if (phase_ == Phase::closing && slice_at_ == slice_.size()) transport_->close();
+}
+
+/// What a turn ends with: the timer of the session, and a turn for events that a call has caused.
+void Client::Core::settle() {
+  const auto deadline = session_.next_deadline();
+  if (phase_ == Phase::idle || !deadline) {
+    session_timer_.cancel();
+  } else {
+    session_timer_.arm_at(*deadline);
+  }
+  if (!gone_ && session_.has_events()) turn_timer_.arm_at(context_.now());
+}
+
+void Client::Core::confirm_acknowledged() {
+  const std::uint64_t acknowledged = written_ - std::min<std::uint64_t>(written_, transport_->unacknowledged());
+  while (!unconfirmed_.empty() && unconfirmed_.front().end <= acknowledged) {
+    const auto done = std::move(unconfirmed_.front().done);
+    unconfirmed_.pop_front();
+    call(done, Result<>{});
+  }
+}
+
+void Client::Core::fail_unconfirmed(const Result<>& outcome) {
+  for (auto lost = std::exchange(unconfirmed_, {}); !lost.empty(); lost.pop_front()) call(lost.front().done, outcome);
+}
+
+std::string Client::Core::words_for(std::error_code error) const {
+  const auto peer = transport_->peer();
+  if (error == std::errc::connection_refused) return fmt::format("connection refused by {}", peer);
+  if (phase_ == Phase::opening) return fmt::format("cannot connect to {}: {}", peer, error.message());
+  if (error == tapir::Error::connection_closed) return fmt::format("connection closed by {}", peer);
+  return fmt::format("connection to {} lost: {}", peer, error.message());
+}
+
+/// The transport could not connect, or broke.
+void Client::Core::connection_failed(std::error_code error) {
+  const bool unreachable = error == std::errc::host_unreachable || error == std::errc::network_unreachable;
+  connection_over({.error = error,
+                   .layer = unreachable ? LayerId::ipv4 : LayerId::tcp,
+                   .text = words_for(error),
+                   .will_retry = config_.reconnect.enabled},
+                  false);
+}
+
+/// The broker refused, or one side broke the protocol, or silence lasted too long.
+void Client::Core::session_failed(std::error_code error, bool refused) {
+  connection_over({.error = error,
+                   .layer = LayerId::mqtt,
+                   .text = refused ? "broker refused: " + error.message() : fmt::format("{}: {}", transport_->peer(), error.message()),
+                   .will_retry = config_.reconnect.enabled && (!refused || config_.reconnect.after_refusal)},
+                  refused);
+}
+
+void Client::Core::connection_over(Disconnection why, bool in_order) {
+  if (in_order) {
+    transport_->close();
+  } else {
+    transport_->abort();
+  }
+  session_.transport_lost(context_.now());
+  phase_ = why.will_retry ? Phase::waiting : Phase::idle;
+  if (why.will_retry) {
+    phase_timer_.arm_after(next_delay());
+  } else {
+    phase_timer_.arm_after(config_.connect_timeout);
+  }
+  process_events();
+  fail_unconfirmed(fail(why.error));
+  if (!why.will_retry) end(why.error);
+  settle();
+  const auto handler = disconnected_handler;
+  call(handler, why);
+}
+
+/// No connection will follow: nothing may wait for one.
+void Client::Core::end(std::error_code error) {
+  session_.fail_queued(error);
+  process_events();
+  for (auto left = std::exchange(publishing_, {}); const auto& [token, done] : left) {
+    call(done, Result<>{fail(error)});
+  }
+  for (const auto& request : std::exchange(unwanted_, {})) call(request.done, Result<>{fail(error)});
+  std::vector<std::string> unanswered;
+  for (const auto& [filter, wanted] : wanted_) {
+    if (!wanted.waiting.empty()) unanswered.push_back(filter);
+  }
+  for (const auto& filter : unanswered) answer_subscription(filter, fail(error));
+}
+
+void Client::Core::finish_closing(Result<> outcome) {
+  if (phase_ != Phase::closing) return;
+  phase_timer_.cancel();
+  phase_ = Phase::idle;
+  session_.transport_lost(context_.now());
+  process_events();
+  fail_unconfirmed(outcome);
+  end(tapir::Error::operation_canceled);
+  settle();
+  const auto done = std::exchange(closed_, {});
+  call(done, outcome);
+  const auto handler = disconnected_handler;
+  call(handler, Disconnection{.error = outcome ? std::error_code{} : outcome.error(), .layer = LayerId::mqtt, .text = "disconnected"});
+}
+
+/// Doubled for each failure in a row, and somewhere in the upper half of that, so that many clients do not return in step.
+Duration Client::Core::next_delay() {
+  const auto shift = std::min(failures_, 20U);
+  ++failures_;
+  const auto longest = std::max(config_.reconnect.min_delay, config_.reconnect.max_delay).count();
+  const auto whole = std::max<Duration::rep>(config_.reconnect.min_delay.count(), 0);
+  const auto delay = whole > longest >> shift ? longest : whole << shift;
+  const auto half = static_cast<std::uint64_t>(delay / 2);
+  return Duration{delay - static_cast<Duration::rep>(context_.random.below(half + 1))};
+}
+
+}  // namespace tapir::mqtt

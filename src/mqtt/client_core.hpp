@@ -1,0 +1,137 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include <tapir/mqtt/client.hpp>
+
+namespace tapir::mqtt {
+
+/// The inside of a Client. It outlives the Client by as long as a callback of it is running.
+class Client::Core final : public std::enable_shared_from_this<Client::Core>, TransportUser, PacketObserver {
+ public:
+  Core(Context& context, std::unique_ptr<Transport> transport, ClientConfig config);
+
+  void start();
+  void shut_down();
+  [[nodiscard]] Result<> connect();
+  void disconnect(Completion done);
+  void publish(Message message, Completion done);
+  void subscribe(std::string filter, QoS qos, Handler handler, Granted done);
+  void unsubscribe(const std::string& filter, Completion done);
+
+  std::function<void(bool)> connected_handler;
+  std::function<void(const Disconnection&)> disconnected_handler;
+  Handler unmatched_handler;
+
+  [[nodiscard]] const Session& session() const noexcept { return session_; }
+
+ private:
+  enum class Phase : std::uint8_t {
+    idle,        ///< no connection is wanted
+    waiting,     ///< until the next try
+    opening,     ///< the transport connects
+    connecting,  ///< CONNECT is out
+    connected,
+    closing,  ///< DISCONNECT is out
+  };
+
+  /// A wanted subscription; it outlives connections.
+  struct Wanted {
+    QoS qos{};
+    std::shared_ptr<const Handler> handler;
+    std::vector<Granted> waiting;  ///< for the first SUBACK
+    bool confirmed = false;        ///< the broker has it, as long as it keeps the session
+  };
+  /// A message of QoS 0 on its way through the transport.
+  struct Unconfirmed {
+    std::uint64_t end;  ///< in bytes of the connection's output
+    Completion done;
+  };
+  struct Unsubscribing {
+    std::string filter;
+    Completion done;
+  };
+
+  void on_open() override;
+  void on_readable() override;
+  void on_writable() override;
+  void on_acknowledged() override;
+  void on_closed(std::error_code error) override;
+  void packet(Direction direction, const ControlPacket& packet, std::size_t size, TimePoint now) override;
+
+  void on_phase_timer();
+  void on_session_timer();
+  void on_turn();
+
+  void open();
+  void write();
+  void settle();
+  /// Calls a handler of the user's, if there is one and the Client still exists.
+  template <class F, class... Arguments>
+  void call(const F& handler, const Arguments&... arguments) {
+    if (!gone_ && handler) handler(arguments...);
+  }
+  void defer(std::function<void()> call);
+  void confirm_acknowledged();
+  void connection_failed(std::error_code error);
+  void session_failed(std::error_code error, bool refused);
+  void connection_over(Disconnection why, bool in_order);
+  void end(std::error_code error);
+  void finish_closing(Result<> outcome);
+  void fail_unconfirmed(const Result<>& outcome);
+  [[nodiscard]] Duration next_delay();
+  [[nodiscard]] std::string words_for(std::error_code error) const;
+
+  void process_events();
+  void handle(event::Connected& event);
+  void handle(event::Refused& event);
+  void handle(event::Disconnected& event);
+  void handle(event::MessageReceived& event);
+  void handle(event::Sent& event);
+  void handle(event::Delivered& event);
+  void handle(event::Subscribed& event);
+  void handle(event::Unsubscribed& event);
+  void handle(event::Failed& event);
+  void complete(Token token, const Result<>& outcome);
+  void send_subscriptions(const std::vector<std::string>& filters);
+  void answer_subscription(const std::string& filter, Result<QoS> outcome);
+  void send_unsubscribe(Unsubscribing request);
+
+  Context& context_;
+  std::unique_ptr<Transport> transport_;
+  ClientConfig config_;
+  Session session_;
+  Result<> configured_;
+  Phase phase_ = Phase::idle;
+  bool gone_ = false;      ///< the Client was destroyed
+  unsigned failures_ = 0;  ///< in a row, for the backoff
+
+  Payload slice_;             ///< being written
+  std::size_t slice_at_ = 0;  ///< bytes of it that the transport took
+  std::uint64_t written_ = 0;
+  std::error_code write_error_;
+
+  std::unordered_map<Token, Completion> publishing_;
+  std::deque<Unconfirmed> unconfirmed_;
+  std::map<std::string, Wanted, std::less<>> wanted_;
+  std::unordered_map<Token, std::vector<std::string>> subscribing_;
+  std::unordered_map<Token, Unsubscribing> unsubscribing_;
+  std::vector<Unsubscribing> unwanted_;  ///< to be unsubscribed on the next connection
+  Completion closed_;                    ///< of disconnect()
+  std::deque<std::function<void()>> deferred_;
+
+  Timer phase_timer_;
+  Timer session_timer_;
+  Timer turn_timer_;  ///< callbacks that a call of the user's caused come from here
+};
+
+}  // namespace tapir::mqtt

@@ -1,0 +1,205 @@
+#include <algorithm>
+#include <utility>
+
+#include <tapir/mqtt/topic.hpp>
+
+#include "client_core.hpp"
+
+/// What a Client does with the calls of its user and the events of its session.
+namespace tapir::mqtt {
+
+namespace {
+
+constexpr std::size_t kFiltersPerPacket = 32;
+
+}  // namespace
+
+void Client::Core::publish(Message message, Completion done) {
+  const auto token = [&]() -> Result<Token> {
+    if (!configured_) return fail(configured_.error());
+    if (phase_ == Phase::idle || phase_ == Phase::closing) return fail(tapir::Error::not_connected);
+    return session_.publish(std::move(message), context_.now());
+  }();
+  if (!token) {
+    defer([done = std::move(done), error = token.error()] {
+      if (done) done(fail(error));
+    });
+    return;
+  }
+  publishing_.emplace(*token, std::move(done));
+  write();
+  settle();
+}
+
+void Client::Core::subscribe(std::string filter, QoS qos, Handler handler, Granted done) {
+  const auto refuse = [&](std::error_code error) {
+    defer([done = std::move(done), error] {
+      if (done) done(fail(error));
+    });
+  };
+  if (!is_valid_topic_filter(filter)) return refuse(Error::invalid_filter);
+  if (qos > QoS::exactly_once) return refuse(tapir::Error::invalid_argument);
+  if (phase_ == Phase::idle || phase_ == Phase::closing) return refuse(tapir::Error::not_connected);
+  for (auto& request : unwanted_) {
+    if (request.filter == filter && request.done) {
+      defer([done = std::move(request.done)] { done(fail(tapir::Error::operation_canceled)); });
+    }
+  }
+  std::erase_if(unwanted_, [&](const Unsubscribing& request) { return request.filter == filter; });
+  Wanted& wanted = wanted_[filter];
+  wanted.qos = qos;
+  wanted.handler = std::make_shared<const Handler>(std::move(handler));
+  wanted.confirmed = false;
+  wanted.waiting.push_back(std::move(done));
+  if (phase_ == Phase::connected) send_subscriptions({std::move(filter)});
+}
+
+void Client::Core::unsubscribe(const std::string& filter, Completion done) {
+  const auto finish = [&](Result<> outcome) {
+    defer([done = std::move(done), outcome] {
+      if (done) done(outcome);
+    });
+  };
+  if (!is_valid_topic_filter(filter)) return finish(fail(Error::invalid_filter));
+  if (const auto place = wanted_.find(filter); place != wanted_.end()) {
+    for (auto& waiting : place->second.waiting) {
+      defer([waiting = std::move(waiting)] {
+        if (waiting) waiting(fail(tapir::Error::operation_canceled));
+      });
+    }
+    wanted_.erase(place);
+  }
+  if (phase_ == Phase::connected) return send_unsubscribe({filter, std::move(done)});
+  if (phase_ == Phase::idle || phase_ == Phase::closing) return finish(fail(tapir::Error::not_connected));
+  if (config_.clean_session) return finish({});
+  unwanted_.push_back({filter, std::move(done)});  // the broker's stored session may have it
+}
+
+void Client::Core::send_subscriptions(const std::vector<std::string>& filters) {
+  for (std::size_t at = 0; at < filters.size(); at += kFiltersPerPacket) {
+    const auto count = std::min(kFiltersPerPacket, filters.size() - at);
+    std::vector<std::string> some(filters.begin() + static_cast<std::ptrdiff_t>(at),
+                                  filters.begin() + static_cast<std::ptrdiff_t>(at + count));
+    std::vector<Subscription> subscriptions;
+    subscriptions.reserve(count);
+    for (const auto& filter : some) subscriptions.push_back({.filter = filter, .qos = wanted_.at(filter).qos});
+    const auto token = session_.subscribe(std::move(subscriptions), context_.now());
+    if (token) {
+      subscribing_.emplace(*token, std::move(some));
+    } else {
+      for (auto& filter : some) {
+        defer([this, filter = std::move(filter), error = token.error()] { answer_subscription(filter, fail(error)); });
+      }
+    }
+  }
+  write();
+  settle();
+}
+
+/// Tells those who wait for the subscription. A failed one is wanted no more.
+void Client::Core::answer_subscription(const std::string& filter, Result<QoS> outcome) {
+  const auto wanted = wanted_.find(filter);
+  if (wanted == wanted_.end()) return;
+  const auto waiting = std::exchange(wanted->second.waiting, {});
+  wanted->second.confirmed = outcome.has_value();
+  if (!outcome) wanted_.erase(wanted);
+  for (const auto& done : waiting) call(done, outcome);
+}
+
+void Client::Core::send_unsubscribe(Unsubscribing request) {
+  const auto token = session_.unsubscribe({request.filter}, context_.now());
+  if (token) {
+    unsubscribing_.emplace(*token, std::move(request));
+  } else {
+    defer([done = std::move(request.done), error = token.error()] {
+      if (done) done(fail(error));
+    });
+  }
+  write();
+  settle();
+}
+
+void Client::Core::process_events() {
+  while (!gone_) {
+    auto event = session_.next_event();
+    if (!event) break;
+    std::visit([this](auto& happened) { handle(happened); }, *event);
+  }
+}
+
+void Client::Core::handle(event::Connected& event) {
+  phase_ = Phase::connected;
+  failures_ = 0;
+  std::vector<std::string> filters;
+  for (auto& [filter, wanted] : wanted_) {
+    if (event.session_present && wanted.confirmed) continue;
+    filters.push_back(filter);
+  }
+  send_subscriptions(filters);
+  for (auto& request : std::exchange(unwanted_, {})) send_unsubscribe(std::move(request));
+  const auto handler = connected_handler;
+  call(handler, event.session_present);
+}
+
+void Client::Core::handle(event::Refused& event) { session_failed(event.error, true); }
+
+void Client::Core::handle(event::Disconnected& event) {
+  if (!event.error) return;  // after disconnect(): what follows is the transport's close
+  const bool bad_input =
+      event.error == Error::malformed_packet || event.error == Error::protocol_violation || event.error == Error::packet_too_large;
+  if (bad_input && context_.observer != nullptr) context_.observer->dropped({LayerId::mqtt, Drop::bad_header, context_.now()});
+  session_failed(event.error, false);
+}
+
+void Client::Core::handle(event::MessageReceived& event) {
+  std::vector<std::shared_ptr<const Handler>> handlers;  // a handler may change the subscriptions
+  for (const auto& [filter, wanted] : wanted_) {
+    if (matches(filter, event.message.topic)) handlers.push_back(wanted.handler);
+  }
+  if (handlers.empty()) handlers.push_back(std::make_shared<const Handler>(unmatched_handler));
+  for (const auto& handler : handlers) call(*handler, event.message);
+}
+
+void Client::Core::handle(event::Sent& event) {
+  auto place = publishing_.extract(event.token);
+  if (place.empty()) return;
+  unconfirmed_.push_back({event.output_end, std::move(place.mapped())});
+  confirm_acknowledged();
+}
+
+void Client::Core::handle(event::Delivered& event) { complete(event.token, {}); }
+
+void Client::Core::handle(event::Subscribed& event) {
+  auto place = subscribing_.extract(event.token);
+  if (place.empty()) return;
+  for (std::size_t i = 0; i < event.codes.size(); ++i) {
+    const auto code = event.codes[i];
+    answer_subscription(place.mapped()[i], code == SubscribeCode::failure ? Result<QoS>{fail(Error::subscription_refused)}
+                                                                          : Result<QoS>{static_cast<QoS>(code)});
+  }
+}
+
+void Client::Core::handle(event::Unsubscribed& event) {
+  auto place = unsubscribing_.extract(event.token);
+  if (!place.empty()) call(place.mapped().done, Result<>{});
+}
+
+void Client::Core::handle(event::Failed& event) {
+  subscribing_.erase(event.token);  // still wanted: the next connection asks again
+  if (auto place = unsubscribing_.extract(event.token); !place.empty()) {
+    if (config_.clean_session) {
+      call(place.mapped().done, Result<>{});  // the session has gone, and the subscription with it
+    } else {
+      unwanted_.push_back(std::move(place.mapped()));
+    }
+    return;
+  }
+  complete(event.token, fail(event.error));
+}
+
+void Client::Core::complete(Token token, const Result<>& outcome) {
+  auto place = publishing_.extract(token);
+  if (!place.empty()) call(place.mapped(), outcome);
+}
+
+}  // namespace tapir::mqtt

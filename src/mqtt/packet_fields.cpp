@@ -1,0 +1,78 @@
+#include <chrono>
+#include <string>
+#include <vector>
+
+#include "client_core.hpp"
+
+/// The fields of a control packet as an observer sees them.
+namespace tapir::mqtt {
+
+namespace {
+
+std::string text_of(QoS qos) { return std::to_string(static_cast<unsigned>(qos)); }
+std::string text_of(bool flag) { return flag ? "1" : "0"; }
+
+class FieldList {
+ public:
+  void operator()(const Connect& packet) {
+    add("client", packet.client_id);
+    add("clean_session", text_of(packet.clean_session));
+    add("keep_alive", std::to_string(packet.keep_alive.count()));
+    if (packet.will) add("will", packet.will->topic);
+    if (packet.user_name) add("user", *packet.user_name);  // the password is nobody's business
+  }
+  void operator()(const Connack& packet) {
+    add("session_present", text_of(packet.session_present));
+    add("code", std::to_string(static_cast<unsigned>(packet.code)));
+  }
+  void operator()(const Publish& packet) {
+    add("topic", packet.topic);
+    add("qos", text_of(packet.qos));
+    if (packet.qos != QoS::at_most_once) add("id", std::to_string(packet.id.value()));
+    if (packet.retain) add("retain", "1");
+    if (packet.duplicate) add("dup", "1");
+  }
+  void operator()(const Subscribe& packet) {
+    add("id", std::to_string(packet.id.value()));
+    for (const auto& [filter, qos] : packet.subscriptions) {
+      add("filter", filter);
+      add("qos", text_of(qos));
+    }
+  }
+  void operator()(const Suback& packet) {
+    add("id", std::to_string(packet.id.value()));
+    for (const auto code : packet.codes) add("code", std::to_string(static_cast<unsigned>(code)));
+  }
+  void operator()(const Unsubscribe& packet) {
+    add("id", std::to_string(packet.id.value()));
+    for (const auto& filter : packet.filters) add("filter", filter);
+  }
+  template <class Packet>
+  void operator()(const Packet& packet) {
+    if constexpr (requires { packet.id; }) add("id", std::to_string(packet.id.value()));
+  }
+  [[nodiscard]] const std::vector<Field>& fields() const noexcept { return fields_; }
+
+ private:
+  void add(std::string_view name, std::string value) { fields_.push_back({name, std::move(value)}); }
+  std::vector<Field> fields_;
+};
+
+}  // namespace
+
+void Client::Core::packet(Direction direction, const ControlPacket& packet, std::size_t size, TimePoint now) {
+  FieldList list;
+  std::visit(list, packet);
+  const auto* publish = std::get_if<Publish>(&packet);
+  const std::size_t payload = publish != nullptr ? publish->payload.size() : 0;
+  context_.observer->crossed({.layer = LayerId::mqtt,
+                              .direction = direction,
+                              .at = now,
+                              .packet = nullptr,
+                              .header_size = size - payload,
+                              .payload_size = payload,
+                              .summary = name(type_of(packet)),
+                              .fields = list.fields()});
+}
+
+}  // namespace tapir::mqtt

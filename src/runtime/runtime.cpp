@@ -1,0 +1,175 @@
+#include <tapir/runtime/runtime.hpp>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "kernel.hpp"
+
+namespace tapir {
+
+namespace {
+constexpr std::size_t kSendBatch = 256;  ///< packets sent before the links are looked at again: their ACKs may be there
+}  // namespace
+
+/// A link, and what is known of its descriptor.
+struct Runtime::Watched {
+  link::Link* link;  ///< nullptr: forgotten
+  int fd = -1;       ///< -1: none, or not waited on any more
+  bool lost = false;
+  bool awaits_output = false;
+  bool readable = false;
+  bool failed = false;  ///< epoll reported an error
+};
+
+Runtime::Runtime(RuntimeOptions options) : options_{options}, scheduler_{monotonic_now()}, kernel_{std::make_unique<Kernel>()} {
+  options_.batch = std::max<std::size_t>(options_.batch, 1);
+}
+
+Runtime::~Runtime() = default;
+
+Result<> Runtime::status() const noexcept {
+  if (kernel_->error()) return fail(kernel_->error());
+  return {};
+}
+
+Result<> Runtime::watch(link::Link& link) {
+  if (const auto usable = status(); !usable) return usable;
+  for (const auto& watched : watched_) {
+    if (watched->link == &link) return {};
+  }
+  auto watched = std::make_unique<Watched>(&link, link.descriptor().value_or(-1));
+  if (watched->fd >= 0) {
+    if (auto added = kernel_->add(watched->fd, watched.get()); !added) return added;
+  }
+  watched_.push_back(std::move(watched));
+  return {};
+}
+
+void Runtime::forget(link::Link& link) noexcept {
+  for (const auto& watched : watched_) {
+    if (watched->link != &link) continue;
+    if (watched->fd >= 0) kernel_->remove(watched->fd);
+    watched->link = nullptr;
+  }
+  sweep();
+}
+
+int Runtime::run() {
+  if (!status()) return 1;
+  while (!stop_code_) turn(std::nullopt);
+  return *std::exchange(stop_code_, std::nullopt);
+}
+
+bool Runtime::run_until(const std::function<bool()>& done, Duration limit) {
+  set_time();
+  const TimePoint start = scheduler_.now();
+  const TimePoint end = limit > TimePoint::max() - start ? TimePoint::max() : start + limit;
+  while (!done()) {
+    if (stop_code_ || scheduler_.now() >= end || !status()) return false;
+    turn(end);
+  }
+  return true;
+}
+
+void Runtime::post(std::move_only_function<void()> task) {
+  {
+    const std::lock_guard lock{posted_mutex_};
+    posted_.push_back(std::move(task));
+  }
+  kernel_->wake();
+}
+
+Result<> Runtime::stop_on_signals(std::initializer_list<int> signals, int code) {
+  if (const auto usable = status(); !usable) return usable;
+  signal_code_ = code;
+  return kernel_->take_signals(signals);
+}
+
+void Runtime::set_time() { scheduler_.set_time(monotonic_now()); }
+
+/// Input first, then the timers that it may have stopped, then the senders whom it may have let send.
+void Runtime::turn(std::optional<TimePoint> latest) {
+  ++depth_;
+  refresh_interest();
+  wait(latest);
+  drain();
+  scheduler_.advance(scheduler_.now());
+  scheduler_.run_ready(kSendBatch);
+  --depth_;
+  sweep();
+}
+
+void Runtime::wait(std::optional<TimePoint> latest) {
+  std::optional<Duration> timeout;
+  if (std::exchange(more_to_do_, false) || options_.busy_poll || scheduler_.has_ready()) {
+    timeout = Duration{};
+  } else {
+    const auto wakeup = scheduler_.next_wakeup();
+    if (wakeup || latest) timeout = std::min(wakeup.value_or(TimePoint::max()), latest.value_or(TimePoint::max())) - monotonic_now();
+  }
+  std::array<epoll_event, 64> events;
+  const auto happened = kernel_->wait(events, timeout);
+  set_time();
+  bool woken = false;
+  for (const epoll_event& event : happened) {
+    if (kernel_->is_wake(event)) {
+      kernel_->take_wake();
+      woken = true;
+    } else if (kernel_->is_signal(event)) {
+      if (kernel_->take_signal()) stop(signal_code_);
+    } else {
+      // A link may be forgotten by now, but its entry stays until the turn ends.
+      auto& watched = *static_cast<Watched*>(event.data.ptr);
+      watched.readable = (event.events & (EPOLLIN | EPOLLERR | EPOLLHUP)) != 0;
+      watched.failed = (event.events & (EPOLLERR | EPOLLHUP)) != 0;
+      if ((event.events & EPOLLOUT) != 0 && watched.link != nullptr) {
+        watched.link->set_writable();
+        scheduler_.unblock();
+      }
+    }
+  }
+  if (woken) run_posted();
+}
+
+void Runtime::run_posted() {
+  std::vector<std::move_only_function<void()>> tasks;
+  {
+    const std::lock_guard lock{posted_mutex_};
+    tasks.swap(posted_);
+  }
+  for (auto& task : tasks) task();
+}
+
+void Runtime::drain() {
+  // By index: links may be watched while frames are handed up. Entries of forgotten ones stay where they are until the turn ends.
+  // NOLINTNEXTLINE(modernize-loop-convert)
+  for (std::size_t i = 0; i < watched_.size(); ++i) {
+    Watched& watched = *watched_[i];
+    const bool readable = std::exchange(watched.readable, false);
+    if (watched.link == nullptr || watched.lost || (watched.fd >= 0 && !readable && !options_.busy_poll)) continue;
+    const std::size_t frames = watched.link->drain(options_.batch);
+    if (watched.fd < 0) {
+      more_to_do_ = more_to_do_ || frames > 0;
+    } else if (std::exchange(watched.failed, false) && frames == 0 && watched.link != nullptr) {
+      watched.lost = true;
+      kernel_->remove(std::exchange(watched.fd, -1));
+      if (link_lost_) link_lost_(*watched.link);
+    }
+  }
+}
+
+/// Waits for room in exactly those devices that have none.
+void Runtime::refresh_interest() {
+  for (const auto& watched : watched_) {
+    if (watched->link == nullptr || watched->fd < 0 || watched->link->writable() != watched->awaits_output) continue;
+    watched->awaits_output = !watched->awaits_output;
+    kernel_->change(watched->fd, watched.get(), watched->awaits_output);
+  }
+}
+
+void Runtime::sweep() {
+  if (depth_ == 0) std::erase_if(watched_, [](const auto& watched) { return watched->link == nullptr; });
+}
+
+}  // namespace tapir

@@ -1,0 +1,99 @@
+#include <tapir/tcp/connection.hpp>
+
+#include <utility>
+
+#include "connection_core.hpp"
+
+namespace tapir::tcp {
+
+Connection::Connection(std::shared_ptr<detail::ConnectionCore> core) noexcept : core_{std::move(core)} {}
+Connection::Connection(Connection&& other) noexcept = default;
+
+Connection& Connection::operator=(Connection&& other) noexcept {
+  if (this != &other) {
+    const auto former = std::exchange(core_, std::move(other.core_));
+    if (former != nullptr) former->release();
+  }
+  return *this;
+}
+
+Connection::~Connection() {
+  if (core_ != nullptr) core_->release();
+}
+
+void Connection::handle(Events events) {
+  if (core_ != nullptr) core_->handle(std::move(events));
+}
+
+Result<std::size_t> Connection::send(std::span<const std::byte> bytes) {
+  if (core_ == nullptr) return fail(Error::not_connected);
+  return core_->send(bytes, false);
+}
+
+Result<std::size_t> Connection::send(Slice slice) {
+  if (core_ == nullptr) return fail(Error::not_connected);
+  return core_->send(std::move(slice));
+}
+
+Result<std::size_t> Connection::send_urgent(std::span<const std::byte> bytes) {
+  if (core_ == nullptr) return fail(Error::not_connected);
+  return core_->send(bytes, true);
+}
+
+Result<std::size_t> Connection::receive(std::span<std::byte> into) {
+  if (core_ == nullptr) return fail(Error::not_connected);
+  return core_->receive(into);
+}
+
+Result<Slice> Connection::receive_slice() {
+  if (core_ == nullptr) return fail(Error::not_connected);
+  return core_->receive_slice();
+}
+
+Result<> Connection::shutdown() {
+  if (core_ == nullptr) return fail(Error::not_connected);
+  return core_->shutdown();
+}
+
+void Connection::close() {
+  if (core_ != nullptr) core_->close();
+}
+
+void Connection::abort() {
+  if (core_ != nullptr) core_->abort();
+}
+
+State Connection::state() const noexcept { return core_ == nullptr ? State::closed : core_->state(); }
+Info Connection::info() const { return core_ == nullptr ? Info{} : core_->info(); }
+Endpoint Connection::local() const noexcept { return core_ == nullptr ? Endpoint{} : core_->tuple().local; }
+Endpoint Connection::remote() const noexcept { return core_ == nullptr ? Endpoint{} : core_->tuple().remote; }
+std::size_t Connection::unacknowledged() const noexcept { return core_ == nullptr ? 0 : core_->unacknowledged(); }
+std::error_code Connection::error() const noexcept { return core_ == nullptr ? make_error_code(Error::not_connected) : core_->error(); }
+
+void Connection::set_nagle(bool on) {
+  if (core_ != nullptr) core_->set_nagle(on);
+}
+
+Result<> Connection::set_keepalive(const Keepalive& keepalive) {
+  if (core_ == nullptr) return fail(Error::not_connected);
+  return core_->set_keepalive(keepalive);
+}
+
+Result<> Connection::set_user_timeout(Duration timeout) {
+  if (core_ == nullptr) return fail(Error::not_connected);
+  return core_->set_user_timeout(timeout);
+}
+
+void Connection::set_tos(std::uint8_t tos) {
+  if (core_ != nullptr) core_->set_tos(tos);
+}
+
+void Connection::set_send_buffer(std::size_t bytes) {
+  if (core_ != nullptr) core_->set_send_buffer(bytes);
+}
+
+void Connection::set_receive_buffer(std::size_t bytes) {
+  if (core_ != nullptr) core_->set_receive_buffer(bytes);
+}
+
+}  // namespace tapir::tcp

@@ -1,0 +1,202 @@
+#include <algorithm>
+#include <utility>
+
+#include "connection_core.hpp"
+#include "engine.hpp"
+#include "send_policy.hpp"
+
+namespace tapir::tcp::detail {
+
+using std::chrono::seconds;
+
+std::unexpected<std::error_code> ConnectionCore::why_over() const noexcept {
+  return fail(error_ ? error_ : make_error_code(Error::connection_closed));
+}
+
+/// Whether SEND may queue data now (RFC 9293 section 3.10.2).
+Result<> ConnectionCore::may_queue() const noexcept {
+  if (tcb_.state == State::closed) return why_over();
+  if (fin_queued_ || tcb_.state > State::close_wait) return fail(Error::connection_closed);
+  return {};
+}
+
+void ConnectionCore::data_queued() {
+  send_buffer_.push();
+  if (!deadlines_.user_timeout) restart_user_timeout();
+  wants_to_send();
+}
+
+Result<std::size_t> ConnectionCore::send(std::span<const std::byte> bytes, bool urgent) {
+  if (const auto allowed = may_queue(); !allowed) return fail(allowed.error());
+  if (bytes.empty()) return 0;
+  const std::size_t taken = send_buffer_.append(bytes);
+  if (taken < bytes.size()) wants_room_ = true;
+  if (taken == 0) return fail(Error::would_block);
+  if (urgent) {
+    tcb_.snd_up = data_end();
+    tcb_.urgent_out = true;
+  }
+  data_queued();
+  return taken;
+}
+
+Result<std::size_t> ConnectionCore::send(Slice slice) {
+  if (const auto allowed = may_queue(); !allowed) return fail(allowed.error());
+  if (slice.empty()) return 0;
+  const std::size_t size = slice.size();
+  const std::size_t taken = send_buffer_.append(std::move(slice));
+  if (taken < size) wants_room_ = true;
+  if (taken == 0) return fail(Error::would_block);
+  data_queued();
+  return taken;
+}
+
+Result<std::size_t> ConnectionCore::receive(std::span<std::byte> into) {
+  if (into.empty()) return fail(Error::invalid_argument);
+  if (reading_over_) return tcb_.state == State::closed ? why_over() : fail(Error::connection_closed);
+  if (const std::size_t count = receive_buffer_.read(into); count > 0) {
+    after_read();
+    return count;
+  }
+  if (fin_received_ && !error_) return 0;
+  if (tcb_.state == State::closed) return why_over();
+  return fail(Error::would_block);
+}
+
+Result<Slice> ConnectionCore::receive_slice() {
+  if (reading_over_) return tcb_.state == State::closed ? why_over() : fail(Error::connection_closed);
+  if (auto slice = receive_buffer_.read_slice()) {
+    after_read();
+    return std::move(*slice);
+  }
+  if (fin_received_ && !error_) return Slice{};
+  if (tcb_.state == State::closed) return why_over();
+  return fail(Error::would_block);
+}
+
+/// Tells the peer of the room made, when it is worth a segment (RFC 9293 section 3.8.6.2.2): at once for a peer that can hardly send, and
+/// for others after two full segments, so that reading does not answer every segment with an ACK of its own.
+void ConnectionCore::after_read() {
+  if (tcb_.urgent_in && tcb_.rcv_up <= next_read()) tcb_.urgent_in = false;
+  if (!receives_text(tcb_.state) || fin_received_) return;
+  const std::uint32_t window = offered_window();
+  if (window <= tcb_.rcv_wnd) return;
+  const std::uint32_t gain = window - tcb_.rcv_wnd;
+  if (tcb_.rcv_wnd >= mss_ && gain < 2 * mss_ && gain < receive_buffer_.limit() / 2) return;
+  ack_.on_urgent();
+  wants_to_send();
+}
+
+Result<> ConnectionCore::shutdown() {
+  if (tcb_.state == State::closed) return why_over();
+  if (fin_queued_) return fail(Error::connection_closed);
+  close_sending();
+  return {};
+}
+
+void ConnectionCore::close() {
+  switch (tcb_.state) {
+    case State::closed: break;
+    case State::time_wait: reading_over_ = true; break;
+    case State::syn_sent: end(Error::operation_canceled, true); break;
+    default: stop_reading(); break;
+  }
+}
+
+/// RFC 9293 section 3.10.5.
+void ConnectionCore::abort() {
+  const auto self = shared_from_this();
+  switch (tcb_.state) {
+    case State::closed:
+      over_ = true;
+      news_ = 0;
+      break;
+    case State::time_wait:
+      over_ = true;
+      news_ = 0;
+      engine_->time_wait().erase(tuple_);
+      break;
+    case State::syn_received:
+    case State::established:
+    case State::fin_wait_1:
+    case State::fin_wait_2:
+    case State::close_wait: reset_peer(); [[fallthrough]];
+    default: end(Error::connection_aborted, false); break;
+  }
+}
+
+void ConnectionCore::release() {
+  const auto self = shared_from_this();
+  released_ = true;
+  events_.reset();
+  news_ = 0;
+  close();
+}
+
+void ConnectionCore::set_nagle(bool on) {
+  settings_.nagle = on;
+  wants_to_send();
+}
+
+Result<> ConnectionCore::set_keepalive(const Keepalive& keepalive) {
+  if (keepalive.idle < seconds{1} || keepalive.interval < seconds{1} || keepalive.probes < 2) return fail(Error::invalid_argument);
+  settings_.keepalive = keepalive;
+  keepalive_unanswered_ = 0;
+  restart_keepalive();
+  if (tcb_.state != State::closed && tcb_.state != State::time_wait) update_timers();
+  return {};
+}
+
+Result<> ConnectionCore::set_user_timeout(Duration timeout) {
+  if (timeout <= Duration::zero()) return fail(Error::invalid_argument);
+  settings_.user_timeout = timeout;
+  if (deadlines_.user_timeout) {
+    restart_user_timeout();
+    update_timers();
+  }
+  return {};
+}
+
+void ConnectionCore::set_send_buffer(std::size_t bytes) {
+  send_buffer_.set_limit(std::max<std::size_t>(bytes, 1));
+  if (wants_room_ && send_buffer_.room() > 0) {
+    wants_room_ = false;
+    tell(kWritable);
+  }
+}
+
+void ConnectionCore::set_receive_buffer(std::size_t bytes) {
+  receive_buffer_.set_limit(std::max<std::size_t>(bytes, 1));
+  after_read();
+}
+
+Info ConnectionCore::info() const {
+  Info info = counters_;
+  info.state = tcb_.state;
+  info.local = tuple_.local;
+  info.remote = tuple_.remote;
+  info.snd_una = tcb_.snd_una;
+  info.snd_nxt = tcb_.snd_nxt;
+  info.snd_wnd = tcb_.snd_wnd;
+  info.rcv_nxt = tcb_.rcv_nxt;
+  info.rcv_wnd = tcb_.rcv_wnd;
+  info.mss = mss_;
+  info.cwnd = congestion_.cwnd();
+  info.ssthresh = congestion_.ssthresh();
+  info.congestion_control = congestion_.name();
+  info.in_recovery = recovery_.fast;
+  info.rto = rtt_.rto();
+  info.srtt = rtt_.srtt();
+  info.rttvar = rtt_.rttvar();
+  info.min_rtt = rtt_.min_rtt();
+  info.backoffs = rtt_.backoffs();
+  info.unacknowledged = send_buffer_.size();
+  info.unsent = unsent();
+  info.in_flight = sent_.outstanding();
+  info.unread = receive_buffer_.size();
+  info.out_of_order = reassembly_.size();
+  if (tcb_.urgent_in && tcb_.rcv_up > next_read()) info.urgent_unread = distance(next_read(), tcb_.rcv_up);
+  return info;
+}
+
+}  // namespace tapir::tcp::detail

@@ -1,0 +1,269 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <system_error>
+#include <vector>
+
+#include <tapir/core/packet.hpp>
+#include <tapir/core/scheduler.hpp>
+#include <tapir/network/network.hpp>
+#include <tapir/tcp/connection.hpp>
+#include <tapir/tcp/tcp.hpp>
+
+#include "delayed_ack.hpp"
+#include "event_queue.hpp"
+#include "four_tuple.hpp"
+#include "header.hpp"
+#include "new_reno.hpp"
+#include "options.hpp"
+#include "rate_limiter.hpp"
+#include "reassembly.hpp"
+#include "receive_buffer.hpp"
+#include "retransmit_queue.hpp"
+#include "rtt_estimator.hpp"
+#include "send_buffer.hpp"
+#include "send_policy.hpp"
+#include "tcb.hpp"
+#include "time_wait.hpp"
+
+namespace tapir::tcp::detail {
+
+class Engine;
+class ListenerCore;
+
+/// A received segment on its way through the checks of RFC 9293 section 3.10.7. They may cut it to the window.
+struct Arrival {
+  Segment segment;
+  Options options;
+  Packet payload;
+  FourTuple tuple;
+  std::uint8_t tos = 0;
+  std::vector<std::byte> ip_options;
+  std::uint32_t segments = 1;  ///< that a super-segment was merged from
+  TimePoint ingress{};
+};
+
+/// One connection: state, buffers, timers. The Engine's table and the user's handle share it; the handle keeps what there is to read
+/// when the connection is over.
+class ConnectionCore final : public ReadySource, public Notifier, public std::enable_shared_from_this<ConnectionCore> {
+ public:
+  ConnectionCore(Engine& engine, const FourTuple& tuple, const Settings& settings, SeqNum iss);
+  ConnectionCore(const ConnectionCore&) = delete;
+  ConnectionCore& operator=(const ConnectionCore&) = delete;
+  ~ConnectionCore() override;
+
+  // Opening: connection_open.cpp
+  void open_active(std::vector<std::byte> ip_options);
+  void open_passive(const Arrival& syn, std::weak_ptr<ListenerCore> listener, std::optional<TimeWaitRecord> former);
+
+  // The user's calls (RFC 9293 section 3.10.1-6): connection_calls.cpp
+  void handle(Events events);
+  [[nodiscard]] Result<std::size_t> send(std::span<const std::byte> bytes, bool urgent);
+  [[nodiscard]] Result<std::size_t> send(Slice slice);
+  [[nodiscard]] Result<std::size_t> receive(std::span<std::byte> into);
+  [[nodiscard]] Result<Slice> receive_slice();
+  [[nodiscard]] Result<> shutdown();
+  void close();
+  void abort();
+  /// The handle is gone.
+  void release();
+  void set_nagle(bool on);
+  [[nodiscard]] Result<> set_keepalive(const Keepalive& keepalive);
+  [[nodiscard]] Result<> set_user_timeout(Duration timeout);
+  void set_tos(std::uint8_t tos) noexcept { settings_.tos = static_cast<std::uint8_t>(tos & 0xfcU); }
+  void set_send_buffer(std::size_t bytes);
+  void set_receive_buffer(std::size_t bytes);
+  [[nodiscard]] Info info() const;
+  [[nodiscard]] State state() const noexcept { return tcb_.state; }
+  [[nodiscard]] const FourTuple& tuple() const noexcept { return tuple_; }
+  [[nodiscard]] std::size_t unacknowledged() const noexcept { return send_buffer_.size(); }
+  [[nodiscard]] std::error_code error() const noexcept { return error_; }
+
+  // What the Engine calls.
+  [[nodiscard]] Accepted segment_arrives(Arrival arrival);
+  void error_arrives(const network::ErrorReport& report, SeqNum quoted);
+  [[nodiscard]] Pulled pull() override;
+  void dispatch() override;
+  void time_wait_over();
+  /// The stack goes: nothing is sent any more.
+  void stack_gone();
+  /// It is given to a user: the listener has no more to do with it.
+  void leave_listener() noexcept { listener_.reset(); }
+
+ private:
+  static constexpr std::uint32_t kAnswersPerSecond = 10;
+
+  /// What a check leaves to do with the segment.
+  enum class Verdict : std::uint8_t { go_on, stop };
+  using Checked = std::expected<Verdict, Drop>;
+  enum News : std::uint32_t {
+    kConnected = 1U << 0U,
+    kReadable = 1U << 1U,
+    kWritable = 1U << 2U,
+    kAcknowledged = 1U << 3U,
+    kPeerClosed = 1U << 4U,
+    kUrgent = 1U << 5U,
+    kClosed = 1U << 6U,
+    kSoftError = 1U << 7U,
+    kStalled = 1U << 8U,
+  };
+
+  // The state machine's steps: connection_open.cpp, connection_states.cpp
+  void set_state(State next);
+  void start_handshake();
+  void take_syn(const Arrival& syn);
+  void become_established();
+  void handshake_complete();
+  void close_sending();
+  void own_fin_acknowledged();
+  void peer_fin_arrived();
+  void enter_time_wait();
+  void end(std::error_code error, bool tell);
+  void reset_peer();
+  void return_to_listen();
+  void stop_reading();
+  void tell(std::uint32_t news);
+  void forget_queues() noexcept;
+  void after_read();
+  [[nodiscard]] std::unexpected<std::error_code> why_over() const noexcept;
+  [[nodiscard]] Result<> may_queue() const noexcept;
+  void data_queued();
+
+  // Segment arrives, in the RFC's order: input_syn_sent.cpp, input.cpp, input_ack.cpp, input_text.cpp
+  [[nodiscard]] Accepted syn_sent_arrives(Arrival& arrival);
+  [[nodiscard]] Accepted checks(Arrival& arrival);
+  [[nodiscard]] Checked check_sequence(Arrival& arrival);
+  [[nodiscard]] Checked check_reset(Arrival& arrival);
+  [[nodiscard]] Checked check_syn(Arrival& arrival);
+  [[nodiscard]] Checked check_ack(Arrival& arrival);
+  [[nodiscard]] bool acceptable(const Segment& segment) const noexcept;
+  [[nodiscard]] Checked repeated_syn(Arrival& arrival);
+  [[nodiscard]] std::unexpected<Drop> answer_unacceptable(const Segment& segment);
+  void cut_to_window(Arrival& arrival) const;
+  [[nodiscard]] Accepted process_rest(Arrival& arrival);
+  void challenge();
+  [[nodiscard]] std::unexpected<Drop> drop(Drop reason);
+  void process_ack(const Arrival& arrival);
+  void new_ack(const Arrival& arrival);
+  void recover_by(const RetransmitQueue::Acked& acked, std::uint32_t bytes);
+  void ack_made_progress(std::uint32_t bytes);
+  void duplicate_ack();
+  void enter_fast_recovery();
+  void update_send_window(const Segment& segment);
+  [[nodiscard]] bool is_duplicate_ack(const Segment& segment) const noexcept;
+  [[nodiscard]] bool is_over() const noexcept { return tcb_.state == State::closed || tcb_.state == State::time_wait; }
+  /// The number of the next octet that the user will read.
+  [[nodiscard]] SeqNum next_read() const noexcept {
+    return tcb_.rcv_nxt - static_cast<std::uint32_t>(receive_buffer_.size()) - (fin_received_ ? 1U : 0U);
+  }
+  void process_urgent(const Segment& segment);
+  [[nodiscard]] Accepted process_text(Arrival& arrival);
+  void accept_in_order(Packet payload);
+  void note_fin(const Arrival& arrival);
+
+  // Output: output.cpp, output_segment.cpp
+  [[nodiscard]] bool send_syn();
+  [[nodiscard]] bool retransmit();
+  [[nodiscard]] bool send_probe();
+  [[nodiscard]] bool send_new();
+  [[nodiscard]] bool send_ack();
+  [[nodiscard]] std::uint32_t lost_run(SeqNum begin, std::uint32_t max) const;
+  [[nodiscard]] std::uint32_t retransmission_size(SeqNum begin) const;
+  [[nodiscard]] std::uint32_t super_segment_limit() const;
+  [[nodiscard]] std::uint32_t peer_window_left() const noexcept;
+  [[nodiscard]] std::uint32_t usable_window() const noexcept;
+  [[nodiscard]] std::uint32_t offered_window() const noexcept;
+  [[nodiscard]] std::uint32_t unsent() const noexcept;
+  [[nodiscard]] SeqNum data_end() const noexcept { return send_base_ + static_cast<std::uint32_t>(send_buffer_.size()); }
+  [[nodiscard]] bool fin_unsent() const noexcept { return fin_queued_ && !fin_sent_; }
+  void transmit(SeqNum seq, std::uint32_t payload_size, Flags flags);
+  void count_sent(std::uint32_t payload_size, bool again);
+  [[nodiscard]] bool send_keepalive();
+  [[nodiscard]] SendDecision new_data_decision() const noexcept;
+  void note_cwnd_use() noexcept;
+  void emit(Packet packet, SeqNum seq, Flags flags, std::span<const std::byte> options);
+  void wants_to_send();
+  void update_mss();
+  [[nodiscard]] std::uint16_t mss_to_offer() const;
+
+  // Timers: timers.cpp
+  void on_timer();
+  void on_retransmit_timer();
+  void on_persist_timer();
+  void on_keepalive_timer();
+  [[nodiscard]] bool expired(std::optional<TimePoint>& deadline, std::string_view timer) const;
+  void on_user_timeout();
+  [[nodiscard]] std::optional<TimePoint> earliest_deadline() const noexcept;
+  void update_timers();
+  void restart_user_timeout();
+  void restart_keepalive();
+  [[nodiscard]] bool persisting() const noexcept;
+  [[nodiscard]] Duration user_timeout() const noexcept;
+  void observe_congestion(std::string_view cause) const;
+  void observe_timer(std::string_view timer) const;
+
+  Engine* engine_;  ///< nullptr once the connection is over and out of TIME-WAIT
+  Context& context_;
+  FourTuple tuple_;
+  Settings settings_;
+  Tcb tcb_;
+  std::weak_ptr<ListenerCore> listener_;  ///< until the connection is accepted
+  std::optional<TimeWaitRecord> former_;  ///< an earlier incarnation in TIME-WAIT, until the handshake proves the new one
+  std::vector<std::byte> ip_options_;     ///< sent with every segment: a source route
+
+  // Sending
+  SendBuffer send_buffer_;
+  SeqNum send_base_;  ///< the number of the send buffer's first octet
+  RetransmitQueue sent_;
+  RttEstimator rtt_;
+  NewReno congestion_;
+  Recovery recovery_;
+  std::uint16_t peer_mss_ = 536;  ///< RFC 9293 MUST-15
+  std::uint32_t mss_ = 536;       ///< Eff.snd.MSS
+  std::uint32_t syn_retransmissions_ = 0;
+  std::uint32_t front_retransmissions_ = 0;  ///< timeouts since SND.UNA moved: compared with R1
+  std::uint32_t persist_backoff_ = 0;
+  std::optional<TimePoint> last_sent_;
+  std::optional<TimePoint> last_advice_;
+  bool fin_queued_ = false;
+  bool fin_sent_ = false;
+  bool probing_ = false;  ///< a zero-window probe has been sent and the window is still closed
+  bool probe_due_ = false;
+  bool keepalive_due_ = false;
+  bool override_expired_ = false;
+  bool cwnd_limited_ = true;
+  bool wants_room_ = false;  ///< a send() took less than given
+  std::uint32_t keepalive_unanswered_ = 0;
+  RateLimiter answers_{kAnswersPerSecond, std::chrono::seconds{1}};  ///< to unacceptable segments without octets
+
+  // Receiving
+  ReceiveBuffer receive_buffer_;
+  Reassembly reassembly_;
+  DelayedAck ack_;
+  std::optional<SeqNum> peer_fin_;   ///< the number of the peer's FIN, once known
+  std::uint32_t receive_mss_ = 536;  ///< the peer's full segments, as far as seen
+  bool fin_received_ = false;
+  bool reading_over_ = false;  ///< close() or release(): nobody reads any more
+  bool released_ = false;
+
+  Deadlines deadlines_;
+  Timer timer_;
+  TimePoint last_received_{};
+
+  std::shared_ptr<EventQueue> queue_;
+  std::shared_ptr<Events> events_;
+  std::uint32_t news_ = 0;
+  bool queued_ = false;  ///< in the event queue
+  bool over_ = false;    ///< kClosed has been told or must not be
+  std::error_code error_;
+  Info counters_;  ///< the counting members of what info() shows
+};
+
+[[nodiscard]] std::string to_string(const FourTuple& tuple);
+
+}  // namespace tapir::tcp::detail

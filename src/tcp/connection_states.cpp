@@ -1,0 +1,211 @@
+#include <utility>
+
+#include "connection_core.hpp"
+#include "engine.hpp"
+#include "listener_core.hpp"
+
+namespace tapir::tcp::detail {
+
+namespace {
+bool counts_as_established(State state) { return state == State::established || state == State::close_wait; }
+bool is_handshake(State state) { return state == State::syn_sent || state == State::syn_received; }
+}  // namespace
+
+void ConnectionCore::set_state(State next) {
+  const State former = std::exchange(tcb_.state, next);
+  if (former == next) return;
+  if (engine_ != nullptr) {
+    Stats& stats = engine_->stats();
+    if (counts_as_established(next) && !counts_as_established(former)) ++stats.curr_estab;
+    if (counts_as_established(former) && !counts_as_established(next)) --stats.curr_estab;
+    if (next == State::closed && is_handshake(former)) ++stats.attempt_fails;
+    if (next == State::closed && counts_as_established(former)) ++stats.estab_resets;
+  }
+  if (context_.observer != nullptr) context_.observer->changed_state({context_.now(), to_string(tuple_), name(former), name(next)});
+}
+
+/// RFC 9293 section 3.10.4, as far as it concerns our own stream: the FIN is queued behind all data.
+void ConnectionCore::close_sending() {
+  if (fin_queued_) return;
+  fin_queued_ = true;
+  if (tcb_.state == State::established || (tcb_.state == State::syn_received && send_buffer_.empty())) {
+    set_state(State::fin_wait_1);
+  } else if (tcb_.state == State::close_wait) {
+    set_state(State::last_ack);
+  }
+  if (!deadlines_.user_timeout) restart_user_timeout();
+  wants_to_send();
+}
+
+/// RFC 9293 section 3.10.7.4, fifth step: what the states after CLOSE do when their FIN has arrived.
+void ConnectionCore::own_fin_acknowledged() {
+  switch (tcb_.state) {
+    case State::fin_wait_1:
+      set_state(State::fin_wait_2);
+      if (reading_over_) deadlines_.linger = context_.now() + engine_->config().fin_wait_2_timeout;
+      break;
+    case State::closing: enter_time_wait(); break;
+    case State::last_ack: end({}, true); break;
+    default: break;
+  }
+}
+
+/// RFC 9293 section 3.10.7.4, eighth step: all data before the peer's FIN has arrived.
+void ConnectionCore::peer_fin_arrived() {
+  fin_received_ = true;
+  ++tcb_.rcv_nxt;
+  if (tcb_.rcv_wnd > 0) --tcb_.rcv_wnd;
+  ack_.on_urgent();
+  reassembly_.clear();
+  tell(kReadable | kPeerClosed);
+  switch (tcb_.state) {
+    case State::syn_received:
+    case State::established: set_state(State::close_wait); break;
+    case State::fin_wait_1: set_state(State::closing); break;  // an acknowledged FIN has led to FIN-WAIT-2 before
+    case State::fin_wait_2: enter_time_wait(); break;
+    default: break;
+  }
+}
+
+/// What is left of the connection moves to the table of records. The handle keeps what can still be read.
+void ConnectionCore::enter_time_wait() {
+  const auto self = shared_from_this();
+  if (ack_.pending()) (void)send_ack();  // once more if it is lost: the peer repeats its FIN
+  set_state(State::time_wait);
+  forget_queues();
+  tell(kClosed);
+  engine_->time_wait().insert({.tuple = tuple_,
+                               .snd_nxt = tcb_.snd_nxt,
+                               .rcv_nxt = tcb_.rcv_nxt,
+                               .rcv_wnd = static_cast<std::uint16_t>(offered_window()),
+                               .ttl = settings_.ttl,
+                               .tos = settings_.tos,
+                               .connection = weak_from_this()});
+  engine_->forget(tuple_);
+}
+
+void ConnectionCore::time_wait_over() {
+  set_state(State::closed);
+  engine_ = nullptr;
+}
+
+/// Deletes the TCB: the connection is in CLOSED, and out of the Engine's table.
+void ConnectionCore::end(std::error_code error, bool tell_user) {
+  if (engine_ == nullptr || tcb_.state == State::time_wait) return;
+  const auto self = shared_from_this();
+  set_state(State::closed);
+  error_ = error;
+  forget_queues();
+  if (error) receive_buffer_.clear();
+  if (const auto listener = listener_.lock()) listener->handshake_over(*this);
+  if (tell_user) {
+    tell(kClosed);
+  } else {
+    over_ = true;
+    news_ = 0;
+  }
+  std::exchange(engine_, nullptr)->forget(tuple_);
+}
+
+void ConnectionCore::stack_gone() {
+  engine_ = nullptr;
+  forget_queues();
+  tcb_.state = State::closed;
+  if (!error_ && !over_) error_ = Error::connection_aborted;
+  over_ = true;
+  events_.reset();
+}
+
+void ConnectionCore::forget_queues() noexcept {
+  deadlines_ = {};
+  timer_.cancel();
+  context_.scheduler.withdraw(*this);
+  send_buffer_.clear();
+  sent_.clear();
+  reassembly_.clear();
+}
+
+/// RFC 9293 section 3.10.5: the RST of an ABORT.
+void ConnectionCore::reset_peer() {
+  engine_->resets().add({.local = tuple_.local,
+                         .remote = tuple_.remote,
+                         .seq = tcb_.snd_nxt,
+                         .flags = Flags::rst,
+                         .ttl = settings_.ttl,
+                         .tos = settings_.tos,
+                         .dont_fragment = engine_->config().path_mtu_discovery});
+}
+
+/// A handshake that began in LISTEN goes back there without a word (RFC 9293 section 3.10.7.4, MUST-11). An old duplicate SYN must not end the TIME-WAIT
+/// that it disturbed (RFC 9293 section 3.6.1).
+void ConnectionCore::return_to_listen() {
+  if (former_) engine_->time_wait().insert(*std::exchange(former_, std::nullopt));
+  end({}, false);
+}
+
+/// Nobody reads any more. What was received and not read cannot be delivered, which the peer has to learn (SHLD-3).
+void ConnectionCore::stop_reading() {
+  if (reading_over_) return;
+  reading_over_ = true;
+  if (!receive_buffer_.empty() && is_synchronized(tcb_.state)) {
+    if (tcb_.state != State::closing && tcb_.state != State::last_ack) reset_peer();
+    end(Error::connection_aborted, true);
+    return;
+  }
+  receive_buffer_.clear();
+  close_sending();
+  if (tcb_.state == State::fin_wait_2) {
+    deadlines_.linger = context_.now() + engine_->config().fin_wait_2_timeout;
+    update_timers();
+  }
+}
+
+void ConnectionCore::tell(std::uint32_t news) {
+  if (over_ || released_) return;
+  news_ |= news;
+  if (queued_ || events_ == nullptr) return;
+  queued_ = true;
+  queue_->add(shared_from_this());
+}
+
+void ConnectionCore::handle(Events events) {
+  if (over_) return;
+  events_ = std::make_shared<Events>(std::move(events));
+  if (!receive_buffer_.empty() || fin_received_) news_ |= kReadable;
+  if (fin_received_) news_ |= kPeerClosed;
+  if (news_ != 0) tell(news_);
+}
+
+/// Calls the handlers. Each may replace the handlers, or destroy the handle and with it all of them but the one that runs.
+void ConnectionCore::dispatch() {
+  queued_ = false;
+  const auto fire = [this](News bit, auto&& call) {
+    const auto events = events_;
+    if (events == nullptr || (news_ & bit) == 0) return;
+    news_ &= ~static_cast<std::uint32_t>(bit);
+    call(*events);
+  };
+  const auto plain = [&fire](News bit, std::move_only_function<void()> Events::* handler) {
+    fire(bit, [handler](Events& events) {
+      if (events.*handler) (events.*handler)();
+    });
+  };
+  plain(kConnected, &Events::connected);
+  fire(kSoftError, [this](Events& events) {
+    if (events.soft_error && counters_.soft_error) events.soft_error(*counters_.soft_error);
+  });
+  fire(kStalled, [this](Events& events) {
+    if (events.stalled) events.stalled(front_retransmissions_);
+  });
+  plain(kUrgent, &Events::urgent);
+  plain(kReadable, &Events::readable);
+  plain(kPeerClosed, &Events::peer_closed);
+  plain(kAcknowledged, &Events::acknowledged);
+  plain(kWritable, &Events::writable);
+  fire(kClosed, [this](Events& events) {
+    over_ = true;
+    if (events.closed) events.closed(error_);
+  });
+}
+
+}  // namespace tapir::tcp::detail

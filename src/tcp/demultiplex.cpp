@@ -1,0 +1,143 @@
+// A segment on its way from the network layer to its connection, listener, or to nobody (RFC 9293 section 3.10.7.1-2).
+
+#include <array>
+#include <utility>
+
+#include <tapir/core/checksum.hpp>
+
+#include "connection_core.hpp"
+#include "engine.hpp"
+#include "listener_core.hpp"
+#include "source_route.hpp"
+
+namespace tapir::tcp::detail {
+
+namespace {
+constexpr std::uint32_t kReopenGap = 65536;  // what the new incarnation's first number lies ahead of the old one's last, at least
+}
+
+std::unexpected<Drop> Engine::malformed(Drop reason) {
+  ++stats_.in_errs;
+  return drop(reason);
+}
+
+Accepted Engine::demultiplex(Packet packet, const network::Received& from) {
+  ++stats_.in_segs;
+  // RFC 9293 section 3.9.2.3: TCP speaks with single hosts only (MUST-57, MUST-63).
+  if (from.to_group || from.cast != LinkCast::unicast) return drop(Drop::not_for_us);
+  if (from.source.is_unspecified() || network_.is_group(from.source) || from.source.v4().is_reserved()) return drop(Drop::martian_source);
+  auto arrival = read(std::move(packet), from);
+  if (!arrival) return malformed(arrival.error());
+  return dispatch(std::move(*arrival));
+}
+
+/// Checks the header and takes it off.
+std::expected<Arrival, Drop> Engine::read(Packet packet, const network::Received& from) {
+  const auto header = packet.peek<Header>();
+  if (!header) return std::unexpected{Drop::truncated};
+  auto segment = parse(*header, packet.size());
+  if (!segment) return std::unexpected{segment.error()};
+  if (!checksum_ok(packet, from)) return std::unexpected{Drop::bad_checksum};
+  if (header->source_port.get() == Port{} || header->destination_port.get() == Port{}) return std::unexpected{Drop::bad_port};
+
+  std::array<std::byte, kMaxOptionsSize> bytes{};
+  const auto option_bytes = std::span{bytes}.first(header->header_size() - sizeof(Header));
+  (void)packet.copy_out(sizeof(Header), option_bytes);
+  const auto options = parse_options(option_bytes);
+  if (!options) return std::unexpected{options.error()};
+
+  if (context_.observer != nullptr) observe(Direction::up, packet, *header);
+  packet.trim_front(header->header_size());
+  const PacketMeta& meta = packet.meta();
+  const std::uint32_t segments =
+      meta.gso_size > 0 && segment->payload_size > 0 ? (segment->payload_size + meta.gso_size - 1) / meta.gso_size : 1;
+  const TimePoint ingress = meta.ingress;
+  return Arrival{.segment = *segment,
+                 .options = *options,
+                 .payload = std::move(packet),
+                 .tuple = {.local = {from.destination, header->destination_port}, .remote = {from.source, header->source_port}},
+                 .tos = from.tos,
+                 .ip_options = return_route_option(from.options, from.source),
+                 .segments = segments,
+                 .ingress = ingress};
+}
+
+/// What a device vouches for, or has yet to compute, is not summed again.
+bool Engine::checksum_ok(const Packet& packet, const network::Received& from) const {
+  if (packet.meta().checksum != ChecksumState::unverified) return true;
+  InternetChecksum sum;
+  sum.add_word(network_.pseudo_header_sum(from.source, from.destination, network::Protocol::tcp, packet.size()));
+  add_packet(sum, packet);
+  return sum.value() == 0;
+}
+
+Accepted Engine::dispatch(Arrival arrival) {
+  if (const auto found = connections_.find(arrival.tuple); found != connections_.end()) {
+    const auto connection = found->second;  // stays alive while it ends
+    return connection->segment_arrives(std::move(arrival));
+  }
+  if (const TimeWaitRecord* record = time_wait_.find(arrival.tuple)) return time_wait_arrives(arrival, *record);
+  if (const auto listener = find_listener(arrival.tuple.local)) return listen_arrives(arrival, *listener, std::nullopt);
+  reset_stranger(arrival.segment, arrival.tuple, 0);
+  return drop(arrival.segment.has(Flags::syn) && !arrival.segment.has(Flags::ack) ? Drop::no_listener : Drop::no_connection);
+}
+
+/// RFC 9293 section 3.10.7.2.
+Accepted Engine::listen_arrives(Arrival& arrival, ListenerCore& listener, std::optional<TimeWaitRecord> former) {
+  const Segment& segment = arrival.segment;
+  if (segment.has(Flags::rst)) return drop(Drop::no_connection);
+  if (segment.has(Flags::ack)) {
+    reset_stranger(segment, arrival.tuple, listener.settings().tos);
+    return drop(Drop::no_connection);
+  }
+  if (!segment.has(Flags::syn)) return drop(Drop::bad_flags);
+  if (!listener.has_room()) return drop(Drop::backlog_full);
+  if (connections_.size() >= config_.max_connections) return drop(Drop::memory_limit);
+
+  SeqNum iss = isn_.next(arrival.tuple.local, arrival.tuple.remote, context_.now());
+  if (former && iss <= former->snd_nxt + kReopenGap) iss = former->snd_nxt + kReopenGap;
+  const auto connection = std::make_shared<ConnectionCore>(*this, arrival.tuple, listener.settings(), iss);
+  connections_.emplace(arrival.tuple, connection);
+  listener.handshake_begun(*connection);
+  // Data or FIN that came with the SYN is not acknowledged: the peer sends it again after the handshake.
+  connection->open_passive(arrival, listener.weak_from_this(), std::move(former));
+  return {};
+}
+
+/// RFC 9293 section 3.10.7.4 in TIME-WAIT. A RST does not end the wait (RFC 1337 section 3, fix 1).
+Accepted Engine::time_wait_arrives(Arrival& arrival, const TimeWaitRecord& record) {
+  const Segment& segment = arrival.segment;
+  if (segment.has(Flags::rst)) return drop(Drop::not_handled);
+  if (segment.has(Flags::syn)) {
+    const auto listener = find_listener(record.tuple.local);
+    if (!segment.has(Flags::ack) && listener != nullptr && segment.seq > record.rcv_nxt && listener->has_room()) {
+      // MAY-2: numbers beyond those of the old connection cannot be confused with it.
+      TimeWaitRecord former = record;
+      time_wait_.erase(former.tuple);
+      return listen_arrives(arrival, *listener, std::move(former));
+    }
+    if (may_challenge()) acknowledge_from_time_wait(record);
+    return drop(Drop::blind_attack);
+  }
+  if (!segment.has(Flags::ack)) return drop(Drop::bad_flags);
+  if (segment.seg_len() == 0 && segment.seq == record.rcv_nxt) return {};
+  acknowledge_from_time_wait(record);
+  if (!segment.has(Flags::fin) || segment.end() != record.rcv_nxt) return drop(Drop::after_close);
+  time_wait_.restart(record.tuple);
+  return {};
+}
+
+void Engine::acknowledge_from_time_wait(const TimeWaitRecord& record) {
+  ++stats_.out_segs;
+  (void)send(Packet{context_.pool}, {.local = record.tuple.local,
+                                     .remote = record.tuple.remote,
+                                     .seq = record.snd_nxt,
+                                     .ack = record.rcv_nxt,
+                                     .flags = Flags::ack,
+                                     .window = record.rcv_wnd,
+                                     .ttl = record.ttl,
+                                     .tos = record.tos,
+                                     .dont_fragment = config_.path_mtu_discovery});
+}
+
+}  // namespace tapir::tcp::detail

@@ -1,0 +1,198 @@
+#include "engine.hpp"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include <tapir/core/checksum.hpp>
+
+#include "connection_core.hpp"
+#include "listener_core.hpp"
+#include "source_route.hpp"
+
+namespace tapir::tcp::detail {
+
+namespace {
+constexpr std::size_t kMaxTransportSize = 65535 - 20;  // bytes in one IPv4 datagram
+
+bool in_range(const Settings& settings) {
+  const Keepalive& keepalive = settings.keepalive;
+  const bool keepalive_ok =
+      keepalive.idle >= std::chrono::seconds{1} && keepalive.interval >= std::chrono::seconds{1} && keepalive.probes >= 2;
+  return settings.ttl != 0 && settings.send_buffer != 0U && settings.receive_buffer != 0U &&
+         (!settings.user_timeout || *settings.user_timeout > Duration::zero()) && keepalive_ok;
+}
+
+/// Whether one host can be there: RFC 9293 section 3.9.2.3, RFC 1122 section 3.2.1.3.
+bool can_be_peer(const network::Network& network, IpAddress address) {
+  return !address.is_unspecified() && !network.is_group(address) && !address.v4().is_reserved();
+}
+}  // namespace
+
+Engine::Engine(Context& context, network::Network& network, Config config)
+    : context_{context},
+      network_{network},
+      config_{std::move(config)},
+      hash_key_{SipKey::generate(context.random)},
+      isn_{SipKey::generate(context.random)},
+      ports_{SipKey::generate(context.random),
+             {.first = config_.first_ephemeral, .last = config_.last_ephemeral, .reserved = config_.reserved_ports}},
+      challenges_{config_.challenge_acks, config_.challenge_period},
+      events_{std::make_shared<EventQueue>(context.scheduler)},
+      resets_{*this},
+      time_wait_{context.scheduler, hash_key_, 2 * config_.msl, config_.max_time_wait},
+      connections_{0, FourTupleHash{hash_key_}} {}
+
+Engine::~Engine() {
+  events_->close();
+  for (const auto& [local, listener] : listeners_) listener->stack_gone();
+  for (const auto& [tuple, connection] : connections_) connection->stack_gone();
+  time_wait_.for_each([](const TimeWaitRecord& record) {
+    if (const auto connection = record.connection.lock()) connection->stack_gone();
+  });
+}
+
+Result<std::shared_ptr<ListenerCore>> Engine::listen(const Endpoint& local, AcceptHandler handler, ListenOptions options) {
+  if (local.port == Port{} || options.backlog == 0 || options.max_half_open == 0 || !in_range(options.settings)) {
+    return fail(Error::invalid_argument);
+  }
+  if (!local.address.is_unspecified() && !network_.is_own(local.address)) return fail(Error::address_not_available);
+  if (listeners_.contains(local)) return fail(Error::address_in_use);
+  auto listener = std::make_shared<ListenerCore>(*this, local, std::move(handler), std::move(options));
+  listeners_.emplace(local, listener);
+  return listener;
+}
+
+Result<std::shared_ptr<ConnectionCore>> Engine::connect(const Endpoint& remote, ConnectOptions options) {
+  if (!can_be_peer(network_, remote.address) || remote.port == Port{}) return fail(Error::invalid_argument);
+  if (!in_range(options.settings) || options.source_route.size() > kMaxSourceRouteHops) return fail(Error::invalid_argument);
+  if (connections_.size() >= config_.max_connections) return fail(Error::no_buffer_space);
+  const auto tuple = choose_ends(remote, options.local);
+  if (!tuple) return fail(tuple.error());
+  auto connection =
+      std::make_shared<ConnectionCore>(*this, *tuple, options.settings, isn_.next(tuple->local, tuple->remote, context_.now()));
+  connections_.emplace(*tuple, connection);
+  connection->open_active(source_route_option(options.source_route));
+  return connection;
+}
+
+/// The local end, chosen where the user left it open (RFC 9293 MUST-43, MUST-44).
+Result<FourTuple> Engine::choose_ends(const Endpoint& remote, const Endpoint& local) {
+  FourTuple tuple{local, remote};
+  if (local.address.is_unspecified()) {
+    const auto source = network_.select_source(remote.address);
+    if (!source) return fail(source.error());
+    tuple.local.address = *source;
+  } else if (!network_.is_own(local.address)) {
+    return fail(Error::address_not_available);
+  }
+  if (local.port == Port{}) {
+    const auto usable = [&](Port port) {
+      tuple.local.port = port;
+      return tuple.local != remote && !is_taken(tuple) && !is_listening(port);
+    };
+    if (!ports_.choose(tuple.local.address, remote, usable)) return fail(Error::address_not_available);
+    return tuple;
+  }
+  if (tuple.local == remote) return fail(Error::invalid_argument);
+  if (is_taken(tuple)) return fail(Error::address_in_use);
+  return tuple;
+}
+
+bool Engine::is_listening(Port port) const {
+  return std::ranges::any_of(listeners_, [port](const auto& entry) { return entry.first.port == port; });
+}
+
+/// A specific address comes before any.
+std::shared_ptr<ListenerCore> Engine::find_listener(const Endpoint& local) const {
+  auto found = listeners_.find(local);
+  if (found == listeners_.end()) found = listeners_.find({IpAddress{}, local.port});
+  return found == listeners_.end() ? nullptr : found->second;
+}
+
+void Engine::forget(const ListenerCore& listener) {
+  const auto found = listeners_.find(listener.local());
+  if (found != listeners_.end() && found->second.get() == &listener) listeners_.erase(found);
+}
+
+Result<> Engine::send(Packet packet, const Send& to) {
+  if (to.options.size() > kMaxOptionsSize || to.options.size() % 4 != 0) return fail(Error::invalid_argument);
+  const std::size_t payload_size = packet.size();
+  const std::size_t size = payload_size + to.options.size() + sizeof(Header);
+  if (size > kMaxTransportSize) return fail(Error::message_too_large);
+  Header header{.source_port = to.local.port,
+                .destination_port = to.remote.port,
+                .sequence = to.seq,
+                .acknowledgment = has(to.flags, Flags::ack) ? to.ack : SeqNum{},
+                .offset_and_reserved = {},
+                .flags = to.flags,
+                .window = to.window,
+                .checksum = network_.pseudo_header_sum(to.local.address, to.remote.address, network::Protocol::tcp, size),
+                .urgent_pointer = has(to.flags, Flags::urg) ? to.urgent : std::uint16_t{0}};
+  header.set_header_size(sizeof(Header) + to.options.size());
+  if (!to.options.empty()) packet.prepend_bytes(to.options);
+  packet.prepend(header);
+  packet.mark_transport();
+  packet.meta().checksum = ChecksumState::partial;
+  packet.meta().checksum_offset = kChecksumOffset;
+  if (to.mss > 0 && payload_size > to.mss) {
+    packet.meta().gso = GsoKind::tcp4;
+    packet.meta().gso_size = to.mss;
+  }
+  if (has(to.flags, Flags::rst)) ++stats_.out_rsts;
+  if (context_.observer != nullptr) observe(Direction::down, packet, header);
+  return network_.encapsulate(std::move(packet), {.source = to.local.address,
+                                                  .destination = to.remote.address,
+                                                  .protocol = network::Protocol::tcp,
+                                                  .ttl = to.ttl,
+                                                  .tos = to.tos,
+                                                  .dont_fragment = to.dont_fragment,
+                                                  .options = to.ip_options});
+}
+
+/// RFC 9293 section 3.5.2, group 1: the answer to what belongs to no connection. It is such that the sender must accept it.
+void Engine::reset_stranger(const Segment& segment, const FourTuple& tuple, std::uint8_t tos) {
+  if (segment.has(Flags::rst)) return;
+  Send reset{.local = tuple.local, .remote = tuple.remote, .tos = tos, .dont_fragment = config_.path_mtu_discovery};
+  if (segment.has(Flags::ack)) {
+    reset.seq = segment.ack;
+    reset.flags = Flags::rst;
+  } else {
+    reset.ack = segment.end();
+    reset.flags = Flags::rst | Flags::ack;
+  }
+  ++stats_.out_segs;
+  (void)send(Packet{context_.pool}, reset);
+}
+
+std::vector<Info> Engine::connections() const {
+  std::vector<Info> all;
+  all.reserve(connection_count());
+  for (const auto& [tuple, connection] : connections_) all.push_back(connection->info());
+  time_wait_.for_each([&all](const TimeWaitRecord& record) {
+    Info info;
+    info.state = State::time_wait;
+    info.local = record.tuple.local;
+    info.remote = record.tuple.remote;
+    info.snd_una = info.snd_nxt = record.snd_nxt;
+    info.rcv_nxt = record.rcv_nxt;
+    all.push_back(info);
+  });
+  return all;
+}
+
+void Engine::observe(Direction direction, const Packet& packet, const Header& header) const {
+  const std::size_t header_size = header.header_size();
+  const std::array fields{Field{"source port", fmt::format("{}", header.source_port.get().value())},
+                          Field{"destination port", fmt::format("{}", header.destination_port.get().value())},
+                          Field{"sequence", fmt::format("{}", header.sequence.get().value())},
+                          Field{"acknowledgment", fmt::format("{}", header.acknowledgment.get().value())},
+                          Field{"flags", to_string(header.flags)},
+                          Field{"window", fmt::format("{}", header.window.get())}};
+  context_.observer->crossed(
+      {LayerId::tcp, direction, context_.now(), &packet, header_size, packet.size() - header_size, to_string(header.flags), fields});
+}
+
+}  // namespace tapir::tcp::detail

@@ -1,0 +1,95 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <unordered_map>
+#include <vector>
+
+#include <tapir/core/context.hpp>
+#include <tapir/network/network.hpp>
+#include <tapir/tcp/tcp.hpp>
+
+#include "ephemeral_ports.hpp"
+#include "event_queue.hpp"
+#include "four_tuple.hpp"
+#include "header.hpp"
+#include "isn.hpp"
+#include "options.hpp"
+#include "rate_limiter.hpp"
+#include "reset_queue.hpp"
+#include "time_wait.hpp"
+
+namespace tapir::tcp::detail {
+
+class ConnectionCore;
+class ListenerCore;
+struct Arrival;
+
+/// Everything behind class Tcp: the tables of connections and listeners, and what connections share.
+class Engine final {
+ public:
+  Engine(Context& context, network::Network& network, Config config);
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+  ~Engine();
+
+  // What Tcp offers.
+  [[nodiscard]] Result<std::shared_ptr<ListenerCore>> listen(const Endpoint& local, AcceptHandler handler, ListenOptions options);
+  [[nodiscard]] Result<std::shared_ptr<ConnectionCore>> connect(const Endpoint& remote, ConnectOptions options);
+  [[nodiscard]] Result<> send(Packet packet, const Send& to);
+  [[nodiscard]] Accepted demultiplex(Packet packet, const network::Received& from);
+  void receive_error(const network::ErrorReport& report);
+  [[nodiscard]] std::size_t connection_count() const noexcept { return connections_.size() + time_wait_.size(); }
+  [[nodiscard]] std::vector<Info> connections() const;
+
+  // What connections and listeners need.
+  [[nodiscard]] Context& context() noexcept { return context_; }
+  [[nodiscard]] network::Network& network() noexcept { return network_; }
+  [[nodiscard]] const Config& config() const noexcept { return config_; }
+  [[nodiscard]] Stats& stats() noexcept { return stats_; }
+  [[nodiscard]] const DropCounters& drops() const noexcept { return drops_; }
+  [[nodiscard]] const std::shared_ptr<EventQueue>& events() const noexcept { return events_; }
+  [[nodiscard]] ResetQueue& resets() noexcept { return resets_; }
+  [[nodiscard]] TimeWaitTable& time_wait() noexcept { return time_wait_; }
+  [[nodiscard]] std::unexpected<Drop> drop(Drop reason) { return reject(context_, drops_, LayerId::tcp, reason); }
+  /// Whether one more challenge ACK may be sent (RFC 5961 section 7).
+  [[nodiscard]] bool may_challenge() noexcept { return challenges_.allow(context_.now()); }
+  /// Answers a segment that belongs to nothing (RFC 9293 section 3.5.2 group 1).
+  void reset_stranger(const Segment& segment, const FourTuple& tuple, std::uint8_t tos);
+  void forget(const FourTuple& tuple) { connections_.erase(tuple); }
+  void forget(const ListenerCore& listener);
+
+ private:
+  [[nodiscard]] Accepted dispatch(Arrival arrival);
+  [[nodiscard]] std::unexpected<Drop> malformed(Drop reason);
+  [[nodiscard]] bool is_listening(Port port) const;
+  [[nodiscard]] std::expected<Arrival, Drop> read(Packet packet, const network::Received& from);
+  [[nodiscard]] bool checksum_ok(const Packet& packet, const network::Received& from) const;
+  [[nodiscard]] Accepted time_wait_arrives(Arrival& arrival, const TimeWaitRecord& record);
+  [[nodiscard]] Accepted listen_arrives(Arrival& arrival, ListenerCore& listener, std::optional<TimeWaitRecord> former);
+  void acknowledge_from_time_wait(const TimeWaitRecord& record);
+  [[nodiscard]] std::shared_ptr<ListenerCore> find_listener(const Endpoint& local) const;
+  [[nodiscard]] Result<FourTuple> choose_ends(const Endpoint& remote, const Endpoint& local);
+  [[nodiscard]] bool is_taken(const FourTuple& tuple) const { return connections_.contains(tuple) || time_wait_.find(tuple) != nullptr; }
+  void observe(Direction direction, const Packet& packet, const Header& header) const;
+
+  Context& context_;
+  network::Network& network_;
+  Config config_;
+  SipKey hash_key_;
+  IsnGenerator isn_;
+  EphemeralPorts ports_;
+  Stats stats_;
+  DropCounters drops_;
+  RateLimiter challenges_;
+  std::shared_ptr<EventQueue> events_;  ///< connections that are over hold it, too: their handles may still ask for news
+  ResetQueue resets_;
+  TimeWaitTable time_wait_;
+  std::unordered_map<FourTuple, std::shared_ptr<ConnectionCore>, FourTupleHash> connections_;
+  std::map<Endpoint, std::shared_ptr<ListenerCore>> listeners_;
+};
+
+}  // namespace tapir::tcp::detail

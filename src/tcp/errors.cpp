@@ -1,0 +1,76 @@
+// What the network says about segments of ours (RFC 9293 section 3.9.2.2, RFC 5927).
+
+#include <cstring>
+
+#include <tapir/network/error_kind.hpp>
+
+#include "connection_core.hpp"
+#include "engine.hpp"
+
+namespace tapir::tcp::detail {
+
+namespace {
+/// The part of a TCP header that every ICMP error quotes.
+struct Quoted {
+  BigEndian<Port> source_port;
+  BigEndian<Port> destination_port;
+  BigEndian<SeqNum> sequence;
+};
+static_assert(sizeof(Quoted) == 8 && alignof(Quoted) == 1);
+}  // namespace
+
+void Engine::receive_error(const network::ErrorReport& report) {
+  Quoted quoted;
+  if (report.transport.size() < sizeof(quoted)) {
+    (void)drop(Drop::truncated);
+    return;
+  }
+  std::memcpy(&quoted, report.transport.data(), sizeof(quoted));
+  const auto found = connections_.find({{report.source, quoted.source_port}, {report.destination, quoted.destination_port}});
+  if (found == connections_.end()) {
+    (void)drop(Drop::unrelated_error);
+    return;
+  }
+  const auto connection = found->second;  // stays alive while it ends
+  connection->error_arrives(report, quoted.sequence);
+}
+
+void ConnectionCore::error_arrives(const network::ErrorReport& report, SeqNum quoted) {
+  // RFC 5927 section 4.1: an error about a segment that is not in flight was made up by somebody else. Our own neighbour resolution may also
+  // have lost an empty ACK, or a probe from before SND.UNA.
+  const bool in_flight = tcb_.snd_una <= quoted && quoted < tcb_.snd_nxt;
+  if (!in_flight && report.kind != network::ErrorKind::unresolved) {
+    (void)drop(Drop::unrelated_error);
+    return;
+  }
+  const bool handshake = tcb_.state == State::syn_sent || tcb_.state == State::syn_received;
+  switch (report.kind) {
+    case network::ErrorKind::fragmentation_needed: {
+      // RFC 1191 section 6.4: what was too big goes again in smaller pieces, and that is no sign of congestion.
+      const std::uint32_t former = mss_;
+      update_mss();
+      if (mss_ >= former || handshake) return;
+      sent_.mark_all_lost();
+      update_timers();
+      wants_to_send();
+      return;
+    }
+    case network::ErrorKind::protocol_unreachable:
+    case network::ErrorKind::port_unreachable:
+      // RFC 5927 section 5.2: an established connection has proved that the port is there.
+      if (handshake) {
+        if (tcb_.passive) return return_to_listen();
+        return end(network::error_of(report.kind), true);
+      }
+      break;
+    case network::ErrorKind::unresolved:
+      // Our own next hop does not answer ARP: an open will not get through, an established connection may wait for it to come back.
+      if (tcb_.state == State::syn_sent) return end(Error::host_unreachable, true);
+      break;
+    default: break;
+  }
+  counters_.soft_error = SoftError{report.kind, report.type, report.code, report.reporter};
+  if (settings_.report_soft_errors) tell(kSoftError);
+}
+
+}  // namespace tapir::tcp::detail

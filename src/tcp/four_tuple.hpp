@@ -1,0 +1,40 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstring>
+
+#include <tapir/core/addresses.hpp>
+#include <tapir/core/byte_order.hpp>
+#include <tapir/core/siphash.hpp>
+
+namespace tapir::tcp {
+
+/// What names a connection: its two ends.
+struct FourTuple {
+  Endpoint local;
+  Endpoint remote;
+
+  friend constexpr bool operator==(const FourTuple&, const FourTuple&) noexcept = default;
+};
+
+/// Keyed, so that nobody outside can choose 4-tuples that fall into one bucket.
+class FourTupleHash {
+ public:
+  explicit FourTupleHash(const SipKey& key) noexcept : key_{key} {}
+  [[nodiscard]] std::size_t operator()(const FourTuple& tuple) const noexcept {
+    struct Image {
+      be32 local_address;
+      be32 remote_address;
+      BigEndian<Port> local_port;
+      BigEndian<Port> remote_port;
+    };
+    const Image image{tuple.local.address.v4().value(), tuple.remote.address.v4().value(), tuple.local.port, tuple.remote.port};
+    return static_cast<std::size_t>(siphash(key_, std::as_bytes(std::span{&image, 1})));
+  }
+
+ private:
+  SipKey key_;
+};
+
+}  // namespace tapir::tcp

@@ -1,0 +1,86 @@
+// Sixth to eighth step of RFC 9293 section 3.10.7.4: URG, segment text, FIN.
+
+#include <algorithm>
+#include <utility>
+
+#include "connection_core.hpp"
+#include "engine.hpp"
+
+namespace tapir::tcp::detail {
+
+/// The pointer names the octet behind the last urgent one (MUST-62).
+void ConnectionCore::process_urgent(const Segment& segment) {
+  if (!segment.has(Flags::urg) || fin_received_ || !receives_text(tcb_.state)) return;
+  const SeqNum pointer = segment.seq + segment.urgent;
+  if (pointer <= next_read() || (tcb_.urgent_in && pointer <= tcb_.rcv_up)) return;
+  tcb_.rcv_up = pointer;
+  tcb_.urgent_in = true;
+  tell(kUrgent);
+}
+
+Accepted ConnectionCore::process_text(Arrival& arrival) {
+  Segment& segment = arrival.segment;
+  if (segment.payload_size == 0 && !segment.has(Flags::fin)) return {};
+  if (fin_received_ || !receives_text(tcb_.state)) {
+    ack_.on_urgent();
+    return drop(Drop::after_close);
+  }
+  if (reading_over_ && segment.payload_size > 0) {
+    const auto dropped = drop(Drop::after_close);
+    reset_peer();
+    end(Error::connection_aborted, true);
+    return dropped;
+  }
+  note_fin(arrival);
+  if (peer_fin_ && segment.seq + segment.payload_size > *peer_fin_) {  // nothing comes behind a FIN
+    segment.payload_size = segment.seq < *peer_fin_ ? distance(segment.seq, *peer_fin_) : 0;
+    arrival.payload.truncate(segment.payload_size);
+  }
+  Accepted outcome{};
+  if (segment.payload_size > 0) {
+    const std::uint32_t each = (segment.payload_size + arrival.segments - 1) / arrival.segments;
+    receive_mss_ = std::clamp(each, receive_mss_, 65535U);
+    if (segment.seq == tcb_.rcv_nxt) {
+      const bool fills_gap = !reassembly_.empty();
+      accept_in_order(std::move(arrival.payload));
+      ack_.on_data(context_.now(), segment.payload_size, arrival.segments, receive_mss_);
+      if (fills_gap) ack_.on_urgent();
+    } else {
+      ack_.on_urgent();
+      const auto inserted = reassembly_.insert(tcb_.rcv_nxt, segment.seq, std::move(arrival.payload));
+      if (inserted.bytes == 0) outcome = drop(inserted.dropped ? Drop::memory_limit : Drop::duplicate);
+    }
+  }
+  if (peer_fin_ == tcb_.rcv_nxt) {
+    peer_fin_arrived();
+  } else if (segment.has(Flags::fin)) {
+    ack_.on_urgent();
+  }
+  return outcome;
+}
+
+/// Hands the octets at RCV.NXT to the user, and those that waited behind them.
+void ConnectionCore::accept_in_order(Packet payload) {
+  const auto advance = [this](std::size_t bytes) {
+    const auto count = static_cast<std::uint32_t>(bytes);
+    tcb_.rcv_nxt += count;
+    tcb_.rcv_wnd -= std::min(count, tcb_.rcv_wnd);
+    counters_.bytes_received += count;
+  };
+  const std::size_t size = payload.size();
+  receive_buffer_.append(std::move(payload));
+  advance(size);
+  while (auto slice = reassembly_.take(tcb_.rcv_nxt)) {
+    const std::size_t more = slice->size();
+    receive_buffer_.append(std::move(*slice));
+    advance(more);
+  }
+  tell(kReadable);
+}
+
+/// A FIN beyond a gap takes effect when the gap is closed; until then its place is kept.
+void ConnectionCore::note_fin(const Arrival& arrival) {
+  if (arrival.segment.has(Flags::fin) && !peer_fin_) peer_fin_ = arrival.segment.seq + arrival.segment.payload_size;
+}
+
+}  // namespace tapir::tcp::detail

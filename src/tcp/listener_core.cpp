@@ -1,0 +1,106 @@
+#include "listener_core.hpp"
+
+#include <utility>
+#include <vector>
+
+#include "connection_core.hpp"
+#include "engine.hpp"
+
+namespace tapir::tcp::detail {
+
+ListenerCore::ListenerCore(Engine& engine, const Endpoint& local, AcceptHandler handler, ListenOptions options)
+    : engine_{&engine}, local_{local}, options_{std::move(options)} {
+  if (handler) handler_ = std::make_shared<AcceptHandler>(std::move(handler));
+}
+
+Result<Connection> ListenerCore::accept() {
+  if (engine_ == nullptr) return fail(Error::not_connected);
+  if (waiting_.empty()) return fail(Error::would_block);
+  return Connection{next()};
+}
+
+void ListenerCore::handle(AcceptHandler handler) {
+  handler_ = handler ? std::make_shared<AcceptHandler>(std::move(handler)) : nullptr;
+  notify();
+}
+
+void ListenerCore::close() {
+  if (engine_ == nullptr) return;
+  const auto self = shared_from_this();
+  std::exchange(engine_, nullptr)->forget(*this);
+  handler_.reset();
+  const auto unaccepted = std::exchange(waiting_, {});
+  for (const auto& connection : unaccepted) connection->abort();
+  const std::vector<ConnectionCore*> handshakes{half_open_.begin(), half_open_.end()};
+  half_open_.clear();
+  for (ConnectionCore* connection : handshakes) connection->abort();
+}
+
+void ListenerCore::stack_gone() {
+  engine_ = nullptr;
+  handler_.reset();
+  waiting_.clear();
+  half_open_.clear();
+}
+
+void ListenerCore::established(std::shared_ptr<ConnectionCore> connection) {
+  handshake_over(*connection);
+  waiting_.push_back(std::move(connection));
+  notify();
+}
+
+void ListenerCore::dispatch() {
+  queued_ = false;
+  // The handler may replace itself, destroy the listener, or call accept().
+  while (engine_ != nullptr && handler_ != nullptr && !waiting_.empty()) {
+    const auto handler = handler_;
+    (*handler)(Connection{next()});
+  }
+}
+
+std::shared_ptr<ConnectionCore> ListenerCore::next() {
+  auto connection = std::move(waiting_.front());
+  waiting_.pop_front();
+  connection->leave_listener();
+  return connection;
+}
+
+void ListenerCore::notify() {
+  if (engine_ == nullptr || handler_ == nullptr || waiting_.empty() || queued_) return;
+  queued_ = true;
+  engine_->events()->add(shared_from_this());
+}
+
+}  // namespace tapir::tcp::detail
+
+namespace tapir::tcp {
+
+Listener::Listener(std::shared_ptr<detail::ListenerCore> core) noexcept : core_{std::move(core)} {}
+Listener::Listener(Listener&& other) noexcept = default;
+
+Listener& Listener::operator=(Listener&& other) noexcept {
+  if (this != &other) {
+    const auto former = std::exchange(core_, std::move(other.core_));
+    if (former != nullptr) former->close();
+  }
+  return *this;
+}
+
+Listener::~Listener() {
+  if (core_ != nullptr) core_->close();
+}
+
+Result<Connection> Listener::accept() {
+  if (core_ == nullptr) return fail(Error::not_connected);
+  return core_->accept();
+}
+
+void Listener::handle(AcceptHandler handler) {
+  if (core_ != nullptr) core_->handle(std::move(handler));
+}
+
+Endpoint Listener::local() const noexcept { return core_ == nullptr ? Endpoint{} : core_->local(); }
+std::size_t Listener::waiting() const noexcept { return core_ == nullptr ? 0 : core_->waiting(); }
+std::size_t Listener::half_open() const noexcept { return core_ == nullptr ? 0 : core_->half_open(); }
+
+}  // namespace tapir::tcp

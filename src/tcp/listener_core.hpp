@@ -1,0 +1,54 @@
+#pragma once
+
+#include <cstddef>
+#include <deque>
+#include <memory>
+#include <unordered_set>
+
+#include <tapir/tcp/listener.hpp>
+
+#include "event_queue.hpp"
+
+namespace tapir::tcp::detail {
+
+class ConnectionCore;
+class Engine;
+
+/// A passive open: its handshakes under way, and the connections that wait to be accepted.
+class ListenerCore final : public Notifier, public std::enable_shared_from_this<ListenerCore> {
+ public:
+  ListenerCore(Engine& engine, const Endpoint& local, AcceptHandler handler, ListenOptions options);
+
+  // What the Listener handle calls.
+  [[nodiscard]] Result<Connection> accept();
+  void handle(AcceptHandler handler);
+  /// The handle is gone: ends listening and resets what nobody accepted.
+  void close();
+  /// The stack goes.
+  void stack_gone();
+  [[nodiscard]] const Endpoint& local() const noexcept { return local_; }
+  [[nodiscard]] const Settings& settings() const noexcept { return options_.settings; }
+  [[nodiscard]] std::size_t waiting() const noexcept { return waiting_.size(); }
+  [[nodiscard]] std::size_t half_open() const noexcept { return half_open_.size(); }
+
+  // What the Engine and the half-open connections call.
+  [[nodiscard]] bool has_room() const noexcept { return waiting_.size() < options_.backlog && half_open_.size() < options_.max_half_open; }
+  void handshake_begun(ConnectionCore& connection) { half_open_.insert(&connection); }
+  void handshake_over(ConnectionCore& connection) { half_open_.erase(&connection); }
+  void established(std::shared_ptr<ConnectionCore> connection);
+  void dispatch() override;
+
+ private:
+  [[nodiscard]] std::shared_ptr<ConnectionCore> next();
+  void notify();
+
+  Engine* engine_;  ///< nullptr when it does not listen any more
+  Endpoint local_;
+  ListenOptions options_;
+  std::shared_ptr<AcceptHandler> handler_;
+  std::deque<std::shared_ptr<ConnectionCore>> waiting_;
+  std::unordered_set<ConnectionCore*> half_open_;
+  bool queued_ = false;
+};
+
+}  // namespace tapir::tcp::detail

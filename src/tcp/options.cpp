@@ -1,0 +1,112 @@
+#include "options.hpp"
+
+#include <algorithm>
+
+namespace tapir::tcp {
+
+namespace {
+
+constexpr std::uint8_t kMaxWindowScale = 14;  // RFC 7323 section 2.3: more is taken as 14
+
+constexpr std::size_t kMssSize = 4;
+constexpr std::size_t kWindowScaleSize = 3;
+constexpr std::size_t kSackPermittedSize = 2;
+constexpr std::size_t kTimestampsSize = 10;
+constexpr std::size_t kSackBlockSize = 8;
+
+/// Reads the value of one option; `value` is what follows its length byte.
+bool read_value(OptionKind kind, std::span<const std::byte> value, Options& options) noexcept {
+  Reader reader{value};
+  switch (kind) {
+    case OptionKind::mss:
+      if (value.size() != kMssSize - 2) return false;
+      options.mss = *reader.u16();
+      return true;
+    case OptionKind::window_scale:
+      if (value.size() != kWindowScaleSize - 2) return false;
+      options.window_scale = std::min(*reader.u8(), kMaxWindowScale);
+      return true;
+    case OptionKind::sack_permitted:
+      if (value.size() != kSackPermittedSize - 2) return false;
+      options.sack_permitted = true;
+      return true;
+    case OptionKind::sack:
+      if (value.empty() || value.size() % kSackBlockSize != 0) return false;
+      options.sack = SackBlocks{};
+      while (!reader.empty()) {
+        const SeqNum begin = *reader.read<SeqNum>();
+        const SeqNum end = *reader.read<SeqNum>();
+        (void)options.sack.push_back({begin, end});  // 40 bytes hold no more than the four there is room for
+      }
+      return true;
+    case OptionKind::timestamps: {
+      if (value.size() != kTimestampsSize - 2) return false;
+      const std::uint32_t now = *reader.u32();
+      options.timestamps = Timestamps{.value = now, .echo_reply = *reader.u32()};
+      return true;
+    }
+    default: return true;
+  }
+}
+
+std::size_t unpadded_size(const Options& options) noexcept {
+  return (options.mss ? kMssSize : 0) + (options.window_scale ? kWindowScaleSize : 0) + (options.sack_permitted ? kSackPermittedSize : 0) +
+         (options.timestamps ? kTimestampsSize : 0) + (options.sack.empty() ? 0 : 2 + kSackBlockSize * options.sack.size());
+}
+
+}  // namespace
+
+std::expected<Options, Drop> parse_options(std::span<const std::byte> bytes) noexcept {
+  Options options;
+  Reader reader{bytes};
+  while (!reader.empty()) {
+    const auto kind = *reader.read<OptionKind>();
+    if (kind == OptionKind::end_of_list) break;
+    if (kind == OptionKind::no_operation) continue;
+    const auto length = reader.u8();
+    if (!length || *length < 2) return std::unexpected{Drop::bad_option};
+    const auto value = reader.take(*length - 2U);
+    if (!value || !read_value(kind, *value, options)) return std::unexpected{Drop::bad_option};
+  }
+  return options;
+}
+
+std::size_t encoded_size(const Options& options) noexcept { return (unpadded_size(options) + 3) / 4 * 4; }
+
+std::expected<void, Drop> encode_options(const Options& options, Writer& into) noexcept {
+  const std::size_t size = unpadded_size(options);
+  const std::size_t padded = encoded_size(options);
+  if (into.remaining() < padded) return std::unexpected{Drop::truncated};
+  bool written = true;
+  const auto put = [&](auto value) { written = into.write(value).has_value() && written; };
+  const auto head = [&](OptionKind kind, std::size_t length) {
+    put(kind);
+    put(static_cast<std::uint8_t>(length));
+  };
+  if (options.mss) {
+    head(OptionKind::mss, kMssSize);
+    put(*options.mss);
+  }
+  if (options.sack_permitted) head(OptionKind::sack_permitted, kSackPermittedSize);
+  if (options.timestamps) {
+    head(OptionKind::timestamps, kTimestampsSize);
+    put(options.timestamps->value);
+    put(options.timestamps->echo_reply);
+  }
+  if (options.window_scale) {
+    head(OptionKind::window_scale, kWindowScaleSize);
+    put(*options.window_scale);
+  }
+  if (!options.sack.empty()) {
+    head(OptionKind::sack, 2 + kSackBlockSize * options.sack.size());
+    for (const auto& block : options.sack) {
+      put(block.begin);
+      put(block.end);
+    }
+  }
+  for (std::size_t i = size; i < padded; ++i) put(OptionKind::end_of_list);
+  if (!written) return std::unexpected{Drop::truncated};
+  return {};
+}
+
+}  // namespace tapir::tcp

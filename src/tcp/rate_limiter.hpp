@@ -1,0 +1,31 @@
+#pragma once
+
+#include <cstdint>
+
+#include <tapir/core/time.hpp>
+
+namespace tapir::tcp {
+
+/// At most so many in each period: what bounds challenge ACKs (RFC 5961 section 7).
+class RateLimiter {
+ public:
+  RateLimiter(std::uint32_t most, Duration period) noexcept : most_{most}, period_{period} {}
+
+  [[nodiscard]] bool allow(TimePoint now) noexcept {
+    if (!started_ || now - begin_ >= period_) {
+      started_ = true;
+      begin_ = now;
+      count_ = 0;
+    }
+    return count_ < most_ && ++count_ > 0;
+  }
+
+ private:
+  std::uint32_t most_;
+  Duration period_;
+  TimePoint begin_{};
+  std::uint32_t count_ = 0;
+  bool started_ = false;
+};
+
+}  // namespace tapir::tcp

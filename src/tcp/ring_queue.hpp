@@ -1,0 +1,88 @@
+#pragma once
+
+#include <cstddef>
+#include <utility>
+#include <vector>
+
+namespace tapir::tcp {
+
+/// A double-ended queue in one growing ring: no memory while it was never used, none allocated while it slides. std::deque does both.
+template <class T>
+class RingQueue {
+ public:
+  RingQueue() noexcept = default;
+  RingQueue(RingQueue&& other) noexcept
+      : cells_{std::move(other.cells_)}, first_{std::exchange(other.first_, 0)}, count_{std::exchange(other.count_, 0)} {
+    other.cells_.clear();
+  }
+  RingQueue& operator=(RingQueue&& other) noexcept {
+    if (this == &other) return *this;
+    cells_ = std::move(other.cells_);
+    other.cells_.clear();
+    first_ = std::exchange(other.first_, 0);
+    count_ = std::exchange(other.count_, 0);
+    return *this;
+  }
+  RingQueue(const RingQueue&) = delete;
+  RingQueue& operator=(const RingQueue&) = delete;
+  ~RingQueue() = default;
+
+  [[nodiscard]] std::size_t size() const noexcept { return count_; }
+  [[nodiscard]] bool empty() const noexcept { return count_ == 0; }
+  [[nodiscard]] T& operator[](std::size_t i) noexcept { return cells_[cell(i)]; }
+  [[nodiscard]] const T& operator[](std::size_t i) const noexcept { return cells_[cell(i)]; }
+  [[nodiscard]] T& front() noexcept { return (*this)[0]; }
+  [[nodiscard]] const T& front() const noexcept { return (*this)[0]; }
+  [[nodiscard]] T& back() noexcept { return (*this)[count_ - 1]; }
+  [[nodiscard]] const T& back() const noexcept { return (*this)[count_ - 1]; }
+
+  void push_back(T value) {
+    make_room();
+    cells_[cell(count_)] = std::move(value);
+    ++count_;
+  }
+  void push_front(T value) {
+    make_room();
+    first_ = (first_ + cells_.size() - 1) & (cells_.size() - 1);
+    cells_[first_] = std::move(value);
+    ++count_;
+  }
+  void pop_front() noexcept {
+    cells_[first_] = T{};
+    first_ = cell(1);
+    --count_;
+  }
+  void pop_back() noexcept {
+    back() = T{};
+    --count_;
+  }
+  /// Puts `value` before element `at`, moving those behind it.
+  void insert(std::size_t at, T value) {
+    push_back(std::move(value));
+    for (std::size_t i = count_ - 1; i > at; --i) std::swap((*this)[i], (*this)[i - 1]);
+  }
+  /// Takes out elements [from, to), moving those behind them.
+  void erase(std::size_t from, std::size_t to) noexcept {
+    if (from == to) return;
+    for (std::size_t i = to; i < count_; ++i) (*this)[from + (i - to)] = std::move((*this)[i]);
+    for (std::size_t left = to - from; left > 0; --left) pop_back();
+  }
+  /// Gives the memory back, too.
+  void clear() noexcept { *this = RingQueue{}; }
+
+ private:
+  [[nodiscard]] std::size_t cell(std::size_t i) const noexcept { return (first_ + i) & (cells_.size() - 1); }
+  void make_room() {
+    if (count_ < cells_.size()) return;
+    std::vector<T> larger(cells_.empty() ? 4 : 2 * cells_.size());
+    for (std::size_t i = 0; i < count_; ++i) larger[i] = std::move((*this)[i]);
+    cells_ = std::move(larger);
+    first_ = 0;
+  }
+
+  std::vector<T> cells_;  ///< a power of two of them, or none
+  std::size_t first_ = 0;
+  std::size_t count_ = 0;
+};
+
+}  // namespace tapir::tcp

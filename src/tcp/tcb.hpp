@@ -1,0 +1,62 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include <tapir/core/time.hpp>
+#include <tapir/tcp/seq_num.hpp>
+#include <tapir/tcp/state.hpp>
+
+namespace tapir::tcp {
+
+/// The variables of one connection under their names in RFC 9293 section 3.3.1. Plain state: who changes it keeps it consistent.
+struct Tcb {
+  State state = State::closed;
+  bool passive = false;  ///< came from LISTEN: a reset in SYN-RECEIVED goes back there (MUST-11)
+
+  SeqNum iss;
+  SeqNum snd_una;
+  SeqNum snd_nxt;  ///< one past the highest octet ever sent; retransmissions do not move it back
+  SeqNum snd_up;   ///< one past the last urgent octet; meaningful while urgent_out
+  SeqNum snd_wl1;
+  SeqNum snd_wl2;
+  std::uint32_t snd_wnd = 0;      ///< bytes
+  std::uint32_t max_snd_wnd = 0;  ///< MAX.SND.WND (RFC 5961 section 5)
+  bool urgent_out = false;        ///< octets before snd_up were not acknowledged yet
+
+  SeqNum irs;
+  SeqNum rcv_nxt;
+  SeqNum rcv_up;              ///< meaningful while urgent_in
+  std::uint32_t rcv_wnd = 0;  ///< from rcv_nxt to the right edge offered last
+  bool urgent_in = false;     ///< octets before rcv_up were not read yet
+
+  [[nodiscard]] std::uint32_t flight_size() const noexcept { return distance(snd_una, snd_nxt); }
+  [[nodiscard]] SeqNum receive_edge() const noexcept { return rcv_nxt + rcv_wnd; }
+};
+
+/// Where loss recovery stands (RFC 5681 section 3.2, RFC 6582 section 3.2).
+struct Recovery {
+  std::uint32_t duplicate_acks = 0;  ///< in a row
+  std::uint32_t limited_bytes = 0;   ///< new data sent for the first two of them: limited transmit
+  bool fast = false;                 ///< fast recovery is under way
+  bool partial_seen = false;         ///< a partial acknowledgment has come in this recovery
+  SeqNum recover;                    ///< SND.NXT when the last recovery began; one past the "highest sequence" of RFC 6582
+};
+
+/// What a connection waits for. One timer serves the earliest.
+struct Deadlines {
+  std::optional<TimePoint> retransmit;
+  std::optional<TimePoint> persist;
+  std::optional<TimePoint> send_override;  ///< of sender's silly window avoidance
+  std::optional<TimePoint> keepalive;
+  std::optional<TimePoint> user_timeout;
+  std::optional<TimePoint> linger;  ///< of FIN-WAIT-2 without a reader
+};
+
+[[nodiscard]] constexpr bool is_synchronized(State state) noexcept { return state >= State::established; }
+/// Whether the peer may still send data that has not been received.
+[[nodiscard]] constexpr bool receives_text(State state) noexcept {
+  return state == State::established || state == State::fin_wait_1 || state == State::fin_wait_2;
+}
+
+}  // namespace tapir::tcp

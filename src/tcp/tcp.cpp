@@ -1,0 +1,45 @@
+#include <tapir/tcp/tcp.hpp>
+
+#include <utility>
+
+#include "connection_core.hpp"
+#include "engine.hpp"
+#include "listener_core.hpp"
+
+namespace tapir::tcp {
+
+Tcp::Tcp(Context& context, network::Network& network, Config config)
+    : engine_{std::make_unique<detail::Engine>(context, network, std::move(config))} {
+  network.attach(network::Protocol::tcp, *this, this);
+}
+
+Tcp::~Tcp() = default;
+
+Result<Listener> Tcp::listen(const Endpoint& local, AcceptHandler handler, ListenOptions options) {
+  auto listener = engine_->listen(local, std::move(handler), std::move(options));
+  if (!listener) return fail(listener.error());
+  return Listener{std::move(*listener)};
+}
+
+Result<Listener> Tcp::listen(Port port, AcceptHandler handler, ListenOptions options) {
+  return listen(Endpoint{IpAddress{}, port}, std::move(handler), std::move(options));
+}
+
+Result<Connection> Tcp::connect(const Endpoint& remote, ConnectOptions options) {
+  auto connection = engine_->connect(remote, std::move(options));
+  if (!connection) return fail(connection.error());
+  return Connection{std::move(*connection)};
+}
+
+Result<> Tcp::encapsulate(Packet packet, const Send& to) { return engine_->send(std::move(packet), to); }
+
+Accepted Tcp::demultiplex(Packet packet, const network::Received& from) { return engine_->demultiplex(std::move(packet), from); }
+
+void Tcp::receive_error(const network::ErrorReport& report) { engine_->receive_error(report); }
+
+std::size_t Tcp::connection_count() const noexcept { return engine_->connection_count(); }
+std::vector<Info> Tcp::connections() const { return engine_->connections(); }
+const Stats& Tcp::stats() const noexcept { return engine_->stats(); }
+const DropCounters& Tcp::drops() const noexcept { return engine_->drops(); }
+
+}  // namespace tapir::tcp

@@ -1,0 +1,156 @@
+// One timer over all deadlines of a connection (RFC 9293 section 3.10.8, RFC 6298).
+
+#include <algorithm>
+#include <initializer_list>
+
+#include <tapir/network/error_kind.hpp>
+
+#include "connection_core.hpp"
+#include "engine.hpp"
+
+namespace tapir::tcp::detail {
+
+std::optional<TimePoint> ConnectionCore::earliest_deadline() const noexcept {
+  std::optional<TimePoint> earliest = ack_.deadline();
+  if (earliest && *earliest <= context_.now()) earliest.reset();  // pull() is about to send it
+  for (const auto& deadline : {deadlines_.retransmit, deadlines_.persist, deadlines_.send_override, deadlines_.keepalive,
+                               deadlines_.user_timeout, deadlines_.linger}) {
+    if (deadline && (!earliest || *deadline < *earliest)) earliest = deadline;
+  }
+  return earliest;
+}
+
+/// Brings the deadlines in line with what is outstanding, and the timer in line with the deadlines.
+void ConnectionCore::update_timers() {
+  if (persisting()) {
+    deadlines_.retransmit.reset();
+    if (!deadlines_.persist && !probe_due_) {
+      const Duration longest = rtt_.config().max_rto;
+      Duration wait = rtt_.rto();
+      for (std::uint32_t i = 0; i < persist_backoff_ && wait < longest; ++i) wait *= 2;
+      deadlines_.persist = context_.now() + std::min(wait, longest);
+    }
+  } else {
+    deadlines_.persist.reset();
+    persist_backoff_ = 0;
+    probe_due_ = false;
+    if (sent_.empty()) {
+      deadlines_.retransmit.reset();
+    } else if (!deadlines_.retransmit) {
+      deadlines_.retransmit = context_.now() + rtt_.rto();
+    }
+  }
+  const auto earliest = earliest_deadline();
+  if (!earliest) {
+    timer_.cancel();
+  } else if (!timer_.armed() || timer_.deadline() != *earliest) {
+    timer_.arm_at(*earliest);
+  }
+}
+
+/// Whether only the peer's closed window keeps something from being sent.
+bool ConnectionCore::persisting() const noexcept {
+  return is_synchronized(tcb_.state) && tcb_.snd_wnd == 0 && tcb_.snd_una != tcb_.iss && (!sent_.empty() || unsent() > 0 || fin_unsent());
+}
+
+/// Takes a deadline that has passed.
+bool ConnectionCore::expired(std::optional<TimePoint>& deadline, std::string_view timer) const {
+  if (!deadline || *deadline > context_.now()) return false;
+  deadline.reset();
+  observe_timer(timer);
+  return true;
+}
+
+void ConnectionCore::on_timer() {
+  const auto self = shared_from_this();
+  if (expired(deadlines_.user_timeout, "user timeout")) return on_user_timeout();
+  if (expired(deadlines_.linger, "FIN-WAIT-2")) return end({}, true);
+  if (expired(deadlines_.keepalive, "keep-alive")) on_keepalive_timer();
+  if (is_over()) return;
+  if (expired(deadlines_.retransmit, "retransmission")) on_retransmit_timer();
+  if (expired(deadlines_.persist, "persist")) on_persist_timer();
+  if (expired(deadlines_.send_override, "send override")) override_expired_ = true;
+  update_timers();
+  wants_to_send();
+}
+
+/// RFC 6298 section 5.4-5.7, RFC 5681 section 3.1; R1 of RFC 9293 section 3.8.3.
+void ConnectionCore::on_retransmit_timer() {
+  if (sent_.empty()) return;
+  ++counters_.timeouts;
+  if (tcb_.snd_una == tcb_.iss) {
+    ++syn_retransmissions_;
+  } else {
+    congestion_.on_rto(
+        {.now = context_.now(), .flight_size = sent_.outstanding(), .first = front_retransmissions_ == 0, .snd_nxt = tcb_.snd_nxt});
+    observe_congestion("timeout");
+  }
+  ++front_retransmissions_;
+  rtt_.back_off();
+  recovery_ = {.recover = tcb_.snd_nxt};
+  sent_.mark_all_lost();
+  deadlines_.retransmit = context_.now() + rtt_.rto();
+  const std::uint32_t r1 = engine_->config().r1;
+  if (front_retransmissions_ < r1) return;
+  engine_->network().advise(tuple_.remote.address, false);
+  if (front_retransmissions_ == r1 && settings_.report_soft_errors) tell(kStalled);
+}
+
+void ConnectionCore::on_persist_timer() {
+  probe_due_ = true;
+  ++persist_backoff_;
+}
+
+void ConnectionCore::on_keepalive_timer() {
+  if (!settings_.keepalive.on) return;
+  if (!sent_.empty() || unsent() > 0) {  // MUST-26: retransmission and probes find a dead peer, too
+    deadlines_.keepalive = context_.now() + settings_.keepalive.idle;
+    return;
+  }
+  if (keepalive_unanswered_ >= settings_.keepalive.probes) {
+    reset_peer();
+    end(Error::timed_out, true);
+    return;
+  }
+  ++keepalive_unanswered_;
+  keepalive_due_ = true;
+  deadlines_.keepalive = context_.now() + settings_.keepalive.interval;
+}
+
+/// RFC 9293 section 3.10.8: USER TIMEOUT, which is also R2.
+void ConnectionCore::on_user_timeout() {
+  if (tcb_.state == State::syn_received && tcb_.passive) return return_to_listen();
+  std::error_code why = Error::timed_out;
+  // An open that never got an answer failed for what the network said, if it said something.
+  if (tcb_.state == State::syn_sent && counters_.soft_error) why = network::error_of(counters_.soft_error->kind);
+  end(why, true);
+}
+
+Duration ConnectionCore::user_timeout() const noexcept {
+  if (settings_.user_timeout) return *settings_.user_timeout;
+  return is_synchronized(tcb_.state) ? engine_->config().user_timeout : engine_->config().connect_timeout;
+}
+
+void ConnectionCore::restart_user_timeout() {
+  if (!is_synchronized(tcb_.state) && deadlines_.user_timeout) return;  // the handshake's own runs
+  deadlines_.user_timeout = context_.now() + user_timeout();
+}
+
+void ConnectionCore::restart_keepalive() {
+  if (settings_.keepalive.on && is_synchronized(tcb_.state) && !is_over()) {
+    deadlines_.keepalive = std::max(context_.now(), last_received_ + settings_.keepalive.idle);
+  } else {
+    deadlines_.keepalive.reset();
+  }
+}
+
+void ConnectionCore::observe_congestion(std::string_view cause) const {
+  if (context_.observer == nullptr) return;
+  context_.observer->congested({context_.now(), to_string(tuple_), cause, congestion_.cwnd(), congestion_.ssthresh()});
+}
+
+void ConnectionCore::observe_timer(std::string_view timer) const {
+  if (context_.observer != nullptr) context_.observer->expired({LayerId::tcp, timer, context_.now()});
+}
+
+}  // namespace tapir::tcp::detail

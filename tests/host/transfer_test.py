@@ -1,0 +1,91 @@
+"""100 MB from Linux to the stack, from the stack to Linux, and both ways at once: SHA-256 is equal."""
+import hashlib
+import pathlib
+import random
+import socket
+import tempfile
+import threading
+import unittest
+
+import lab
+
+SIZE = 100_000_000
+PATIENCE = 120
+PORT = 5001
+
+
+def digest(data):
+    return hashlib.sha256(data).hexdigest()
+
+
+class Transfer(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.data = random.Random(1).randbytes(SIZE)
+
+    def setUp(self):
+        self.file = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory())) / "data"
+
+    def transfer(self, direction):
+        return lab.Program(lab.helpers() / "transfer", direction, PORT, self.file)
+
+    def test_from_linux_to_the_stack(self):
+        with self.transfer("receive") as receiver:
+            receiver.wait_for("listening")
+            with lab.connect(PORT) as connection:
+                connection.settimeout(PATIENCE)
+                connection.sendall(self.data)
+                connection.shutdown(socket.SHUT_WR)
+                self.assertEqual(lab.read_all(connection), b"", "the stack closes in order")
+            self.assertEqual(receiver.wait(), 0, receiver.output)
+        self.assertEqual(digest(self.file.read_bytes()), digest(self.data))
+
+    def test_from_the_stack_to_linux(self):
+        self.file.write_bytes(self.data)
+        with socket.create_server((lab.HOST, PORT)) as server:
+            server.settimeout(lab.SECONDS)
+            with self.transfer("send") as sender:
+                connection, peer = server.accept()
+                with connection:
+                    connection.settimeout(PATIENCE)
+                    self.assertEqual(peer[0], lab.STACK)
+                    received = lab.read_all(connection)
+                self.assertEqual(sender.wait(), 0, sender.output)
+        self.assertEqual(digest(received), digest(self.data))
+
+    def test_both_ways_at_once(self):
+        for mode in ([], ["--plain"]):
+            with self.subTest(mode=mode), lab.Stack(*mode), lab.connect(7) as connection:
+                connection.settimeout(PATIENCE)
+
+                def send():
+                    connection.sendall(self.data)
+                    connection.shutdown(socket.SHUT_WR)
+
+                sending = threading.Thread(target=send, daemon=True)
+                sending.start()
+                received = lab.read_all(connection)
+                sending.join(PATIENCE)
+                self.assertEqual(digest(received), digest(self.data))
+
+    def test_a_closed_port_of_linux_refuses(self):
+        self.file.write_bytes(b"x")
+        with self.transfer("send") as sender:
+            self.assertEqual(sender.wait(), 1, sender.output)
+            self.assertIn("connection refused", sender.output)
+
+    def test_a_reset_is_told(self):
+        """Linux closes with data unread, which is a RST."""
+        self.file.write_bytes(self.data)
+        with socket.create_server((lab.HOST, PORT)) as server:
+            server.settimeout(lab.SECONDS)
+            with self.transfer("send") as sender:
+                connection, _ = server.accept()
+                connection.recv(1)
+                connection.close()
+                self.assertEqual(sender.wait(), 1, sender.output)
+                self.assertIn("connection reset", sender.output)
+
+
+if __name__ == "__main__":
+    lab.main()

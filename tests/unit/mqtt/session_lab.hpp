@@ -1,0 +1,97 @@
+#pragma once
+
+#include <chrono>
+#include <deque>
+#include <optional>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <tapir/mqtt/session.hpp>
+
+#include "support/lab.hpp"
+
+namespace tapir::test {
+
+using namespace std::chrono_literals;
+
+/// A session with a hand-written server: what it sends is compared with bytes, what it receives is given as bytes.
+class SessionLab {
+ public:
+  explicit SessionLab(mqtt::SessionLimits limits = {}) : session{limits} {}
+  explicit SessionLab(mqtt::ConnectOptions options, mqtt::SessionLimits limits = {}) : session{limits} {
+    if (!session.configure(std::move(options))) std::abort();
+  }
+
+  /// Opens a connection and throws CONNECT away.
+  void open() {
+    if (!session.connected(now)) std::abort();
+    (void)sent();
+  }
+  /// Opens a connection that the server accepts.
+  void connect(bool session_present = false) {
+    open();
+    receive(session_present ? "20 02 01 00" : "20 02 00 00");
+    if (!take<mqtt::event::Connected>()) std::abort();
+  }
+  /// Bytes from the server, in hexadecimal.
+  void receive(std::string_view digits) { session.input(hex(digits), now); }
+  /// All that was sent since the last call.
+  [[nodiscard]] Bytes sent() {
+    take_events();
+    Bytes all;
+    while (const auto slice = session.take_output(now)) all.insert(all.end(), slice->bytes().begin(), slice->bytes().end());
+    return all;
+  }
+  /// The next event, if it is of this kind; what comes instead is taken all the same.
+  template <class E>
+  [[nodiscard]] std::optional<E> take() {
+    if (!has_events()) return std::nullopt;
+    const auto event = std::move(events_.front());
+    events_.pop_front();
+    return std::holds_alternative<E>(event) ? std::optional{std::get<E>(event)} : std::nullopt;
+  }
+  /// The error with which the connection was given up, if that is the next event.
+  [[nodiscard]] std::error_code broken_off() {
+    const auto event = take<mqtt::event::Disconnected>();
+    return event ? event->error : std::error_code{};
+  }
+  [[nodiscard]] bool quiet() { return sent().empty() && !has_events(); }
+  /// Lets time pass, deadline by deadline.
+  void advance(Duration time) {
+    const auto until = now + time;
+    for (auto deadline = session.next_deadline(); deadline && *deadline <= until; deadline = session.next_deadline()) {
+      now = std::max(now, *deadline);
+      session.tick(now);
+    }
+    now = until;
+  }
+  Result<mqtt::Token> publish(std::string topic, mqtt::Payload payload, mqtt::QoS qos, bool retain = false) {
+    return session.publish({.topic = std::move(topic), .payload = std::move(payload), .qos = qos, .retain = retain}, now);
+  }
+
+  [[nodiscard]] bool has_events() {
+    take_events();
+    return !events_.empty();
+  }
+
+  TimePoint now{1h};
+  mqtt::Session session;
+
+ private:
+  void take_events() {
+    while (auto event = session.next_event()) events_.push_back(std::move(*event));
+  }
+  std::deque<mqtt::Event> events_;
+};
+
+inline constexpr auto kQoS0 = mqtt::QoS::at_most_once;
+inline constexpr auto kQoS1 = mqtt::QoS::at_least_once;
+inline constexpr auto kQoS2 = mqtt::QoS::exactly_once;
+
+/// A session that the server keeps.
+[[nodiscard]] inline mqtt::ConnectOptions persistent(std::string client_id = "c") {
+  return {.client_id = std::move(client_id), .clean_session = false};
+}
+
+}  // namespace tapir::test
