@@ -37,7 +37,10 @@ class Beacon final : public tapir::Layer<BeaconSend, tapir::network::Received> {
     BeaconHeader header{to.sequence, to.millivolts, std::uint16_t{0}};
     header.checksum = static_cast<std::uint16_t>(checksum(header) + (to.spoilt ? 1 : 0));
     packet.prepend(header);
-    return stack_.ipv4().encapsulate(std::move(packet), {.source = {}, .destination = to.destination, .protocol = kBeacon});
+    tapir::network::Send datagram;
+    datagram.destination = to.destination;
+    datagram.protocol = kBeacon;
+    return stack_.ipv4().encapsulate(std::move(packet), datagram);
   }
 
   tapir::Accepted demultiplex(tapir::Packet packet, const tapir::network::Received& from) override {
@@ -66,7 +69,7 @@ int main() {
   tapir::Stack device{world, cable.left(), {.address = "192.0.2.2/24"_prefix}};
   tapir::Stack monitor{world, cable.right(), {.address = "192.0.2.1/24"_prefix}};
   Beacon sender{device}, receiver{monitor};
-  for (const std::uint16_t i : {1, 2, 3}) {
+  for (std::uint16_t i = 1; i <= 3; ++i) {
     if (!sender.encapsulate(tapir::Packet{world.pool()}, {"192.0.2.1"_ipv4, i, static_cast<std::uint16_t>(3300 - i), i == 2})) return 1;
   }
   world.run_for(1s);

@@ -65,7 +65,7 @@ class Sensor {
     const std::string reading =
         fmt::format(R"({{"sensor":"{}","sequence":{},"celsius":{:.2f}}})", options_.client_id, published_, celsius_);
     fmt::print("reading {}/{}: {}\n", published_, options_.count, reading);
-    client_.publish(options_.topic, reading, static_cast<tapir::mqtt::QoS>(options_.qos),
+    client_.publish(options_.topic, std::string_view{reading}, static_cast<tapir::mqtt::QoS>(options_.qos),
                     [this, number = published_](tapir::Result<> outcome) { delivered(number, outcome); });
     if (published_ < options_.count) timer_.arm_after(std::chrono::nanoseconds{static_cast<std::int64_t>(options_.interval * 1e9)});
   }

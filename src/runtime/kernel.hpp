@@ -39,7 +39,7 @@ class Runtime::Kernel {
 
   [[nodiscard]] Result<> take_signals(std::initializer_list<int> signals) noexcept;
   /// Whether a signal came; it is consumed.
-  bool take_signal() const noexcept;
+  [[nodiscard]] bool take_signal() const noexcept;
   [[nodiscard]] bool is_signal(const epoll_event& event) const noexcept { return event.data.ptr == &signals_; }
 
  private:

@@ -1,6 +1,7 @@
 // An MQTT subscriber on 192.0.2.2, tap0: the stack's end of tests/host/subscriber_test.py.
 //   subscriber TOPIC_FILTER QOS COUNT    prints "subscribed QOS", then "message QOS TOPIC PAYLOAD" for each; 0 after COUNT messages
 
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <string>
