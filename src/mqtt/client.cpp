@@ -37,7 +37,7 @@ void Client::subscribe(std::string filter, QoS qos, Handler handler, Granted don
   core_->subscribe(std::move(filter), qos, std::move(handler), std::move(done));
 }
 
-void Client::unsubscribe(std::string filter, Completion done) { core_->unsubscribe(filter, std::move(done)); }
+void Client::unsubscribe(const std::string& filter, Completion done) { core_->unsubscribe(filter, std::move(done)); }
 
 void Client::on_connected(std::function<void(bool session_present)> handler) { core_->connected_handler = std::move(handler); }
 

@@ -280,7 +280,7 @@ void Client::Core::session_failed(std::error_code error, bool refused) {
                   refused);
 }
 
-void Client::Core::connection_over(Disconnection why, bool in_order) {
+void Client::Core::connection_over(const Disconnection& why, bool in_order) {
   if (in_order) {
     transport_->close();
   } else {

@@ -84,7 +84,7 @@ class Client::Core final : public std::enable_shared_from_this<Client::Core>, Tr
   void confirm_acknowledged();
   void connection_failed(std::error_code error);
   void session_failed(std::error_code error, bool refused);
-  void connection_over(Disconnection why, bool in_order);
+  void connection_over(const Disconnection& why, bool in_order);
   void end(std::error_code error);
   void finish_closing(Result<> outcome);
   void fail_unconfirmed(const Result<>& outcome);

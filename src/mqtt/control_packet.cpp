@@ -22,7 +22,7 @@ std::string_view name(PacketType type) noexcept {
   return "unknown";
 }
 
-PacketType type_of(const ControlPacket& packet) noexcept {
+PacketType type_of(const ControlPacket& packet) {
   return std::visit([]<class P>(const P&) { return P::kType; }, packet);
 }
 

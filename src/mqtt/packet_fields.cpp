@@ -62,7 +62,7 @@ class FieldList {
 
 void Client::Core::packet(Direction direction, const ControlPacket& packet, std::size_t size, TimePoint now) {
   FieldList list;
-  std::visit(list, packet);
+  std::visit([&list](const auto& fields) { list(fields); }, packet);
   const auto* publish = std::get_if<Publish>(&packet);
   const std::size_t payload = publish != nullptr ? publish->payload.size() : 0;
   context_.observer->crossed({.layer = LayerId::mqtt,

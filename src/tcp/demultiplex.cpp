@@ -25,7 +25,10 @@ Accepted Engine::demultiplex(Packet packet, const network::Received& from) {
   ++stats_.in_segs;
   // RFC 9293 section 3.9.2.3: TCP speaks with single hosts only (MUST-57, MUST-63).
   if (from.to_group || from.cast != LinkCast::unicast) return drop(Drop::not_for_us);
-  if (from.source.is_unspecified() || network_.is_group(from.source) || from.source.v4().is_reserved()) return drop(Drop::martian_source);
+  const bool strange_loop = from.source.v4().is_loopback() && !from.destination.v4().is_loopback();
+  if (from.source.is_unspecified() || network_.is_group(from.source) || from.source.v4().is_reserved() || strange_loop) {
+    return drop(Drop::martian_source);
+  }
   auto arrival = read(std::move(packet), from);
   if (!arrival) return malformed(arrival.error());
   return dispatch(std::move(*arrival));

@@ -85,7 +85,7 @@ class Client {
   /// Calls `handler` for messages that match `filter`, over all connections until unsubscribe(). Subscribing to the same filter again
   /// replaces its handler. `done` comes at the first SUBACK; subscription_refused removes the subscription.
   void subscribe(std::string filter, QoS qos, Handler handler, Granted done = {});
-  void unsubscribe(std::string filter, Completion done = {});
+  void unsubscribe(const std::string& filter, Completion done = {});
 
   void on_connected(std::function<void(bool session_present)> handler);
   void on_disconnected(std::function<void(const Disconnection&)> handler);

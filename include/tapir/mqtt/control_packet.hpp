@@ -146,6 +146,6 @@ struct Disconnect {
 using ControlPacket = std::variant<Connect, Connack, Publish, Puback, Pubrec, Pubrel, Pubcomp, Subscribe, Suback, Unsubscribe, Unsuback,
                                    Pingreq, Pingresp, Disconnect>;
 
-[[nodiscard]] PacketType type_of(const ControlPacket& packet) noexcept;
+[[nodiscard]] PacketType type_of(const ControlPacket& packet);
 
 }  // namespace tapir::mqtt
