@@ -82,7 +82,7 @@ Accepted Ipv4::follow_source_route(Packet packet, const Header& header, const Ar
   transit.header.destination = *next;
   // RFC 791: the address by which we are known where the datagram goes now takes the place of the one that was followed.
   advance_route(transit.options.writable(), *summary.source_route, default_source(*next, *egress).value_or(header.destination));
-  return send_on(std::move(packet), header, arrival, std::move(transit));
+  return send_on(std::move(packet), header, arrival, transit);
 }
 
 /// `packet` stays as it was received until nothing can go wrong any more: errors quote it.
@@ -107,7 +107,9 @@ Accepted Ipv4::send_on(Packet packet, const Header& received, const Arrival& arr
   Header& header = transit.header;
   --header.ttl;
   if (transit.options.empty()) {
-    const auto word = [](const Header& h) { return static_cast<std::uint16_t>(h.ttl << 8U | static_cast<unsigned>(h.protocol.get())); };
+    const auto word = [](const Header& h) {
+      return static_cast<std::uint16_t>(std::uint32_t{h.ttl} << 8U | static_cast<std::uint32_t>(h.protocol.get()));
+    };
     header.checksum = update_checksum(received.checksum, word(received), word(header));
     (void)packet.overwrite(0, header);
   } else {

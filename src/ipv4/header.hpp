@@ -12,9 +12,9 @@ namespace tapir::ipv4 {
 struct Header {
   std::uint8_t version_ihl = 0x45;  ///< version 4, header length in 32-bit words
   std::uint8_t tos = 0;
-  be16 total_length;       ///< header + data, bytes
+  be16 total_length;  ///< header + data, bytes
   be16 identification;
-  be16 fragment;           ///< flags (0, DF, MF) and offset in units of 8 bytes
+  be16 fragment;  ///< flags (0, DF, MF) and offset in units of 8 bytes
   std::uint8_t ttl = 0;
   std::uint8_t protocol = 0;
   be16 checksum;

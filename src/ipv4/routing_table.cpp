@@ -149,8 +149,8 @@ std::string RoutingTable::to_string(const std::function<std::string_view(Interfa
   std::vector<const Route*> sorted;
   sorted.reserve(routes_.size());
   for (const Route& route : routes_) sorted.push_back(&route);
-  std::ranges::stable_sort(sorted, {}, [](const Route* route) {
-    return std::tuple{route->destination.network(), 32 - route->destination.length(), route->metric};
+  std::ranges::sort(sorted, {}, [](const Route* route) {
+    return std::tuple{route->destination.network(), 32 - route->destination.length(), route->metric, route};
   });
   for (const Route* route : sorted) {
     text += fmt::format("{:<15} {:<15} {:<15} {:<5} {:<6} {:<2} {:>7} {}\n", tapir::to_string(route->destination.network()),

@@ -15,7 +15,7 @@
 
 namespace tapir::ipv4 {
 
-/// The flags of a route, as netstat and route(8) print them.
+/// The flags of a route, as netstat and route(8) print them. A value is a set of them.
 enum class RouteFlags : std::uint8_t {
   none = 0,
   up = 1,         ///< U: in use
@@ -25,6 +25,7 @@ enum class RouteFlags : std::uint8_t {
   modified = 16,  ///< M: changed by a redirect
 };
 [[nodiscard]] constexpr RouteFlags operator|(RouteFlags a, RouteFlags b) noexcept {
+  // NOLINTNEXTLINE(clang-analyzer-optin.core.EnumCastOutOfRange): sets are values of the type, too
   return static_cast<RouteFlags>(static_cast<std::uint8_t>(a) | static_cast<std::uint8_t>(b));
 }
 [[nodiscard]] constexpr bool has(RouteFlags flags, RouteFlags flag) noexcept {

@@ -16,10 +16,9 @@ class Payload {
   Payload() noexcept = default;
   /// Copies the bytes.
   explicit Payload(std::span<const std::byte> bytes) : Payload{std::vector<std::byte>{bytes.begin(), bytes.end()}} {}
-  /// Copies the characters.
-  Payload(std::string_view text)
-      : Payload{std::as_bytes(std::span{text})} {}                // NOLINT(google-explicit-constructor): text is the usual payload
-  Payload(const char* text) : Payload{std::string_view{text}} {}  // NOLINT(google-explicit-constructor): as above
+  /// Copies the characters. Implicit, for text is the usual payload.
+  Payload(std::string_view text) : Payload{std::as_bytes(std::span{text})} {}  // NOLINT(google-explicit-constructor)
+  Payload(const char* text) : Payload{std::string_view{text}} {}               // NOLINT(google-explicit-constructor)
   /// Takes the bytes over.
   explicit Payload(std::vector<std::byte>&& bytes) {
     if (bytes.empty()) return;

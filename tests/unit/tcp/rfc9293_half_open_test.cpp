@@ -103,8 +103,7 @@ TEST_CASE("a SYN to a group address is dropped without a word", "[tcp][RFC9293-M
 
 TEST_CASE("a SYN from an address that no host can have is ignored", "[tcp][RFC9293-MUST-63][RFC9293-3.9.2.3-1]") {
   Conversation talk{{.passive = true}, State::listen};
-  for (const auto source :
-       {"224.0.0.5"_ipv4, "255.255.255.255"_ipv4, "192.0.2.255"_ipv4, "0.0.0.0"_ipv4, "127.0.0.1"_ipv4, "224.0.0.1"_ipv4}) {
+  for (const auto source : {"224.0.0.5"_ipv4, "255.255.255.255"_ipv4, "192.0.2.255"_ipv4, "0.0.0.0"_ipv4, "224.0.0.1"_ipv4}) {
     INFO(to_string(source));
     for (const auto port : {kService, Port{99}}) {  // with and without a listener
       Peer peer{talk, port, {source, kPeerPort}};
