@@ -54,18 +54,18 @@ Engine::~Engine() {
   });
 }
 
-Result<std::shared_ptr<ListenerCore>> Engine::listen(const Endpoint& local, AcceptHandler handler, ListenOptions options) {
+Result<std::shared_ptr<ListenerCore>> Engine::listen(const Endpoint& local, AcceptHandler handler, const ListenOptions& options) {
   if (local.port == Port{} || options.backlog == 0 || options.max_half_open == 0 || !in_range(options.settings)) {
     return fail(Error::invalid_argument);
   }
   if (!local.address.is_unspecified() && !network_.is_own(local.address)) return fail(Error::address_not_available);
   if (listeners_.contains(local)) return fail(Error::address_in_use);
-  auto listener = std::make_shared<ListenerCore>(*this, local, std::move(handler), std::move(options));
+  auto listener = std::make_shared<ListenerCore>(*this, local, std::move(handler), options);
   listeners_.emplace(local, listener);
   return listener;
 }
 
-Result<std::shared_ptr<ConnectionCore>> Engine::connect(const Endpoint& remote, ConnectOptions options) {
+Result<std::shared_ptr<ConnectionCore>> Engine::connect(const Endpoint& remote, const ConnectOptions& options) {
   if (!can_be_peer(network_, remote.address) || remote.port == Port{}) return fail(Error::invalid_argument);
   if (!in_range(options.settings) || options.source_route.size() > kMaxSourceRouteHops) return fail(Error::invalid_argument);
   if (connections_.size() >= config_.max_connections) return fail(Error::no_buffer_space);

@@ -37,8 +37,8 @@ class Engine final {
   ~Engine();
 
   // What Tcp offers.
-  [[nodiscard]] Result<std::shared_ptr<ListenerCore>> listen(const Endpoint& local, AcceptHandler handler, ListenOptions options);
-  [[nodiscard]] Result<std::shared_ptr<ConnectionCore>> connect(const Endpoint& remote, ConnectOptions options);
+  [[nodiscard]] Result<std::shared_ptr<ListenerCore>> listen(const Endpoint& local, AcceptHandler handler, const ListenOptions& options);
+  [[nodiscard]] Result<std::shared_ptr<ConnectionCore>> connect(const Endpoint& remote, const ConnectOptions& options);
   [[nodiscard]] Result<> send(Packet packet, const Send& to);
   [[nodiscard]] Accepted demultiplex(Packet packet, const network::Received& from);
   void receive_error(const network::ErrorReport& report);

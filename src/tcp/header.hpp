@@ -1,5 +1,6 @@
 #pragma once
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <expected>
@@ -25,12 +26,14 @@ enum class Flags : std::uint8_t {
   cwr = 0x80,
 };
 [[nodiscard]] constexpr Flags operator|(Flags a, Flags b) noexcept {
-  return static_cast<Flags>(static_cast<std::uint8_t>(a) | static_cast<std::uint8_t>(b));
+  return std::bit_cast<Flags>(static_cast<std::uint8_t>(static_cast<unsigned>(a) | static_cast<unsigned>(b)));
 }
 [[nodiscard]] constexpr Flags operator&(Flags a, Flags b) noexcept {
-  return static_cast<Flags>(static_cast<std::uint8_t>(a) & static_cast<std::uint8_t>(b));
+  return std::bit_cast<Flags>(static_cast<std::uint8_t>(static_cast<unsigned>(a) & static_cast<unsigned>(b)));
 }
-[[nodiscard]] constexpr Flags operator~(Flags a) noexcept { return static_cast<Flags>(~static_cast<unsigned>(a) & 0xffU); }
+[[nodiscard]] constexpr Flags operator~(Flags a) noexcept {
+  return std::bit_cast<Flags>(static_cast<std::uint8_t>(~static_cast<unsigned>(a) & 0xffU));
+}
 constexpr Flags& operator|=(Flags& a, Flags b) noexcept { return a = a | b; }
 constexpr Flags& operator&=(Flags& a, Flags b) noexcept { return a = a & b; }
 /// Whether any of `wanted` is set.

@@ -8,8 +8,8 @@
 
 namespace tapir::tcp::detail {
 
-ListenerCore::ListenerCore(Engine& engine, const Endpoint& local, AcceptHandler handler, ListenOptions options)
-    : engine_{&engine}, local_{local}, options_{std::move(options)} {
+ListenerCore::ListenerCore(Engine& engine, const Endpoint& local, AcceptHandler handler, const ListenOptions& options)
+    : engine_{&engine}, local_{local}, options_{options} {
   if (handler) handler_ = std::make_shared<AcceptHandler>(std::move(handler));
 }
 
@@ -72,35 +72,3 @@ void ListenerCore::notify() {
 }
 
 }  // namespace tapir::tcp::detail
-
-namespace tapir::tcp {
-
-Listener::Listener(std::shared_ptr<detail::ListenerCore> core) noexcept : core_{std::move(core)} {}
-Listener::Listener(Listener&& other) noexcept = default;
-
-Listener& Listener::operator=(Listener&& other) noexcept {
-  if (this != &other) {
-    const auto former = std::exchange(core_, std::move(other.core_));
-    if (former != nullptr) former->close();
-  }
-  return *this;
-}
-
-Listener::~Listener() {
-  if (core_ != nullptr) core_->close();
-}
-
-Result<Connection> Listener::accept() {
-  if (core_ == nullptr) return fail(Error::not_connected);
-  return core_->accept();
-}
-
-void Listener::handle(AcceptHandler handler) {
-  if (core_ != nullptr) core_->handle(std::move(handler));
-}
-
-Endpoint Listener::local() const noexcept { return core_ == nullptr ? Endpoint{} : core_->local(); }
-std::size_t Listener::waiting() const noexcept { return core_ == nullptr ? 0 : core_->waiting(); }
-std::size_t Listener::half_open() const noexcept { return core_ == nullptr ? 0 : core_->half_open(); }
-
-}  // namespace tapir::tcp

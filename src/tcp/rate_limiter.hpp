@@ -17,7 +17,9 @@ class RateLimiter {
       begin_ = now;
       count_ = 0;
     }
-    return count_ < most_ && ++count_ > 0;
+    if (count_ >= most_) return false;
+    ++count_;
+    return true;
   }
 
  private:

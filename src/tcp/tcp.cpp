@@ -15,18 +15,18 @@ Tcp::Tcp(Context& context, network::Network& network, Config config)
 
 Tcp::~Tcp() = default;
 
-Result<Listener> Tcp::listen(const Endpoint& local, AcceptHandler handler, ListenOptions options) {
-  auto listener = engine_->listen(local, std::move(handler), std::move(options));
+Result<Listener> Tcp::listen(const Endpoint& local, AcceptHandler handler, const ListenOptions& options) {
+  auto listener = engine_->listen(local, std::move(handler), options);
   if (!listener) return fail(listener.error());
   return Listener{std::move(*listener)};
 }
 
-Result<Listener> Tcp::listen(Port port, AcceptHandler handler, ListenOptions options) {
-  return listen(Endpoint{IpAddress{}, port}, std::move(handler), std::move(options));
+Result<Listener> Tcp::listen(Port port, AcceptHandler handler, const ListenOptions& options) {
+  return listen(Endpoint{IpAddress{}, port}, std::move(handler), options);
 }
 
-Result<Connection> Tcp::connect(const Endpoint& remote, ConnectOptions options) {
-  auto connection = engine_->connect(remote, std::move(options));
+Result<Connection> Tcp::connect(const Endpoint& remote, const ConnectOptions& options) {
+  auto connection = engine_->connect(remote, options);
   if (!connection) return fail(connection.error());
   return Connection{std::move(*connection)};
 }

@@ -22,13 +22,15 @@ struct Send {
   std::optional<std::uint8_t> ttl;  ///< 1-255; empty: the stack's default
   std::uint8_t tos = 0;             ///< Diffserv field and ECN bits (RFC 2474, RFC 3168)
   bool dont_fragment = false;
-  std::span<const std::byte> options;  ///< IPv4 options to send, unpadded, at most 40 bytes; valid during the call
+  /// IPv4 options to send, unpadded, at most 40 bytes; valid during the call. With a source route `destination` is its end, so that the
+  /// pseudo-header is right, and the option lists the stops before that, in order, with the pointer at the first.
+  std::span<const std::byte> options;
 };
 
 /// What the network layer reports about a datagram that it hands up. Its header has been trimmed off the packet.
 struct Received {
   IpAddress source;
-  IpAddress destination;  ///< the specific destination (RFC 1122 section 3.2.1.3)
+  IpAddress destination;  ///< as it stood in the header: one of our addresses, a broadcast or a group
   Protocol protocol{};
   std::uint8_t ttl = 0;
   std::uint8_t tos = 0;
@@ -36,7 +38,9 @@ struct Received {
   LinkCast cast = LinkCast::unicast;
   bool to_group = false;               ///< the destination is a broadcast or multicast address
   std::size_t header_size = 0;         ///< bytes of network header in front of the payload; Packet::restore_front() brings them back
-  std::span<const std::byte> options;  ///< received options as they stood in the header; valid during the call
+  /// Received options; valid during the call. Record Route and Timestamp have our entry already (RFC 1122 section 3.2.1.8), except for
+  /// ICMP, which makes it in its reply (section 3.2.2.6).
+  std::span<const std::byte> options;
 };
 
 /// What an ICMP error says, whatever its type and code.

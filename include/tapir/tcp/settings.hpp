@@ -46,7 +46,7 @@ struct ListenOptions {
 
 /// What can be chosen for a whole stack's TCP.
 struct Config {
-  std::size_t send_buffer = 256U * 1024U;                   ///< bytes
+  std::size_t send_buffer = std::size_t{256} * 1024;        ///< bytes
   std::size_t receive_buffer = 65535;                       ///< bytes
   Duration msl = std::chrono::minutes{2};                   ///< maximum segment lifetime: TIME-WAIT lasts twice as long
   Duration user_timeout = std::chrono::minutes{5};          ///< R2 (RFC 9293 section 3.9.1.1)

@@ -62,15 +62,15 @@ class Tcp final : public Layer<Send, network::Received>, public network::ErrorRe
   /// Passive open at `local`; an unspecified address means any of this host's. Without a handler connections wait for Listener::accept().
   /// Error::address_in_use when somebody listens there, Error::address_not_available for an address that is not ours,
   /// Error::invalid_argument for port 0 or an option outside its range.
-  [[nodiscard]] Result<Listener> listen(const Endpoint& local, AcceptHandler handler = {}, ListenOptions options = {});
+  [[nodiscard]] Result<Listener> listen(const Endpoint& local, AcceptHandler handler = {}, const ListenOptions& options = {});
   /// The same at any address.
-  [[nodiscard]] Result<Listener> listen(Port port, AcceptHandler handler = {}, ListenOptions options = {});
+  [[nodiscard]] Result<Listener> listen(Port port, AcceptHandler handler = {}, const ListenOptions& options = {});
 
   /// Active open: returns at once, Events::connected or Events::closed tells the outcome. Error::invalid_argument for an unspecified or group
   /// address, port 0, or an option outside its range; Error::network_unreachable without a route; Error::address_not_available for a
   /// local address that is not ours or when no ephemeral port is free; Error::address_in_use when the same two endpoints are connected
   /// already; Error::no_buffer_space at Config::max_connections.
-  [[nodiscard]] Result<Connection> connect(const Endpoint& remote, ConnectOptions options = {});
+  [[nodiscard]] Result<Connection> connect(const Endpoint& remote, const ConnectOptions& options = {});
 
   /// Puts the TCP header in front of `packet` and hands it to the network layer. Error::message_too_large, Error::invalid_argument for
   /// options outside their range, and what the network layer says.

@@ -22,6 +22,8 @@ class ModelBroker {
 
   /// Messages that reached the broker's subscribers.
   std::vector<std::string> delivered;
+  /// DISCONNECT came.
+  bool said_goodbye = false;
   /// Bytes for the client.
   Bytes output;
 
@@ -87,6 +89,7 @@ class ModelBroker {
   }
   void on(const mqtt::Pubcomp& packet) { outgoing_.erase(packet.id.value()); }
   void on(const mqtt::Pingreq& /*packet*/) { put(mqtt::Pingresp{}); }
+  void on(const mqtt::Disconnect& /*packet*/) { said_goodbye = true; }
   template <class Unexpected>
   void on(const Unexpected& /*packet*/) {
     FAIL("the client sent a packet that this exchange does not have");

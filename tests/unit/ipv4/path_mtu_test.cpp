@@ -1,5 +1,8 @@
 #include <catch2/catch.hpp>
 
+#include <utility>
+#include <vector>
+
 #include <unit/ipv4/ipv4_lab.hpp>
 
 using namespace tapir;
@@ -135,4 +138,56 @@ TEST_CASE("a neighbour that does not answer is reported to the datagram's transp
   CHECK(error.transport == Ipv4Lab::counting(64));
   CHECK(lab.ip.drops()[Drop::unresolved] == 1);
   lab.ip.unresolved("192.0.2.9"_ipv4, lab.packet(hex("45")));  // not what we sent: survived
+}
+
+TEST_CASE("one message is enough: what follows fits, again and again", "[ipv4][RFC1191-3-2][RFC1191-3-3]") {
+  // A router whose far link narrows in the middle of a transfer.
+  Ipv4Lab host;
+  REQUIRE(host.ip.add_default_gateway("192.0.2.1"_ipv4));
+  Ipv4Lab router{{.forwarding = true}, {"192.0.2.1/24"_prefix}};
+  RecordingNeighbours far;
+  const auto narrow = router.add("tap1", {"203.0.113.254/24"_prefix}, far);
+  std::size_t messages = 0;
+  const auto flight = [&](std::size_t datagrams) {
+    for (std::size_t i = 0; i < datagrams; ++i) {
+      network::Send to;
+      to.destination = kPeer;
+      to.protocol = Protocol::tcp;
+      to.dont_fragment = true;
+      REQUIRE(host.send(to, host.ip.path_mtu(kPeer) - 20));
+      (void)router.inject(host.wire.take_one().bytes);
+      for (const auto& error : std::exchange(router.errors.sent, {})) {
+        ++messages;
+        REQUIRE(error.problem.kind == network::ErrorKind::fragmentation_needed);
+        host.ip.deliver_error(Protocol::tcp, too_big(error.problem.next_hop_mtu, static_cast<std::uint16_t>(error.datagram.size())));
+      }
+    }
+  };
+  flight(10);
+  CHECK(messages == 0);
+  for (const std::size_t mtu : {std::size_t{1280}, std::size_t{600}, std::size_t{576}}) {
+    REQUIRE(router.ip.set_mtu(narrow, mtu));
+    messages = 0;
+    far.sent.clear();
+    flight(10);
+    CHECK(messages == 1);
+    CHECK(host.ip.path_mtu(kPeer) == mtu);
+    CHECK(far.sent.size() == 9);
+  }
+}
+
+TEST_CASE("two increases are far apart: each comes ten minutes after a decrease of its own", "[ipv4][RFC1191-3-5]") {
+  PathMtuCache cache;
+  TimePoint now{};
+  std::vector<TimePoint> increases;
+  std::size_t before = 1500;
+  REQUIRE(cache.too_big(kPeer, 1500, {600, 1500, 20}, now));
+  for (; now < TimePoint{2h}; now += 1s) {
+    const std::size_t estimate = cache.estimate(kPeer, 1500, now);
+    if (estimate > before) increases.push_back(now);
+    if (estimate > 600) (void)cache.too_big(kPeer, 1500, {600, estimate, 20}, now);  // the larger ones do not get through
+    before = cache.estimate(kPeer, 1500, now);
+  }
+  REQUIRE(increases.size() >= 10);
+  for (std::size_t i = 1; i < increases.size(); ++i) CHECK(increases[i] - increases[i - 1] >= 60s);
 }

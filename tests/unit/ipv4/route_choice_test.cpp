@@ -201,3 +201,18 @@ TEST_CASE("routes print with their interfaces' names", "[ipv4]") {
         "0.0.0.0         192.0.2.1       0.0.0.0         UG    0      0        0 tap0\n"
         "192.0.2.0       0.0.0.0         255.255.255.0   U     0      0        0 tap0\n");
 }
+
+TEST_CASE("gateways are never pinged, with traffic or without", "[ipv4][RFC1122-3.3.1.4-3][RFC1122-3.3.1.4-4]") {
+  Ipv4Lab lab;
+  REQUIRE(lab.ip.add_default_gateway("192.0.2.1"_ipv4));
+  lab.advance(1h);
+  CHECK(lab.wire.sent.empty());
+  CHECK_FALSE(lab.scheduler.next_wakeup());
+  for (int i = 0; i < 10; ++i) {
+    REQUIRE(lab.send("203.0.113.1"_ipv4));
+    lab.ip.advise("203.0.113.1"_ipv4, i % 2 == 0);
+    lab.advance(1min);
+  }
+  CHECK(lab.wire.sent.size() == 10);
+  CHECK(lab.ip.stats().out_transmits == 10);
+}

@@ -180,7 +180,7 @@ TEST_CASE("a stream crosses the wrap of both directions' numbers", "[tcp][RFC929
   (void)peer.hear();
   const std::string text = stream(100'000);
   REQUIRE(connection->send(std::as_bytes(std::span{text})).value_or(0) == text.size());
-  CHECK(peer.drain() == text);
+  CHECK((peer.drain() == text));
   CHECK(connection->info().snd_una == SeqNum{0xffff'ff00U} + 100'001U);
   std::string received;
   for (std::size_t at = 0; at < text.size(); at += 1000) {
@@ -191,5 +191,5 @@ TEST_CASE("a stream crosses the wrap of both directions' numbers", "[tcp][RFC929
     REQUIRE(count);
     received.append(reinterpret_cast<const char*>(buffer.data()), *count);
   }
-  CHECK(received == text);
+  CHECK((received == text));
 }

@@ -228,7 +228,7 @@ TEST_CASE("a segment fits the path as well as the peer", "[tcp]") {
 }
 
 TEST_CASE("an absurd MSS option neither stops nor floods a connection", "[tcp]") {
-  for (const std::uint16_t mss : {0, 1, 40}) {
+  for (const std::uint16_t mss : std::initializer_list<std::uint16_t>{0, 1, 40}) {
     Conversation talk{{.peer_mss = mss}};
     talk.write("some data");
     CHECK(talk.peer.drain() == "some data");

@@ -1,0 +1,180 @@
+#include <catch2/catch.hpp>
+
+#include "wire.hpp"
+
+using namespace tapir;
+using namespace tapir::test;
+using namespace std::chrono_literals;
+
+TEST_CASE("Nagle holds small segments back until the first is acknowledged", "[tcp][RFC9293-SHLD-7]") {
+  Conversation talk;
+  for (int i = 0; i < 10; ++i) talk.write(stream(1, static_cast<std::size_t>(i)));
+  auto heard = talk.peer.hear();
+  for (int i = 0; i < 3; ++i) {
+    for (auto& more : talk.peer.hear()) heard.push_back(std::move(more));
+  }
+  // Writes before the first pull may share its segment; whatever went, the rest goes in one segment after the ACK.
+  REQUIRE(heard.size() == 1);
+  talk.write("a");
+  talk.write("b");
+  CHECK(talk.peer.quiet());
+  talk.peer.acknowledge();
+  CHECK(text_of(talk.peer.hear_one().payload) == "ab");
+}
+
+TEST_CASE("one byte at a time: the first leaves, the others follow its ACK together", "[tcp][RFC9293-SHLD-7][RFC9293-MAY-16]") {
+  Conversation talk;
+  talk.write("0");
+  CHECK(text_of(talk.peer.hear_one().payload) == "0");
+  for (const auto* byte : {"1", "2", "3", "4", "5", "6", "7", "8", "9"}) {
+    talk.write(byte);
+    CHECK(talk.peer.quiet());
+  }
+  talk.peer.acknowledge();
+  CHECK(text_of(talk.peer.hear_one().payload) == "123456789");
+}
+
+TEST_CASE("Nagle can be switched off for one connection", "[tcp][RFC9293-MUST-17]") {
+  Conversation talk;
+  talk.connection.set_nagle(false);
+  talk.write("a");
+  CHECK(text_of(talk.peer.hear_one().payload) == "a");
+  talk.write("b");
+  CHECK(text_of(talk.peer.hear_one().payload) == "b");
+  talk.connection.set_nagle(true);
+  talk.write("c");
+  CHECK(talk.peer.quiet());
+  Conversation from_start{{.settings = {.nagle = false}}};
+  for (int i = 0; i < 3; ++i) {
+    from_start.write("x");
+    CHECK(from_start.peer.hear_one().payload.size() == 1);
+  }
+}
+
+TEST_CASE("data is never held back for ever", "[tcp][RFC9293-MUST-60]") {
+  Conversation talk;
+  talk.write(stream(100));
+  CHECK(talk.peer.hear_one().payload.size() == 100);
+}
+
+TEST_CASE("the segment that empties the queue carries PSH", "[tcp][RFC9293-MUST-61]") {
+  Conversation talk;
+  talk.write(stream(3000));
+  auto all = talk.peer.hear();
+  talk.peer.acknowledge();
+  for (auto& heard : talk.peer.hear()) all.push_back(std::move(heard));
+  REQUIRE(all.size() == 3);
+  CHECK_FALSE(all[0].has(Flags::psh));
+  CHECK(all[2].payload.size() == 80);
+  CHECK(all[2].has(Flags::psh));
+}
+
+TEST_CASE("successive pushes collapse into one segment", "[tcp][RFC9293-SHLD-27]") {
+  Conversation talk{{.window = 0}};
+  talk.write(stream(100));
+  talk.write(stream(100, 100));
+  CHECK(talk.peer.quiet());
+  (void)talk.peer.say({.window = std::uint16_t{60000}});
+  const auto heard = talk.peer.hear_one();
+  CHECK(text_of(heard.payload) == stream(200));
+  CHECK(heard.has(Flags::psh));
+}
+
+TEST_CASE("segments are as large as possible", "[tcp][RFC9293-SHLD-28]") {
+  Conversation talk{{}, State::syn_sent};
+  std::size_t written = 0;
+  for (std::size_t i = 0; written < 14600; ++i) {
+    const std::size_t size = std::min<std::size_t>(1 + i * 37 % 400, 14600 - written);
+    talk.write(stream(size, written));
+    written += size;
+  }
+  REQUIRE(talk.peer.say({.flags = kSynAck, .options = mss_option(1460)}));
+  std::vector<std::size_t> sizes;
+  for (int i = 0; i < 5; ++i) {
+    for (const auto& heard : talk.peer.hear()) {
+      if (!heard.payload.empty()) sizes.push_back(heard.payload.size());
+    }
+    talk.peer.acknowledge();
+  }
+  CHECK(sizes == std::vector<std::size_t>(10, 1460));
+}
+
+TEST_CASE("an ACK waits less than half a second", "[tcp][RFC9293-MUST-40][RFC9293-SHLD-18][RFC5681-4.2-1][RFC5681-4.2-2]") {
+  Conversation talk;
+  REQUIRE(talk.peer.say({.payload = "small"}));
+  CHECK(talk.peer.quiet());
+  talk.advance(499ms);
+  const auto ack = talk.peer.hear_one();
+  CHECK(ack.pure_ack());
+  CHECK(ack.ack == talk.peer.nxt);
+  talk.advance(5s);
+  CHECK(talk.peer.quiet());
+}
+
+TEST_CASE("every second full segment is acknowledged at once", "[tcp][RFC9293-SHLD-19][RFC5681-4.2-3]") {
+  Conversation talk;
+  int acks = 0;
+  for (int i = 0; i < 20; ++i) {
+    REQUIRE(talk.peer.say({.payload = stream(1460)}));
+    const auto heard = talk.peer.hear();
+    if (i % 2 == 1) {
+      REQUIRE(heard.size() == 1);
+      CHECK(heard[0].ack == talk.peer.nxt);
+    }
+    acks += static_cast<int>(heard.size());
+    (void)talk.read();
+    acks += static_cast<int>(talk.peer.hear().size());
+  }
+  CHECK(acks >= 10);
+  CHECK(acks <= 20);
+}
+
+TEST_CASE("a batch of segments is acknowledged together", "[tcp][RFC9293-MUST-58][RFC9293-MUST-59][RFC5681-4.2-4]") {
+  Conversation talk;
+  for (int i = 0; i < 8; ++i) REQUIRE(talk.peer.say({.payload = stream(1460)}));
+  const auto acks = talk.peer.hear();
+  REQUIRE_FALSE(acks.empty());
+  CHECK(acks.size() < 8);
+  for (const auto& ack : acks) CHECK(ack.ack == talk.peer.nxt);
+}
+
+TEST_CASE("an ACK rides on data", "[tcp][RFC9293-3.10.7.4-27]") {
+  Conversation talk;
+  for (int i = 0; i < 5; ++i) {
+    REQUIRE(talk.peer.say({.payload = "ping"}));
+    CHECK(talk.read() == "ping");
+    talk.write("pong");
+    const auto echo = talk.peer.hear_one();
+    CHECK(text_of(echo.payload) == "pong");
+    CHECK(echo.ack == talk.peer.nxt);
+    talk.advance(10ms);
+  }
+  talk.peer.acknowledge();
+  talk.advance(1s);
+  CHECK(talk.peer.quiet());
+}
+
+TEST_CASE("the send buffer is bounded, and says when there is room again", "[tcp]") {
+  Conversation talk{{.settings = {.send_buffer = 1000}}};
+  const std::string text = stream(1500);
+  REQUIRE(talk.peer.say({.window = std::uint16_t{0}}));
+  CHECK(talk.connection.send(std::as_bytes(std::span{text})).value_or(0) == 1000);
+  CHECK(talk.connection.send(std::as_bytes(std::span{text})).error() == Error::would_block);
+  CHECK(talk.app.writable == 0);
+  (void)talk.peer.say({.window = std::uint16_t{60000}});
+  CHECK(talk.peer.hear_one().payload.size() == 1000);
+  talk.peer.acknowledge();
+  (void)talk.peer.hear();
+  CHECK(talk.app.writable == 1);
+  CHECK(talk.connection.send(std::as_bytes(std::span{text})).value_or(0) == 1000);
+}
+
+TEST_CASE("a slice is sent without a copy", "[tcp]") {
+  Conversation talk;
+  const Slice slice = talk.lab.pool.copy(bytes_of(stream(1000)));
+  const auto where = reinterpret_cast<std::uintptr_t>(slice.bytes().data());
+  REQUIRE(talk.connection.send(slice).value_or(0) == 1000);
+  talk.lab.advance(Duration::zero());
+  REQUIRE(talk.network.sent.size() == 1);
+  CHECK(talk.network.sent[0].last_run == where);
+}
