@@ -32,7 +32,7 @@ bool is_host_address(Ipv4Prefix prefix) {
 
 }  // namespace
 
-Stack::Stack(Driver& driver, StackConfig config)
+Stack::Stack(Driver& driver, const StackConfig& config)
     : driver_{driver},
       context_{driver.scheduler(), driver.pool(), driver.random(), config.observer},
       ipv4_{std::make_unique<ipv4::Ipv4>(context_, config.ipv4)},
@@ -42,7 +42,7 @@ Stack::Stack(Driver& driver, StackConfig config)
   ipv4_->set_error_sender(icmp_.get());
 }
 
-Stack::Stack(Driver& driver, std::unique_ptr<link::Link> link, StackConfig config) : Stack(driver, config) {
+Stack::Stack(Driver& driver, std::unique_ptr<link::Link> link, const StackConfig& config) : Stack(driver, config) {
   const auto added =
       add_interface(std::move(link), {.address = config.address, .gateway = config.gateway, .mac = config.mac, .arp = config.arp});
   if (!added) status_ = fail(added.error());
@@ -52,7 +52,7 @@ Stack::~Stack() {
   for (const auto& interface : interfaces_) driver_.forget(*interface->link);
 }
 
-Result<InterfaceIndex> Stack::add_interface(std::unique_ptr<link::Link> link, InterfaceConfig config) {
+Result<InterfaceIndex> Stack::add_interface(std::unique_ptr<link::Link> link, const InterfaceConfig& config) {
   if (link == nullptr || !is_host_address(config.address)) return fail(Error::invalid_argument);
   if (config.gateway && !config.address.contains(*config.gateway)) return fail(Error::network_unreachable);
   const MacAddress mac = config.mac ? *config.mac : random_mac(context_.random);
@@ -77,7 +77,7 @@ Result<InterfaceIndex> Stack::add_interface(std::unique_ptr<link::Link> link, In
   if (config.gateway) {
     if (const auto routed = ipv4_->add_default_gateway(*config.gateway); !routed) return fail(routed.error());
   }
-  if (config.announce) (void)interface.arp.announce(config.address.address());
+  if (config.announce) interface.arp.announce(config.address.address());
   return *added;
 }
 

@@ -189,6 +189,7 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   void emit(Packet packet, SeqNum seq, Flags flags, std::span<const std::byte> options);
   void wants_to_send();
   void update_mss();
+  void path_narrowed();
   [[nodiscard]] std::uint16_t mss_to_offer() const;
 
   // Timers: timers.cpp
@@ -239,6 +240,7 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   bool cwnd_limited_ = true;
   bool wants_room_ = false;  ///< a send() took less than given
   std::uint32_t keepalive_unanswered_ = 0;
+  RateLimiter challenges_;  ///< of this connection alone: a shared limit would tell an attacker about others (CVE-2016-5696)
   RateLimiter answers_{kAnswersPerSecond, std::chrono::seconds{1}};  ///< to unacceptable segments without octets
 
   // Receiving

@@ -30,6 +30,7 @@ ConnectionCore::ConnectionCore(Engine& engine, const FourTuple& tuple, const Set
       rtt_{RttEstimator::Config{
           .initial_rto = engine.config().initial_rto, .min_rto = engine.config().min_rto, .max_rto = engine.config().max_rto}},
       congestion_{NewReno::Config{.initial_window_segments = engine.config().initial_window_segments}},
+      challenges_{engine.config().challenge_acks, engine.config().challenge_period},
       receive_buffer_{context_.pool, receive_limit(settings, engine.config())},
       reassembly_{context_.pool},
       ack_{DelayedAck::Config{.delay = engine.config().ack_delay, .quick_acks = engine.config().quick_acks}},

@@ -55,7 +55,7 @@ class Engine final {
   [[nodiscard]] ResetQueue& resets() noexcept { return resets_; }
   [[nodiscard]] TimeWaitTable& time_wait() noexcept { return time_wait_; }
   [[nodiscard]] std::unexpected<Drop> drop(Drop reason) { return reject(context_, drops_, LayerId::tcp, reason); }
-  /// Whether one more challenge ACK may be sent (RFC 5961 section 7).
+  /// Whether one more challenge ACK may be sent from TIME-WAIT (RFC 5961 section 7).
   [[nodiscard]] bool may_challenge() noexcept { return challenges_.allow(context_.now()); }
   /// Answers a segment that belongs to nothing (RFC 9293 section 3.5.2 group 1).
   void reset_stranger(const Segment& segment, const FourTuple& tuple, std::uint8_t tos);

@@ -45,16 +45,7 @@ void ConnectionCore::error_arrives(const network::ErrorReport& report, SeqNum qu
   }
   const bool handshake = tcb_.state == State::syn_sent || tcb_.state == State::syn_received;
   switch (report.kind) {
-    case network::ErrorKind::fragmentation_needed: {
-      // RFC 1191 section 6.4: what was too big goes again in smaller pieces, and that is no sign of congestion.
-      const std::uint32_t former = mss_;
-      update_mss();
-      if (mss_ >= former || handshake) return;
-      sent_.mark_all_lost();
-      update_timers();
-      wants_to_send();
-      return;
-    }
+    case network::ErrorKind::fragmentation_needed: return path_narrowed();
     case network::ErrorKind::protocol_unreachable:
     case network::ErrorKind::port_unreachable:
       // RFC 5927 section 5.2: an established connection has proved that the port is there.
@@ -71,6 +62,16 @@ void ConnectionCore::error_arrives(const network::ErrorReport& report, SeqNum qu
   }
   counters_.soft_error = SoftError{report.kind, report.type, report.code, report.reporter};
   if (settings_.report_soft_errors) tell(kSoftError);
+}
+
+/// RFC 1191 section 6.4: what was too big goes again in smaller pieces, and that is no sign of congestion.
+void ConnectionCore::path_narrowed() {
+  const std::uint32_t former = mss_;
+  update_mss();
+  if (mss_ >= former || !is_synchronized(tcb_.state)) return;
+  sent_.mark_all_lost();
+  update_timers();
+  wants_to_send();
 }
 
 }  // namespace tapir::tcp::detail

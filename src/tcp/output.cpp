@@ -83,6 +83,7 @@ bool ConnectionCore::retransmit() {
   const SeqNum end = begin + payload + (with_fin ? 1U : 0U);
   sent_.on_sent(begin, end, context_.now());
   tcb_.snd_nxt = later(tcb_.snd_nxt, end);
+  note_cwnd_use();
   count_sent(payload, true);
   Flags flags = Flags::ack;
   if (with_fin) flags |= Flags::fin;

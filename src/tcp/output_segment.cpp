@@ -62,7 +62,9 @@ void ConnectionCore::emit(Packet packet, SeqNum seq, Flags flags, std::span<cons
     to.urgent = static_cast<std::uint16_t>(std::min<std::uint32_t>(distance(seq, tcb_.snd_up), 65535));
   }
   last_sent_ = context_.now();
-  (void)engine_->send(std::move(packet), to);  // what does not leave is missed by the peer, and sent again like anything else that is lost
+  // What does not leave is missed by the peer, and sent again like anything else that is lost.
+  const Result<> sent = engine_->send(std::move(packet), to);
+  if (!sent && sent.error() == Error::message_too_large && !is_over()) path_narrowed();
 }
 
 void ConnectionCore::count_sent(std::uint32_t payload_size, bool again) {

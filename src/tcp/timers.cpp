@@ -84,6 +84,7 @@ void ConnectionCore::on_retransmit_timer() {
     congestion_.on_rto(
         {.now = context_.now(), .flight_size = sent_.outstanding(), .first = front_retransmissions_ == 0, .snd_nxt = tcb_.snd_nxt});
     observe_congestion("timeout");
+    update_mss();  // the path may be wider again, or another connection may have learned that it is not
   }
   ++front_retransmissions_;
   rtt_.back_off();

@@ -36,8 +36,8 @@ struct Received {
   std::uint8_t tos = 0;
   InterfaceIndex interface{};
   LinkCast cast = LinkCast::unicast;
-  bool to_group = false;               ///< the destination is a broadcast or multicast address
-  std::size_t header_size = 0;         ///< bytes of network header in front of the payload; Packet::restore_front() brings them back
+  bool to_group = false;        ///< the destination is a broadcast or multicast address
+  std::size_t header_size = 0;  ///< bytes of network header in front of the payload; Packet::restore_front() brings them back
   /// Received options; valid during the call. Record Route and Timestamp have our entry already (RFC 1122 section 3.2.1.8), except for
   /// ICMP, which makes it in its reply (section 3.2.2.6).
   std::span<const std::byte> options;

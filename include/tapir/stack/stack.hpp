@@ -48,12 +48,12 @@ struct StackConfig {
 class Stack {
  public:
   /// A host with one interface on `link`. status() says whether the configuration was accepted.
-  Stack(Driver& driver, std::unique_ptr<link::Link> link, StackConfig config);
+  Stack(Driver& driver, std::unique_ptr<link::Link> link, const StackConfig& config);
   /// The same for a link held by value, such as the Tap that Tap::open() returns.
   template <std::derived_from<link::Link> L>
-  Stack(Driver& driver, L link, StackConfig config) : Stack(driver, std::make_unique<L>(std::move(link)), std::move(config)) {}
+  Stack(Driver& driver, L link, const StackConfig& config) : Stack(driver, std::make_unique<L>(std::move(link)), config) {}
   /// A host without interfaces but the loopback; add_interface() brings more.
-  Stack(Driver& driver, StackConfig config);
+  Stack(Driver& driver, const StackConfig& config);
   Stack(const Stack&) = delete;
   Stack& operator=(const Stack&) = delete;
   ~Stack();
@@ -61,7 +61,7 @@ class Stack {
   /// Whether the interface given to the constructor could be brought up.
   [[nodiscard]] const Result<>& status() const noexcept { return status_; }
   /// Brings up a further interface. Error::invalid_argument for an address that no host can have or an MTU below 68.
-  [[nodiscard]] Result<InterfaceIndex> add_interface(std::unique_ptr<link::Link> link, InterfaceConfig config);
+  [[nodiscard]] Result<InterfaceIndex> add_interface(std::unique_ptr<link::Link> link, const InterfaceConfig& config);
 
   /// Sends echo requests; see icmp::Icmp::ping().
   [[nodiscard]] Result<icmp::Ping> ping(IpAddress destination, const icmp::PingOptions& options, icmp::PingHandler handler) {

@@ -60,7 +60,7 @@ struct Config {
   std::uint32_t quick_acks = 0;                             ///< segments acknowledged at once after the handshake
   Duration send_override = std::chrono::milliseconds{200};  ///< 0.1 to 1 s: a small segment held back by window rules alone leaves then
   std::uint32_t initial_window_segments = 10;               ///< RFC 6928
-  std::uint32_t challenge_acks = 10;                        ///< so many at most ...
+  std::uint32_t challenge_acks = 10;                        ///< of one connection: so many at most ...
   Duration challenge_period = std::chrono::seconds{5};      ///< ... in this time (RFC 5961 section 7)
   bool path_mtu_discovery = true;                           ///< segments carry DF (RFC 1191)
   bool split_below = false;                 ///< hand down super-segments even where the link takes none: they are cut just above it

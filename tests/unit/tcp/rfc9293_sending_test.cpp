@@ -114,19 +114,18 @@ TEST_CASE("an ACK waits less than half a second", "[tcp][RFC9293-MUST-40][RFC929
 TEST_CASE("every second full segment is acknowledged at once", "[tcp][RFC9293-SHLD-19][RFC5681-4.2-3]") {
   Conversation talk;
   int acks = 0;
+  SeqNum acknowledged = talk.peer.nxt;
   for (int i = 0; i < 20; ++i) {
     REQUIRE(talk.peer.say({.payload = stream(1460)}));
-    const auto heard = talk.peer.hear();
-    if (i % 2 == 1) {
-      REQUIRE(heard.size() == 1);
-      CHECK(heard[0].ack == talk.peer.nxt);
+    for (const auto& heard : talk.peer.hear()) {
+      acknowledged = heard.ack;
+      ++acks;
     }
-    acks += static_cast<int>(heard.size());
-    (void)talk.read();
-    acks += static_cast<int>(talk.peer.hear().size());
+    CHECK(tcp::distance(acknowledged, talk.peer.nxt) <= 1460);
   }
   CHECK(acks >= 10);
   CHECK(acks <= 20);
+  CHECK(talk.read().size() == 29'200);
 }
 
 TEST_CASE("a batch of segments is acknowledged together", "[tcp][RFC9293-MUST-58][RFC9293-MUST-59][RFC5681-4.2-4]") {

@@ -130,9 +130,8 @@ struct Talker {
 /// Moves `size` bytes each way; returns the retransmissions.
 std::uint64_t exchange(TwoStacks& stacks, std::size_t size) {
   std::unique_ptr<Talker> server;
-  auto listener = stacks.right->listen(Port{7}, [&](tcp::Connection connection) {
-    server = std::make_unique<Talker>(std::move(connection), noise(size, 2));
-  });
+  auto listener = stacks.right->listen(
+      Port{7}, [&](tcp::Connection connection) { server = std::make_unique<Talker>(std::move(connection), noise(size, 2)); });
   REQUIRE(listener);
   auto opened = stacks.left->connect({kRight, Port{7}});
   REQUIRE(opened);

@@ -1,0 +1,78 @@
+#include <catch2/catch.hpp>
+
+#include "wire.hpp"
+
+using namespace tapir;
+using namespace tapir::test;
+using namespace std::chrono_literals;
+
+namespace {
+network::ErrorReport too_big(const Peer& peer, const Bytes& quoted, std::uint16_t mtu) {
+  return {.kind = network::ErrorKind::fragmentation_needed,
+          .type = 3,
+          .code = 4,
+          .reporter = IpAddress{Ipv4Address{0xc0000209U}},
+          .source = peer.us.address,
+          .destination = peer.them.address,
+          .next_hop_mtu = mtu,
+          .transport = std::span{quoted}.first(8)};
+}
+}  // namespace
+
+TEST_CASE("segments carry DF unless path MTU discovery is off", "[tcp]") {
+  const bool on = GENERATE(true, false);
+  Conversation talk{{.config = {.path_mtu_discovery = on}}};
+  talk.write("x");
+  CHECK(talk.peer.hear_one().ip.dont_fragment == on);
+}
+
+TEST_CASE("a path that narrows makes smaller segments at once, and cwnd shrinks by the same ratio", "[tcp][RFC5681-3.1-3]") {
+  Conversation talk;
+  talk.write(stream(14'600));
+  talk.advance(0s);
+  const auto sent = talk.network.sent;
+  REQUIRE(talk.peer.hear().size() == 10);
+  const auto cwnd = talk.info().cwnd;
+  const auto ssthresh = talk.info().ssthresh;
+  CHECK(cwnd == 14'600);
+
+  talk.network.mtu = 576;  // what the network layer does with the report before it passes it on
+  talk.network.report(network::Protocol::tcp, too_big(talk.peer, sent[0].packet, 576));
+  CHECK(talk.info().mss == 536);
+  CHECK(talk.info().cwnd == 14'600 * 536 / 1460);
+  CHECK(talk.info().ssthresh == ssthresh);  // no congestion
+  const auto again = talk.peer.hear();
+  REQUIRE(again.size() == 10);  // as much as cwnd takes
+  for (const auto& segment : again) CHECK(segment.payload.size() == 536);
+  CHECK(again[0].seq == talk.info().snd_una);
+  CHECK(talk.peer.drain().size() + 536U * 10U >= 14'600U);
+  CHECK(talk.info().unacknowledged == 0);
+}
+
+TEST_CASE("a report that quotes nothing in flight narrows nothing", "[tcp]") {
+  Conversation talk;
+  talk.write(stream(1460));
+  talk.advance(0s);
+  Bytes quoted = talk.network.sent[0].packet;
+  quoted[4] ^= std::byte{0x40};  // another sequence number
+  (void)talk.peer.hear();
+  talk.network.mtu = 576;
+  talk.network.report(network::Protocol::tcp, too_big(talk.peer, quoted, 576));
+  CHECK(talk.info().mss == 1460);
+  CHECK(talk.drops(Drop::unrelated_error) == 1);
+  CHECK(talk.peer.quiet());
+}
+
+TEST_CASE("a path that another connection found narrow is noticed when a segment does not fit", "[tcp]") {
+  Conversation talk;
+  talk.network.mtu = 1000;
+  talk.network.failure = Error::message_too_large;
+  talk.write(stream(1460));
+  talk.advance(0s);
+  talk.network.failure.reset();
+  CHECK(talk.info().mss == 960);
+  const auto heard = talk.peer.hear();
+  talk.advance(1s);
+  CHECK(talk.peer.drain().size() <= 1460);
+  CHECK(talk.info().unacknowledged == 0);
+}

@@ -1,0 +1,56 @@
+#include <catch2/catch.hpp>
+
+#include "wire.hpp"
+
+using namespace tapir;
+using namespace tapir::literals;
+using namespace tapir::test;
+using namespace std::chrono_literals;
+
+namespace {
+const Bytes kRouteB = hex("83 0b 0c c6336401 c6336402");  // completed, by way of 198.51.100.1 and 198.51.100.2
+
+network::Received routed(const Bytes& options) {
+  auto from = FakeNetwork::received(network::Protocol::tcp, kPeerAddress, kOurAddress);
+  from.options = options;
+  from.header_size = 20 + (options.size() + 3) / 4 * 4;
+  return from;
+}
+}  // namespace
+
+TEST_CASE("an application's source route stands on every segment, and wins over the peer's", "[tcp][RFC9293-MUST-52]") {
+  Wire wire;
+  auto connection = wire.tcp.connect({kPeerAddress, kPeerPort}, {.source_route = {"203.0.113.1"_ipv4, "203.0.113.2"_ipv4}});
+  REQUIRE(connection);
+  Peer peer{wire, connection->local().port};
+  const auto syn = peer.hear_one();
+  CHECK(syn.to == peer.them);  // the checksum, verified by Wire, is that of the final destination
+  REQUIRE(syn.ip_options.size() >= 11);
+  CHECK(syn.ip_options[0] == std::byte{131});
+  REQUIRE(wire.network.inject(peer.bytes({.flags = kSynAck}), routed(kRouteB)));
+  peer.nxt += 1;
+  CHECK(peer.hear_one().ip_options == syn.ip_options);
+  REQUIRE(connection->send(std::as_bytes(std::span{"data", 4})));
+  CHECK(peer.hear_one().ip_options == syn.ip_options);
+}
+
+TEST_CASE("a passive connection uses the return route of a completed one", "[tcp][RFC9293-MUST-53]") {
+  Conversation talk{{.passive = true}, State::listen};
+  REQUIRE(talk.network.inject(talk.peer.bytes({.flags = kSyn}), routed(kRouteB)));
+  talk.peer.nxt += 1;
+  const auto answer = talk.peer.hear_one();
+  REQUIRE(answer.flags == kSynAck);
+  // Reversed: by way of 198.51.100.2, then 198.51.100.1.
+  REQUIRE(answer.ip_options.size() >= 11);
+  CHECK(answer.ip_options[0] == std::byte{131});
+  CHECK(answer.ip_options[2] == std::byte{4});
+  const Bytes hops(answer.ip_options.begin() + 3, answer.ip_options.begin() + 11);
+  CHECK(hops == hex("c6336402 c6336401"));
+  REQUIRE(talk.peer.say({}));
+  talk.connection = std::move(*talk.listener.accept());
+  talk.write("data");
+  CHECK(talk.peer.hear_one().ip_options == answer.ip_options);
+  Conversation plain{{.passive = true}};
+  plain.write("data");
+  CHECK(plain.peer.hear_one().ip_options.empty());
+}
