@@ -8,6 +8,7 @@ install(EXPORT tapirTargets NAMESPACE tapir:: DESTINATION ${CMAKE_INSTALL_LIBDIR
 configure_package_config_file(cmake/tapirConfig.cmake.in ${PROJECT_BINARY_DIR}/tapirConfig.cmake
                               INSTALL_DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/tapir)
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/tapirConfigVersion.cmake COMPATIBILITY SameMinorVersion)
+file(RELATIVE_PATH TAPIR_PKGCONFIG_TO_PREFIX ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig ${CMAKE_INSTALL_PREFIX})  # relocatable: --prefix at install time
 configure_file(cmake/tapir.pc.in ${PROJECT_BINARY_DIR}/tapir.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/tapirConfig.cmake ${PROJECT_BINARY_DIR}/tapirConfigVersion.cmake
         DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/tapir)
