@@ -109,10 +109,11 @@ void ConnectionCore::become_established() {
 void ConnectionCore::update_mss() {
   const network::Network& network = engine_->network();
   const IpAddress peer = tuple_.remote.address;
+  const std::size_t padded_options = (ip_options_.size() + 3) / 4 * 4;
   const std::size_t headers = network.header_size(peer) + sizeof(Header);
   const std::size_t path = network.path_mtu(peer);
   const std::size_t fits = std::min<std::size_t>(path > headers ? path - headers : 1, peer_mss_);
-  const auto mss = static_cast<std::uint32_t>(std::max<std::size_t>(fits > ip_options_.size() ? fits - ip_options_.size() : 1, 1));
+  const auto mss = static_cast<std::uint32_t>(fits > padded_options ? fits - padded_options : 1);
   if (mss == mss_ && counters_.mss != 0) return;
   mss_ = counters_.mss = mss;
   congestion_.on_mss_change({.now = context_.now(), .mss = mss});

@@ -87,6 +87,14 @@ TEST_CASE("congestion avoidance adds a segment for each window acknowledged", "[
   }
 }
 
+TEST_CASE("bytes beyond a window count for the next", "[tcp][RFC5681-3.1-9]") {
+  NewReno reno = avoiding(10);
+  for (int i = 0; i < 4; ++i) reno.on_ack(ack(3 * kMss));
+  CHECK(reno.cwnd() == 11 * kMss);  // 12 segments: 2 are left over
+  for (int i = 0; i < 3; ++i) reno.on_ack(ack(3 * kMss));
+  CHECK(reno.cwnd() == 12 * kMss);
+}
+
 TEST_CASE("congestion avoidance never adds more than a segment per round trip", "[tcp][RFC5681-3.1-8]") {
   sim::SeededRandom random{5};
   NewReno reno = avoiding(20);

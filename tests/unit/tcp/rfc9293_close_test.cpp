@@ -257,6 +257,8 @@ TEST_CASE("a FIN beyond a gap takes effect when the gap is closed", "[tcp][RFC92
   CHECK(talk.peer.hear_one().ack == begin);
   CHECK(talk.connection.state() == State::established);
   CHECK(talk.app.peer_closed == 0);
+  REQUIRE(talk.peer.say({.flags = kFinAck, .seq = begin + 10U}));  // repeated without its data: answered at once, too
+  CHECK(talk.peer.hear_one().ack == begin);
   REQUIRE(talk.peer.say({.seq = begin, .payload = "hello"}));
   CHECK(talk.peer.hear_one().ack == begin + 11U);
   CHECK(talk.connection.state() == State::close_wait);
@@ -302,4 +304,14 @@ TEST_CASE("a repeated FIN restarts TIME-WAIT", "[tcp][RFC9293-3.10.7.4-23]") {
   CHECK(talk.peer.state() == State::time_wait);
   talk.advance(41s);
   CHECK(talk.peer.state() == State::closed);
+}
+
+TEST_CASE("after a full close nothing is read any more", "[tcp][RFC9293-MAY-1]") {
+  Conversation talk;
+  talk.connection.close();
+  std::array<std::byte, 1> one{};
+  CHECK(talk.connection.receive(one).error() == Error::connection_closed);
+  Conversation half;
+  REQUIRE(half.connection.shutdown());
+  CHECK(half.connection.receive(one).error() == Error::would_block);
 }

@@ -1,5 +1,8 @@
 #include <catch2/catch.hpp>
 
+#include <tins/ip.h>
+#include <tins/tcp.h>
+
 #include <set>
 
 #include "wire.hpp"
@@ -275,4 +278,27 @@ TEST_CASE("port 0 is nobody's", "[tcp]") {
   Peer from_zero{talk, kService, {kPeerAddress, Port{0}}};
   CHECK(from_zero.say({.flags = kSyn}).error() == Drop::bad_port);
   CHECK(talk.hear().empty());
+}
+
+TEST_CASE("a SYN that libtins builds opens a connection", "[tcp][RFC9293-MUST-14]") {
+  Conversation talk{{.passive = true}, State::listen};
+  Tins::TCP syn{kService.value(), kPeerPort.value()};
+  syn.flags(Tins::TCP::SYN);
+  syn.seq(0xffff'fffeU);
+  syn.window(5000);
+  syn.mss(900);
+  syn.winscale(7);
+  syn.sack_permitted();
+  syn.timestamp(1, 0);
+  Tins::IP datagram = Tins::IP{"192.0.2.2", "192.0.2.1"} / syn;
+  const auto bytes = datagram.serialize();
+  REQUIRE(talk.inject(bytes_of(std::span{bytes}.subspan(20)), kPeerAddress));
+  const auto answer = talk.peer.hear_one();
+  CHECK(answer.flags == kSynAck);
+  CHECK(answer.ack == SeqNum{0xffff'ffffU});
+  talk.peer.nxt = SeqNum{0xffff'ffffU};
+  REQUIRE(talk.peer.say({}));
+  talk.connection = std::move(*talk.listener.accept());
+  talk.write(stream(3000));
+  CHECK(largest_payload(talk.peer.hear()) <= 900);
 }

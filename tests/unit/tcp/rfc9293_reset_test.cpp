@@ -127,8 +127,12 @@ TEST_CASE("a reset in CLOSING or LAST-ACK removes the record", "[tcp][RFC9293-3.
 
 TEST_CASE("a reset does not cut TIME-WAIT short", "[tcp][RFC1337-3-1]") {
   Conversation talk{{}, State::time_wait};
-  CHECK_FALSE(talk.peer.say({.flags = kRst}));
-  CHECK(talk.peer.quiet());
+  for (const auto flags : {kRst, kRstAck}) {
+    for (const auto seq : {talk.peer.nxt, talk.peer.nxt + 5U}) {
+      CHECK_FALSE(talk.peer.say({.flags = flags, .seq = seq}));
+      CHECK(talk.peer.quiet());
+    }
+  }
   CHECK(talk.peer.state() == State::time_wait);
   talk.advance(239s);
   CHECK(talk.peer.state() == State::time_wait);

@@ -54,3 +54,18 @@ TEST_CASE("a passive connection uses the return route of a completed one", "[tcp
   plain.write("data");
   CHECK(plain.peer.hear_one().ip_options.empty());
 }
+
+TEST_CASE("a different route in a later segment replaces the saved one", "[tcp][RFC9293-SHLD-24]") {
+  Conversation talk{{.passive = true}, State::listen};
+  REQUIRE(talk.network.inject(talk.peer.bytes({.flags = kSyn}), routed(kRouteB)));
+  talk.peer.nxt += 1;
+  const auto answer = talk.peer.hear_one();
+  REQUIRE_FALSE(answer.ip_options.empty());
+  REQUIRE(talk.network.inject(talk.peer.bytes({}), routed(hex("83 0b 0c c6336401 cb007109"))));
+  talk.connection = std::move(*talk.listener.accept());
+  talk.write("data");
+  const auto data = talk.peer.hear_one();
+  REQUIRE(data.ip_options.size() >= 11);
+  const Bytes hops(data.ip_options.begin() + 3, data.ip_options.begin() + 11);
+  CHECK(hops == hex("cb007109 c6336401"));
+}

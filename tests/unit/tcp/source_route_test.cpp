@@ -59,21 +59,3 @@ TEST_CASE("an active opener can name a source route, and it stays", "[tcp][RFC92
   CHECK_FALSE(wire.tcp.connect({kPeerAddress, kPeerPort}, {.source_route = std::vector<IpAddress>(9, kFirst)}));
   CHECK(wire.tcp.connect({kPeerAddress, kPeerPort}, {.source_route = std::vector<IpAddress>(8, kFirst)}));
 }
-
-TEST_CASE("a passive open answers along the route by which the SYN came", "[tcp][RFC9293-MUST-53][RFC9293-SHLD-24]") {
-  Wire wire;
-  auto listener = wire.tcp.listen(kService);
-  REQUIRE(listener);
-  Peer peer{wire, kService};
-  REQUIRE(say_with(wire, peer, {.flags = kSyn}, kArrived));
-  CHECK(peer.hear_one().ip_options == kReturn);
-  REQUIRE(peer.say({}));
-  auto connection = listener->accept();
-  REQUIRE(connection);
-  REQUIRE(connection->send(bytes_of("a")));
-  CHECK(peer.hear_one().ip_options == kReturn);
-  // Another route later replaces it.
-  REQUIRE(say_with(wire, peer, {.payload = "b"}, hex("83 07 08 c0000266")));
-  wire.advance(500ms);
-  CHECK(peer.hear_one().ip_options == hex("83 07 04 c0000266"));
-}
