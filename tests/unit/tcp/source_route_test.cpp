@@ -41,7 +41,7 @@ TEST_CASE("the way back is the completed route reversed", "[tcp]") {
   }
 }
 
-TEST_CASE("an active opener can name a source route, and it stays", "[tcp][RFC9293-MUST-51][RFC9293-MUST-52]") {
+TEST_CASE("an active opener can name a source route, and it stays", "[tcp][RFC9293-MUST-16][RFC9293-MUST-51][RFC9293-MUST-52]") {
   Wire wire;
   auto connection = wire.tcp.connect({kPeerAddress, kPeerPort}, {.source_route = {kFirst, kSecond}});
   REQUIRE(connection);
