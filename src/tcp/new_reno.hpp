@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <limits>
 
-#include "congestion_control.hpp"
+#include <tapir/tcp/congestion_control.hpp>
 
 namespace tapir::tcp {
 
