@@ -6,21 +6,24 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <vector>
 
 #include <tapir/core/packet.hpp>
 #include <tapir/core/scheduler.hpp>
 #include <tapir/network/network.hpp>
+#include <tapir/tcp/congestion_control.hpp>
 #include <tapir/tcp/connection.hpp>
 #include <tapir/tcp/tcp.hpp>
 
 #include "delayed_ack.hpp"
+#include "ecn.hpp"
 #include "event_queue.hpp"
 #include "four_tuple.hpp"
 #include "header.hpp"
-#include "new_reno.hpp"
 #include "options.hpp"
+#include "pacer.hpp"
 #include "rate_limiter.hpp"
 #include "reassembly.hpp"
 #include "receive_buffer.hpp"
@@ -77,6 +80,7 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   void set_nagle(bool on);
   [[nodiscard]] Result<> set_keepalive(const Keepalive& keepalive);
   [[nodiscard]] Result<> set_user_timeout(Duration timeout);
+  [[nodiscard]] Result<> set_congestion_control(std::string_view name);
   void set_tos(std::uint8_t tos) noexcept { settings_.tos = static_cast<std::uint8_t>(tos & 0xfcU); }
   void set_send_buffer(std::size_t bytes);
   void set_receive_buffer(std::size_t bytes);
@@ -168,6 +172,7 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   void recover_by(const RetransmitQueue::Acked& acked, std::uint32_t bytes);
   void ack_made_progress(std::uint32_t bytes);
   void duplicate_ack();
+  void congestion_echoed();
   void enter_fast_recovery();
   void update_send_window(const Segment& segment);
   [[nodiscard]] bool is_duplicate_ack(const Segment& segment) const noexcept;
@@ -201,12 +206,15 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   [[nodiscard]] bool send_keepalive();
   [[nodiscard]] SendDecision new_data_decision() const;
   void note_cwnd_use() noexcept;
+  [[nodiscard]] bool paced_out();
+  [[nodiscard]] std::optional<std::uint64_t> pacing_rate() const noexcept;
   void emit(Packet packet, SeqNum seq, Flags flags);
   [[nodiscard]] std::uint16_t window_field(Flags flags);
   void wants_to_send();
   void update_mss();
   void path_narrowed();
   [[nodiscard]] std::uint16_t mss_to_offer() const;
+  [[nodiscard]] CongestionParameters congestion_parameters() const;
 
   // Timers: timers.cpp
   void on_timer();
@@ -238,8 +246,10 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   SeqNum send_base_;  ///< the number of the send buffer's first octet
   RetransmitQueue sent_;
   RttEstimator rtt_;
-  NewReno congestion_;
+  std::unique_ptr<CongestionControl> congestion_;  ///< never empty
   Recovery recovery_;
+  Pacer pacer_;
+  Ecn ecn_;
   std::uint16_t peer_mss_ = 536;  ///< RFC 9293 MUST-15
   std::uint32_t mss_ = 536;       ///< Eff.snd.MSS: payload beside the options that every segment carries
   std::uint32_t syn_retransmissions_ = 0;

@@ -14,6 +14,7 @@ constexpr Duration kAdviceInterval = std::chrono::milliseconds{500};  // good ne
 
 void ConnectionCore::process_ack(const Arrival& arrival) {
   const Segment& segment = arrival.segment;
+  if (segment.ack >= tcb_.snd_una && ecn_.on_ack(segment.flags, segment.ack)) congestion_echoed();
   if (segment.ack > tcb_.snd_una) {
     new_ack(arrival);
   } else if (segment.ack == tcb_.snd_una && is_duplicate_ack(segment)) {
@@ -48,22 +49,23 @@ void ConnectionCore::recover_by(const RetransmitQueue::Acked& acked, std::uint32
   const std::uint32_t flight = sent_.outstanding();
   bool restart_timer = true;
   if (recovery_.fast && tcb_.snd_una < recovery_.recover) {
-    congestion_.on_partial_ack({.now = context_.now(), .acked_bytes = bytes, .flight_size = flight});
+    congestion_->on_partial_ack({.now = context_.now(), .acked_bytes = bytes, .flight_size = flight});
     sent_.mark_lost(tcb_.snd_una, tcb_.snd_una + mss_);
     restart_timer = !recovery_.partial_seen;
     recovery_.partial_seen = true;
   } else if (recovery_.fast) {
     recovery_.fast = false;
-    congestion_.on_recovered({.now = context_.now(), .acked_bytes = bytes, .flight_size = flight});
+    congestion_->on_recovered({.now = context_.now(), .acked_bytes = bytes, .flight_size = flight});
     observe_congestion("recovered");
   } else if (bytes > 0) {
-    congestion_.on_ack({.now = context_.now(),
-                        .acked_bytes = bytes,
-                        .flight_size = flight,
-                        .snd_una = tcb_.snd_una,
-                        .snd_nxt = tcb_.snd_nxt,
-                        .rtt = acked.rtt_sent_at ? rtt_.latest() : std::nullopt,
-                        .cwnd_limited = cwnd_limited_});
+    congestion_->on_ack({.now = context_.now(),
+                         .acked_bytes = bytes,
+                         .flight_size = flight,
+                         .snd_una = tcb_.snd_una,
+                         .snd_nxt = tcb_.snd_nxt,
+                         .rtt = acked.rtt_sent_at ? rtt_.latest() : std::nullopt,
+                         .cwnd_limited = cwnd_limited_,
+                         .ece = ecn_.echoed()});
     observe_congestion("ack");
   }
   recovery_.duplicate_acks = 0;
@@ -103,7 +105,7 @@ bool ConnectionCore::is_duplicate_ack(const Segment& segment) const noexcept {
 void ConnectionCore::duplicate_ack() {
   ++counters_.duplicate_acks;
   if (recovery_.fast) {
-    congestion_.on_duplicate_ack({.now = context_.now(), .flight_size = sent_.outstanding()});
+    congestion_->on_duplicate_ack({.now = context_.now(), .flight_size = sent_.outstanding()});
     return;
   }
   ++recovery_.duplicate_acks;
@@ -113,16 +115,35 @@ void ConnectionCore::duplicate_ack() {
 
 void ConnectionCore::enter_fast_recovery() {
   const std::uint32_t flight = sent_.outstanding();
-  congestion_.on_loss({.now = context_.now(),
-                       .flight_size = flight - std::min(recovery_.limited_bytes, flight),
-                       .snd_una = tcb_.snd_una,
-                       .snd_nxt = tcb_.snd_nxt});
+  congestion_->on_loss({.now = context_.now(),
+                        .flight_size = flight - std::min(recovery_.limited_bytes, flight),
+                        .snd_una = tcb_.snd_una,
+                        .snd_nxt = tcb_.snd_nxt});
+  ecn_.on_reduced(tcb_.snd_nxt);
   recovery_.fast = true;
   recovery_.partial_seen = false;
   recovery_.recover = tcb_.snd_nxt;
   sent_.mark_lost(tcb_.snd_una, tcb_.snd_una + mss_);
   ++counters_.fast_retransmits;
   observe_congestion("fast retransmit");
+}
+
+/// The peer tells of a congestion mark: the answer is that to a loss, with nothing to send again (RFC 3168 section 6.1.2).
+void ConnectionCore::congestion_echoed() {
+  const std::uint32_t flight = sent_.outstanding();
+  if (flight == 0 || recovery_.fast) return;
+  if (congestion_->cwnd() <= mss_) {  // no less can be sent than a segment, so it waits
+    pacer_.hold(context_.now() + rtt_.rto());
+    deadlines_.retransmit = context_.now() + rtt_.rto();
+  }
+  congestion_->on_loss({.now = context_.now(),
+                        .flight_size = flight,
+                        .snd_una = tcb_.snd_una,
+                        .snd_nxt = tcb_.snd_nxt,
+                        .cause = Congestion::ecn,
+                        .in_flight = sent_.in_network()});
+  ecn_.on_reduced(tcb_.snd_nxt);
+  observe_congestion("ECN");
 }
 
 /// SND.WND, by a segment newer than the one of the last update.

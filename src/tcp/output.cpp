@@ -29,7 +29,7 @@ bool ConnectionCore::send_syn() {
   sent_.on_sent(tcb_.iss, tcb_.iss + 1, context_.now());
   tcb_.snd_nxt = later(tcb_.snd_nxt, tcb_.iss + 1);
   count_sent(0, again);
-  const Flags flags = tcb_.state == State::syn_sent ? Flags::syn : Flags::syn | Flags::ack;
+  const Flags flags = tcb_.state == State::syn_sent ? Flags::syn | ecn_.syn_flags(again) : Flags::syn | Flags::ack | ecn_.syn_ack_flags();
   emit(Packet{context_.pool}, tcb_.iss, flags);
   return true;
 }
@@ -54,7 +54,7 @@ std::uint32_t ConnectionCore::retransmission_size(SeqNum begin) const {
   std::uint32_t allowed = mss_;  // fast recovery resends one segment for each hole, whatever cwnd says (RFC 6582 section 3.2)
   if (!recovery_.fast) {
     const std::uint32_t in_network = sent_.in_network();
-    allowed = congestion_.cwnd() > in_network ? congestion_.cwnd() - in_network : 0;
+    allowed = congestion_->cwnd() > in_network ? congestion_->cwnd() - in_network : 0;
     if (in_network == 0) allowed = std::max(allowed, mss_);
     if (allowed < whole) return 0;
   }
@@ -72,6 +72,7 @@ bool ConnectionCore::retransmit() {
   const SeqNum begin = lost->begin;
   const std::uint32_t size = retransmission_size(begin);
   if (size == 0) return false;
+  if (paced_out()) return false;
   const bool with_fin = fin_sent_ && begin + size == tcb_.snd_nxt;
   std::uint32_t payload = size - (with_fin ? 1U : 0U);
   // A short rest is filled up with what has not been sent yet.
@@ -128,7 +129,7 @@ bool ConnectionCore::send_new() {
   if (!is_synchronized(tcb_.state) || (unsent() == 0 && !fin_unsent())) return false;
   if (!recovery_.fast && sent_.next_lost() != nullptr) return false;  // what is lost goes first
   if (sent_.empty() && last_sent_) {
-    congestion_.on_idle({.now = context_.now(), .idle = context_.now() - *last_sent_, .rto = rtt_.rto()});
+    congestion_->on_idle({.now = context_.now(), .idle = context_.now() - *last_sent_, .rto = rtt_.rto()});
   }
   const SendDecision decision = new_data_decision();
   const std::uint32_t count = std::min(may_send(decision), super_segment_limit());
@@ -140,6 +141,7 @@ bool ConnectionCore::send_new() {
     }
     return false;
   }
+  if (paced_out()) return false;
   override_expired_ = false;
   deadlines_.send_override.reset();
   const SeqNum begin = later(tcb_.snd_nxt, send_base_);
@@ -150,7 +152,7 @@ bool ConnectionCore::send_new() {
   if (!recovery_.fast && recovery_.duplicate_acks > 0) recovery_.limited_bytes += count;
   note_cwnd_use();
   count_sent(count, false);
-  Flags flags = Flags::ack;
+  Flags flags = Flags::ack | ecn_.on_new_data(count);
   if (with_fin) flags |= Flags::fin;
   if (count > 0 && count == decision.queued) flags |= Flags::psh;  // the end of what the user wrote (MUST-61)
   transmit(begin, count, flags);
@@ -177,7 +179,7 @@ std::uint32_t ConnectionCore::peer_window_left() const noexcept {
 
 /// What the peer's window and cwnd leave beyond SND.NXT.
 std::uint32_t ConnectionCore::usable_window() const noexcept {
-  std::uint64_t cwnd = congestion_.cwnd();
+  std::uint64_t cwnd = congestion_->cwnd();
   // Limited transmit: a segment for each of the first two duplicates, beyond a cwnd that does not change (RFC 5681 section 3.2 step 1).
   if (!recovery_.fast && recovery_.duplicate_acks <= 2) cwnd += std::uint64_t{recovery_.duplicate_acks} * mss_;
   const std::uint32_t flight = tcb_.flight_size();
@@ -187,8 +189,8 @@ std::uint32_t ConnectionCore::usable_window() const noexcept {
 /// Whether cwnd is what holds the sender back: a window that is not used must not grow (RFC 7661 section 4.1 has the same test).
 void ConnectionCore::note_cwnd_use() noexcept {
   const std::uint64_t flight = sent_.outstanding();
-  const std::uint64_t cwnd = congestion_.cwnd();
-  cwnd_limited_ = flight + mss_ > cwnd || (congestion_.in_slow_start() && 2 * flight >= cwnd);
+  const std::uint64_t cwnd = congestion_->cwnd();
+  cwnd_limited_ = flight + mss_ > cwnd || (congestion_->in_slow_start() && 2 * flight >= cwnd);
 }
 
 }  // namespace tapir::tcp::detail
