@@ -73,7 +73,7 @@ void Victim::echo(tcp::Connection& connection) {
 }
 
 /// One of the connections, in an order that does not depend on the hash table; what a listener would get if there is none.
-tcp::Info Victim::pick(std::uint8_t which) const {
+tcp::Info Victim::pick(std::uint8_t which) {
   auto all = stack_.tcp().connections();
   if (all.empty()) {
     tcp::Info none;

@@ -64,7 +64,7 @@ class Victim {
  private:
   void hold(tcp::Connection connection, bool echo);
   void echo(tcp::Connection& connection);
-  [[nodiscard]] tcp::Info pick(std::uint8_t which) const;
+  [[nodiscard]] tcp::Info pick(std::uint8_t which);
 
   sim::World world_;
   FuzzLink* link_;

@@ -72,9 +72,10 @@ TEST_CASE("any cut of a stream, in any order, with repetitions and overlaps, acr
           "[tcp][RFC9293-3.4-1][RFC9293-MUST-58][RFC9293-SHLD-31]") {
   std::mt19937 random{793};
   for (int round = 0; round < 300; ++round) {
-    const std::size_t size = 1 + pick(random, 30'000);
+    const std::size_t longest = std::size_t{1} << pick(random, 12);
+    const std::size_t size = 1 + pick(random, std::min<std::size_t>(30'000, longest * 60));  // more gaps than that are not kept
     const std::string text = stream(size, pick(random, 1000));
-    auto ranges = random_cuts(size, 1U << pick(random, 12), random);
+    auto ranges = random_cuts(size, longest, random);
     std::shuffle(ranges.begin(), ranges.end(), random);
     INFO("round " << round << ", " << size << " bytes in " << ranges.size() << " pieces");
 
@@ -124,9 +125,10 @@ TEST_CASE("any cut of a stream, in any order, with repetitions and overlaps, acr
 TEST_CASE("any sequence of writes is sent as one stream, whatever is lost, across the wrap", "[tcp][RFC9293-3.4-1]") {
   std::mt19937 random{9293};
   for (int round = 0; round < 100; ++round) {
-    const std::size_t size = 1 + pick(random, 20'000);
+    const std::size_t longest = std::size_t{1} << pick(random, 13);
+    const std::size_t size = 1 + pick(random, std::min<std::size_t>(20'000, longest * 300));
     const std::string text = stream(size, pick(random, 1000));
-    const auto writes = random_cuts(size, 1U << pick(random, 13), random);
+    const auto writes = random_cuts(size, longest, random);
     const auto mss = static_cast<std::uint16_t>(100 + pick(random, 1361));
     const std::uint32_t loss = pick(random, 30);  // percent
     INFO("round " << round << ", " << size << " bytes in " << writes.size() << " writes, MSS " << mss << ", loss " << loss << " %");
