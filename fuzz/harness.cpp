@@ -35,6 +35,9 @@ StackConfig config() {
   config.address = Ipv4Prefix{Ipv4Address{kOwnAddress}, 24};
   config.gateway = Ipv4Address{kPeerAddress};
   config.mac = MacAddress{kOwnMac};
+  // Short, so that everything that ends by itself does so within the time that one event or the end of the input can wait.
+  config.tcp.msl = std::chrono::seconds{25};
+  config.tcp.user_timeout = config.tcp.connect_timeout = config.tcp.fin_wait_2_timeout = std::chrono::seconds{50};
   return config;
 }
 
@@ -49,7 +52,8 @@ Victim::Victim() : link_{nullptr}, stack_{world_, std::unique_ptr<link::Link>{ma
   auto socket = stack_.udp().bind({IpAddress{}, Port{7}});
   if (socket) socket_.emplace(std::move(*socket));
   // An active open, so that SYN-SENT is under attack too.
-  auto connecting = stack_.tcp().connect({IpAddress{Ipv4Address{kPeerAddress}}, Port{80}}, {.local = {IpAddress{}, Port{1024}}});
+  auto connecting = stack_.tcp().connect({IpAddress{Ipv4Address{kPeerAddress}}, Port{80}},
+                                         {.local = {IpAddress{}, Port{1024}}, .settings = {.user_timeout = std::chrono::seconds{10}}});
   if (connecting) hold(std::move(*connecting), true);
   world_.run_for(std::chrono::milliseconds{1});
 }
