@@ -16,6 +16,14 @@ std::size_t send_limit(const Settings& settings, const Config& config) { return 
 std::size_t receive_limit(const Settings& settings, const Config& config) {
   return settings.receive_buffer.value_or(config.receive_buffer);
 }
+LossRecovery::Config recovery_config(const RecoveryConfig& config) {
+  return {.duplicate_threshold = config.reordering,
+          .rack = config.rack,
+          .tail_loss_probe = config.tail_loss_probe,
+          .frto = config.frto,
+          .limited_transmit = config.limited_transmit,
+          .max_ack_delay = config.probe_ack_delay};
+}
 }  // namespace
 
 std::string to_string(const FourTuple& tuple) { return fmt::format("{} > {}", to_string(tuple.local), to_string(tuple.remote)); }
@@ -27,8 +35,11 @@ ConnectionCore::ConnectionCore(Engine& engine, const FourTuple& tuple, const Set
       settings_{settings},
       send_buffer_{context_.pool, send_limit(settings, engine.config())},
       send_base_{iss + 1},
-      rtt_{RttEstimator::Config{
-          .initial_rto = engine.config().initial_rto, .min_rto = engine.config().min_rto, .max_rto = engine.config().max_rto}},
+      rtt_{RttEstimator::Config{.initial_rto = engine.config().initial_rto,
+                                .min_rto = engine.config().min_rto,
+                                .max_rto = engine.config().max_rto,
+                                .granularity = engine.config().rto_granularity}},
+      recovery_{recovery_config(engine.config().recovery), rtt_, iss},
       congestion_{NewReno::Config{.initial_window_segments = engine.config().initial_window_segments}},
       challenges_{engine.config().challenge_acks, engine.config().challenge_period},
       receive_buffer_{context_.pool, receive_limit(settings, engine.config())},
@@ -39,7 +50,6 @@ ConnectionCore::ConnectionCore(Engine& engine, const FourTuple& tuple, const Set
   set_tos(settings.tos);
   tcb_.iss = tcb_.snd_una = tcb_.snd_nxt = tcb_.snd_up = iss;
   tcb_.rcv_wnd = static_cast<std::uint32_t>(std::min<std::size_t>(receive_buffer_.limit(), 65535));
-  recovery_.recover = iss;
 }
 
 ConnectionCore::~ConnectionCore() = default;
@@ -79,6 +89,7 @@ void ConnectionCore::take_syn(const Arrival& syn) {
   tcb_.snd_wnd = tcb_.max_snd_wnd = segment.window;
   tcb_.snd_wl1 = segment.seq;
   tcb_.snd_wl2 = segment.has(Flags::ack) ? segment.ack : tcb_.iss;
+  tcb_.negotiated.sack = syn.options.sack_permitted;
   if (syn.options.mss) peer_mss_ = std::max(*syn.options.mss, kLeastPeerMss);
   counters_.received_tos = syn.tos;
   update_mss();
@@ -89,6 +100,7 @@ void ConnectionCore::handshake_complete() {
   former_.reset();
   congestion_.on_established(syn_retransmissions_);
   rtt_.on_established(syn_retransmissions_ > 0);
+  recovery_.on_established(tcb_.negotiated.sack);
   front_retransmissions_ = 0;
   deadlines_.user_timeout.reset();
   restart_keepalive();
@@ -116,6 +128,7 @@ void ConnectionCore::update_mss() {
   const auto mss = static_cast<std::uint32_t>(fits > padded_options ? fits - padded_options : 1);
   if (mss == mss_ && counters_.mss != 0) return;
   mss_ = counters_.mss = mss;
+  recovery_.on_mss_change(mss);
   congestion_.on_mss_change({.now = context_.now(), .mss = mss});
 }
 

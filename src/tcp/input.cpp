@@ -96,7 +96,7 @@ ConnectionCore::Checked ConnectionCore::repeated_syn(Arrival& arrival) {
     ack_.on_urgent();
     return Verdict::go_on;
   }
-  sent_.mark_all_lost();
+  recovery_.all_lost();
   return drop(Drop::duplicate);
 }
 
