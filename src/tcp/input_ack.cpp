@@ -27,12 +27,17 @@ void ConnectionCore::process_ack(const Arrival& arrival) {
 
 AckReport ConnectionCore::report_of(const Arrival& arrival) const {
   const TimePoint now = context_.now();
-  return {.now = now,
-          .arrived = arrival.ingress == TimePoint{} ? now : arrival.ingress,
-          .ack = arrival.segment.ack,
-          .sack = arrival.options.sack,
-          .duplicate = repeats_ack(arrival.segment),
-          .max_window = tcb_.max_snd_wnd};
+  AckReport report{.now = now,
+                   .arrived = arrival.ingress == TimePoint{} ? now : arrival.ingress,
+                   .ack = arrival.segment.ack,
+                   .sack = arrival.options.sack,
+                   .duplicate = repeats_ack(arrival.segment),
+                   .max_window = tcb_.max_snd_wnd};
+  if (tcb_.negotiated.timestamps && arrival.options.timestamps) {
+    report.echo_rtt = timestamp_clock_.since(arrival.options.timestamps->echo_reply, report.arrived);
+    if (report.echo_rtt) report.echo_before = TimestampClock::end_of_tick(report.arrived) - *report.echo_rtt;
+  }
+  return report;
 }
 
 void ConnectionCore::new_ack(const Arrival& arrival) {

@@ -80,7 +80,9 @@ void LossRecovery::take_rtt_sample(const AckReport& report, News& news) noexcept
     news.out.rtt = report.echo_rtt;
   }
   if (!news.out.rtt) return;
-  rtt_.on_sample(*news.out.rtt, report.now);
+  // RFC 7323 appendix G: with an acknowledgment for every second segment there are so many samples in a round trip.
+  const std::uint32_t flight = queue_.outstanding() + news.acked.bytes;
+  rtt_.on_sample(*news.out.rtt, std::max(1U, (flight + 2 * mss_ - 1) / (2 * mss_)), report.now);
   probe_.on_rtt_sample();
 }
 

@@ -23,8 +23,9 @@ class RttEstimator {
   RttEstimator() noexcept : RttEstimator{Config{}} {}
   explicit RttEstimator(const Config& config) noexcept;
 
-  /// A valid measurement of one round trip, taken at `now`. Ends any back-off. Negative samples are taken as zero.
-  void on_sample(Duration rtt, TimePoint now = {}) noexcept;
+  /// A valid measurement of one round trip, taken at `now`, one of about `samples_per_rtt` in each: it counts for so much less, so that the estimate
+  /// looks as far back as with one (RFC 7323 appendix G). Ends any back-off. Negative samples are taken as zero.
+  void on_sample(Duration rtt, std::uint32_t samples_per_rtt = 1, TimePoint now = {}) noexcept;
   /// The timer expired: the timeout doubles, up to the cap (section 5.5).
   void back_off() noexcept;
   /// The last expiry was none of a lost segment: the back-off ends, and the timeout allows for the delay that there was, `rtt` if it was measured

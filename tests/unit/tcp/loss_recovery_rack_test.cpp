@@ -284,15 +284,15 @@ TEST_CASE("the first segment is lost at a timeout however young it is", "[tcp][R
 TEST_CASE("the shortest round trip is that of late", "[tcp][RFC8985-6.2-1]") {
   tcp::RttEstimator rtt;
   TimePoint now{};
-  rtt.on_sample(10ms, now);
+  rtt.on_sample(10ms, 1, now);
   CHECK(rtt.min_rtt() == Duration{10ms});
-  for (int i = 0; i < 299; ++i) rtt.on_sample(50ms, now += 1s);
+  for (int i = 0; i < 299; ++i) rtt.on_sample(50ms, 1, now += 1s);
   CHECK(rtt.min_rtt() == Duration{10ms});
-  for (int i = 0; i < 302; ++i) rtt.on_sample(50ms, now += 1s);
+  for (int i = 0; i < 302; ++i) rtt.on_sample(50ms, 1, now += 1s);
   CHECK(rtt.min_rtt() == Duration{50ms});
-  rtt.on_sample(20ms, now += 1s);
+  rtt.on_sample(20ms, 1, now += 1s);
   CHECK(rtt.min_rtt() == Duration{20ms});
-  rtt.on_sample(30ms, now += 700s);  // nothing at all was measured for two windows
+  rtt.on_sample(30ms, 1, now += 700s);  // nothing at all was measured for two windows
   CHECK(rtt.min_rtt() == Duration{30ms});
 }
 
