@@ -195,7 +195,16 @@ Info ConnectionCore::info() const {
   info.cwnd = congestion_->cwnd();
   info.ssthresh = congestion_->ssthresh();
   info.congestion_control = congestion_->name();
-  info.in_recovery = recovery_.fast;
+  const RetransmitQueue& sent = recovery_.queue();
+  info.in_recovery = recovery_.in_fast_recovery();
+  info.ca_state = recovery_.state();
+  info.sacked = sent.sacked_bytes();
+  info.lost = sent.lost_bytes();
+  info.retransmitted = sent.retransmitted_bytes();
+  info.reordering = recovery_.rack().reordering();
+  info.delivered = recovery_.rate().delivered();
+  info.dsacks = recovery_.duplicates_reported();
+  info.undos = recovery_.undos();
   info.rto = rtt_.rto();
   info.srtt = rtt_.srtt();
   info.rttvar = rtt_.rttvar();
@@ -203,7 +212,7 @@ Info ConnectionCore::info() const {
   info.backoffs = rtt_.backoffs();
   info.unacknowledged = send_buffer_.size();
   info.unsent = unsent();
-  info.in_flight = sent_.outstanding();
+  info.in_flight = sent.outstanding();
   info.unread = receive_buffer_.size();
   info.out_of_order = reassembly_.size();
   if (tcb_.urgent_in && tcb_.rcv_up > next_read()) info.urgent_unread = distance(next_read(), tcb_.rcv_up);

@@ -22,12 +22,12 @@
 #include "event_queue.hpp"
 #include "four_tuple.hpp"
 #include "header.hpp"
+#include "loss_recovery.hpp"
 #include "options.hpp"
 #include "pacer.hpp"
 #include "rate_limiter.hpp"
 #include "reassembly.hpp"
 #include "receive_buffer.hpp"
-#include "retransmit_queue.hpp"
 #include "rtt_estimator.hpp"
 #include "send_buffer.hpp"
 #include "send_policy.hpp"
@@ -167,15 +167,14 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   [[nodiscard]] std::unexpected<Drop> drop(Drop reason);
   void process_ack(const Arrival& arrival);
   void new_ack(const Arrival& arrival);
-  void sample_rtt(const Arrival& arrival, const RetransmitQueue::Acked& acked);
+  [[nodiscard]] AckReport report_of(const Arrival& arrival) const;
+  void respond(const AckOutcome& outcome, std::uint32_t bytes);
+  void tell_of_loss(const AckOutcome& outcome);
   void note_timestamp(const Arrival& arrival) noexcept;
-  void recover_by(const RetransmitQueue::Acked& acked, std::uint32_t bytes);
   void ack_made_progress(std::uint32_t bytes);
-  void duplicate_ack();
   void congestion_echoed();
-  void enter_fast_recovery();
   void update_send_window(const Segment& segment);
-  [[nodiscard]] bool is_duplicate_ack(const Segment& segment) const noexcept;
+  [[nodiscard]] bool repeats_ack(const Segment& segment) const noexcept;
   [[nodiscard]] bool is_over() const noexcept { return tcb_.state == State::closed || tcb_.state == State::time_wait; }
   /// The number of the next octet that the user will read.
   [[nodiscard]] SeqNum next_read() const noexcept {
@@ -189,10 +188,10 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   // Output: output.cpp, output_segment.cpp
   [[nodiscard]] bool send_syn();
   [[nodiscard]] bool retransmit();
+  [[nodiscard]] bool send_tail_probe();
   [[nodiscard]] bool send_probe();
   [[nodiscard]] bool send_new();
   [[nodiscard]] bool send_ack();
-  [[nodiscard]] std::uint32_t lost_run(SeqNum begin, std::uint32_t max) const;
   [[nodiscard]] std::uint32_t retransmission_size(SeqNum begin) const;
   [[nodiscard]] std::uint32_t super_segment_limit() const;
   [[nodiscard]] std::uint32_t peer_window_left() const noexcept;
@@ -202,7 +201,9 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   [[nodiscard]] SeqNum data_end() const noexcept { return send_base_ + static_cast<std::uint32_t>(send_buffer_.size()); }
   [[nodiscard]] bool fin_unsent() const noexcept { return fin_queued_ && !fin_sent_; }
   void transmit(SeqNum seq, std::uint32_t payload_size, Flags flags);
+  void note_sent(SeqNum begin, SeqNum end, bool tail_probe = false);
   void count_sent(std::uint32_t payload_size, bool again);
+  void note_app_limit() noexcept;
   [[nodiscard]] bool send_keepalive();
   [[nodiscard]] SendDecision new_data_decision() const;
   void note_cwnd_use() noexcept;
@@ -219,7 +220,9 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   // Timers: timers.cpp
   void on_timer();
   void on_retransmit_timer();
+  void on_tail_probe_timer();
   void on_persist_timer();
+  [[nodiscard]] bool out_of_retries() const;
   void on_keepalive_timer();
   [[nodiscard]] bool expired(std::optional<TimePoint>& deadline, std::string_view timer) const;
   void on_user_timeout();
@@ -244,10 +247,9 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   // Sending
   SendBuffer send_buffer_;
   SeqNum send_base_;  ///< the number of the send buffer's first octet
-  RetransmitQueue sent_;
   RttEstimator rtt_;
+  LossRecovery recovery_;
   std::unique_ptr<CongestionControl> congestion_;  ///< never empty
-  Recovery recovery_;
   Pacer pacer_;
   Ecn ecn_;
   std::uint16_t peer_mss_ = 536;  ///< RFC 9293 MUST-15
@@ -261,6 +263,7 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   bool fin_sent_ = false;
   bool probing_ = false;  ///< a zero-window probe has been sent and the window is still closed
   bool probe_due_ = false;
+  bool tail_probe_due_ = false;
   bool keepalive_due_ = false;
   bool override_expired_ = false;
   bool cwnd_limited_ = true;

@@ -17,6 +17,14 @@ std::size_t send_limit(const Settings& settings, const Config& config) { return 
 std::size_t receive_limit(const Settings& settings, const Config& config) {
   return settings.receive_buffer.value_or(config.receive_buffer);
 }
+LossRecovery::Config recovery_config(const RecoveryConfig& config) {
+  return {.duplicate_threshold = config.reordering,
+          .rack = config.rack,
+          .tail_loss_probe = config.tail_loss_probe,
+          .frto = config.frto,
+          .limited_transmit = config.limited_transmit,
+          .max_ack_delay = config.probe_ack_delay};
+}
 }  // namespace
 
 std::string to_string(const FourTuple& tuple) { return fmt::format("{} > {}", to_string(tuple.local), to_string(tuple.remote)); }
@@ -28,8 +36,11 @@ ConnectionCore::ConnectionCore(Engine& engine, const FourTuple& tuple, const Set
       settings_{settings},
       send_buffer_{context_.pool, send_limit(settings, engine.config())},
       send_base_{iss + 1},
-      rtt_{RttEstimator::Config{
-          .initial_rto = engine.config().initial_rto, .min_rto = engine.config().min_rto, .max_rto = engine.config().max_rto}},
+      rtt_{RttEstimator::Config{.initial_rto = engine.config().initial_rto,
+                                .min_rto = engine.config().min_rto,
+                                .max_rto = engine.config().max_rto,
+                                .granularity = engine.config().rto_granularity}},
+      recovery_{recovery_config(engine.config().recovery), rtt_, iss},
       ecn_{settings.ecn.value_or(engine.config().ecn)},
       challenges_{engine.config().challenge_acks, engine.config().challenge_period},
       receive_buffer_{context_.pool, receive_limit(settings, engine.config())},
@@ -45,7 +56,6 @@ ConnectionCore::ConnectionCore(Engine& engine, const FourTuple& tuple, const Set
   // It cannot be changed after the SYN, so it must do for every size that the buffer may grow to.
   tcb_.rcv_wind_shift =
       window_shift_for(std::max(receive_buffer_.limit(), settings.receive_buffer.value_or(engine.config().max_receive_buffer)));
-  recovery_.recover = iss;
   congestion_ = make_congestion_control(settings_.congestion_control, engine.config().congestion_controls, congestion_parameters());
 }
 
@@ -104,6 +114,7 @@ void ConnectionCore::handshake_complete() {
   former_.reset();
   congestion_->on_established(syn_retransmissions_);
   rtt_.on_established(syn_retransmissions_ > 0);
+  recovery_.on_established(tcb_.negotiated.sack);
   front_retransmissions_ = 0;
   deadlines_.user_timeout.reset();
   restart_keepalive();
@@ -132,6 +143,7 @@ void ConnectionCore::update_mss() {
   const auto mss = static_cast<std::uint32_t>(fits > options ? fits - options : 1);
   if (mss == mss_ && counters_.mss != 0) return;
   mss_ = counters_.mss = mss;
+  recovery_.on_mss_change(mss);
   congestion_->on_mss_change({.now = context_.now(), .mss = mss});
 }
 

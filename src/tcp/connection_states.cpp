@@ -125,7 +125,7 @@ void ConnectionCore::forget_queues() noexcept {
   timer_.cancel();
   context_.scheduler.withdraw(*this);
   send_buffer_.clear();
-  sent_.clear();
+  recovery_.clear();
   reassembly_.clear();
 }
 

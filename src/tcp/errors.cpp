@@ -69,7 +69,7 @@ void ConnectionCore::path_narrowed() {
   const std::uint32_t former = mss_;
   update_mss();
   if (mss_ >= former || !is_synchronized(tcb_.state)) return;
-  sent_.mark_all_lost();
+  recovery_.all_lost();
   update_timers();
   wants_to_send();
 }

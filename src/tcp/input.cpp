@@ -109,7 +109,7 @@ ConnectionCore::Checked ConnectionCore::repeated_syn(Arrival& arrival) {
   }
   ecn_.on_syn_again(segment.flags);
   tcb_.negotiated.ecn = ecn_.negotiated();
-  sent_.mark_all_lost();
+  recovery_.all_lost();
   return drop(Drop::duplicate);
 }
 

@@ -1,4 +1,4 @@
-// What an acceptable acknowledgment does (RFC 9293 section 3.10.7.4 fifth check, RFC 5681, RFC 6582).
+// What an acceptable acknowledgment does (RFC 9293 section 3.10.7.4, fifth check).
 
 #include <algorithm>
 
@@ -8,7 +8,6 @@
 namespace tapir::tcp::detail {
 
 namespace {
-constexpr std::uint32_t kDuplicateThreshold = 3;                      // RFC 5681 section 3.2
 constexpr Duration kAdviceInterval = std::chrono::milliseconds{500};  // good news of the path need not come with every segment
 }  // namespace
 
@@ -17,8 +16,9 @@ void ConnectionCore::process_ack(const Arrival& arrival) {
   if (segment.ack >= tcb_.snd_una && ecn_.on_ack(segment.flags, segment.ack)) congestion_echoed();
   if (segment.ack > tcb_.snd_una) {
     new_ack(arrival);
-  } else if (segment.ack == tcb_.snd_una && is_duplicate_ack(segment)) {
-    duplicate_ack();
+  } else if (repeats_ack(segment) || (recovery_.sack() && !arrival.options.sack.empty())) {
+    if (repeats_ack(segment) && !recovery_.queue().empty()) ++counters_.duplicate_acks;
+    respond(recovery_.on_ack(report_of(arrival)), 0);
   }
   if (segment.ack >= tcb_.snd_una) update_send_window(segment);
   // A peer that answers probes of its closed window is alive, however long that lasts (MUST-37).
@@ -26,60 +26,100 @@ void ConnectionCore::process_ack(const Arrival& arrival) {
   if (fin_sent_ && tcb_.snd_una == tcb_.snd_nxt) own_fin_acknowledged();
 }
 
+AckReport ConnectionCore::report_of(const Arrival& arrival) const {
+  const TimePoint now = context_.now();
+  AckReport report{.now = now,
+                   .arrived = arrival.ingress == TimePoint{} ? now : arrival.ingress,
+                   .ack = arrival.segment.ack,
+                   .sack = arrival.options.sack,
+                   .duplicate = repeats_ack(arrival.segment),
+                   .max_window = tcb_.max_snd_wnd};
+  if (tcb_.negotiated.timestamps && arrival.options.timestamps) {
+    report.echo_rtt = timestamp_clock_.since(arrival.options.timestamps->echo_reply, report.arrived);
+    if (report.echo_rtt) report.echo_before = TimestampClock::end_of_tick(report.arrived) - *report.echo_rtt;
+  }
+  return report;
+}
+
 void ConnectionCore::new_ack(const Arrival& arrival) {
   const Segment& segment = arrival.segment;
   const bool of_syn = tcb_.snd_una == tcb_.iss;
-  const RetransmitQueue::Acked acked = sent_.on_ack(segment.ack);
+  const AckOutcome outcome = recovery_.on_ack(report_of(arrival));
   tcb_.snd_una = segment.ack;
   const std::uint32_t controls = (of_syn ? 1U : 0U) + (fin_sent_ && segment.ack == tcb_.snd_nxt ? 1U : 0U);
-  const std::uint32_t bytes = acked.bytes - std::min(controls, acked.bytes);
+  const std::uint32_t bytes = outcome.acked - std::min(controls, outcome.acked);
   send_buffer_.acknowledge(bytes);
   send_base_ += bytes;
   counters_.bytes_acked += bytes;
-  sample_rtt(arrival, acked);
   if (tcb_.urgent_out && tcb_.snd_up <= tcb_.snd_una) tcb_.urgent_out = false;
   front_retransmissions_ = 0;
   if (of_syn) handshake_complete();
-  recover_by(acked, bytes);
+  respond(outcome, bytes);
   ack_made_progress(bytes);
 }
 
-/// What the acknowledgment means for congestion control and for the retransmission timer (RFC 6582 section 3.2, RFC 6298 section 5).
-void ConnectionCore::recover_by(const RetransmitQueue::Acked& acked, std::uint32_t bytes) {
-  const std::uint32_t flight = sent_.outstanding();
-  bool restart_timer = true;
-  if (recovery_.fast && tcb_.snd_una < recovery_.recover) {
-    congestion_->on_partial_ack({.now = context_.now(), .acked_bytes = bytes, .flight_size = flight});
-    sent_.mark_lost(tcb_.snd_una, tcb_.snd_una + mss_);
-    restart_timer = !recovery_.partial_seen;
-    recovery_.partial_seen = true;
-  } else if (recovery_.fast) {
-    recovery_.fast = false;
-    congestion_->on_recovered({.now = context_.now(), .acked_bytes = bytes, .flight_size = flight});
+/// What the acknowledgment of `bytes` means for congestion control and for the retransmission timer (RFC 6298 section 5).
+void ConnectionCore::respond(const AckOutcome& outcome, std::uint32_t bytes) {
+  const TimePoint now = context_.now();
+  const std::uint32_t flight = recovery_.queue().outstanding();
+  if (outcome.undone) {
+    congestion_->on_undo({.now = now, .flight_size = flight});
+    observe_congestion("undo");
+  }
+  tell_of_loss(outcome);
+  if (outcome.partial) {
+    congestion_->on_partial_ack({.now = now, .acked_bytes = bytes, .flight_size = flight});
+  } else if (outcome.left) {
+    congestion_->on_recovered({.now = now, .acked_bytes = bytes, .flight_size = flight});
     observe_congestion("recovered");
-  } else if (bytes > 0) {
-    congestion_->on_ack({.now = context_.now(),
+  } else if (outcome.duplicate_in_recovery) {
+    congestion_->on_duplicate_ack({.now = now, .flight_size = flight});
+  } else if (bytes > 0 || (recovery_.sack() && outcome.delivered > 0)) {
+    congestion_->on_ack({.now = now,
                          .acked_bytes = bytes,
+                         .delivered_bytes = outcome.delivered,
+                         .lost_bytes = outcome.lost,
                          .flight_size = flight,
+                         .in_flight = recovery_.queue().in_network(),
                          .snd_una = tcb_.snd_una,
                          .snd_nxt = tcb_.snd_nxt,
-                         .rtt = acked.rtt_sent_at ? rtt_.latest() : std::nullopt,
+                         .rtt = outcome.rtt,
                          .cwnd_limited = cwnd_limited_,
-                         .ece = ecn_.echoed()});
+                         .in_recovery = recovery_.sack() && recovery_.in_fast_recovery(),
+                         .rate = outcome.rate});
     observe_congestion("ack");
   }
-  recovery_.duplicate_acks = 0;
-  recovery_.limited_bytes = 0;
-  if (sent_.empty()) {
+  if (recovery_.queue().empty()) {
     deadlines_.retransmit.reset();
-  } else if (restart_timer) {
-    deadlines_.retransmit = context_.now() + rtt_.rto();
+  } else if (outcome.restart_timer) {
+    deadlines_.retransmit = now + rtt_.rto();
+  }
+}
+
+/// A congestion response, with a recovery or, when a probe has repaired the loss, without.
+void ConnectionCore::tell_of_loss(const AckOutcome& outcome) {
+  if (!outcome.entered && !outcome.tail_lost) return;
+  const TimePoint now = context_.now();
+  const std::uint32_t flight = recovery_.queue().outstanding();
+  congestion_->on_loss({.now = now,
+                        .flight_size = flight - std::min(recovery_.limited_bytes(), flight),
+                        .snd_una = tcb_.snd_una,
+                        .snd_nxt = tcb_.snd_nxt,
+                        .cause = recovery_.sack() ? Congestion::loss : Congestion::duplicate_acks,
+                        .in_flight = recovery_.queue().in_network()});
+  ecn_.on_reduced(tcb_.snd_nxt);
+  if (outcome.entered) {
+    ++counters_.fast_retransmits;
+    observe_congestion("fast retransmit");
+  } else {
+    congestion_->on_recovered({.now = now, .flight_size = flight});
+    observe_congestion("tail loss");
   }
 }
 
 /// Who is to know that the peer got something.
 void ConnectionCore::ack_made_progress(std::uint32_t bytes) {
-  if (sent_.empty() && send_buffer_.empty() && !fin_unsent()) {
+  if (recovery_.queue().empty() && send_buffer_.empty() && !fin_unsent()) {
     deadlines_.user_timeout.reset();
   } else {
     restart_user_timeout();
@@ -97,51 +137,25 @@ void ConnectionCore::ack_made_progress(std::uint32_t bytes) {
   }
 }
 
-/// RFC 5681 section 2: five conditions.
-bool ConnectionCore::is_duplicate_ack(const Segment& segment) const noexcept {
-  return !sent_.empty() && segment.seg_len() == 0 && segment.window == tcb_.snd_wnd;
-}
-
-void ConnectionCore::duplicate_ack() {
-  ++counters_.duplicate_acks;
-  if (recovery_.fast) {
-    congestion_->on_duplicate_ack({.now = context_.now(), .flight_size = sent_.outstanding()});
-    return;
-  }
-  ++recovery_.duplicate_acks;
-  // RFC 6582 section 3.2 step 2: duplicates of what was sent before the last recovery say nothing of a new loss.
-  if (recovery_.duplicate_acks == kDuplicateThreshold && tcb_.snd_una > recovery_.recover) enter_fast_recovery();
-}
-
-void ConnectionCore::enter_fast_recovery() {
-  const std::uint32_t flight = sent_.outstanding();
-  congestion_->on_loss({.now = context_.now(),
-                        .flight_size = flight - std::min(recovery_.limited_bytes, flight),
-                        .snd_una = tcb_.snd_una,
-                        .snd_nxt = tcb_.snd_nxt});
-  ecn_.on_reduced(tcb_.snd_nxt);
-  recovery_.fast = true;
-  recovery_.partial_seen = false;
-  recovery_.recover = tcb_.snd_nxt;
-  sent_.mark_lost(tcb_.snd_una, tcb_.snd_una + mss_);
-  ++counters_.fast_retransmits;
-  observe_congestion("fast retransmit");
+/// RFC 5681 section 2: of its five conditions all but that data is outstanding.
+bool ConnectionCore::repeats_ack(const Segment& segment) const noexcept {
+  return segment.ack == tcb_.snd_una && segment.seg_len() == 0 && segment.window == tcb_.snd_wnd;
 }
 
 /// The peer tells of a congestion mark: the answer is that to a loss, with nothing to send again (RFC 3168 section 6.1.2).
 void ConnectionCore::congestion_echoed() {
-  const std::uint32_t flight = sent_.outstanding();
-  if (flight == 0 || recovery_.fast) return;
+  const RetransmitQueue& sent = recovery_.queue();
+  if (sent.empty() || recovery_.in_fast_recovery()) return;
   if (congestion_->cwnd() <= mss_) {  // no less can be sent than a segment, so it waits
     pacer_.hold(context_.now() + rtt_.rto());
     deadlines_.retransmit = context_.now() + rtt_.rto();
   }
   congestion_->on_loss({.now = context_.now(),
-                        .flight_size = flight,
+                        .flight_size = sent.outstanding(),
                         .snd_una = tcb_.snd_una,
                         .snd_nxt = tcb_.snd_nxt,
                         .cause = Congestion::ecn,
-                        .in_flight = sent_.in_network()});
+                        .in_flight = sent.in_network()});
   ecn_.on_reduced(tcb_.snd_nxt);
   observe_congestion("ECN");
 }
@@ -157,7 +171,7 @@ void ConnectionCore::update_send_window(const Segment& segment) {
   if (tcb_.snd_wnd == 0 || !probing_) return;
   // What was sent into the closed window was thrown away there.
   probing_ = false;
-  sent_.mark_all_lost();
+  recovery_.all_lost();
 }
 
 }  // namespace tapir::tcp::detail

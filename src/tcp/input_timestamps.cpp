@@ -1,7 +1,5 @@
 // What the timestamps of a segment say (RFC 7323).
 
-#include <algorithm>
-
 #include "connection_core.hpp"
 #include "engine.hpp"
 
@@ -25,22 +23,6 @@ ConnectionCore::Checked ConnectionCore::check_timestamps(Arrival& arrival) {
 void ConnectionCore::note_timestamp(const Arrival& arrival) noexcept {
   if (!tcb_.negotiated.timestamps || !arrival.options.timestamps) return;
   recent_timestamp_.on_segment(arrival.segment.seq, arrival.options.timestamps->value, context_.now());
-}
-
-/// An acknowledgment of something new is a measurement of the round trip (RFC 7323 section 4.1): by our own record of when it left, which is exact, and
-/// where a retransmission makes that ambiguous by the echoed timestamp.
-void ConnectionCore::sample_rtt(const Arrival& arrival, const RetransmitQueue::Acked& acked) {
-  const TimePoint at = arrival.ingress == TimePoint{} ? context_.now() : arrival.ingress;
-  std::optional<Duration> rtt;
-  if (acked.rtt_sent_at) {
-    rtt = at - *acked.rtt_sent_at;
-  } else if (tcb_.negotiated.timestamps && arrival.options.timestamps) {
-    rtt = timestamp_clock_.since(arrival.options.timestamps->echo_reply, at);
-  }
-  if (!rtt) return;
-  // Appendix G: with an acknowledgment for every second segment there are so many samples in a round trip.
-  const std::uint32_t flight = sent_.outstanding() + acked.bytes;
-  rtt_.on_sample(*rtt, std::max(1U, (flight + 2 * mss_ - 1) / (2 * mss_)));
 }
 
 }  // namespace tapir::tcp::detail

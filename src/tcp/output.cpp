@@ -15,59 +15,48 @@ Pulled ConnectionCore::pull() {
   const auto self = shared_from_this();
   if (is_over()) return Pulled::drained;
   if (!engine_->network().writable(tuple_.remote.address)) return Pulled::blocked;
-  const bool sent = send_syn() || retransmit() || send_probe() || send_keepalive() || send_new() || send_ack();
+  const bool sent = send_syn() || send_tail_probe() || retransmit() || send_probe() || send_keepalive() || send_new() ||
+                    (recovery_.new_data_is_impossible() && retransmit()) || send_ack();
   if (is_over()) return Pulled::drained;  // over a loopback the answer may have come already
+  if (!sent) note_app_limit();
   update_timers();
   return sent ? Pulled::more : Pulled::drained;
 }
 
 /// SYN, or SYN,ACK once the peer's SYN is known; the first, or the one that was lost.
 bool ConnectionCore::send_syn() {
-  const RetransmitQueue::Range* front = sent_.front();
+  const RetransmitQueue::Range* front = recovery_.queue().front();
   const bool again = front != nullptr && tcb_.snd_una == tcb_.iss && front->lost;
   if (tcb_.snd_nxt != tcb_.iss && !again) return false;
-  sent_.on_sent(tcb_.iss, tcb_.iss + 1, context_.now());
-  tcb_.snd_nxt = later(tcb_.snd_nxt, tcb_.iss + 1);
+  note_sent(tcb_.iss, tcb_.iss + 1);
   count_sent(0, again);
   const Flags flags = tcb_.state == State::syn_sent ? Flags::syn | ecn_.syn_flags(again) : Flags::syn | Flags::ack | ecn_.syn_ack_flags();
   emit(Packet{context_.pool}, tcb_.iss, flags);
   return true;
 }
 
-/// How many octets from `begin` on, at most `max`, are lost without a gap.
-std::uint32_t ConnectionCore::lost_run(SeqNum begin, std::uint32_t max) const {
-  const auto& ranges = sent_.ranges();
-  SeqNum end = begin;
-  for (std::size_t i = 0; i < ranges.size() && distance(begin, end) < max; ++i) {
-    if (ranges[i].end <= end) continue;
-    if (!ranges[i].lost || ranges[i].begin > end) break;
-    end = ranges[i].end;
-  }
-  return std::min(distance(begin, end), max);
-}
-
 /// How many of the lost octets at `begin` may leave now; 0: none.
 std::uint32_t ConnectionCore::retransmission_size(SeqNum begin) const {
+  const RetransmitQueue& sent = recovery_.queue();
   const SeqNum edge = tcb_.snd_una + tcb_.snd_wnd;
   if (begin >= edge) return 0;  // beyond a window that was shrunk (RFC 9293 section 3.8.6)
-  const std::uint32_t whole = lost_run(begin, mss_);
-  std::uint32_t allowed = mss_;  // fast recovery resends one segment for each hole, whatever cwnd says (RFC 6582 section 3.2)
-  if (!recovery_.fast) {
-    const std::uint32_t in_network = sent_.in_network();
+  std::uint32_t allowed = mss_;
+  if (!recovery_.retransmission_is_free()) {
+    const std::uint32_t in_network = sent.in_network();
     allowed = congestion_->cwnd() > in_network ? congestion_->cwnd() - in_network : 0;
     if (in_network == 0) allowed = std::max(allowed, mss_);
-    if (allowed < whole) return 0;
+    if (allowed < sent.lost_run(begin, mss_)) return 0;
   }
   std::uint32_t most = std::min({allowed, super_segment_limit(), distance(begin, edge)});
   if (most > mss_) most -= most % mss_;
   // A FIN behind a full segment takes no room in it.
-  const std::uint32_t run = lost_run(begin, most + (fin_sent_ ? 1U : 0U));
+  const std::uint32_t run = sent.lost_run(begin, most + (fin_sent_ ? 1U : 0U));
   return run > most && begin + run != tcb_.snd_nxt ? most : run;
 }
 
 bool ConnectionCore::retransmit() {
-  if (!is_synchronized(tcb_.state) || tcb_.snd_wnd == 0) return false;
-  const RetransmitQueue::Range* lost = sent_.next_lost();
+  if (!is_synchronized(tcb_.state) || tcb_.snd_wnd == 0 || recovery_.prefers_new_data()) return false;
+  const RetransmitQueue::Range* lost = recovery_.queue().next_lost();
   if (lost == nullptr || lost->begin == tcb_.iss) return false;
   const SeqNum begin = lost->begin;
   const std::uint32_t size = retransmission_size(begin);
@@ -77,13 +66,32 @@ bool ConnectionCore::retransmit() {
   std::uint32_t payload = size - (with_fin ? 1U : 0U);
   // A short rest is filled up with what has not been sent yet.
   if (begin + size == tcb_.snd_nxt && !fin_sent_ && payload < mss_) payload += std::min({mss_ - payload, unsent(), usable_window()});
-  const SeqNum end = begin + payload + (with_fin ? 1U : 0U);
-  sent_.on_sent(begin, end, context_.now());
-  tcb_.snd_nxt = later(tcb_.snd_nxt, end);
-  note_cwnd_use();
+  note_sent(begin, begin + payload + (with_fin ? 1U : 0U));
+  // The timer is not to send again what has just been (RFC 6298 section 5). Without SACK partial acknowledgments move it (RFC 6582 section 3.2).
+  if (begin == tcb_.snd_una && recovery_.sack()) deadlines_.retransmit = context_.now() + rtt_.rto();
   count_sent(payload, true);
   Flags flags = Flags::ack;
   if (with_fin) flags |= Flags::fin;
+  if (payload > 0 && begin + payload == data_end()) flags |= Flags::psh;
+  transmit(begin, payload, flags);
+  return true;
+}
+
+/// RFC 8985 section 7.3: a new segment if there is one and the peer has room, else the last one again; one that cwnd does not hold back.
+bool ConnectionCore::send_tail_probe() {
+  if (!tail_probe_due_) return false;
+  tail_probe_due_ = false;
+  const RetransmitQueue::Range* last = recovery_.queue().back();
+  if (last == nullptr || tcb_.snd_wnd == 0) return false;
+  const std::uint32_t fresh = std::min({unsent(), peer_window_left(), mss_});
+  const bool with_fin = fresh == 0 && fin_sent_;
+  const SeqNum begin = fresh > 0 ? tcb_.snd_nxt : later(last->begin, tcb_.snd_nxt - mss_ - (with_fin ? 1U : 0U));
+  const SeqNum end = tcb_.snd_nxt + fresh;
+  const std::uint32_t payload = distance(begin, end) - (with_fin ? 1U : 0U);
+  note_sent(begin, end, true);
+  ++counters_.tail_probes;
+  count_sent(payload, fresh == 0);
+  Flags flags = with_fin ? Flags::ack | Flags::fin : Flags::ack;
   if (payload > 0 && begin + payload == data_end()) flags |= Flags::psh;
   transmit(begin, payload, flags);
   return true;
@@ -94,13 +102,12 @@ bool ConnectionCore::send_probe() {
   if (!probe_due_) return false;
   probe_due_ = false;
   if (!persisting()) return false;
-  const SeqNum begin = sent_.empty() ? tcb_.snd_nxt : tcb_.snd_una;
+  const bool again = !recovery_.queue().empty();
+  const SeqNum begin = again ? tcb_.snd_una : tcb_.snd_nxt;
   const bool is_fin = begin == data_end();
-  const bool again = !sent_.empty();
   probing_ = true;
   if (is_fin) fin_sent_ = true;
-  sent_.on_sent(begin, begin + 1, context_.now());
-  tcb_.snd_nxt = later(tcb_.snd_nxt, begin + 1);
+  note_sent(begin, begin + 1);
   count_sent(is_fin ? 0 : 1, again);
   transmit(begin, is_fin ? 0 : 1, is_fin ? Flags::ack | Flags::fin : Flags::ack);
   return true;
@@ -120,15 +127,16 @@ SendDecision ConnectionCore::new_data_decision() const {
           .usable_window = usable_window(),
           .mss = current_mss(),
           .max_window = tcb_.max_snd_wnd,
-          .outstanding = !sent_.empty(),
+          .outstanding = !recovery_.queue().empty(),
           .no_delay = !settings_.nagle,
           .override_expired = override_expired_};
 }
 
 bool ConnectionCore::send_new() {
   if (!is_synchronized(tcb_.state) || (unsent() == 0 && !fin_unsent())) return false;
-  if (!recovery_.fast && sent_.next_lost() != nullptr) return false;  // what is lost goes first
-  if (sent_.empty() && last_sent_) {
+  const bool lost_goes_first = !recovery_.prefers_new_data() && (recovery_.sack() || !recovery_.in_fast_recovery());
+  if (lost_goes_first && recovery_.queue().lost_bytes() > 0) return false;
+  if (recovery_.queue().empty() && last_sent_) {
     congestion_->on_idle({.now = context_.now(), .idle = context_.now() - *last_sent_, .rto = rtt_.rto()});
   }
   const SendDecision decision = new_data_decision();
@@ -136,7 +144,7 @@ bool ConnectionCore::send_new() {
   const bool with_fin = fin_unsent() && count == decision.queued && peer_window_left() > count;
   if (count == 0 && !with_fin) {
     // With data outstanding an ACK will come; otherwise only a timer can end the wait for a larger window.
-    if (decision.queued > 0 && decision.usable_window > 0 && sent_.empty() && !deadlines_.send_override) {
+    if (decision.queued > 0 && decision.usable_window > 0 && recovery_.queue().empty() && !deadlines_.send_override) {
       deadlines_.send_override = context_.now() + engine_->config().send_override;
     }
     return false;
@@ -146,11 +154,8 @@ bool ConnectionCore::send_new() {
   deadlines_.send_override.reset();
   const SeqNum begin = later(tcb_.snd_nxt, send_base_);
   const SeqNum end = begin + count + (with_fin ? 1U : 0U);
-  sent_.on_sent(begin, end, context_.now());
-  tcb_.snd_nxt = end;
+  note_sent(begin, end);
   if (with_fin) fin_sent_ = true;
-  if (!recovery_.fast && recovery_.duplicate_acks > 0) recovery_.limited_bytes += count;
-  note_cwnd_use();
   count_sent(count, false);
   Flags flags = Flags::ack | ecn_.on_new_data(count);
   if (with_fin) flags |= Flags::fin;
@@ -179,16 +184,31 @@ std::uint32_t ConnectionCore::peer_window_left() const noexcept {
 
 /// What the peer's window and cwnd leave beyond SND.NXT.
 std::uint32_t ConnectionCore::usable_window() const noexcept {
-  std::uint64_t cwnd = congestion_->cwnd();
-  // Limited transmit: a segment for each of the first two duplicates, beyond a cwnd that does not change (RFC 5681 section 3.2 step 1).
-  if (!recovery_.fast && recovery_.duplicate_acks <= 2) cwnd += std::uint64_t{recovery_.duplicate_acks} * mss_;
-  const std::uint32_t flight = tcb_.flight_size();
+  const std::uint64_t cwnd = std::uint64_t{congestion_->cwnd()} + recovery_.limited_transmit_allowance();
+  const std::uint32_t flight = recovery_.in_flight();
   return cwnd > flight ? static_cast<std::uint32_t>(std::min<std::uint64_t>(cwnd - flight, peer_window_left())) : 0;
+}
+
+/// Octets [begin, end) are about to leave.
+void ConnectionCore::note_sent(SeqNum begin, SeqNum end, bool tail_probe) {
+  const TimePoint now = context_.now();
+  congestion_->on_sent(
+      {.now = now, .bytes = distance(begin, end), .in_flight = recovery_.queue().in_network(), .retransmission = begin < tcb_.snd_nxt});
+  recovery_.on_sent(begin, end, now, tail_probe);
+  tcb_.snd_nxt = later(tcb_.snd_nxt, end);
+  note_cwnd_use();
+}
+
+/// Nothing is sent for want of data, not of a window (draft-ietf-ccwg-bbr section 4.1.2.4).
+void ConnectionCore::note_app_limit() noexcept {
+  const RetransmitQueue& sent = recovery_.queue();
+  if (unsent() < mss_ && sent.lost_bytes() == 0 && sent.in_network() < congestion_->cwnd())
+    recovery_.rate().on_app_limited(sent.in_network());
 }
 
 /// Whether cwnd is what holds the sender back: a window that is not used must not grow (RFC 7661 section 4.1 has the same test).
 void ConnectionCore::note_cwnd_use() noexcept {
-  const std::uint64_t flight = sent_.outstanding();
+  const std::uint64_t flight = recovery_.in_flight();
   const std::uint64_t cwnd = congestion_->cwnd();
   cwnd_limited_ = flight + mss_ > cwnd || (congestion_->in_slow_start() && 2 * flight >= cwnd);
 }

@@ -4,101 +4,123 @@
 
 namespace tapir::tcp {
 
-void RetransmitQueue::on_sent(SeqNum begin, SeqNum end, TimePoint now) {
+namespace {
+using Range = RetransmitQueue::Range;
+
+/// Whether two neighbours differ in nothing but their place.
+bool alike(const Range& left, const Range& right) noexcept {
+  if (left.sacked || right.sacked) return left.sacked == right.sacked;
+  return left.first_sent == right.first_sent && left.last_sent == right.last_sent && left.transmissions == right.transmissions &&
+         left.lost == right.lost && left.stamp.delivered == right.stamp.delivered;
+}
+
+void join(Range& left, const Range& right) noexcept {
+  left.end = right.end;
+  left.first_sent = std::min(left.first_sent, right.first_sent);
+  left.last_sent = std::max(left.last_sent, right.last_sent);
+  left.transmissions = std::max(left.transmissions, right.transmissions);
+  left.stamp.in_flight = std::max(left.stamp.in_flight, right.stamp.in_flight);
+  left.stamp.app_limited = left.stamp.app_limited || right.stamp.app_limited;
+}
+}  // namespace
+
+void RetransmitQueue::on_sent(SeqNum begin, SeqNum end, TimePoint now, const DeliveryStamp& stamp) {
   if (empty()) {
-    if (begin < end) ranges_.push_back(Range{.begin = begin, .end = end, .first_sent = now, .last_sent = now});
+    if (begin < end) ranges_.push_back(Range{.begin = begin, .end = end, .first_sent = now, .last_sent = now, .stamp = stamp});
     return;
   }
   const SeqNum old_end = ranges_.back().end;
   begin = later(begin, ranges_.front().begin);
   if (begin < old_end && begin < end) {
+    const Range* lost = next_lost();
+    const bool first_hole = lost != nullptr && lost->begin >= begin;
     const std::size_t first = split_at(begin);
     const std::size_t last = split_at(earlier(end, old_end));
     for (std::size_t i = first; i < last; ++i) {
       Range& range = ranges_[i];
-      if (range.lost) lost_ -= range.size();
+      discount(range);
       range.lost = false;
       range.last_sent = now;
+      range.stamp = stamp;
       ++range.transmissions;
+      count(range);
     }
+    if (first_hole) lost_from_ = earlier(end, old_end);
     merge(first, last);
   }
   if (end > old_end) {
-    ranges_.push_back(Range{.begin = old_end, .end = end, .first_sent = now, .last_sent = now});
+    ranges_.push_back(Range{.begin = old_end, .end = end, .first_sent = now, .last_sent = now, .stamp = stamp});
     merge(ranges_.size() - 1, ranges_.size());
   }
 }
 
-RetransmitQueue::Acked RetransmitQueue::on_ack(SeqNum ack) {
-  Acked acked;
-  if (empty() || ack <= ranges_.front().begin || ack > ranges_.back().end) return acked;
-  acked.bytes = distance(ranges_.front().begin, ack);
-  acked.rtt_sent_at = ranges_.front().first_sent;
-  const std::size_t count = split_at(ack);
-  for (std::size_t i = 0; i < count; ++i) {
-    const Range& range = ranges_.front();
-    if (range.transmissions > 1) acked.retransmitted = true;
-    if (range.lost) lost_ -= range.size();
-    if (range.sacked) sacked_ -= range.size();
-    ranges_.pop_front();
-  }
-  if (acked.retransmitted) acked.rtt_sent_at.reset();
-  return acked;
-}
-
-void RetransmitQueue::mark_lost(SeqNum begin, SeqNum end) {
-  if (empty()) return;
+std::uint32_t RetransmitQueue::mark_lost(SeqNum begin, SeqNum end, std::optional<TimePoint> sent) {
+  if (empty()) return 0;
   begin = later(begin, ranges_.front().begin);
   end = earlier(end, ranges_.back().end);
-  if (begin >= end) return;
+  if (begin >= end) return 0;
+  std::uint32_t news = 0;
   const std::size_t first = split_at(begin);
   const std::size_t last = split_at(end);
-  for (std::size_t i = first; i < last; ++i) lose(ranges_[i]);
+  for (std::size_t i = first; i < last; ++i) {
+    if (!sent || ranges_[i].last_sent == *sent) news += lose(ranges_[i]);
+  }
   merge(first, last);
+  return news;
 }
 
 void RetransmitQueue::mark_all_lost() noexcept {
   for (std::size_t i = 0; i < ranges_.size(); ++i) lose(ranges_[i]);
 }
 
-std::uint32_t RetransmitQueue::mark_sacked(SeqNum begin, SeqNum end) {
-  if (empty()) return 0;
-  begin = later(begin, ranges_.front().begin);
-  end = earlier(end, ranges_.back().end);
-  if (begin >= end) return 0;
-  const std::uint32_t before = sacked_;
-  const std::size_t first = split_at(begin);
-  const std::size_t last = split_at(end);
-  for (std::size_t i = first; i < last; ++i) {
-    Range& range = ranges_[i];
-    if (range.sacked) continue;
-    if (range.lost) lost_ -= range.size();
-    range.lost = false;
-    range.sacked = true;
-    sacked_ += range.size();
+void RetransmitQueue::mark_none_lost() noexcept {
+  for (std::size_t i = 0; i < ranges_.size(); ++i) {
+    discount(ranges_[i]);
+    ranges_[i].lost = false;
+    count(ranges_[i]);
   }
-  merge(first, last);
-  return sacked_ - before;
 }
 
-const RetransmitQueue::Range* RetransmitQueue::next_lost() const noexcept {
-  if (lost_ == 0) return nullptr;
+void RetransmitQueue::forget_sacks() noexcept {
   for (std::size_t i = 0; i < ranges_.size(); ++i) {
+    discount(ranges_[i]);
+    ranges_[i].sacked = false;
+    count(ranges_[i]);
+  }
+}
+
+const Range* RetransmitQueue::next_lost() const noexcept {
+  if (lost_ == 0) return nullptr;
+  const SeqNum from = later(lost_from_, ranges_.front().begin);
+  for (std::size_t i = from < ranges_.back().end ? index_of(from) : ranges_.size(); i < ranges_.size(); ++i) {
     if (ranges_[i].lost) return &ranges_[i];
   }
   return nullptr;
 }
 
-const RetransmitQueue::Range* RetransmitQueue::find(SeqNum number) const noexcept {
+std::uint32_t RetransmitQueue::lost_run(SeqNum begin, std::uint32_t max) const noexcept {
+  if (find(begin) == nullptr) return 0;
+  SeqNum end = begin;
+  for (std::size_t i = index_of(begin); i < ranges_.size() && ranges_[i].lost && distance(begin, end) < max; ++i) end = ranges_[i].end;
+  return std::min(distance(begin, end), max);
+}
+
+const Range* RetransmitQueue::find(SeqNum number) const noexcept {
   if (empty() || !in_range(number, ranges_.front().begin, outstanding())) return nullptr;
   return &ranges_[index_of(number)];
 }
 
-void RetransmitQueue::clear() noexcept {
-  ranges_.clear();
-  sacked_ = 0;
-  lost_ = 0;
+SeqNum RetransmitQueue::first_waiting(SeqNum begin, SeqNum end, TimePoint sent) const noexcept {
+  if (empty()) return end;
+  begin = later(begin, ranges_.front().begin);
+  if (begin >= end || begin >= ranges_.back().end) return end;
+  for (std::size_t i = index_of(begin); i < ranges_.size() && ranges_[i].begin < end; ++i) {
+    if (ranges_[i].in_network() && ranges_[i].last_sent == sent) return later(begin, ranges_[i].begin);
+  }
+  return end;
 }
+
+void RetransmitQueue::clear() noexcept { *this = RetransmitQueue{}; }
 
 /// The index of the range that holds `number`, which is outstanding.
 std::size_t RetransmitQueue::index_of(SeqNum number) const noexcept {
@@ -127,28 +149,45 @@ std::size_t RetransmitQueue::split_at(SeqNum number) {
   return at + 1;
 }
 
-/// Joins neighbours that differ in nothing but their place, from the one before `first` to the one behind the last of [first, last).
+/// Joins neighbours that are alike, from the one before `first` to the one behind the last of [first, last).
 void RetransmitQueue::merge(std::size_t first, std::size_t last) {
   std::size_t kept = first > 0 ? first - 1 : 0;
   const std::size_t stop = std::min(last + 1, ranges_.size());
   for (std::size_t i = kept + 1; i < stop; ++i) {
+    const Range right = ranges_[i];
     Range& left = ranges_[kept];
-    const Range& right = ranges_[i];
-    if (left.first_sent == right.first_sent && left.last_sent == right.last_sent && left.transmissions == right.transmissions &&
-        left.sacked == right.sacked && left.lost == right.lost) {
-      left.end = right.end;
+    if (alike(left, right)) {
+      discount(left);
+      discount(right);
+      join(left, right);
+      count(left);
     } else {
       ++kept;
       if (kept != i) ranges_[kept] = right;
     }
   }
-  ranges_.erase(kept + 1, stop);
+  if (kept + 1 < stop) ranges_.erase(kept + 1, stop);
 }
 
-void RetransmitQueue::lose(Range& range) noexcept {
-  if (range.sacked || range.lost) return;
+std::uint32_t RetransmitQueue::lose(Range& range) noexcept {
+  if (!range.in_network()) return 0;
+  lost_from_ = lost_ == 0 ? range.begin : earlier(lost_from_, range.begin);
+  discount(range);
   range.lost = true;
-  lost_ += range.size();
+  count(range);
+  return range.size();
+}
+
+void RetransmitQueue::count(const Range& range) noexcept {
+  if (range.sacked) sacked_ += range.size();
+  if (range.lost) lost_ += range.size();
+  if (range.in_network() && range.transmissions > 1) retransmitted_ += range.size();
+}
+
+void RetransmitQueue::discount(const Range& range) noexcept {
+  if (range.sacked) sacked_ -= range.size();
+  if (range.lost) lost_ -= range.size();
+  if (range.in_network() && range.transmissions > 1) retransmitted_ -= range.size();
 }
 
 }  // namespace tapir::tcp

@@ -56,16 +56,27 @@ class RingQueue {
     back() = T{};
     --count_;
   }
-  /// Puts `value` before element `at`, moving those behind it.
+  /// Puts `value` before element `at`, moving those behind it or those before it, whichever are fewer.
   void insert(std::size_t at, T value) {
-    push_back(std::move(value));
-    for (std::size_t i = count_ - 1; i > at; --i) std::swap((*this)[i], (*this)[i - 1]);
+    if (at < count_ / 2) {
+      push_front(std::move(value));
+      for (std::size_t i = 0; i < at; ++i) std::swap((*this)[i], (*this)[i + 1]);
+    } else {
+      push_back(std::move(value));
+      for (std::size_t i = count_ - 1; i > at; --i) std::swap((*this)[i], (*this)[i - 1]);
+    }
   }
-  /// Takes out elements [from, to), moving those behind them.
+  /// Takes out elements [from, to), moving those behind them or those before them, whichever are fewer.
   void erase(std::size_t from, std::size_t to) noexcept {
-    if (from == to) return;
-    for (std::size_t i = to; i < count_; ++i) (*this)[from + (i - to)] = std::move((*this)[i]);
-    for (std::size_t left = to - from; left > 0; --left) pop_back();
+    const std::size_t gone = to - from;
+    if (gone == 0) return;
+    if (from < count_ - to) {
+      for (std::size_t i = from; i > 0; --i) (*this)[i - 1 + gone] = std::move((*this)[i - 1]);
+      for (std::size_t left = gone; left > 0; --left) pop_front();
+    } else {
+      for (std::size_t i = to; i < count_; ++i) (*this)[i - gone] = std::move((*this)[i]);
+      for (std::size_t left = gone; left > 0; --left) pop_back();
+    }
   }
   /// Gives the memory back, too.
   void clear() noexcept { *this = RingQueue{}; }

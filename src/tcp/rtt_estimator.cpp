@@ -18,22 +18,48 @@ RttEstimator::RttEstimator(const Config& config) noexcept : config_{config}, rto
   rto_ = bounded(config_.initial_rto);
 }
 
-void RttEstimator::on_sample(Duration rtt, std::uint32_t samples_per_rtt) noexcept {
+void RttEstimator::on_sample(Duration rtt, std::uint32_t samples_per_rtt, TimePoint now) noexcept {
   const std::int64_t count = std::clamp(samples_per_rtt, 1U, kMostSamples);
   rtt = std::clamp(rtt, Duration::zero(), kMaxSample);
+  note_minimum(rtt, now);
   if (!sampled()) {  // section 2.2
     srtt_ = rtt;
     rttvar_ = rtt / 2;
-    min_rtt_ = rtt;
   } else {  // section 2.3: the variation from the old mean first; alpha 1/8, beta 1/4, each shared by the samples
     const Duration deviation = srtt_ > rtt ? srtt_ - rtt : rtt - srtt_;
     rttvar_ = ((4 * count - 1) * rttvar_ + deviation) / (4 * count);
     srtt_ = ((8 * count - 1) * srtt_ + rtt) / (8 * count);
-    min_rtt_ = std::min(min_rtt_, rtt);
   }
   latest_ = rtt;
   ++samples_;
   backoffs_ = 0;
+  rto_ = bounded(srtt_ + std::max(config_.granularity, 4 * rttvar_));
+}
+
+/// A minimum over two windows, the one under way and the one before: a path that has become longer is noticed (RFC 8985 section 6.2 step 1).
+void RttEstimator::note_minimum(Duration rtt, TimePoint now) noexcept {
+  if (!sampled()) {
+    min_rtt_ = former_min_rtt_ = rtt;
+    window_began_ = now;
+  } else if (now - window_began_ >= config_.min_rtt_window) {
+    const bool silent = now - window_began_ >= 2 * config_.min_rtt_window;
+    former_min_rtt_ = silent ? rtt : min_rtt_;
+    min_rtt_ = rtt;
+    window_began_ = now;
+  }
+  min_rtt_ = std::min(min_rtt_, rtt);
+}
+
+void RttEstimator::on_spurious_timeout(std::optional<Duration> rtt) noexcept {
+  backoffs_ = 0;
+  if (!sampled()) {
+    rto_ = bounded(config_.initial_rto);
+    return;
+  }
+  if (rtt) {
+    srtt_ = std::max(srtt_, *rtt);
+    rttvar_ = std::max(rttvar_, *rtt / 2);
+  }
   rto_ = bounded(srtt_ + std::max(config_.granularity, 4 * rttvar_));
 }
 

@@ -4,6 +4,17 @@
 
 namespace tapir::tcp {
 
+std::string_view name(CaState state) noexcept {
+  switch (state) {
+    case CaState::open: return "open";
+    case CaState::disorder: return "disorder";
+    case CaState::cwr: return "cwr";
+    case CaState::recovery: return "recovery";
+    case CaState::loss: return "loss";
+  }
+  return "?";
+}
+
 std::string_view name(State state) noexcept {
   switch (state) {
     case State::closed: return "CLOSED";

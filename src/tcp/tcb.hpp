@@ -46,15 +46,6 @@ struct Tcb {
   [[nodiscard]] SeqNum receive_edge() const noexcept { return rcv_nxt + rcv_wnd; }
 };
 
-/// Where loss recovery stands (RFC 5681 section 3.2, RFC 6582 section 3.2).
-struct Recovery {
-  std::uint32_t duplicate_acks = 0;  ///< in a row
-  std::uint32_t limited_bytes = 0;   ///< new data sent for the first two of them: limited transmit
-  bool fast = false;                 ///< fast recovery is under way
-  bool partial_seen = false;         ///< a partial acknowledgment has come in this recovery
-  SeqNum recover;                    ///< SND.NXT when the last recovery began; one past the "highest sequence" of RFC 6582
-};
-
 /// What a connection waits for. One timer serves the earliest.
 struct Deadlines {
   std::optional<TimePoint> retransmit;

@@ -14,7 +14,7 @@ std::optional<TimePoint> ConnectionCore::earliest_deadline() const noexcept {
   std::optional<TimePoint> earliest = ack_.deadline();
   if (earliest && *earliest <= context_.now()) earliest.reset();  // pull() is about to send it
   for (const auto& deadline : {deadlines_.retransmit, deadlines_.persist, deadlines_.send_override, deadlines_.pacing, deadlines_.keepalive,
-                               deadlines_.user_timeout, deadlines_.linger}) {
+                               deadlines_.user_timeout, deadlines_.linger, recovery_.reordering_deadline(), recovery_.probe_deadline()}) {
     if (deadline && (!earliest || *deadline < *earliest)) earliest = deadline;
   }
   return earliest;
@@ -24,6 +24,7 @@ std::optional<TimePoint> ConnectionCore::earliest_deadline() const noexcept {
 void ConnectionCore::update_timers() {
   if (persisting()) {
     deadlines_.retransmit.reset();
+    recovery_.cancel_probe();
     if (!deadlines_.persist && !probe_due_) {
       const Duration longest = rtt_.config().max_rto;
       Duration wait = rtt_.rto();
@@ -34,11 +35,12 @@ void ConnectionCore::update_timers() {
     deadlines_.persist.reset();
     persist_backoff_ = 0;
     probe_due_ = false;
-    if (sent_.empty()) {
+    if (recovery_.queue().empty()) {
       deadlines_.retransmit.reset();
     } else if (!deadlines_.retransmit) {
       deadlines_.retransmit = context_.now() + rtt_.rto();
     }
+    recovery_.schedule_probe(context_.now(), deadlines_.retransmit);
   }
   const auto earliest = earliest_deadline();
   if (!earliest) {
@@ -50,7 +52,8 @@ void ConnectionCore::update_timers() {
 
 /// Whether only the peer's closed window keeps something from being sent.
 bool ConnectionCore::persisting() const noexcept {
-  return is_synchronized(tcb_.state) && tcb_.snd_wnd == 0 && tcb_.snd_una != tcb_.iss && (!sent_.empty() || unsent() > 0 || fin_unsent());
+  return is_synchronized(tcb_.state) && tcb_.snd_wnd == 0 && tcb_.snd_una != tcb_.iss &&
+         (!recovery_.queue().empty() || unsent() > 0 || fin_unsent());
 }
 
 /// Takes a deadline that has passed.
@@ -67,7 +70,12 @@ void ConnectionCore::on_timer() {
   if (expired(deadlines_.linger, "FIN-WAIT-2")) return end({}, true);
   if (expired(deadlines_.keepalive, "keep-alive")) on_keepalive_timer();
   if (is_over()) return;
+  if (auto deadline = recovery_.reordering_deadline(); expired(deadline, "reordering")) {
+    respond(recovery_.on_reordering_timer(context_.now()), 0);
+  }
+  if (auto deadline = recovery_.probe_deadline(); expired(deadline, "tail loss probe")) on_tail_probe_timer();
   if (expired(deadlines_.retransmit, "retransmission")) on_retransmit_timer();
+  if (is_over()) return;
   if (expired(deadlines_.persist, "persist")) on_persist_timer();
   (void)expired(deadlines_.pacing, "pacing");
   if (expired(deadlines_.send_override, "send override")) override_expired_ = true;
@@ -77,26 +85,40 @@ void ConnectionCore::on_timer() {
 
 /// RFC 6298 section 5.4-5.7, RFC 5681 section 3.1; R1 of RFC 9293 section 3.8.3.
 void ConnectionCore::on_retransmit_timer() {
-  if (sent_.empty()) return;
+  const RetransmitQueue& sent = recovery_.queue();
+  if (sent.empty()) return;
+  if (out_of_retries()) return on_user_timeout();
   ++counters_.timeouts;
   if (tcb_.snd_una == tcb_.iss) {
     ++syn_retransmissions_;
   } else {
     congestion_->on_rto(
-        {.now = context_.now(), .flight_size = sent_.outstanding(), .first = front_retransmissions_ == 0, .snd_nxt = tcb_.snd_nxt});
+        {.now = context_.now(), .flight_size = sent.outstanding(), .first = front_retransmissions_ == 0, .snd_nxt = tcb_.snd_nxt});
     ecn_.on_reduced(tcb_.snd_nxt);
     observe_congestion("timeout");
     update_mss();  // the path may be wider again, or another connection may have learned that it is not
   }
   ++front_retransmissions_;
   rtt_.back_off();
-  recovery_ = {.recover = tcb_.snd_nxt};
-  sent_.mark_all_lost();
+  recovery_.on_timeout(context_.now());
   deadlines_.retransmit = context_.now() + rtt_.rto();
   const std::uint32_t r1 = engine_->config().r1;
   if (front_retransmissions_ < r1) return;
   engine_->network().advise(tuple_.remote.address, false);
   if (front_retransmissions_ == r1 && settings_.report_soft_errors) tell(kStalled);
+}
+
+/// Whether the segment at SND.UNA was sent again as often as is allowed: R2 by count, beside the one by time.
+bool ConnectionCore::out_of_retries() const {
+  const Config& config = engine_->config();
+  if (tcb_.snd_una == tcb_.iss) return config.syn_retries && syn_retransmissions_ >= *config.syn_retries;
+  return config.data_retries && front_retransmissions_ >= *config.data_retries;
+}
+
+/// RFC 8985 section 7.3: the retransmission timer runs from the probe on.
+void ConnectionCore::on_tail_probe_timer() {
+  tail_probe_due_ = recovery_.on_probe_timer();
+  if (tail_probe_due_) deadlines_.retransmit = context_.now() + rtt_.rto();
 }
 
 void ConnectionCore::on_persist_timer() {
@@ -106,7 +128,7 @@ void ConnectionCore::on_persist_timer() {
 
 void ConnectionCore::on_keepalive_timer() {
   if (!settings_.keepalive.on) return;
-  if (!sent_.empty() || unsent() > 0) {  // MUST-26: retransmission and probes find a dead peer, too
+  if (!recovery_.queue().empty() || unsent() > 0) {  // MUST-26: retransmission and probes find a dead peer, too
     deadlines_.keepalive = context_.now() + settings_.keepalive.idle;
     return;
   }

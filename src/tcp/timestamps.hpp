@@ -29,6 +29,8 @@ class TimestampClock {
     if (echo_reply == 0 || ticks < 0) return std::nullopt;
     return Tick{ticks};
   }
+  /// The first moment at which the clock shows more than now.
+  [[nodiscard]] static constexpr TimePoint end_of_tick(TimePoint now) noexcept { return std::chrono::floor<Tick>(now) + Tick{1}; }
   [[nodiscard]] constexpr std::uint32_t offset() const noexcept { return offset_; }
 
  private:

@@ -58,6 +58,16 @@ struct ListenOptions {
   Settings settings = {};           ///< of every connection accepted
 };
 
+/// How a sender finds out what was lost.
+struct RecoveryConfig {
+  std::uint32_t reordering = 3;  ///< DupThresh: segments that may overtake one before it counts as lost, until more was seen; at least 1
+  bool rack = true;              ///< with SACK: losses are found by time (RFC 8985); false: by counting (RFC 6675)
+  bool tail_loss_probe = true;   ///< with SACK: a probe after two round trips of silence (RFC 8985 section 7)
+  Duration probe_ack_delay = std::chrono::milliseconds{200};  ///< that the peer may take to acknowledge a single segment
+  bool frto = true;                                           ///< spurious timeouts are detected (RFC 5682)
+  bool limited_transmit = true;                               ///< new data for the first duplicate acknowledgments (RFC 3042)
+};
+
 /// What can be chosen for a whole stack's TCP.
 struct Config {
   std::size_t send_buffer = std::size_t{256} * 1024;     ///< bytes
@@ -76,6 +86,10 @@ struct Config {
   Duration initial_rto = std::chrono::seconds{1};           ///< RFC 6298 section 2.1
   Duration min_rto = std::chrono::seconds{1};               ///< RFC 6298 section 2.4
   Duration max_rto = std::chrono::seconds{60};              ///< at least 60 s (RFC 6298 section 2.5)
+  Duration rto_granularity = std::chrono::milliseconds{1};  ///< G of RFC 6298: the timeout exceeds the mean round trip by this at least
+  std::optional<std::uint32_t> syn_retries = {};   ///< SYN segments sent again before an open fails; empty: connect_timeout decides
+  std::optional<std::uint32_t> data_retries = {};  ///< timeouts of one segment before the connection fails; empty: user_timeout decides
+  RecoveryConfig recovery = {};
   Duration ack_delay = std::chrono::milliseconds{40};       ///< below 0.5 s
   std::uint32_t quick_acks = 0;                             ///< segments acknowledged at once after the handshake
   Duration send_override = std::chrono::milliseconds{200};  ///< 0.1 to 1 s: a small segment held back by window rules alone leaves then

@@ -25,4 +25,14 @@ enum class State : std::uint8_t {
 [[nodiscard]] std::string_view name(State state) noexcept;
 std::ostream& operator<<(std::ostream& out, State state);
 
+/// Where a sender's loss recovery stands, by the names that Linux has for it.
+enum class CaState : std::uint8_t {
+  open,      ///< nothing out of the ordinary
+  disorder,  ///< something arrived out of order
+  cwr,       ///< cwnd was reduced without a loss: the peer echoed a congestion mark
+  recovery,  ///< fast recovery
+  loss       ///< recovery after a timeout
+};
+[[nodiscard]] std::string_view name(CaState state) noexcept;
+
 }  // namespace tapir::tcp

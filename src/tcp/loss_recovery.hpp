@@ -1,0 +1,176 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+
+#include <tapir/core/time.hpp>
+#include <tapir/tcp/info.hpp>
+#include <tapir/tcp/seq_num.hpp>
+
+#include "delivery_rate.hpp"
+#include "options.hpp"
+#include "rack.hpp"
+#include "retransmit_queue.hpp"
+#include "rtt_estimator.hpp"
+#include "sack_scoreboard.hpp"
+#include "spurious.hpp"
+#include "tail_loss_probe.hpp"
+#include "transmission_log.hpp"
+
+namespace tapir::tcp {
+
+/// What an acknowledgment says, as far as loss recovery is concerned.
+struct AckReport {
+  TimePoint now{};
+  TimePoint arrived{};  ///< when the segment reached this host: what round trips are measured by
+  SeqNum ack{};         ///< SEG.ACK, not above SND.NXT
+  SackBlocks sack{};
+  bool duplicate = false;                  ///< by the conditions of RFC 5681 section 2, that data is outstanding not looked at
+  std::uint32_t max_window = 0;            ///< MAX.SND.WND
+  std::optional<Duration> echo_rtt{};      ///< since the segment was sent whose timestamp is echoed (RFC 7323)
+  std::optional<TimePoint> echo_before{};  ///< it was sent before this: the end of its tick of the timestamp clock
+};
+
+/// What an acknowledgment did, and what is to be done about it.
+struct AckOutcome {
+  std::uint32_t acked = 0;      ///< octets of sequence space newly acknowledged in order
+  std::uint32_t sacked = 0;     ///< octets newly acknowledged selectively
+  std::uint32_t delivered = 0;  ///< octets of which the arrival is news
+  std::uint32_t lost = 0;       ///< octets newly considered lost
+  std::optional<Duration> rtt{};
+  std::optional<RateSample> rate{};
+  bool entered = false;                ///< fast recovery begins
+  bool partial = false;                ///< without SACK: part of what was outstanding when recovery began (RFC 6582)
+  bool duplicate_in_recovery = false;  ///< without SACK: one more duplicate in fast recovery
+  bool left = false;                   ///< fast recovery is over
+  bool undone = false;                 ///< what was inferred lost was not: the congestion response is to be taken back
+  bool tail_lost = false;              ///< a probe repaired a loss: a congestion response without a recovery (RFC 8985 section 7.4)
+  bool restart_timer = false;          ///< the retransmission timer starts anew
+};
+
+/// The sender's loss detection and recovery: what is outstanding, what of it is lost, and since when a recovery is under way. It knows no connection,
+/// sends nothing and does not touch cwnd: it is told events and answers with decisions. With SACK, RACK-TLP finds losses (RFC 8985), or, when that is off,
+/// the rules of RFC 6675; without SACK duplicate acknowledgments do (RFC 5681, RFC 6582). F-RTO (RFC 5682), echoed timestamps (RFC 3522) and reported
+/// duplicates (RFC 2883, RFC 3708) take a mistaken inference back.
+class LossRecovery {
+ public:
+  struct Config {
+    std::uint32_t duplicate_threshold = 3;
+    bool rack = true;
+    bool tail_loss_probe = true;
+    bool frto = true;
+    bool limited_transmit = true;
+    Duration max_ack_delay = std::chrono::milliseconds{200};
+  };
+
+  /// `rtt` gets the samples, and must outlive this.
+  LossRecovery(const Config& config, RttEstimator& rtt, SeqNum iss) noexcept;
+
+  /// The handshake is over. `sack`: both ends permitted it.
+  void on_established(bool sack) noexcept;
+  void on_mss_change(std::uint32_t mss) noexcept { mss_ = mss; }
+
+  /// Octets [begin, end) leave. `probe`: as a tail loss probe.
+  void on_sent(SeqNum begin, SeqNum end, TimePoint now, bool probe = false);
+  [[nodiscard]] AckOutcome on_ack(const AckReport& report);
+  /// The retransmission timer expired.
+  void on_timeout(TimePoint now);
+  /// The reordering timer expired. Says what an acknowledgment would: `lost` and `entered`.
+  [[nodiscard]] AckOutcome on_reordering_timer(TimePoint now);
+  /// The probe timer expired. Whether a probe is to be sent; the retransmission timer is to be started anew in any case.
+  [[nodiscard]] bool on_probe_timer() noexcept;
+  /// Nothing of what is outstanding can have arrived, or only to be thrown away.
+  void all_lost() noexcept;
+  void clear() noexcept;
+
+  /// Starts, moves or stops the probe timer as the last events ask for.
+  void schedule_probe(TimePoint now, std::optional<TimePoint> rto_deadline) noexcept;
+  void cancel_probe() noexcept { probe_.cancel(); }
+  [[nodiscard]] std::optional<TimePoint> probe_deadline() const noexcept { return probe_.deadline(); }
+  [[nodiscard]] std::optional<TimePoint> reordering_deadline() const noexcept { return reordering_deadline_; }
+
+  [[nodiscard]] const RetransmitQueue& queue() const noexcept { return queue_; }
+  [[nodiscard]] CaState state() const noexcept { return state_; }
+  [[nodiscard]] bool in_fast_recovery() const noexcept { return state_ == CaState::recovery; }
+  [[nodiscard]] bool sack() const noexcept { return sack_; }
+  /// The next retransmission leaves whatever cwnd says: the first of a recovery, and without SACK each that fast recovery asks for.
+  [[nodiscard]] bool retransmission_is_free() const noexcept { return first_retransmission_ || (in_fast_recovery() && !sack_); }
+  /// Step 2b of F-RTO: new data is to be tried before any further retransmission.
+  [[nodiscard]] bool prefers_new_data() const noexcept { return frto_ == Frto::probing; }
+  /// There is no new data for F-RTO to try, or no window: the usual recovery takes over. Whether that changes anything.
+  bool new_data_is_impossible() noexcept;
+  /// Octets that limited transmit adds to cwnd (RFC 3042). With SACK what was selectively acknowledged makes room by itself.
+  [[nodiscard]] std::uint32_t limited_transmit_allowance() const noexcept;
+  /// Octets that count against cwnd.
+  [[nodiscard]] std::uint32_t in_flight() const noexcept;
+  /// Octets that were new when limited transmit sent them.
+  [[nodiscard]] std::uint32_t limited_bytes() const noexcept { return limited_bytes_; }
+  [[nodiscard]] DeliveryRate& rate() noexcept { return rate_; }
+  [[nodiscard]] const DeliveryRate& rate() const noexcept { return rate_; }
+  [[nodiscard]] const Rack& rack() const noexcept { return rack_; }
+  [[nodiscard]] Duration reordering_window() const noexcept;
+  [[nodiscard]] std::uint64_t duplicates_reported() const noexcept { return duplicates_reported_; }
+  [[nodiscard]] std::uint64_t undos() const noexcept { return undos_; }
+  [[nodiscard]] std::size_t logged_transmissions() const noexcept { return log_.size(); }
+  [[nodiscard]] SeqNum recovery_point() const noexcept { return recovery_point_; }
+
+ private:
+  /// RFC 5682: armed waits for the first acknowledgment after a timeout (step 2), probing for the one that decides (step 3).
+  enum class Frto : std::uint8_t { off, armed, probing };
+  /// What became known from one acknowledgment.
+  struct News {
+    AckOutcome out{};
+    RetransmitQueue::Acked acked{};
+    SackNews sack{};
+    bool original_delivered = false;  ///< octets that were sent once, before the recovery began
+  };
+
+  void deliver(const RetransmitQueue::Range& range, const AckReport& report, News& news) noexcept;
+  void take_rtt_sample(const AckReport& report, News& news) noexcept;
+  void on_duplicate_reported(const SackBlock& block) noexcept;
+  void acknowledged_with_sack(const AckReport& report, News& news);
+  void acknowledged_without_sack(const AckReport& report, News& news);
+  [[nodiscard]] bool undo_if_spurious(const AckReport& report, News& news);
+  [[nodiscard]] bool timeout_was_spurious(const AckReport& report, const News& news) noexcept;
+  void undo(AckOutcome& out);
+  void rebuild_log();
+  void enter(AckOutcome& out) noexcept;
+  void leave(AckOutcome& out) noexcept;
+  void settle_state() noexcept;
+  std::uint32_t detect(TimePoint now);
+  std::uint32_t detect_by_time(TimePoint now, bool timeout);
+  std::uint32_t detect_by_count();
+  [[nodiscard]] bool threshold_reached() const noexcept;
+  [[nodiscard]] bool recovering() const noexcept { return state_ == CaState::recovery || state_ == CaState::loss; }
+
+  Config config_;
+  RttEstimator& rtt_;
+  RetransmitQueue queue_;
+  TransmissionLog log_;
+  DeliveryRate rate_;
+  Rack rack_;
+  TailLossProbe probe_;
+  SpuriousDetector spurious_;
+  CaState state_ = CaState::open;
+  bool established_ = false;
+  bool sack_ = false;
+  std::uint32_t mss_ = 536;
+  SeqNum snd_una_;
+  SeqNum snd_nxt_;
+  SeqNum recovery_point_;             ///< SND.NXT when the last recovery began: one past the "highest sequence" of RFC 6582
+  SeqNum judged_until_;               ///< RFC 6675: what lies before was considered lost in this recovery
+  std::uint32_t duplicate_acks_ = 0;  ///< in a row; with SACK those that brought news
+  std::uint32_t limited_bytes_ = 0;
+  bool partial_seen_ = false;  ///< a partial acknowledgment has come in this recovery
+  bool first_retransmission_ = false;
+  Frto frto_ = Frto::off;
+  std::optional<TimePoint> reordering_deadline_;
+  std::uint64_t duplicates_reported_ = 0;
+  std::uint64_t duplicate_bytes_ = 0;
+  std::uint64_t retransmitted_bytes_ = 0;
+  std::uint64_t undos_ = 0;
+};
+
+}  // namespace tapir::tcp
