@@ -71,7 +71,7 @@ void ConnectionCore::emit(Packet packet, SeqNum seq, Flags flags) {
           .mss = static_cast<std::uint16_t>(std::min<std::uint32_t>(mss, 65535)),
           .ttl = settings_.ttl,
           .tos = static_cast<std::uint8_t>(settings_.tos | ecn_.take_field()),
-          .dont_fragment = engine_->config().path_mtu_discovery,
+          .dont_fragment = settings_.dont_fragment.value_or(engine_->config().path_mtu_discovery),
           .ip_options = ip_options_};
   if (has(flags, Flags::ack)) {
     to.ack = tcb_.rcv_nxt;

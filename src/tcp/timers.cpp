@@ -111,7 +111,10 @@ void ConnectionCore::on_retransmit_timer() {
 /// Whether the segment at SND.UNA was sent again as often as is allowed: R2 by count, beside the one by time.
 bool ConnectionCore::out_of_retries() const {
   const Config& config = engine_->config();
-  if (tcb_.snd_una == tcb_.iss) return config.syn_retries && syn_retransmissions_ >= *config.syn_retries;
+  if (tcb_.snd_una == tcb_.iss) {
+    const auto most = settings_.syn_retries ? settings_.syn_retries : config.syn_retries;
+    return most && syn_retransmissions_ >= *most;
+  }
   return config.data_retries && front_retransmissions_ >= *config.data_retries;
 }
 
