@@ -9,24 +9,60 @@
 
 namespace tapir::tcp {
 
-/// An acknowledgment of new data.
-struct AckEvent {
-  TimePoint now{};
-  std::uint32_t acked_bytes = 0;  ///< newly acknowledged, SYN and FIN not counted
-  std::uint32_t flight_size = 0;  ///< bytes outstanding after this acknowledgment
-  SeqNum snd_una{};               ///< after this acknowledgment
-  SeqNum snd_nxt{};
-  std::optional<Duration> rtt{};  ///< a valid sample that this acknowledgment gave
-  std::uint32_t segments = 1;     ///< ACK segments that this one stands for, when a device merged several
-  bool cwnd_limited = true;       ///< the window, not the application, held the sender back (RFC 5681 section 3.1)
+/// How fast the network delivered lately (draft-ietf-ccwg-bbr section 4.1): what an acknowledgment tells of the interval since the segment that it
+/// covers was sent.
+struct RateSample {
+  std::uint64_t delivered_bytes = 0;        ///< in the interval
+  Duration interval{};                      ///< the longer of the send and the acknowledgment phase; positive
+  std::uint64_t prior_delivered_bytes = 0;  ///< of the connection when the segment was sent: where a round trip begins
+  std::uint64_t total_delivered_bytes = 0;  ///< of the connection now
+  std::uint32_t in_flight_at_send = 0;      ///< bytes in the network when the segment left, it included
+  std::uint64_t lost_bytes = 0;             ///< since the segment was sent
+  bool app_limited = false;                 ///< the application, not the network, set the pace when the segment was sent
 };
 
-/// Fast retransmit begins: a loss was inferred and no recovery is under way.
+/// Something is sent.
+struct SentEvent {
+  TimePoint now{};
+  std::uint32_t bytes = 0;
+  std::uint32_t in_flight = 0;  ///< bytes in the network before this
+  bool retransmission = false;
+};
+
+/// An acknowledgment that brought news: of new data, or, with SACK, of data beyond a gap.
+struct AckEvent {
+  TimePoint now{};
+  std::uint32_t acked_bytes = 0;      ///< newly acknowledged in order, SYN and FIN not counted
+  std::uint32_t delivered_bytes = 0;  ///< newly acknowledged in order or selectively: DeliveredData (RFC 9937 section 6)
+  std::uint32_t lost_bytes = 0;       ///< newly considered lost because of this acknowledgment
+  std::uint32_t flight_size = 0;      ///< bytes outstanding after this acknowledgment
+  std::uint32_t in_flight = 0;        ///< of these, bytes thought to be in the network: neither selectively acknowledged nor lost
+  SeqNum snd_una{};                   ///< after this acknowledgment
+  SeqNum snd_nxt{};
+  std::optional<Duration> rtt{};     ///< a valid sample that this acknowledgment gave
+  std::uint32_t segments = 1;        ///< ACK segments that this one stands for, when a device merged several
+  bool cwnd_limited = true;          ///< the window, not the application, held the sender back (RFC 5681 section 3.1)
+  bool in_recovery = false;          ///< recovery with SACK is under way, this acknowledgment does not end it: PRR is at work (RFC 9937)
+  std::optional<RateSample> rate{};  ///< empty without a valid one
+};
+
+/// What told that the network is congested.
+enum class Congestion : std::uint8_t { duplicate_acks, loss, ecn };
+
+/// Fast retransmit begins, or the peer echoes congestion marks: no recovery is under way. Until on_recovered() or on_rto() a recovery is.
 struct LossEvent {
   TimePoint now{};
   std::uint32_t flight_size = 0;  ///< bytes outstanding, those of limited transmit not counted (RFC 5681 section 3.2 step 2)
   SeqNum snd_una{};
   SeqNum snd_nxt{};
+  Congestion cause = Congestion::duplicate_acks;  ///< duplicate_acks: recovery without SACK, by on_duplicate_ack() and on_partial_ack()
+  std::uint32_t in_flight = 0;                    ///< bytes thought to be in the network, what was found lost not counted
+};
+
+/// The loss that was inferred was none: nothing but a delay (RFC 4015, RFC 5682, RFC 2883).
+struct UndoEvent {
+  TimePoint now{};
+  std::uint32_t flight_size = 0;  ///< bytes outstanding
 };
 
 /// A further duplicate acknowledgment while in fast recovery.
@@ -80,12 +116,15 @@ class CongestionControl {
   /// "newreno", "cubic", ...
   [[nodiscard]] virtual std::string_view name() const noexcept = 0;
 
+  virtual void on_sent(const SentEvent& event) = 0;
   virtual void on_ack(const AckEvent& event) = 0;
   virtual void on_loss(const LossEvent& event) = 0;
   virtual void on_duplicate_ack(const DuplicateAckEvent& event) = 0;
   virtual void on_partial_ack(const PartialAckEvent& event) = 0;
   virtual void on_recovered(const RecoveredEvent& event) = 0;
   virtual void on_rto(const RtoEvent& event) = 0;
+  /// Brings back what the last on_loss() or on_rto() took away.
+  virtual void on_undo(const UndoEvent& event) = 0;
   virtual void on_idle(const IdleEvent& event) = 0;
   virtual void on_mss_change(const MssChangeEvent& event) = 0;
   /// The handshake is over. `syn_retransmissions` counts SYN or SYN,ACK segments sent again; after more than one the window is one segment
@@ -96,6 +135,8 @@ class CongestionControl {
   [[nodiscard]] virtual std::uint32_t cwnd() const noexcept = 0;
   /// The slow start threshold in bytes.
   [[nodiscard]] virtual std::uint32_t ssthresh() const noexcept = 0;
+  /// Bytes per second at which segments may leave; empty: as fast as cwnd allows.
+  [[nodiscard]] virtual std::optional<std::uint64_t> pacing_rate() const noexcept { return std::nullopt; }
   [[nodiscard]] bool in_slow_start() const noexcept { return cwnd() < ssthresh(); }
 };
 

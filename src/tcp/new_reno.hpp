@@ -21,12 +21,14 @@ class NewReno final : public CongestionControl {
   explicit NewReno(const Config& config) noexcept;
 
   [[nodiscard]] std::string_view name() const noexcept override { return "newreno"; }
+  void on_sent(const SentEvent&) override {}
   void on_ack(const AckEvent& event) override;
   void on_loss(const LossEvent& event) override;
   void on_duplicate_ack(const DuplicateAckEvent& event) override;
   void on_partial_ack(const PartialAckEvent& event) override;
   void on_recovered(const RecoveredEvent& event) override;
   void on_rto(const RtoEvent& event) override;
+  void on_undo(const UndoEvent&) override {}
   void on_idle(const IdleEvent& event) override;
   void on_mss_change(const MssChangeEvent& event) override;
   void on_established(std::uint32_t syn_retransmissions) override;

@@ -9,6 +9,14 @@
 
 namespace tapir::tcp {
 
+/// What the two SYN segments agreed on.
+struct Negotiated {
+  bool window_scaling = false;  ///< Snd.WS.OK (RFC 7323 section 2.3)
+  bool timestamps = false;      ///< Snd.TS.OK (RFC 7323 section 3.2)
+  bool sack = false;            ///< both ends permitted SACK (RFC 2018 section 2)
+  bool ecn = false;             ///< RFC 3168 section 6.1.1
+};
+
 /// The variables of one connection under their names in RFC 9293 section 3.3.1. Plain state: who changes it keeps it consistent.
 struct Tcb {
   State state = State::closed;
@@ -29,6 +37,8 @@ struct Tcb {
   SeqNum rcv_up;              ///< meaningful while urgent_in
   std::uint32_t rcv_wnd = 0;  ///< from rcv_nxt to the right edge offered last
   bool urgent_in = false;     ///< octets before rcv_up were not read yet
+
+  Negotiated negotiated;
 
   [[nodiscard]] std::uint32_t flight_size() const noexcept { return distance(snd_una, snd_nxt); }
   [[nodiscard]] SeqNum receive_edge() const noexcept { return rcv_nxt + rcv_wnd; }
