@@ -18,7 +18,7 @@ bool BlockedCall::wait(const std::function<bool()>& done, std::optional<Duration
   changed_.notify_all();
   changed_.wait(lock, [this] { return state_ != State::waiting; });
   done_ = {};
-  return !interrupted_ && done();
+  return done();
 }
 
 void BlockedCall::returns() {
@@ -40,11 +40,6 @@ void BlockedCall::let_return(Lock& lock) {
   state_ = State::released;
   changed_.notify_all();
   changed_.wait_for(lock, kPatience, [this] { return state_ == State::none || state_ == State::waiting; });
-}
-
-void BlockedCall::interrupt(Lock& lock) {
-  interrupted_ = true;
-  if (state_ == State::waiting) let_return(lock);
 }
 
 }  // namespace tapir::packetdrill

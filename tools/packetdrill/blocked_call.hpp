@@ -35,8 +35,6 @@ class BlockedCall {
   [[nodiscard]] bool may_return() const;
   /// Lets it return, or wait for something else, before anything more happens.
   void let_return(Lock& lock);
-  /// The script is over: a call that still waits is interrupted.
-  void interrupt(Lock& lock);
 
  private:
   enum class State { none, waiting, released, returning };
@@ -45,7 +43,6 @@ class BlockedCall {
   std::thread::id main_;
   std::condition_variable changed_;
   State state_ = State::none;
-  bool interrupted_ = false;
   std::function<bool()> done_;
   std::optional<TimePoint> deadline_;
 };

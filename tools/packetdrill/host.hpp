@@ -1,10 +1,11 @@
 #pragma once
 
+#include <cerrno>
 #include <cstddef>
-#include <cstdint>
+#include <functional>
 #include <mutex>
 #include <optional>
-#include <string_view>
+#include <span>
 
 #include <tapir/sim/world.hpp>
 #include <tapir/socket/sockets.hpp>
@@ -31,7 +32,6 @@ class Host {
   template <class Call>
   auto call(Call&& make) {
     Lock lock{mutex_};
-    lock_ = &lock;
     apply_settings();
     const auto result = make(sockets_);
     const int error = errno;
