@@ -131,12 +131,11 @@ void do_free(void* userdata) {
   delete &host_of(userdata);
 }
 
-/// --so_flags: the address of the host with its network's length.
-tapir::Ipv4Prefix address_in(const char* flags) {
-  const std::string_view text = flags == nullptr ? "" : flags;
-  const auto address = tapir::Ipv4Prefix::parse(text.empty() ? "192.168.0.1/16" : text);
-  if (address) return *address;
-  std::fprintf(stderr, "tapir-packetdrill: --so_flags=%s is not an IPv4 address with a prefix length\n", flags);
+/// --so_flags, or the end of the program: there is no way to tell packetdrill of an error.
+tapir::packetdrill::Flags flags_in(const char* text) {
+  auto flags = tapir::packetdrill::Flags::parse(text == nullptr ? "" : text);
+  if (flags.address && flags.unknown.empty()) return flags;
+  std::fprintf(stderr, "tapir-packetdrill: --so_flags=%s: %s\n", text, flags.address ? "unknown flag" : "not an IPv4 address with a prefix length");
   std::exit(2);
 }
 
@@ -146,7 +145,7 @@ extern "C" {
 
 void packetdrill_interface_init(const char* flags, PacketdrillInterface* interface) {
   unsetenv("LD_PRELOAD");  // the commands that a script runs are not for us
-  current_host = new Host{address_in(flags)};
+  current_host = new Host{flags_in(flags)};
   *interface = {.userdata = current_host,
                 .free = do_free,
                 .socket = do_socket,

@@ -13,6 +13,7 @@
 
 #include "blocked_call.hpp"
 #include "descriptors.hpp"
+#include "flags.hpp"
 #include "settings.hpp"
 #include "virtual_clock.hpp"
 #include "wire.hpp"
@@ -22,8 +23,8 @@ namespace tapir::packetdrill {
 /// The host that a script talks to: a stack with one interface without frames, in virtual time, with the sockets on top.
 class Host {
  public:
-  /// `address`: of the interface, with its network. Everything else is beyond it.
-  explicit Host(Ipv4Prefix address);
+  /// flags.address is there.
+  explicit Host(const Flags& flags);
   Host(const Host&) = delete;
   Host& operator=(const Host&) = delete;
   ~Host();

@@ -7,7 +7,7 @@ namespace tapir::packetdrill {
 
 namespace {
 
-/// What Linux has as constants (include/net/tcp.h), and no file to change it by.
+/// What Linux has as constants (include/net/tcp.h), with no file to change it by.
 tcp::Config linux_constants() {
   tcp::Config config;
   config.min_rto = std::chrono::milliseconds{200};
@@ -21,11 +21,22 @@ tcp::Config linux_constants() {
 
 void Settings::read() {
   tcp_ = linux_constants();
-  if (const auto buffers = numbers("tcp_wmem"); buffers.size() == 3) tcp_.send_buffer = static_cast<std::size_t>(buffers[1]);
+  if (const auto buffers = numbers(directory_ / "tcp_wmem"); buffers.size() == 3) tcp_.send_buffer = static_cast<std::size_t>(buffers[1]);
+  read_queue();
 }
 
-std::vector<long long> Settings::numbers(const char* file) const {
-  std::ifstream in{directory_ / file};
+void Settings::read_queue() {
+  queue_limit_.reset();
+  std::ifstream in{queue_};
+  std::string word;
+  while (in >> word) {
+    std::size_t limit = 0;
+    if (word == "limit" && in >> limit) queue_limit_ = limit;
+  }
+}
+
+std::vector<long long> Settings::numbers(const std::filesystem::path& file) {
+  std::ifstream in{file};
   std::vector<long long> found;
   for (long long number = 0; in >> number;) found.push_back(number);
   return found;

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <deque>
+#include <optional>
 #include <vector>
 
 #include <tapir/arp/send.hpp>
@@ -25,10 +26,13 @@ class Wire final : public Encapsulator<arp::Send> {
   [[nodiscard]] bool empty() const noexcept { return left_.empty(); }
   /// The datagram that left first; empty() is false.
   [[nodiscard]] Datagram take();
+  /// So many fit in the device's queue, which is empty whenever something is sent: with 0 nothing leaves. nullopt: no limit.
+  void set_queue_limit(std::optional<std::size_t> datagrams) noexcept { closed_ = datagrams == 0U; }
 
  private:
   const Scheduler& scheduler_;
   std::deque<Datagram> left_;
+  bool closed_ = false;
 };
 
 }  // namespace tapir::packetdrill
