@@ -30,6 +30,11 @@ Result<std::size_t> Connection::send(std::span<const std::byte> bytes) {
   return core_->send(bytes, false);
 }
 
+Result<std::size_t> Connection::send_more(std::span<const std::byte> bytes) {
+  if (core_ == nullptr) return fail(Error::not_connected);
+  return core_->send_more(bytes);
+}
+
 Result<std::size_t> Connection::send(Slice slice) {
   if (core_ == nullptr) return fail(Error::not_connected);
   return core_->send(std::move(slice));
@@ -50,6 +55,12 @@ Result<Slice> Connection::receive_slice() {
   return core_->receive_slice();
 }
 
+std::size_t Connection::peek(std::span<std::byte> into, std::size_t offset) const noexcept {
+  return core_ == nullptr ? 0 : core_->peek(into, offset);
+}
+
+std::size_t Connection::discard(std::size_t count) { return core_ == nullptr ? 0 : core_->discard(count); }
+
 Result<> Connection::shutdown() {
   if (core_ == nullptr) return fail(Error::not_connected);
   return core_->shutdown();
@@ -68,6 +79,10 @@ Info Connection::info() const { return core_ == nullptr ? Info{} : core_->info()
 Endpoint Connection::local() const noexcept { return core_ == nullptr ? Endpoint{} : core_->tuple().local; }
 Endpoint Connection::remote() const noexcept { return core_ == nullptr ? Endpoint{} : core_->tuple().remote; }
 std::size_t Connection::unacknowledged() const noexcept { return core_ == nullptr ? 0 : core_->unacknowledged(); }
+std::size_t Connection::unsent() const noexcept { return core_ == nullptr ? 0 : core_->waiting_to_leave(); }
+std::size_t Connection::send_room() const noexcept { return core_ == nullptr ? 0 : core_->send_room(); }
+std::size_t Connection::unread() const noexcept { return core_ == nullptr ? 0 : core_->unread(); }
+bool Connection::peer_closed() const noexcept { return core_ != nullptr && core_->peer_closed(); }
 std::error_code Connection::error() const noexcept { return core_ == nullptr ? make_error_code(Error::not_connected) : core_->error(); }
 
 void Connection::set_nagle(bool on) {
@@ -94,6 +109,38 @@ void Connection::set_send_buffer(std::size_t bytes) {
 
 void Connection::set_receive_buffer(std::size_t bytes) {
   if (core_ != nullptr) core_->set_receive_buffer(bytes);
+}
+
+void Connection::set_ttl(std::optional<std::uint8_t> ttl) {
+  if (core_ != nullptr) core_->set_ttl(ttl);
+}
+
+void Connection::set_dont_fragment(std::optional<bool> on) {
+  if (core_ != nullptr) core_->set_dont_fragment(on);
+}
+
+void Connection::set_cork(bool on) {
+  if (core_ != nullptr) core_->set_cork(on);
+}
+
+void Connection::push() {
+  if (core_ != nullptr) core_->push();
+}
+
+void Connection::set_max_segment(std::optional<std::uint16_t> bytes) {
+  if (core_ != nullptr) core_->set_max_segment(bytes);
+}
+
+void Connection::set_syn_retries(std::optional<std::uint32_t> retries) {
+  if (core_ != nullptr) core_->set_syn_retries(retries);
+}
+
+void Connection::set_fin_wait_2_timeout(std::optional<Duration> timeout) {
+  if (core_ != nullptr) core_->set_fin_wait_2_timeout(timeout);
+}
+
+void Connection::set_quick_ack(bool on) {
+  if (core_ != nullptr) core_->set_quick_ack(on);
 }
 
 }  // namespace tapir::tcp

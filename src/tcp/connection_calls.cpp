@@ -7,8 +7,6 @@
 
 namespace tapir::tcp::detail {
 
-using std::chrono::seconds;
-
 std::unexpected<std::error_code> ConnectionCore::why_over() const noexcept {
   return fail(error_ ? error_ : make_error_code(Error::connection_closed));
 }
@@ -36,7 +34,15 @@ Result<std::size_t> ConnectionCore::send(std::span<const std::byte> bytes, bool 
     tcb_.snd_up = data_end();
     tcb_.urgent_out = true;
   }
+  more_follows_ = false;
   data_queued();
+  return taken;
+}
+
+Result<std::size_t> ConnectionCore::send_more(std::span<const std::byte> bytes) {
+  const auto taken = send(bytes, false);
+  // What found no room wakes the writer, who then says again whether more follows.
+  if (taken && *taken == bytes.size()) more_follows_ = true;
   return taken;
 }
 
@@ -72,6 +78,17 @@ Result<Slice> ConnectionCore::receive_slice() {
   if (fin_received_ && !error_) return Slice{};
   if (tcb_.state == State::closed) return why_over();
   return fail(Error::would_block);
+}
+
+std::size_t ConnectionCore::peek(std::span<std::byte> into, std::size_t offset) const noexcept {
+  return reading_over_ ? 0 : receive_buffer_.peek(into, offset);
+}
+
+std::size_t ConnectionCore::discard(std::size_t count) {
+  if (reading_over_) return 0;
+  const std::size_t discarded = receive_buffer_.discard(count);
+  if (discarded > 0) after_read();
+  return discarded;
 }
 
 /// Tells the peer of the room made, when it is worth a segment (RFC 9293 section 3.8.6.2.2): at once for a peer that can hardly send, and
@@ -131,43 +148,6 @@ void ConnectionCore::release() {
   events_.reset();
   news_ = 0;
   close();
-}
-
-void ConnectionCore::set_nagle(bool on) {
-  settings_.nagle = on;
-  wants_to_send();
-}
-
-Result<> ConnectionCore::set_keepalive(const Keepalive& keepalive) {
-  if (keepalive.idle < seconds{1} || keepalive.interval < seconds{1} || keepalive.probes < 2) return fail(Error::invalid_argument);
-  settings_.keepalive = keepalive;
-  keepalive_unanswered_ = 0;
-  restart_keepalive();
-  if (tcb_.state != State::closed && tcb_.state != State::time_wait) update_timers();
-  return {};
-}
-
-Result<> ConnectionCore::set_user_timeout(Duration timeout) {
-  if (timeout <= Duration::zero()) return fail(Error::invalid_argument);
-  settings_.user_timeout = timeout;
-  if (deadlines_.user_timeout) {
-    restart_user_timeout();
-    update_timers();
-  }
-  return {};
-}
-
-void ConnectionCore::set_send_buffer(std::size_t bytes) {
-  send_buffer_.set_limit(std::max<std::size_t>(bytes, 1));
-  if (wants_room_ && send_buffer_.room() > 0) {
-    wants_room_ = false;
-    tell(kWritable);
-  }
-}
-
-void ConnectionCore::set_receive_buffer(std::size_t bytes) {
-  receive_buffer_.set_limit(std::max<std::size_t>(bytes, 1));
-  after_read();
 }
 
 Info ConnectionCore::info() const {

@@ -65,14 +65,26 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   void handle(Events events);
   [[nodiscard]] Result<std::size_t> send(std::span<const std::byte> bytes, bool urgent);
   [[nodiscard]] Result<std::size_t> send(Slice slice);
+  [[nodiscard]] Result<std::size_t> send_more(std::span<const std::byte> bytes);
   [[nodiscard]] Result<std::size_t> receive(std::span<std::byte> into);
   [[nodiscard]] Result<Slice> receive_slice();
+  [[nodiscard]] std::size_t peek(std::span<std::byte> into, std::size_t offset) const noexcept;
+  std::size_t discard(std::size_t count);
   [[nodiscard]] Result<> shutdown();
   void close();
   void abort();
   /// The handle is gone.
   void release();
+  // The options of a connection that lives: connection_options.cpp
   void set_nagle(bool on);
+  void set_cork(bool on);
+  void push();
+  void set_ttl(std::optional<std::uint8_t> ttl) noexcept { settings_.ttl = ttl; }
+  void set_dont_fragment(std::optional<bool> on) noexcept { settings_.dont_fragment = on; }
+  void set_max_segment(std::optional<std::uint16_t> bytes);
+  void set_syn_retries(std::optional<std::uint32_t> retries) noexcept { settings_.syn_retries = retries; }
+  void set_fin_wait_2_timeout(std::optional<Duration> timeout) noexcept { settings_.fin_wait_2_timeout = timeout; }
+  void set_quick_ack(bool on);
   [[nodiscard]] Result<> set_keepalive(const Keepalive& keepalive);
   [[nodiscard]] Result<> set_user_timeout(Duration timeout);
   void set_tos(std::uint8_t tos) noexcept { settings_.tos = static_cast<std::uint8_t>(tos & 0xfcU); }
@@ -82,6 +94,10 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   [[nodiscard]] State state() const noexcept { return tcb_.state; }
   [[nodiscard]] const FourTuple& tuple() const noexcept { return tuple_; }
   [[nodiscard]] std::size_t unacknowledged() const noexcept { return send_buffer_.size(); }
+  [[nodiscard]] std::size_t waiting_to_leave() const noexcept { return unsent(); }
+  [[nodiscard]] std::size_t send_room() const noexcept { return send_buffer_.room(); }
+  [[nodiscard]] std::size_t unread() const noexcept { return receive_buffer_.size(); }
+  [[nodiscard]] bool peer_closed() const noexcept { return fin_received_; }
   [[nodiscard]] std::error_code error() const noexcept { return error_; }
 
   // What the Engine calls.
@@ -205,6 +221,8 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   void restart_keepalive();
   [[nodiscard]] bool persisting() const noexcept;
   [[nodiscard]] Duration user_timeout() const noexcept;
+  [[nodiscard]] Duration fin_wait_2_timeout() const noexcept;
+  [[nodiscard]] bool syn_given_up() const noexcept;
   void observe_congestion(std::string_view cause) const;
   void observe_timer(std::string_view timer) const;
 
@@ -237,6 +255,7 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   bool probe_due_ = false;
   bool keepalive_due_ = false;
   bool override_expired_ = false;
+  bool more_follows_ = false;  ///< the latest send was a send_more()
   bool cwnd_limited_ = true;
   bool wants_room_ = false;  ///< a send() took less than given
   std::uint32_t keepalive_unanswered_ = 0;

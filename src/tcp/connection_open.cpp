@@ -66,7 +66,7 @@ void ConnectionCore::open_passive(const Arrival& syn, std::weak_ptr<ListenerCore
 
 void ConnectionCore::start_handshake() {
   last_received_ = context_.now();
-  deadlines_.user_timeout = context_.now() + user_timeout();
+  if (!settings_.syn_retries || settings_.user_timeout) deadlines_.user_timeout = context_.now() + user_timeout();
   update_timers();
   wants_to_send();
 }
@@ -112,7 +112,7 @@ void ConnectionCore::update_mss() {
   const std::size_t padded_options = (ip_options_.size() + 3) / 4 * 4;
   const std::size_t headers = network.header_size(peer) + sizeof(Header);
   const std::size_t path = network.path_mtu(peer);
-  const std::size_t fits = std::min<std::size_t>(path > headers ? path - headers : 1, peer_mss_);
+  const std::size_t fits = std::min<std::size_t>({path > headers ? path - headers : 1, peer_mss_, settings_.max_segment.value_or(65535)});
   const auto mss = static_cast<std::uint32_t>(fits > padded_options ? fits - padded_options : 1);
   if (mss == mss_ && counters_.mss != 0) return;
   mss_ = counters_.mss = mss;
@@ -125,7 +125,8 @@ std::uint16_t ConnectionCore::mss_to_offer() const {
   const IpAddress peer = tuple_.remote.address;
   const std::size_t headers = network.header_size(peer) + sizeof(Header);
   const std::size_t largest = std::min(network.path_mtu(peer), network.reassembly_limit());
-  return static_cast<std::uint16_t>(std::clamp<std::size_t>(largest > headers ? largest - headers : 1, 1, 65535));
+  return static_cast<std::uint16_t>(
+      std::clamp<std::size_t>(largest > headers ? largest - headers : 1, 1, settings_.max_segment.value_or(65535)));
 }
 
 }  // namespace tapir::tcp::detail

@@ -23,6 +23,11 @@ class DelayedAck {
   void on_data(TimePoint now, std::uint32_t bytes, std::uint32_t segments, std::uint32_t mss) noexcept;
   /// Something must be answered without delay: out-of-order data, a gap filled, FIN, an unacceptable segment, a window that opened.
   void on_urgent() noexcept { now_ = true; }
+  /// The next segments are acknowledged at once, and what is owed now; false: as the configuration has it, after the quick ones.
+  void set_quick(bool on) noexcept {
+    quick_left_ = on ? kQuickSegments : 0;
+    if (on && deadline_) now_ = true;
+  }
   /// Every segment with ACK acknowledges all.
   void on_ack_sent() noexcept;
 
@@ -34,6 +39,8 @@ class DelayedAck {
   [[nodiscard]] std::optional<TimePoint> deadline() const noexcept { return now_ ? std::nullopt : deadline_; }
 
  private:
+  static constexpr std::uint32_t kQuickSegments = 16;  ///< as many as Linux acknowledges at once after TCP_QUICKACK
+
   Config config_;
   std::uint32_t quick_left_;
   std::uint64_t unacknowledged_bytes_ = 0;

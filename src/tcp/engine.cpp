@@ -17,12 +17,15 @@ namespace tapir::tcp::detail {
 namespace {
 constexpr std::size_t kMaxTransportSize = 65535 - 20;  // bytes in one IPv4 datagram
 
+constexpr std::uint16_t kLeastMaxSegment = 48;
+
 bool in_range(const Settings& settings) {
   const Keepalive& keepalive = settings.keepalive;
   const bool keepalive_ok =
       keepalive.idle >= std::chrono::seconds{1} && keepalive.interval >= std::chrono::seconds{1} && keepalive.probes >= 2;
   return settings.ttl != 0 && settings.send_buffer != 0U && settings.receive_buffer != 0U &&
-         (!settings.user_timeout || *settings.user_timeout > Duration::zero()) && keepalive_ok;
+         (!settings.user_timeout || *settings.user_timeout > Duration::zero()) && keepalive_ok &&
+         settings.max_segment.value_or(kLeastMaxSegment) >= kLeastMaxSegment;
 }
 
 /// Whether one host can be there: RFC 9293 section 3.9.2.3, RFC 1122 section 3.2.1.3.
@@ -30,6 +33,8 @@ bool can_be_peer(const network::Network& network, IpAddress address) {
   return !address.is_unspecified() && !network.is_group(address) && !address.v4().is_reserved();
 }
 }  // namespace
+
+bool in_range(const ListenOptions& options) { return options.backlog > 0 && options.max_half_open > 0 && in_range(options.settings); }
 
 Engine::Engine(Context& context, network::Network& network, Config config)
     : context_{context},
@@ -55,9 +60,7 @@ Engine::~Engine() {
 }
 
 Result<std::shared_ptr<ListenerCore>> Engine::listen(const Endpoint& local, AcceptHandler handler, const ListenOptions& options) {
-  if (local.port == Port{} || options.backlog == 0 || options.max_half_open == 0 || !in_range(options.settings)) {
-    return fail(Error::invalid_argument);
-  }
+  if (local.port == Port{} || !in_range(options)) return fail(Error::invalid_argument);
   if (!local.address.is_unspecified() && !network_.is_own(local.address)) return fail(Error::address_not_available);
   if (listeners_.contains(local)) return fail(Error::address_in_use);
   auto listener = std::make_shared<ListenerCore>(*this, local, std::move(handler), options);

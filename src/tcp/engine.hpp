@@ -28,6 +28,9 @@ class ConnectionCore;
 class ListenerCore;
 struct Arrival;
 
+/// Whether every option is inside its documented range.
+[[nodiscard]] bool in_range(const ListenOptions& options);
+
 /// Everything behind class Tcp: the tables of connections and listeners, and what connections share.
 class Engine final {
  public:

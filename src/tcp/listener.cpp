@@ -30,6 +30,15 @@ void Listener::handle(AcceptHandler handler) {
   if (core_ != nullptr) core_->handle(std::move(handler));
 }
 
+void Listener::on_waiting(std::move_only_function<void()> waiting) {
+  if (core_ != nullptr) core_->on_waiting(std::move(waiting));
+}
+
+Result<> Listener::change(const ListenOptions& options) {
+  if (core_ == nullptr) return fail(Error::not_connected);
+  return core_->change(options);
+}
+
 Endpoint Listener::local() const noexcept { return core_ == nullptr ? Endpoint{} : core_->local(); }
 std::size_t Listener::waiting() const noexcept { return core_ == nullptr ? 0 : core_->waiting(); }
 std::size_t Listener::half_open() const noexcept { return core_ == nullptr ? 0 : core_->half_open(); }

@@ -24,11 +24,23 @@ void ListenerCore::handle(AcceptHandler handler) {
   notify();
 }
 
+void ListenerCore::on_waiting(std::move_only_function<void()> waiting) {
+  waiting_handler_ = waiting ? std::make_shared<std::move_only_function<void()>>(std::move(waiting)) : nullptr;
+  notify();
+}
+
+Result<> ListenerCore::change(const ListenOptions& options) {
+  if (!in_range(options)) return fail(Error::invalid_argument);
+  options_ = options;
+  return {};
+}
+
 void ListenerCore::close() {
   if (engine_ == nullptr) return;
   const auto self = shared_from_this();
   std::exchange(engine_, nullptr)->forget(*this);
   handler_.reset();
+  waiting_handler_.reset();
   const auto unaccepted = std::exchange(waiting_, {});
   for (const auto& connection : unaccepted) connection->abort();
   const std::vector<ConnectionCore*> handshakes{half_open_.begin(), half_open_.end()};
@@ -39,6 +51,7 @@ void ListenerCore::close() {
 void ListenerCore::stack_gone() {
   engine_ = nullptr;
   handler_.reset();
+  waiting_handler_.reset();
   waiting_.clear();
   half_open_.clear();
 }
@@ -56,6 +69,7 @@ void ListenerCore::dispatch() {
     const auto handler = handler_;
     (*handler)(Connection{next()});
   }
+  if (const auto waiting = waiting_handler_; waiting != nullptr && !waiting_.empty()) (*waiting)();
 }
 
 std::shared_ptr<ConnectionCore> ListenerCore::next() {
@@ -66,7 +80,7 @@ std::shared_ptr<ConnectionCore> ListenerCore::next() {
 }
 
 void ListenerCore::notify() {
-  if (engine_ == nullptr || handler_ == nullptr || waiting_.empty() || queued_) return;
+  if (engine_ == nullptr || (handler_ == nullptr && waiting_handler_ == nullptr) || waiting_.empty() || queued_) return;
   queued_ = true;
   engine_->events()->add(shared_from_this());
 }

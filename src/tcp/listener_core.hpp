@@ -22,6 +22,8 @@ class ListenerCore final : public Notifier, public std::enable_shared_from_this<
   // What the Listener handle calls.
   [[nodiscard]] Result<Connection> accept();
   void handle(AcceptHandler handler);
+  void on_waiting(std::move_only_function<void()> waiting);
+  [[nodiscard]] Result<> change(const ListenOptions& options);
   /// The handle is gone: ends listening and resets what nobody accepted.
   void close();
   /// The stack goes.
@@ -46,6 +48,7 @@ class ListenerCore final : public Notifier, public std::enable_shared_from_this<
   Endpoint local_;
   ListenOptions options_;
   std::shared_ptr<AcceptHandler> handler_;
+  std::shared_ptr<std::move_only_function<void()>> waiting_handler_;
   std::deque<std::shared_ptr<ConnectionCore>> waiting_;
   std::unordered_set<ConnectionCore*> half_open_;
   bool queued_ = false;

@@ -125,6 +125,7 @@ SendDecision ConnectionCore::new_data_decision() const noexcept {
           .max_window = tcb_.max_snd_wnd,
           .outstanding = !sent_.empty(),
           .no_delay = !settings_.nagle,
+          .corked = (settings_.cork || more_follows_) && !fin_queued_,
           .override_expired = override_expired_};
 }
 

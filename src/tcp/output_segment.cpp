@@ -49,7 +49,7 @@ void ConnectionCore::emit(Packet packet, SeqNum seq, Flags flags, std::span<cons
           .mss = static_cast<std::uint16_t>(std::min<std::uint32_t>(mss_, 65535)),
           .ttl = settings_.ttl,
           .tos = settings_.tos,
-          .dont_fragment = engine_->config().path_mtu_discovery,
+          .dont_fragment = settings_.dont_fragment.value_or(engine_->config().path_mtu_discovery),
           .ip_options = ip_options_};
   if (has(flags, Flags::ack)) {
     tcb_.rcv_wnd = offered_window();

@@ -31,7 +31,7 @@ class ReceiveBuffer {
   /// Copies bytes out and forgets them. Returns how many.
   std::size_t read(std::span<std::byte> into) noexcept;
   /// Copies bytes out and keeps them. Returns how many.
-  [[nodiscard]] std::size_t peek(std::span<std::byte> into) const noexcept { return queue_.copy_out(0, into); }
+  [[nodiscard]] std::size_t peek(std::span<std::byte> into, std::size_t offset = 0) const noexcept { return queue_.copy_out(offset, into); }
   /// Takes the next run of contiguous bytes, at most `max` of them, without copying; empty when there is nothing.
   [[nodiscard]] std::optional<Slice> read_slice(std::size_t max = static_cast<std::size_t>(-1)) noexcept;
   /// Forgets the first `count` bytes, at most all. Returns how many.

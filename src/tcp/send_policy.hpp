@@ -14,6 +14,7 @@ struct SendDecision {
   bool outstanding = false;         ///< SND.NXT > SND.UNA
   bool pushed = true;               ///< the queue ends with a pushed write
   bool no_delay = false;            ///< Nagle's algorithm is off
+  bool corked = false;              ///< only full segments leave until the override timer runs out
   bool override_expired = false;    ///< the override timer, 0.1 to 1 s, ran out
 };
 
@@ -26,6 +27,7 @@ struct SendDecision {
   const std::uint32_t rest = fits - full_segments;
   if (rest == 0) return fits;
   if (d.override_expired) return fits;
+  if (d.corked) return full_segments;
   // Rules (2) and (3): a small segment goes when it empties a pushed queue or fills half of the largest window seen, and Nagle agrees. Behind full
   // segments that leave now it is always Nagle's case of data outstanding.
   const bool nagle_agrees = d.no_delay || (!d.outstanding && full_segments == 0);

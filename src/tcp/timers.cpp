@@ -68,6 +68,7 @@ void ConnectionCore::on_timer() {
   if (expired(deadlines_.keepalive, "keep-alive")) on_keepalive_timer();
   if (is_over()) return;
   if (expired(deadlines_.retransmit, "retransmission")) on_retransmit_timer();
+  if (is_over()) return;
   if (expired(deadlines_.persist, "persist")) on_persist_timer();
   if (expired(deadlines_.send_override, "send override")) override_expired_ = true;
   update_timers();
@@ -77,6 +78,7 @@ void ConnectionCore::on_timer() {
 /// RFC 6298 section 5.4-5.7, RFC 5681 section 3.1; R1 of RFC 9293 section 3.8.3.
 void ConnectionCore::on_retransmit_timer() {
   if (sent_.empty()) return;
+  if (syn_given_up()) return on_user_timeout();
   ++counters_.timeouts;
   if (tcb_.snd_una == tcb_.iss) {
     ++syn_retransmissions_;

@@ -125,7 +125,8 @@ void Udp::receive_error(const network::ErrorReport& report) {
     return;
   }
   const auto alive = socket->shared_from_this();
-  alive->report({report.kind, report.type, report.code, report.reporter, remote, report.next_hop_mtu, report.pointer});
+  alive->report({report.kind, report.type, report.code, report.reporter, remote, report.next_hop_mtu, report.pointer,
+                 report.transport.subspan(sizeof(Header))});
 }
 
 }  // namespace tapir::udp

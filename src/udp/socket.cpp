@@ -96,6 +96,10 @@ const SocketOptions& Socket::options() const noexcept {
   return state_ ? state_->options() : kDefaults;
 }
 
+void Socket::set_receive_limit(std::size_t bytes) noexcept {
+  if (state_) state_->set_receive_limit(bytes);
+}
+
 std::size_t Socket::max_payload() const noexcept { return kMaxPayload - padded_options(options().ip_options.size()); }
 
 std::size_t Socket::path_payload(IpAddress destination) const noexcept {

@@ -21,6 +21,7 @@ BELOW = {
     "runtime": {"link"},
     "sim": {"link", "runtime", "ethernet"},
     "stack": {"network", "link", "ethernet", "arp", "ipv4", "icmp", "udp", "tcp", "runtime"},
+    "socket": {"network", "ipv4", "icmp", "udp", "tcp", "runtime", "stack"},
     "mqtt": {"network", "tcp", "stack"},
 }
 PUBLIC = re.compile(r'#include <tapir/(?:(\w+)/)?\w+\.hpp>')

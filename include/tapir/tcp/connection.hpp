@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <system_error>
 
@@ -66,12 +67,19 @@ class Connection {
   /// The same; the bytes taken are marked urgent (RFC 9293 section 3.8.5). New programs should not use it (SHLD-13).
   [[nodiscard]] Result<std::size_t> send_urgent(std::span<const std::byte> bytes);
 
+  /// The same; more is about to follow, so less than a full segment waits for it, as with Settings::cork, until the next send().
+  [[nodiscard]] Result<std::size_t> send_more(std::span<const std::byte> bytes);
+
   /// Copies what has arrived. 0: the peer has ended the stream. Error::would_block when there is nothing now: Events::readable follows;
   /// Error::connection_closed after close(); Error::invalid_argument for an empty `into`; why the connection ended (data that was not read
   /// before a reset is lost).
   [[nodiscard]] Result<std::size_t> receive(std::span<std::byte> into);
   /// The next run of bytes without a copy; empty: the peer has ended the stream. Errors as receive().
   [[nodiscard]] Result<Slice> receive_slice();
+  /// Copies from `offset` bytes on what has arrived, and leaves it to be received. Returns how many bytes.
+  [[nodiscard]] std::size_t peek(std::span<std::byte> into, std::size_t offset = 0) const noexcept;
+  /// Receives at most `count` bytes and throws them away. Returns how many.
+  std::size_t discard(std::size_t count);
 
   /// Half-close: nothing more will be sent, the peer is told so behind what is queued. Receiving goes on. Error::connection_closed when
   /// that was said before; Error::not_connected.
@@ -88,6 +96,14 @@ class Connection {
   [[nodiscard]] Endpoint remote() const noexcept;
   /// Bytes that were sent and not acknowledged yet.
   [[nodiscard]] std::size_t unacknowledged() const noexcept;
+  /// Bytes that were written and not sent yet.
+  [[nodiscard]] std::size_t unsent() const noexcept;
+  /// Bytes that send() would take now, were the connection open.
+  [[nodiscard]] std::size_t send_room() const noexcept;
+  /// Bytes that can be received now.
+  [[nodiscard]] std::size_t unread() const noexcept;
+  /// Whether the peer's FIN has arrived, behind all its data.
+  [[nodiscard]] bool peer_closed() const noexcept;
   /// Why the connection ended; empty while it lives, and after an end in order.
   [[nodiscard]] std::error_code error() const noexcept;
 
@@ -97,6 +113,19 @@ class Connection {
   /// Error::invalid_argument unless positive.
   Result<> set_user_timeout(Duration timeout);
   void set_tos(std::uint8_t tos);
+  /// 1-255; empty: the stack's default.
+  void set_ttl(std::optional<std::uint8_t> ttl);
+  void set_dont_fragment(std::optional<bool> on);
+  /// As Settings::cork; false lets go what waits.
+  void set_cork(bool on);
+  /// What Nagle's algorithm or a cork holds back leaves now, once.
+  void push();
+  /// As Settings::max_segment, for what is sent from now on.
+  void set_max_segment(std::optional<std::uint16_t> bytes);
+  void set_syn_retries(std::optional<std::uint32_t> retries);
+  void set_fin_wait_2_timeout(std::optional<Duration> timeout);
+  /// Acknowledges what is owed at once, and so the next segments; false: acknowledgments may wait again.
+  void set_quick_ack(bool on);
   /// Bytes, at least 1. A smaller receive buffer takes effect as data arrives: the window offered is never taken back (SHLD-14).
   void set_send_buffer(std::size_t bytes);
   void set_receive_buffer(std::size_t bytes);

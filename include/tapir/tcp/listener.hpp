@@ -7,6 +7,7 @@
 #include <tapir/core/addresses.hpp>
 #include <tapir/core/error.hpp>
 #include <tapir/tcp/connection.hpp>
+#include <tapir/tcp/settings.hpp>
 
 namespace tapir::tcp {
 
@@ -33,6 +34,11 @@ class Listener {
   [[nodiscard]] Result<Connection> accept();
   /// Gives connections to `handler` from now on, those that wait included. An empty one: they wait for accept().
   void handle(AcceptHandler handler);
+  /// Calls `waiting` from now on when a connection has begun to wait for accept(), and now when one does already. Without effect while
+  /// there is an AcceptHandler.
+  void on_waiting(std::move_only_function<void()> waiting);
+  /// Other limits, and settings for the connections to come. Error::invalid_argument for an option outside its range.
+  Result<> change(const ListenOptions& options);
   /// Where it listens; the address may be unspecified: any.
   [[nodiscard]] Endpoint local() const noexcept;
   /// Established connections that wait for accept().

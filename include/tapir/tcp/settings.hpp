@@ -17,6 +17,8 @@ struct Keepalive {
   Duration idle = std::chrono::hours{2};         ///< silence before the first probe, at least 1 s
   Duration interval = std::chrono::seconds{75};  ///< between probes that nobody answers, at least 1 s
   std::uint32_t probes = 9;                      ///< so many unanswered ones end the connection, at least 2
+
+  friend bool operator==(const Keepalive&, const Keepalive&) noexcept = default;
 };
 
 /// What can be chosen for one connection.
@@ -30,6 +32,13 @@ struct Settings {
   std::optional<Duration> user_timeout = {};  ///< R2: how long sent data may stay unacknowledged; empty: as in Config
   Keepalive keepalive = {};
   bool report_soft_errors = true;  ///< whether Events::soft_error and Events::stalled are called
+  bool cork = false;               ///< nothing but full segments leaves, though what waits leaves after Config::send_override
+  std::optional<std::uint16_t> max_segment = {};  ///< bytes, at least 48: neither offered to the peer nor sent is a larger MSS
+  std::optional<std::uint32_t> syn_retries = {};  ///< retransmissions of a SYN before the open fails; empty: Config::connect_timeout alone
+  std::optional<Duration> fin_wait_2_timeout = {};  ///< empty: as in Config
+  std::optional<bool> dont_fragment = {};           ///< whether segments carry DF; empty: Config::path_mtu_discovery
+  /// What arrived before the peer's reset can still be read, as Linux has it; false: it is lost (RFC 9293 section 3.10.7.4).
+  bool keep_unread = false;
 };
 
 struct ConnectOptions {

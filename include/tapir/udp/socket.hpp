@@ -56,10 +56,11 @@ struct SocketError {
   network::ErrorKind kind{};
   std::uint8_t type = 0;  ///< ICMP type and code as received; 0, 0 for ErrorKind::unresolved
   std::uint8_t code = 0;
-  IpAddress reporter;              ///< who sent the error
-  Endpoint destination;            ///< of the datagram that caused it
-  std::uint16_t next_hop_mtu = 0;  ///< bytes, for fragmentation_needed; 0: not said
-  std::uint8_t pointer = 0;        ///< for parameter_problem: the octet in error
+  IpAddress reporter;                       ///< who sent the error
+  Endpoint destination;                     ///< of the datagram that caused it
+  std::uint16_t next_hop_mtu = 0;           ///< bytes, for fragmentation_needed; 0: not said
+  std::uint8_t pointer = 0;                 ///< for parameter_problem: the octet in error
+  std::span<const std::byte> payload = {};  ///< of that datagram, as far as the error quotes it; valid during the call
 };
 
 namespace detail {
@@ -114,6 +115,8 @@ class Socket {
   [[nodiscard]] Endpoint local() const noexcept;
   [[nodiscard]] std::optional<Endpoint> peer() const noexcept;
   [[nodiscard]] const SocketOptions& options() const noexcept;
+  /// As SocketOptions::receive_limit_bytes, for the datagrams to come.
+  void set_receive_limit(std::size_t bytes) noexcept;
   /// The largest payload that can be sent with this socket's IP options, in bytes: at most kMaxPayload (RFC 1122 section 4.1.4, MMS_S).
   [[nodiscard]] std::size_t max_payload() const noexcept;
   /// The largest payload that reaches `destination` unfragmented as far as is known, in bytes.

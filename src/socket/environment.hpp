@@ -1,0 +1,58 @@
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+
+#include <tapir/core/scheduler.hpp>
+#include <tapir/socket/sockets.hpp>
+#include <tapir/stack/stack.hpp>
+
+#include "port_book.hpp"
+
+namespace tapir::posix::detail {
+
+class File;
+class RawTap;
+
+/// Calls the users' handlers of Sockets::on_event(), each in a turn of the scheduler's own.
+class Announcer final : public ReadySource {
+ public:
+  explicit Announcer(Scheduler& scheduler) noexcept : scheduler_{scheduler} {}
+  void add(std::weak_ptr<File> file);
+  [[nodiscard]] Pulled pull() override;
+
+ private:
+  Scheduler& scheduler_;
+  std::deque<std::weak_ptr<File>> waiting_;
+};
+
+/// What all files of one Sockets share.
+class Environment {
+ public:
+  Environment(Stack& stack, SocketsConfig config);
+  Environment(const Environment&) = delete;
+  Environment& operator=(const Environment&) = delete;
+  ~Environment();
+
+  [[nodiscard]] Stack& stack() noexcept { return stack_; }
+  [[nodiscard]] const SocketsConfig& config() const noexcept { return config_; }
+  [[nodiscard]] PortBook& tcp_ports() noexcept { return tcp_ports_; }
+  [[nodiscard]] PortBook& udp_ports() noexcept { return udp_ports_; }
+  [[nodiscard]] Announcer& announcer() noexcept { return announcer_; }
+  [[nodiscard]] RawTap& raw_tap();
+
+  /// Lets the stack go until `done`. EAGAIN when `limit` has passed before, EINTR when the driver was stopped.
+  [[nodiscard]] Result<> wait(const std::function<bool()>& done, std::optional<Duration> limit);
+
+ private:
+  Stack& stack_;
+  SocketsConfig config_;
+  PortBook tcp_ports_;
+  PortBook udp_ports_;
+  Announcer announcer_;
+  std::unique_ptr<RawTap> raw_tap_;
+};
+
+}  // namespace tapir::posix::detail

@@ -1,0 +1,50 @@
+#include "message.hpp"
+
+#include <algorithm>
+
+namespace tapir::posix::detail {
+
+void ControlWriter::add(int level, int type, std::span<const std::byte> data) noexcept {
+  const std::size_t left = room_.size() - written_;
+  if (left < sizeof(cmsghdr)) {
+    truncated_ = true;
+    return;
+  }
+  const std::size_t fits = std::min(data.size(), left - std::min(left, CMSG_LEN(0)));
+  if (fits < data.size()) truncated_ = true;
+  cmsghdr header{};
+  header.cmsg_len = CMSG_LEN(fits);
+  header.cmsg_level = level;
+  header.cmsg_type = type;
+  std::memcpy(room_.data() + written_, &header, sizeof(header));
+  if (fits > 0) std::memcpy(room_.data() + written_ + CMSG_LEN(0), data.data(), fits);
+  written_ += std::min(CMSG_SPACE(fits), left);
+}
+
+std::size_t size_of(std::span<const iovec> parts) noexcept {
+  std::size_t size = 0;
+  for (const iovec& part : parts) size += part.iov_len;
+  return size;
+}
+
+std::span<std::byte> room_at(std::span<const iovec> parts, std::size_t offset) noexcept {
+  for (const iovec& part : parts) {
+    if (offset < part.iov_len) return bytes_of(part).subspan(offset);
+    offset -= part.iov_len;
+  }
+  return {};
+}
+
+std::size_t scatter(std::span<const std::byte> bytes, std::span<const iovec> parts, std::size_t offset) noexcept {
+  std::size_t copied = 0;
+  while (copied < bytes.size()) {
+    const auto room = room_at(parts, offset + copied);
+    if (room.empty()) break;
+    const std::size_t step = std::min(room.size(), bytes.size() - copied);
+    std::memcpy(room.data(), bytes.data() + copied, step);
+    copied += step;
+  }
+  return copied;
+}
+
+}  // namespace tapir::posix::detail

@@ -1,0 +1,66 @@
+#pragma once
+
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include <cstddef>
+#include <cstring>
+#include <optional>
+#include <span>
+
+#include <tapir/core/addresses.hpp>
+
+namespace tapir::posix::detail {
+
+/// What a send call was given.
+struct Outgoing {
+  std::span<const iovec> parts = {};
+  int flags = 0;
+  const sockaddr* to = nullptr;  ///< nullptr: not said
+  socklen_t to_size = 0;
+  std::span<const std::byte> control = {};
+};
+
+/// The control buffer of recvmsg(): messages are added while there is room.
+class ControlWriter {
+ public:
+  ControlWriter() noexcept = default;
+  explicit ControlWriter(std::span<std::byte> room) noexcept : room_{room} {}
+
+  /// Adds one message, cut to the room there is.
+  void add(int level, int type, std::span<const std::byte> data) noexcept;
+  template <class T>
+  void add(int level, int type, const T& value) noexcept {
+    add(level, type, std::as_bytes(std::span{&value, 1}));
+  }
+  [[nodiscard]] std::size_t written() const noexcept { return written_; }
+  /// Something did not fit: MSG_CTRUNC.
+  [[nodiscard]] bool truncated() const noexcept { return truncated_; }
+
+ private:
+  std::span<std::byte> room_;
+  std::size_t written_ = 0;
+  bool truncated_ = false;
+};
+
+/// Where a receive call wants things, and what it tells beside the bytes.
+struct Incoming {
+  std::span<const iovec> parts = {};
+  int flags = 0;
+  bool wants_address = false;
+  std::optional<Endpoint> from = {};  ///< of the datagram
+  int out_flags = 0;                  ///< msg_flags
+  ControlWriter control = {};
+};
+
+/// Bytes in all parts together.
+[[nodiscard]] std::size_t size_of(std::span<const iovec> parts) noexcept;
+[[nodiscard]] inline std::span<std::byte> bytes_of(const iovec& part) noexcept {
+  return {static_cast<std::byte*>(part.iov_base), part.iov_len};
+}
+/// Copies `bytes` into the parts, from `offset` on. Returns how many found room.
+std::size_t scatter(std::span<const std::byte> bytes, std::span<const iovec> parts, std::size_t offset = 0) noexcept;
+/// What is left of the parts behind the first `offset` bytes, contiguous: empty at the end.
+[[nodiscard]] std::span<std::byte> room_at(std::span<const iovec> parts, std::size_t offset) noexcept;
+
+}  // namespace tapir::posix::detail

@@ -1,0 +1,211 @@
+// What datagram and raw sockets share (man 7 udp, raw, ip).
+
+#include "packet_socket.hpp"
+
+#include <linux/errqueue.h>
+#include <linux/sockios.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <sys/time.h>
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "address.hpp"
+#include "environment.hpp"
+#include "error_number.hpp"
+
+namespace tapir::posix::detail {
+
+namespace {
+constexpr std::size_t kMostErrors = 64;  // what a program does not read is not kept for ever
+
+/// Copies a packet's bytes into the parts. Returns how many found room.
+std::size_t copy_packet(const Packet& packet, std::span<const iovec> parts) {
+  std::size_t copied = 0;
+  packet.for_each_chunk([&](std::span<const std::byte> chunk) { copied += scatter(chunk, parts, copied); });
+  return copied;
+}
+}  // namespace
+
+Result<std::size_t> PacketSocket::receive(Incoming& message) {
+  if ((message.flags & MSG_ERRQUEUE) != 0) return receive_error(message);
+  if ((message.flags & MSG_OOB) != 0) return error(EOPNOTSUPP);
+  const auto deadline = deadline_after(options_.receive_timeout);
+  while (front() == nullptr) {
+    if (error_ != 0) return error(std::exchange(error_, 0));
+    if (receive_shut_) return 0;
+    if (must_not_wait(message.flags)) return error(EAGAIN);
+    const auto waited = wait([this] { return front() != nullptr || error_ != 0 || receive_shut_; }, deadline);
+    if (!waited) return fail(waited.error());
+  }
+  if (error_ != 0) return error(std::exchange(error_, 0));
+  const ReceivedPacket& packet = *front();
+  const std::size_t size = packet.payload.size();
+  const std::size_t copied = copy_packet(packet.payload, message.parts);
+  if (copied < size) message.out_flags |= MSG_TRUNC;
+  message.from = packet.from;
+  add_control(packet, message);
+  if ((message.flags & MSG_PEEK) == 0) drop_front();
+  return (message.flags & MSG_TRUNC) != 0 ? size : copied;
+}
+
+void PacketSocket::add_control(const ReceivedPacket& packet, Incoming& message) const {
+  if (options_.timestamp) {
+    const auto time = std::chrono::duration_cast<std::chrono::microseconds>(packet.at.time_since_epoch()).count();
+    message.control.add(SOL_SOCKET, SO_TIMESTAMP, timeval{.tv_sec = time / 1'000'000, .tv_usec = time % 1'000'000});
+  }
+  if (options_.packet_info) {
+    in_pktinfo info{};
+    info.ipi_ifindex = static_cast<int>(packet.interface) + 1;  // 0 is no interface
+    info.ipi_addr.s_addr = htonl(packet.to.v4().value());
+    const auto& network = environment().stack().ipv4();
+    const auto specific = network.is_own(packet.to) ? Result<IpAddress>{packet.to} : network.select_source(packet.from.address);
+    info.ipi_spec_dst.s_addr = specific ? htonl(specific->v4().value()) : 0;
+    message.control.add(IPPROTO_IP, IP_PKTINFO, info);
+  }
+  if (options_.receive_ttl) message.control.add(IPPROTO_IP, IP_TTL, static_cast<int>(packet.ttl));
+  if (options_.receive_tos) message.control.add(IPPROTO_IP, IP_TOS, packet.tos);
+}
+
+void PacketSocket::report(QueuedError queued) {
+  const bool asked = options_.receive_errors;
+  if (!asked && (!queued.why.fatal || !peer_)) return;
+  error_ = queued.why.number;
+  if (asked && errors_.size() < kMostErrors) errors_.push_back(std::move(queued));
+  notify(EPOLLERR);
+}
+
+Result<std::size_t> PacketSocket::receive_error(Incoming& message) {
+  if (errors_.empty()) return error(EAGAIN);
+  const QueuedError queued = std::move(errors_.front());
+  errors_.pop_front();
+  const std::size_t copied = scatter(queued.payload, message.parts);
+  message.out_flags |= MSG_ERRQUEUE;
+  if (copied < queued.payload.size()) message.out_flags |= MSG_TRUNC;
+  message.from = queued.destination;
+  struct {
+    sock_extended_err error;
+    sockaddr_in offender;
+  } told{};
+  told.error.ee_errno = static_cast<std::uint32_t>(queued.why.number);
+  told.error.ee_origin = queued.local ? SO_EE_ORIGIN_LOCAL : SO_EE_ORIGIN_ICMP;
+  told.error.ee_type = queued.type;
+  told.error.ee_code = queued.code;
+  told.error.ee_info = queued.info;
+  if (queued.local) {
+    told.offender.sin_family = AF_UNSPEC;
+  } else {
+    told.offender = to_sockaddr({queued.reporter, Port{}});
+  }
+  message.control.add(IPPROTO_IP, IP_RECVERR, told);
+  // The next error that waits, if any, is pending now.
+  error_ = errors_.empty() ? 0 : errors_.front().why.number;
+  return copied;
+}
+
+Result<> PacketSocket::may_send() {
+  if (send_shut_) return error(EPIPE);
+  if (error_ != 0) return error(std::exchange(error_, 0));
+  return {};
+}
+
+Result<Endpoint> PacketSocket::destination_of(const Outgoing& message) const {
+  if (message.to == nullptr) {
+    if (!peer_) return error(EDESTADDRREQ);
+    return *peer_;
+  }
+  auto to = endpoint_of(message.to, message.to_size);
+  if (!to) return to;
+  if (to->address.is_unspecified()) to->address = Ipv4Address{0x7f00'0001U};  // this host
+  if (const auto allowed = check_destination(*to); !allowed) return fail(allowed.error());
+  return to;
+}
+
+Result<> PacketSocket::check_destination(const Endpoint& to) const {
+  const bool broadcast = !to.address.is_multicast() && environment().stack().ipv4().is_group(to.address);
+  return broadcast && !options_.broadcast ? error(EACCES) : Result<>{};
+}
+
+Result<Departure> PacketSocket::departure(const Outgoing& message, IpAddress destination) const {
+  Departure way{.source = {},
+                .ttl = {},
+                .tos = options_.tos,
+                .dont_fragment = options_.mtu_discover >= IP_PMTUDISC_DO && options_.mtu_discover <= IP_PMTUDISC_PROBE};
+  if (options_.ttl > 0) way.ttl = static_cast<std::uint8_t>(options_.ttl);
+  if (destination.is_multicast()) way.ttl = static_cast<std::uint8_t>(options_.multicast_ttl);
+  for (auto rest = message.control; rest.size() >= sizeof(cmsghdr);) {
+    cmsghdr header{};
+    std::memcpy(&header, rest.data(), sizeof(header));
+    if (header.cmsg_len < sizeof(header) || header.cmsg_len > rest.size()) return error(EINVAL);
+    const auto data = rest.subspan(CMSG_LEN(0), header.cmsg_len - CMSG_LEN(0));
+    rest = rest.subspan(std::min(CMSG_ALIGN(header.cmsg_len), rest.size()));
+    if (header.cmsg_level != IPPROTO_IP) continue;
+    if (header.cmsg_type == IP_TTL) {
+      const auto ttl = int_of(data);
+      if (!ttl || *ttl < 1 || *ttl > 255) return error(EINVAL);
+      way.ttl = static_cast<std::uint8_t>(*ttl);
+    } else if (header.cmsg_type == IP_TOS) {
+      const auto tos = int_or_byte_of(data);
+      if (!tos || *tos < 0 || *tos > 255) return error(EINVAL);
+      way.tos = static_cast<std::uint8_t>(*tos);
+    } else if (header.cmsg_type == IP_PKTINFO) {
+      in_pktinfo info{};
+      if (data.size() < sizeof(info)) return error(EINVAL);
+      std::memcpy(&info, data.data(), sizeof(info));
+      way.source = Ipv4Address{ntohl(info.ipi_spec_dst.s_addr)};
+    } else {
+      return error(EINVAL);
+    }
+  }
+  return way;
+}
+
+std::unexpected<std::error_code> PacketSocket::send_failed(const std::error_code& why, const Endpoint& to) {
+  const int number = number_of(why);
+  if (number == EMSGSIZE && options_.receive_errors && errors_.size() < kMostErrors) {
+    const auto mtu = environment().stack().ipv4().path_mtu(to.address);
+    errors_.push_back({.why = {EMSGSIZE, false},
+                       .local = true,
+                       .info = static_cast<std::uint32_t>(mtu),
+                       .reporter = {},
+                       .destination = to,
+                       .payload = {}});
+  }
+  return error(number);
+}
+
+Result<> PacketSocket::shutdown(int how) {
+  if (how != SHUT_RD && how != SHUT_WR && how != SHUT_RDWR) return error(EINVAL);
+  receive_shut_ = receive_shut_ || how != SHUT_WR;
+  send_shut_ = send_shut_ || how != SHUT_RD;
+  notify(EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLHUP);
+  return peer_ ? Result<>{} : error(ENOTCONN);
+}
+
+std::uint32_t PacketSocket::readiness() const {
+  std::uint32_t ready = EPOLLOUT | EPOLLWRNORM | EPOLLWRBAND;
+  if (front() != nullptr) ready |= EPOLLIN | EPOLLRDNORM;
+  if (receive_shut_) ready |= EPOLLIN | EPOLLRDNORM | EPOLLRDHUP;
+  if (receive_shut_ && send_shut_) ready |= EPOLLHUP;
+  if (error_ != 0 || !errors_.empty()) ready |= EPOLLERR;
+  return ready;
+}
+
+Result<Endpoint> PacketSocket::peer() const {
+  if (!peer_) return error(ENOTCONN);
+  return *peer_;
+}
+
+Result<int> PacketSocket::ioctl(unsigned long request) {
+  switch (request) {
+    case SIOCINQ: return front() == nullptr ? 0 : static_cast<int>(front()->payload.size());
+    case SIOCOUTQ: return 0;  // what was sent has left
+    default: return error(ENOTTY);
+  }
+}
+
+int PacketSocket::take_error() { return std::exchange(error_, 0); }
+
+}  // namespace tapir::posix::detail

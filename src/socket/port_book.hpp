@@ -1,0 +1,56 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <vector>
+
+#include <tapir/core/addresses.hpp>
+#include <tapir/core/error.hpp>
+#include <tapir/core/random.hpp>
+
+namespace tapir::posix::detail {
+
+class PortBook;
+
+/// A local endpoint that a socket holds. Destroying it gives it back.
+class Claim {
+ public:
+  Claim(PortBook& book, const Endpoint& local, bool reuse) noexcept;
+  Claim(const Claim&) = delete;
+  Claim& operator=(const Claim&) = delete;
+  ~Claim();
+
+  [[nodiscard]] const Endpoint& local() const noexcept { return local_; }
+  bool reuse = false;      ///< others that agree to it may hold the same
+  bool listening = false;  ///< a listener shares with nobody
+
+ private:
+  PortBook& book_;
+  Endpoint local_;
+};
+
+/// Who holds which local port, with the rules of bind() (man 7 socket, SO_REUSEADDR).
+class PortBook {
+ public:
+  /// Ports that somebody else than this book's claims uses at an address.
+  using Busy = std::function<bool(const Endpoint& local, bool reuse)>;
+
+  /// Claims `wanted`; port 0: a free one at random. EADDRINUSE when it conflicts with another claim or with what `busy` knows.
+  [[nodiscard]] Result<std::unique_ptr<Claim>> claim(const Endpoint& wanted, bool reuse, Random& random, const Busy& busy);
+  /// A claim that may share: of an accepted connection, or of one whose port the stack has chosen.
+  [[nodiscard]] std::unique_ptr<Claim> join(const Endpoint& local, bool reuse) { return std::make_unique<Claim>(*this, local, reuse); }
+  /// Whether `claim` can begin to listen beside the others at its port.
+  [[nodiscard]] bool may_listen(const Claim& claim) const;
+
+ private:
+  friend class Claim;
+  [[nodiscard]] bool conflicts(const Endpoint& wanted, bool reuse) const;
+
+  std::multimap<Port, const Claim*> claims_;
+};
+
+/// Whether two local addresses cannot be told apart by where a datagram goes: equal, or one of them any.
+[[nodiscard]] inline bool overlap(IpAddress a, IpAddress b) noexcept { return a == b || a.is_unspecified() || b.is_unspecified(); }
+
+}  // namespace tapir::posix::detail

@@ -1,0 +1,124 @@
+#include "raw_socket.hpp"
+
+#include <sys/epoll.h>
+
+#include <cstring>
+#include <utility>
+
+#include "environment.hpp"
+#include "error_number.hpp"
+#include "raw_tap.hpp"
+
+namespace tapir::posix::detail {
+
+namespace {
+
+constexpr int kIcmpFilter = 1;  // ICMP_FILTER of <linux/icmp.h>
+
+Result<OptionValue> get_filter(Socket& socket) { return OptionValue{static_cast<RawSocket&>(socket).filter}; }
+
+Result<> set_filter(Socket& socket, OptionBytes bytes) {
+  auto& filter = static_cast<RawSocket&>(socket).filter;
+  std::memcpy(&filter, bytes.data(), std::min(bytes.size(), sizeof(filter)));
+  return {};
+}
+
+constexpr Option kRows[] = {{SOL_RAW, kIcmpFilter, get_filter, set_filter}};
+
+/// What one waiting packet costs: the header slab and the bytes.
+std::size_t cost_of(const Packet& packet) { return PacketPool::header_capacity + packet.size(); }
+
+}  // namespace
+
+RawSocket::RawSocket(Environment& environment) : PacketSocket{environment, SOCK_RAW, IPPROTO_ICMP} { environment.raw_tap().add(*this); }
+
+RawSocket::~RawSocket() { close(); }
+
+void RawSocket::close() {
+  if (std::exchange(open_, false)) environment().raw_tap().remove(*this);
+  queue_.clear();
+}
+
+std::span<const Option> RawSocket::own_options() const noexcept { return kRows; }
+
+Result<> RawSocket::bind(const Endpoint& local) {
+  if (const auto own = check_local(local.address); !own) return own;
+  bound_ = local.address;
+  return {};
+}
+
+Result<> RawSocket::connect(const Endpoint& remote) {
+  Endpoint to = remote;
+  if (to.address.is_unspecified()) to.address = Ipv4Address{0x7f00'0001U};  // this host
+  if (const auto allowed = check_destination(to); !allowed) return allowed;
+  const auto source = environment().stack().ipv4().select_source(to.address);
+  if (!source) return fail(source.error());
+  peer_ = to;
+  return {};
+}
+
+Result<> RawSocket::disconnect() {
+  peer_.reset();
+  return {};
+}
+
+Result<Endpoint> RawSocket::local() const {
+  IpAddress address = bound_;
+  if (address.is_unspecified() && peer_) address = environment().stack().ipv4().select_source(peer_->address).value_or(address);
+  return Endpoint{address, Port{IPPROTO_ICMP}};
+}
+
+Result<std::size_t> RawSocket::send(const Outgoing& message) {
+  const std::size_t size = size_of(message.parts);
+  if (size > 65535) return error(EMSGSIZE);
+  if ((message.flags & MSG_OOB) != 0) return error(EOPNOTSUPP);
+  if (options_.header_included) return error(EOPNOTSUPP);
+  if (const auto allowed = may_send(); !allowed) return fail(allowed.error());
+  const auto to = destination_of(message);
+  if (!to) return fail(to.error());
+  const auto way = departure(message, to->address);
+  if (!way) return fail(way.error());
+  auto& stack = environment().stack();
+  Packet packet{stack.context().pool, size};
+  for (const iovec& part : message.parts) packet.append_copy(bytes_of(part));
+  network::Send below{.source = way->source.is_unspecified() ? bound_ : way->source,
+                      .destination = to->address,
+                      .protocol = network::Protocol::icmp,
+                      .ttl = way->ttl,
+                      .tos = way->tos,
+                      .dont_fragment = way->dont_fragment,
+                      .options = {}};
+  const auto sent = stack.ipv4().encapsulate(std::move(packet), below);
+  if (!sent) return send_failed(sent.error(), *to);
+  return size;
+}
+
+void RawSocket::offer(const Packet& packet, const network::Received& from) {
+  const auto type = packet.peek<std::uint8_t>();
+  if (!type || (*type < 32 && (filter >> *type & 1U) != 0)) return;
+  if (!bound_.is_unspecified() && bound_ != from.destination) return;
+  if (peer_ && peer_->address != from.source) return;
+  if (queued_bytes_ + cost_of(packet) > static_cast<std::size_t>(options_.receive_buffer)) return;
+  Packet whole = packet.share();
+  if (!whole.restore_front(from.header_size)) return;
+  // A copy: the original's slab is ICMP's to answer with.
+  Packet kept{environment().stack().context().pool, whole.size()};
+  whole.for_each_chunk([&kept](std::span<const std::byte> chunk) { kept.append_copy(chunk); });
+  const TimePoint at = packet.meta().ingress;
+  queued_bytes_ += cost_of(kept);
+  queue_.push_back({.payload = std::move(kept),
+                    .from = {from.source, Port{}},
+                    .to = from.destination,
+                    .ttl = from.ttl,
+                    .tos = from.tos,
+                    .interface = from.interface,
+                    .at = at});
+  notify(EPOLLIN | EPOLLRDNORM);
+}
+
+void RawSocket::drop_front() {
+  queued_bytes_ -= cost_of(queue_.front().payload);
+  queue_.pop_front();
+}
+
+}  // namespace tapir::posix::detail

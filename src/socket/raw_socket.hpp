@@ -1,0 +1,39 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+
+#include "packet_socket.hpp"
+
+namespace tapir::posix::detail {
+
+/// SOCK_RAW with IPPROTO_ICMP (man 7 raw): sends ICMP messages as the program has made them, gets a copy of every one received with its IP header.
+class RawSocket final : public PacketSocket {
+ public:
+  explicit RawSocket(Environment& environment);
+  ~RawSocket() override;
+
+  [[nodiscard]] Result<> bind(const Endpoint& local) override;
+  [[nodiscard]] Result<> connect(const Endpoint& remote) override;
+  [[nodiscard]] Result<> disconnect() override;
+  [[nodiscard]] Result<std::size_t> send(const Outgoing& message) override;
+  [[nodiscard]] Result<Endpoint> local() const override;
+  [[nodiscard]] std::span<const Option> own_options() const noexcept override;
+  void close() override;
+
+  /// A message has arrived: its front is the ICMP header.
+  void offer(const Packet& packet, const network::Received& from);
+  /// ICMP_FILTER: a bit for each type, 0 to 31, that is not wanted.
+  std::uint32_t filter = 0;
+
+ private:
+  [[nodiscard]] const ReceivedPacket* front() const override { return queue_.empty() ? nullptr : &queue_.front(); }
+  void drop_front() override;
+
+  IpAddress bound_;
+  std::deque<ReceivedPacket> queue_;
+  std::size_t queued_bytes_ = 0;
+  bool open_ = true;
+};
+
+}  // namespace tapir::posix::detail

@@ -1,0 +1,54 @@
+#include "socket.hpp"
+
+#include <algorithm>
+
+#include "environment.hpp"
+#include "error_number.hpp"
+
+namespace tapir::posix::detail {
+
+Result<> Socket::listen(int) { return error(EOPNOTSUPP); }
+Result<std::shared_ptr<Socket>> Socket::accept() { return error(EOPNOTSUPP); }
+Result<> Socket::join(IpAddress) { return error(EPROTO); }
+Result<> Socket::leave(IpAddress) { return error(EPROTO); }
+
+const Option* Socket::find(int level, int name) const noexcept {
+  for (const auto rows : {own_options(), socket_level_options(), ip_level_options()}) {
+    const auto row = std::ranges::find_if(rows, [&](const Option& option) { return option.level == level && option.name == name; });
+    if (row != rows.end()) return &*row;
+  }
+  return nullptr;
+}
+
+Result<OptionValue> Socket::option(int level, int name) {
+  const Option* const row = find(level, name);
+  if (row == nullptr || row->get == nullptr) return error(ENOPROTOOPT);
+  return row->get(*this);
+}
+
+Result<> Socket::set_option(int level, int name, OptionBytes value) {
+  const Option* const row = find(level, name);
+  if (row == nullptr || row->set == nullptr) return error(ENOPROTOOPT);
+  auto set = row->set(*this, value);
+  if (set) options_changed();
+  return set;
+}
+
+std::optional<TimePoint> Socket::deadline_after(const std::optional<Duration>& timeout) const {
+  if (!timeout) return std::nullopt;
+  return environment().stack().context().now() + *timeout;
+}
+
+Result<> Socket::wait(const std::function<bool()>& done, std::optional<TimePoint> deadline) const {
+  std::optional<Duration> limit;
+  if (deadline) limit = std::max(*deadline - environment().stack().context().now(), Duration::zero());
+  return environment().wait(done, limit);
+}
+
+Result<> Socket::check_local(IpAddress address) const {
+  const auto& network = environment().stack().ipv4();
+  const bool ok = address.is_unspecified() || network.is_own(address) || options_.free_bind || options_.transparent;
+  return ok ? Result<>{} : error(EADDRNOTAVAIL);
+}
+
+}  // namespace tapir::posix::detail

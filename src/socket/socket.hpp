@@ -1,0 +1,78 @@
+#pragma once
+
+#include <netinet/in.h>
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+
+#include <tapir/core/addresses.hpp>
+#include <tapir/core/error.hpp>
+
+#include "file.hpp"
+#include "message.hpp"
+#include "option_table.hpp"
+#include "socket_options.hpp"
+
+namespace tapir::posix::detail {
+
+/// What all kinds of sockets have in common. Calls fail with the errno that Linux gives them; those that a kind does not have fail as there.
+class Socket : public File {
+ public:
+  Socket(Environment& environment, int type, int protocol) noexcept : File{environment}, type_{type}, protocol_{protocol} {}
+
+  [[nodiscard]] Socket* as_socket() noexcept override { return this; }
+
+  [[nodiscard]] virtual Result<> bind(const Endpoint& local) = 0;
+  [[nodiscard]] virtual Result<> connect(const Endpoint& remote) = 0;
+  /// connect() with AF_UNSPEC.
+  [[nodiscard]] virtual Result<> disconnect() = 0;
+  [[nodiscard]] virtual Result<> listen(int backlog);
+  [[nodiscard]] virtual Result<std::shared_ptr<Socket>> accept();
+  [[nodiscard]] virtual Result<std::size_t> send(const Outgoing& message) = 0;
+  [[nodiscard]] virtual Result<std::size_t> receive(Incoming& message) = 0;
+  [[nodiscard]] virtual Result<> shutdown(int how) = 0;
+  [[nodiscard]] virtual Result<Endpoint> local() const = 0;
+  [[nodiscard]] virtual Result<Endpoint> peer() const = 0;
+  /// The integer that an ioctl() reports. EINVAL, ENOTTY.
+  [[nodiscard]] virtual Result<int> ioctl(unsigned long request) = 0;
+  /// SO_ERROR: the pending error's number, which is no longer pending then.
+  [[nodiscard]] virtual int take_error() = 0;
+  [[nodiscard]] virtual bool listening() const noexcept { return false; }
+  /// The rows of options beyond those of every socket.
+  [[nodiscard]] virtual std::span<const Option> own_options() const noexcept { return {}; }
+  /// An option in options() has another value.
+  virtual void options_changed() {}
+  /// Membership of a multicast group. ENOPROTOOPT where there is none.
+  [[nodiscard]] virtual Result<> join(IpAddress group);
+  [[nodiscard]] virtual Result<> leave(IpAddress group);
+
+  [[nodiscard]] Result<OptionValue> option(int level, int name);
+  [[nodiscard]] Result<> set_option(int level, int name, OptionBytes value);
+  [[nodiscard]] SocketOptions& options() noexcept { return options_; }
+  [[nodiscard]] const SocketOptions& options() const noexcept { return options_; }
+  [[nodiscard]] int type() const noexcept { return type_; }
+  [[nodiscard]] int protocol() const noexcept { return protocol_; }
+  [[nodiscard]] Environment& shared() const noexcept { return environment(); }
+
+ protected:
+  /// Whether a call with these flags must not wait.
+  [[nodiscard]] bool must_not_wait(int flags) const noexcept { return nonblocking || (flags & MSG_DONTWAIT) != 0; }
+  /// Lets the stack go until `done`; EAGAIN at the end of the timeout, EINTR.
+  [[nodiscard]] Result<> wait(const std::function<bool()>& done, std::optional<TimePoint> deadline) const;
+  [[nodiscard]] std::optional<TimePoint> deadline_after(const std::optional<Duration>& timeout) const;
+  /// Whether bind() may take the address.
+  [[nodiscard]] Result<> check_local(IpAddress address) const;
+
+  SocketOptions options_;
+
+ private:
+  [[nodiscard]] const Option* find(int level, int name) const noexcept;
+
+  int type_;
+  int protocol_;
+};
+
+}  // namespace tapir::posix::detail

@@ -1,0 +1,222 @@
+// IPPROTO_TCP (man 7 tcp).
+
+#include <netinet/tcp.h>
+
+#include <algorithm>
+#include <climits>
+#include <string>
+
+#include "environment.hpp"
+#include "stream_socket.hpp"
+#include "tcp_info.hpp"
+
+namespace tapir::posix::detail {
+
+namespace {
+
+constexpr int kLeastSegment = 88;  // what Linux takes
+constexpr int kMostSegment = 32767;
+constexpr int kDefaultSynRetries = 6;
+constexpr int kDefaultFinWait2 = 60;  // s
+constexpr int kMostFinWait2 = 120;    // s
+
+TcpOptions& of(Socket& socket) { return static_cast<StreamSocket&>(socket).tcp(); }
+
+template <auto Member>
+Result<OptionValue> get(Socket& socket) {
+  return OptionValue{static_cast<int>(of(socket).*Member)};
+}
+
+template <auto Member>
+Result<> set_flag(Socket& socket, OptionBytes bytes) {
+  const auto value = int_of(bytes);
+  if (!value) return fail(value.error());
+  of(socket).*Member = *value != 0;
+  return {};
+}
+
+template <auto Member, int Least, int Most>
+Result<> set_number(Socket& socket, OptionBytes bytes) {
+  const auto value = int_of(bytes);
+  if (!value) return fail(value.error());
+  if (*value < Least || *value > Most) return error(EINVAL);
+  of(socket).*Member = *value;
+  return {};
+}
+
+template <auto Member>
+constexpr Option flag(int name) {
+  return {IPPROTO_TCP, name, get<Member>, set_flag<Member>};
+}
+
+template <auto Member, int Least, int Most>
+constexpr Option number(int name) {
+  return {IPPROTO_TCP, name, get<Member>, set_number<Member, Least, Most>};
+}
+
+/// Setting TCP_NODELAY also lets go what waits at this moment, a cork notwithstanding.
+Result<> set_no_delay(Socket& socket, OptionBytes bytes) {
+  auto set = set_flag<&TcpOptions::no_delay>(socket, bytes);
+  if (set && of(socket).no_delay) static_cast<StreamSocket&>(socket).push();
+  return set;
+}
+
+Result<OptionValue> get_max_segment(Socket& socket) {
+  constexpr int kDefault = 536;  // RFC 9293 MUST-15
+  auto& stream = static_cast<StreamSocket&>(socket);
+  if (stream.state() != tcp::State::closed) return OptionValue{static_cast<int>(stream.info().mss)};
+  return OptionValue{of(socket).max_segment > 0 ? of(socket).max_segment : kDefault};
+}
+
+Result<> set_max_segment(Socket& socket, OptionBytes bytes) {
+  const auto value = int_of(bytes);
+  if (!value) return fail(value.error());
+  if (*value != 0 && (*value < kLeastSegment || *value > kMostSegment)) return error(EINVAL);
+  of(socket).max_segment = *value;
+  return {};
+}
+
+Result<OptionValue> get_syn_count(Socket& socket) {
+  const int count = of(socket).syn_count;
+  return OptionValue{count > 0 ? count : kDefaultSynRetries};
+}
+
+Result<OptionValue> get_linger2(Socket& socket) {
+  const int value = of(socket).linger2;
+  return OptionValue{value == 0 ? kDefaultFinWait2 : std::max(value, -1)};
+}
+
+Result<> set_linger2(Socket& socket, OptionBytes bytes) {
+  const auto value = int_of(bytes);
+  if (!value) return fail(value.error());
+  of(socket).linger2 = *value < 0 ? -1 : *value > kMostFinWait2 ? 0 : *value;
+  return {};
+}
+
+/// Linux keeps the number of SYN,ACK retransmissions that cover the time asked for, and reports how long those take.
+int deferral_of(int seconds) {
+  int covered = 0;
+  for (int wait = 1; covered < seconds && covered < 255; wait = std::min(wait * 2, 120)) covered += wait;
+  return covered;
+}
+
+Result<> set_defer_accept(Socket& socket, OptionBytes bytes) {
+  const auto value = int_of(bytes);
+  if (!value) return fail(value.error());
+  of(socket).defer_accept = deferral_of(*value);
+  return {};
+}
+
+Result<> set_quick_ack(Socket& socket, OptionBytes bytes) {
+  auto set = set_flag<&TcpOptions::quick_ack>(socket, bytes);
+  if (set) static_cast<StreamSocket&>(socket).set_quick_ack(of(socket).quick_ack);
+  return set;
+}
+
+Result<> set_not_sent_low(Socket& socket, OptionBytes bytes) {
+  const auto value = int_of(bytes);
+  if (!value) return fail(value.error());
+  of(socket).not_sent_low = *value;
+  return {};
+}
+
+Result<OptionValue> get_congestion(Socket& socket) {
+  constexpr std::size_t kNameSize = 16;  // TCP_CA_NAME_MAX
+  std::array<char, kNameSize> name{};
+  const auto& stream = static_cast<StreamSocket&>(socket);
+  const std::string current = of(socket).congestion.empty() ? std::string{stream.info().congestion_control} : of(socket).congestion;
+  std::copy_n(current.begin(), std::min(current.size(), kNameSize - 1), name.begin());
+  return OptionValue{name};
+}
+
+Result<> set_congestion(Socket& socket, OptionBytes bytes) {
+  if (bytes.empty()) return error(EINVAL);
+  std::string name;
+  for (const std::byte byte : bytes.first(std::min<std::size_t>(bytes.size(), 15))) {
+    if (byte == std::byte{0}) break;
+    name.push_back(static_cast<char>(byte));
+  }
+  if (name != "reno") return error(ENOENT);
+  of(socket).congestion = name;
+  return {};
+}
+
+Result<OptionValue> get_fast_open_key(Socket& socket) {
+  return OptionValue{std::span{of(socket).fast_open_key}.first(of(socket).fast_open_key_size)};
+}
+
+Result<> set_fast_open_key(Socket& socket, OptionBytes bytes) {
+  constexpr std::size_t kKeySize = 16;  // one key, or one and its successor
+  if (bytes.size() != kKeySize && bytes.size() != 2 * kKeySize) return error(EINVAL);
+  std::ranges::copy(bytes, of(socket).fast_open_key.begin());
+  of(socket).fast_open_key_size = bytes.size();
+  return {};
+}
+
+Result<> set_fast_open_connect(Socket& socket, OptionBytes bytes) {
+  const auto value = int_of(bytes);
+  if (!value) return fail(value.error());
+  if (*value < 0 || *value > 1) return error(EINVAL);
+  if (static_cast<StreamSocket&>(socket).state() != tcp::State::closed) return error(EINVAL);
+  of(socket).fast_open_connect = *value == 1;
+  return {};
+}
+
+Result<OptionValue> get_info(Socket& socket) { return OptionValue{to_tcp_info(static_cast<StreamSocket&>(socket))}; }
+
+constexpr Option kRows[] = {
+    {IPPROTO_TCP, TCP_NODELAY, get<&TcpOptions::no_delay>, set_no_delay},
+    {IPPROTO_TCP, TCP_MAXSEG, get_max_segment, set_max_segment},
+    {IPPROTO_TCP, TCP_SYNCNT, get_syn_count, set_number<&TcpOptions::syn_count, 1, 127>},
+    {IPPROTO_TCP, TCP_LINGER2, get_linger2, set_linger2},
+    {IPPROTO_TCP, TCP_DEFER_ACCEPT, get<&TcpOptions::defer_accept>, set_defer_accept},
+    {IPPROTO_TCP, TCP_QUICKACK, get<&TcpOptions::quick_ack>, set_quick_ack},
+    {IPPROTO_TCP, TCP_NOTSENT_LOWAT, get<&TcpOptions::not_sent_low>, set_not_sent_low},
+    {IPPROTO_TCP, TCP_CONGESTION, get_congestion, set_congestion},
+    {IPPROTO_TCP, TCP_INFO, get_info, nullptr},
+    {IPPROTO_TCP, TCP_FASTOPEN_KEY, get_fast_open_key, set_fast_open_key},
+    {IPPROTO_TCP, TCP_FASTOPEN_CONNECT, get<&TcpOptions::fast_open_connect>, set_fast_open_connect},
+    flag<&TcpOptions::cork>(TCP_CORK),
+    flag<&TcpOptions::fast_open_no_cookie>(TCP_FASTOPEN_NO_COOKIE),
+    flag<&TcpOptions::inq>(TCP_INQ),
+    flag<&TcpOptions::thin_linear_timeouts>(TCP_THIN_LINEAR_TIMEOUTS),
+    flag<&TcpOptions::save_syn>(TCP_SAVE_SYN),
+    number<&TcpOptions::keep_idle, 1, 32767>(TCP_KEEPIDLE),
+    number<&TcpOptions::keep_interval, 1, 32767>(TCP_KEEPINTVL),
+    number<&TcpOptions::keep_count, 1, 127>(TCP_KEEPCNT),
+    number<&TcpOptions::user_timeout, 0, INT_MAX>(TCP_USER_TIMEOUT),
+    number<&TcpOptions::fast_open_backlog, 0, INT_MAX>(TCP_FASTOPEN),
+    number<&TcpOptions::window_clamp, 0, INT_MAX>(TCP_WINDOW_CLAMP),
+};
+
+}  // namespace
+
+std::span<const Option> tcp_level_options() noexcept { return kRows; }
+
+/// Tells the connection of what has changed, and of nothing else: some of it has effects of its own.
+void StreamSocket::options_changed() {
+  const tcp::Settings former = to_settings(applied_, tcp_applied_);
+  const tcp::Settings now = to_settings(options_, tcp_);
+  applied_ = options_;
+  tcp_applied_ = tcp_;
+  if (listening_) {
+    listen_options_.settings = now;
+    (void)listener_.change(listen_options_);
+  }
+  if (!connection_) return;
+  const auto changed = [&](auto member) { return former.*member != now.*member; };
+  if (changed(&tcp::Settings::nagle)) connection_.set_nagle(now.nagle);
+  if (changed(&tcp::Settings::cork)) connection_.set_cork(now.cork);
+  if (changed(&tcp::Settings::tos)) connection_.set_tos(now.tos);
+  if (changed(&tcp::Settings::ttl)) connection_.set_ttl(now.ttl);
+  if (changed(&tcp::Settings::dont_fragment)) connection_.set_dont_fragment(now.dont_fragment);
+  if (changed(&tcp::Settings::max_segment)) connection_.set_max_segment(now.max_segment);
+  if (changed(&tcp::Settings::syn_retries)) connection_.set_syn_retries(now.syn_retries);
+  if (changed(&tcp::Settings::fin_wait_2_timeout)) connection_.set_fin_wait_2_timeout(now.fin_wait_2_timeout);
+  if (changed(&tcp::Settings::keepalive)) (void)connection_.set_keepalive(now.keepalive);
+  if (changed(&tcp::Settings::user_timeout) && now.user_timeout) (void)connection_.set_user_timeout(*now.user_timeout);
+  if (changed(&tcp::Settings::send_buffer) && now.send_buffer) connection_.set_send_buffer(*now.send_buffer);
+  if (changed(&tcp::Settings::receive_buffer) && now.receive_buffer) connection_.set_receive_buffer(*now.receive_buffer);
+}
+
+}  // namespace tapir::posix::detail

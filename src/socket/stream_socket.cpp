@@ -1,0 +1,245 @@
+// Opening and closing a stream (man 2 bind, connect, listen, accept, shutdown, close).
+
+#include "stream_socket.hpp"
+
+#include <sys/epoll.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "environment.hpp"
+#include "error_number.hpp"
+#include "icmp_errno.hpp"
+
+namespace tapir::posix::detail {
+
+using tcp::State;
+
+namespace {
+constexpr std::size_t kLeastHalfOpen = 16;  // handshakes under way, for however small a backlog
+constexpr std::uint32_t kEverything = EPOLLIN | EPOLLRDNORM | EPOLLOUT | EPOLLWRNORM | EPOLLRDHUP | EPOLLHUP | EPOLLERR;
+
+bool is_own_fin_under_way(State state) { return state == State::fin_wait_1 || state == State::closing || state == State::last_ack; }
+}  // namespace
+
+StreamSocket::StreamSocket(Environment& environment) : Socket{environment, SOCK_STREAM, IPPROTO_TCP} {}
+StreamSocket::~StreamSocket() = default;
+
+/// The port is also taken by connections that no descriptor holds any more, TIME-WAIT included.
+Result<> StreamSocket::claim(const Endpoint& local) {
+  auto& stack = environment().stack();
+  const auto connections = local.port != Port{} || !options_.reuse_address ? stack.tcp().connections() : std::vector<tcp::Info>{};
+  const auto busy = [&](const Endpoint& wanted, bool reuse) {
+    return !reuse && std::ranges::any_of(connections, [&](const tcp::Info& connection) {
+      return connection.local.port == wanted.port && overlap(connection.local.address, wanted.address);
+    });
+  };
+  auto claimed = environment().tcp_ports().claim(local, options_.reuse_address, stack.context().random, busy);
+  if (!claimed) return fail(claimed.error());
+  claim_ = std::move(*claimed);
+  return {};
+}
+
+Result<> StreamSocket::bind(const Endpoint& local) {
+  if (const auto own = check_local(local.address); !own) return own;
+  if (listening_ || state() != State::closed || claim_ != nullptr) return error(EINVAL);
+  if (const auto claimed = claim(local); !claimed) return claimed;
+  port_bound_ = local.port != Port{};
+  bound_address_ = local.address;
+  return {};
+}
+
+Result<> StreamSocket::listen(int backlog) {
+  if (phase_ != Phase::unconnected || (!listening_ && state() != State::closed)) return error(EINVAL);
+  // As Linux has it: a negative backlog is the largest, and one more than asked for may wait.
+  const int most = environment().config().max_backlog;
+  const auto wanted = static_cast<std::size_t>(backlog < 0 || backlog > most ? most : backlog) + 1;
+  listen_options_ = {
+      .backlog = wanted, .max_half_open = std::max<std::size_t>(wanted, kLeastHalfOpen), .settings = to_settings(options_, tcp_)};
+  if (listening_) return listener_.change(listen_options_);
+  if (claim_ == nullptr) {
+    if (const auto claimed = claim({}); !claimed) return claimed;
+  }
+  if (!environment().tcp_ports().may_listen(*claim_)) return error(EADDRINUSE);
+  auto listener = environment().stack().tcp().listen(claim_->local(), {}, listen_options_);
+  if (!listener) return fail(listener.error());
+  listener_ = std::move(*listener);
+  listener_.on_waiting([this] { notify(EPOLLIN | EPOLLRDNORM); });
+  claim_->listening = listening_ = true;
+  error_ = 0;
+  return {};
+}
+
+Result<std::shared_ptr<Socket>> StreamSocket::accept() {
+  if (!listening_) return error(EINVAL);
+  if (listener_.waiting() == 0) {
+    if (nonblocking) return error(EAGAIN);
+    const auto deadline = deadline_after(options_.receive_timeout);
+    if (const auto waited = wait([this] { return !listening_ || listener_.waiting() > 0; }, deadline); !waited) return fail(waited.error());
+    if (!listening_) return error(EINVAL);
+  }
+  auto connection = listener_.accept();
+  if (!connection) return fail(connection.error());
+  auto child = std::make_shared<StreamSocket>(environment());
+  child->options_ = options_;
+  child->tcp_ = tcp_;
+  child->claim_ = environment().tcp_ports().join(connection->local(), options_.reuse_address);
+  child->port_bound_ = true;
+  child->bound_address_ = connection->local().address;
+  child->phase_ = Phase::connected;
+  child->adopt(std::move(*connection));
+  child->options_changed();
+  return child;
+}
+
+/// What happens to the connection is told to those who watch the socket.
+void StreamSocket::adopt(tcp::Connection connection) {
+  connection_ = std::move(connection);
+  end_seen_ = receive_shut_ = send_shut_ = false;
+  error_ = 0;
+  consumed_ = urgent_taken_ = 0;
+  applied_ = options_;
+  tcp_applied_ = tcp_;
+  connection_.handle({.connected = [this] { notify(EPOLLOUT | EPOLLWRNORM); },
+                      .readable = [this] { notify(EPOLLIN | EPOLLRDNORM); },
+                      .acknowledged = [this] { acknowledged(); },
+                      .peer_closed = [this] { notify(EPOLLIN | EPOLLRDNORM | EPOLLRDHUP); },
+                      .urgent = [this] { notify(EPOLLPRI); },
+                      .closed = [this](std::error_code) { notify(kEverything); },
+                      .soft_error =
+                          [this](const tcp::SoftError& soft) {
+                            // Linux ends an open for any error that the network reports (man 7 tcp), an open connection only when asked to tell.
+                            const int number = icmp_errno(soft.kind, soft.type, soft.code).number;
+                            if (handshaking()) {
+                              connection_.abort();
+                              sync();
+                              error_ = number;
+                            } else if (options_.receive_errors) {
+                              error_ = number;
+                            } else {
+                              return;
+                            }
+                            notify(kEverything);
+                          }});
+}
+
+bool StreamSocket::handshaking() const noexcept {
+  const State now = state();
+  return now == State::syn_sent || now == State::syn_received;
+}
+
+void StreamSocket::sync() const {
+  if (!connection_ || end_seen_ || state() != State::closed) return;
+  end_seen_ = true;
+  if (const auto why = connection_.error()) {
+    error_ = number_of(why);
+    // Linux: the reset of a connection that the peer has closed, and we have not, is a broken pipe.
+    if (error_ == ECONNRESET && connection_.peer_closed() && !send_shut_) error_ = EPIPE;
+  }
+  receive_shut_ = send_shut_ = true;
+}
+
+Result<> StreamSocket::connect(const Endpoint& remote) {
+  sync();
+  if (phase_ == Phase::connected || listening_) return error(EISCONN);
+  const bool first = phase_ == Phase::unconnected;
+  if (first) {
+    if (const auto opened = open(remote); !opened) return opened;
+    phase_ = Phase::connecting;
+  }
+  return await_handshake(first);
+}
+
+Result<> StreamSocket::open(const Endpoint& remote) {
+  auto& stack = environment().stack();
+  if (state() != State::closed) return error(EISCONN);
+  if (stack.ipv4().is_group(remote.address)) return error(ENETUNREACH);
+  if (remote.port == Port{}) return error(ECONNREFUSED);  // nobody can listen there
+  tcp::ConnectOptions options{.local = {}, .source_route = {}, .settings = to_settings(options_, tcp_)};
+  if (claim_ != nullptr) options.local = {bound_address_, claim_->local().port};
+  Endpoint to = remote;
+  if (to.address.is_unspecified()) to.address = Ipv4Address{0x7f00'0001U};  // this host (man 7 ip)
+  auto opened = stack.tcp().connect(to, options);
+  if (!opened) {
+    // The two ends are connected already: no local address is left for it.
+    if (opened.error() == Error::address_in_use) return error(EADDRNOTAVAIL);
+    return fail(opened.error());
+  }
+  if (claim_ == nullptr) claim_ = environment().tcp_ports().join(opened->local(), options_.reuse_address);
+  adopt(std::move(*opened));
+  return {};
+}
+
+/// The second half of connect(), also of a second call while the first is under way.
+Result<> StreamSocket::await_handshake(bool first) {
+  if (handshaking()) {
+    const int under_way = first ? EINPROGRESS : EALREADY;
+    if (nonblocking) return error(under_way);
+    const auto waited = wait([this] { return !handshaking(); }, deadline_after(options_.send_timeout));
+    if (!waited) return number_of(waited.error()) == EAGAIN ? error(under_way) : fail(waited.error());
+  }
+  sync();
+  if (state() == State::closed) {
+    const int why = std::exchange(error_, 0);
+    forget_connection();
+    return error(why != 0 ? why : ECONNABORTED);
+  }
+  phase_ = Phase::connected;
+  return {};
+}
+
+/// As before connect(): what bind() chose stays.
+void StreamSocket::forget_connection() {
+  connection_ = {};
+  phase_ = Phase::unconnected;
+  end_seen_ = receive_shut_ = send_shut_ = false;
+  if (!port_bound_) claim_.reset();
+}
+
+Result<> StreamSocket::disconnect() {
+  sync();
+  const State was = state();
+  if (listening_) {
+    listener_ = {};
+    claim_->listening = listening_ = false;
+  }
+  if (was != State::closed) error_ = ECONNRESET;
+  connection_.abort();
+  forget_connection();
+  notify(kEverything);
+  return {};
+}
+
+Result<> StreamSocket::shutdown(int how) {
+  if (how != SHUT_RD && how != SHUT_WR && how != SHUT_RDWR) return error(EINVAL);
+  sync();
+  const bool receive = how != SHUT_WR;
+  const bool send = how != SHUT_RD;
+  if (listening_) return receive ? disconnect() : Result<>{};
+  if (state() == State::syn_sent) return disconnect();
+  const bool closed = state() == State::closed;
+  receive_shut_ = receive_shut_ || receive;
+  send_shut_ = send_shut_ || send;
+  if (send && !closed) (void)connection_.shutdown();
+  notify(kEverything);
+  return closed ? error(ENOTCONN) : Result<>{};
+}
+
+void StreamSocket::close() {
+  const auto alive = shared_from_this();
+  listener_ = {};
+  listening_ = false;
+  if (connection_ && connection_.unread() == 0 && options_.lingering.l_onoff != 0) linger();
+  connection_ = {};
+  claim_.reset();
+}
+
+/// SO_LINGER: no time at all resets the connection; otherwise close() waits until the peer has got everything.
+void StreamSocket::linger() {
+  if (options_.lingering.l_linger == 0) return connection_.abort();
+  connection_.close();
+  const auto deadline = deadline_after(std::chrono::seconds{options_.lingering.l_linger});
+  if (is_own_fin_under_way(state())) (void)wait([this] { return !is_own_fin_under_way(state()); }, deadline);
+}
+
+}  // namespace tapir::posix::detail

@@ -1,0 +1,119 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+
+#include <tapir/tcp/connection.hpp>
+#include <tapir/tcp/listener.hpp>
+
+#include "port_book.hpp"
+#include "socket.hpp"
+#include "tcp_options.hpp"
+
+namespace tapir::posix::detail {
+
+/// SOCK_STREAM: a TCP socket in the terms of man 7 tcp. It is a listener, or has a connection, or neither yet.
+class StreamSocket final : public Socket {
+ public:
+  explicit StreamSocket(Environment& environment);
+  ~StreamSocket() override;
+
+  // Opening and closing: stream_socket.cpp
+  [[nodiscard]] Result<> bind(const Endpoint& local) override;
+  [[nodiscard]] Result<> connect(const Endpoint& remote) override;
+  [[nodiscard]] Result<> disconnect() override;
+  [[nodiscard]] Result<> listen(int backlog) override;
+  [[nodiscard]] Result<std::shared_ptr<Socket>> accept() override;
+  [[nodiscard]] Result<> shutdown(int how) override;
+  void close() override;
+
+  // Bytes: stream_transfer.cpp, stream_urgent.cpp
+  [[nodiscard]] Result<std::size_t> send(const Outgoing& message) override;
+  [[nodiscard]] Result<std::size_t> receive(Incoming& message) override;
+
+  // What it says of itself: stream_status.cpp
+  [[nodiscard]] std::uint32_t readiness() const override;
+  [[nodiscard]] Result<Endpoint> local() const override;
+  [[nodiscard]] Result<Endpoint> peer() const override;
+  [[nodiscard]] Result<int> ioctl(unsigned long request) override;
+  [[nodiscard]] int take_error() override;
+  [[nodiscard]] bool listening() const noexcept override { return listening_; }
+  /// As the connection has it; TIME-WAIT, which outlives the socket's part in it, is CLOSED.
+  [[nodiscard]] tcp::State state() const noexcept;
+  [[nodiscard]] tcp::Info info() const { return connection_.info(); }
+  [[nodiscard]] std::size_t waiting() const noexcept { return listener_.waiting(); }
+
+  // Options: stream_options.cpp
+  [[nodiscard]] std::span<const Option> own_options() const noexcept override { return tcp_level_options(); }
+  void options_changed() override;
+  [[nodiscard]] TcpOptions& tcp() noexcept { return tcp_; }
+  /// What Nagle or a cork holds back leaves now.
+  void push() { connection_.push(); }
+  void set_quick_ack(bool on) { connection_.set_quick_ack(on); }
+
+ private:
+  enum class Phase : std::uint8_t { unconnected, connecting, connected };
+  /// What one step of a receive call came to.
+  struct Step {
+    std::size_t copied = 0;
+    bool at_mark = false;  ///< it ends before an urgent octet
+  };
+
+  // stream_socket.cpp
+  [[nodiscard]] Result<> claim(const Endpoint& local);
+  [[nodiscard]] Result<> open(const Endpoint& remote);
+  [[nodiscard]] Result<> await_handshake(bool first);
+  void adopt(tcp::Connection connection);
+  void forget_connection();
+  void linger();
+  [[nodiscard]] bool handshaking() const noexcept;
+  /// Takes note of an end of the connection that has come since the last call.
+  void sync() const;
+
+  // stream_transfer.cpp
+  [[nodiscard]] Result<> may_send(int flags, std::optional<TimePoint> deadline);
+  [[nodiscard]] Result<> await_room(int flags, std::optional<TimePoint> deadline);
+  [[nodiscard]] Result<std::size_t> send_part(std::span<const std::byte> bytes, int flags, bool last, std::optional<TimePoint> deadline);
+  [[nodiscard]] Result<std::size_t> send_opening(const Outgoing& message);
+  [[nodiscard]] Step receive_step(Incoming& message, std::size_t copied, std::size_t& peeked);
+  [[nodiscard]] std::size_t take(Incoming& message, std::size_t copied, std::size_t most, std::size_t& peeked);
+  [[nodiscard]] std::optional<Result<std::size_t>> end_of_reading();
+  [[nodiscard]] bool nothing_more_comes() const;
+  [[nodiscard]] std::error_code stream_error();
+
+  // stream_urgent.cpp
+  [[nodiscard]] Result<std::size_t> receive_urgent(Incoming& message);
+  /// Octets up to the urgent one, from the next to be read; empty: none is known of.
+  [[nodiscard]] std::optional<std::size_t> octets_to_urgent() const;
+  [[nodiscard]] bool urgent_taken(std::size_t distance) const noexcept { return urgent_taken_ == consumed_ + distance + 1; }
+
+  // stream_status.cpp
+  [[nodiscard]] bool writable() const;
+  [[nodiscard]] std::size_t readable_at_least() const;
+  void acknowledged();
+
+  TcpOptions tcp_;
+  SocketOptions applied_;  ///< what the connection was told
+  TcpOptions tcp_applied_;
+  std::unique_ptr<Claim> claim_;
+  tcp::Listener listener_;
+  tcp::ListenOptions listen_options_;
+  tcp::Connection connection_;
+  Phase phase_ = Phase::unconnected;
+  bool listening_ = false;
+  bool port_bound_ = false;  ///< by bind(), so it survives a disconnect
+  IpAddress bound_address_;  ///< what bind() said
+
+  std::uint64_t consumed_ = 0;      ///< octets read from the stream
+  std::uint64_t urgent_taken_ = 0;  ///< one past the octet that MSG_OOB has read last, in octets of the stream
+
+  // Linux' sk_err and sk_shutdown. Mutable: an end of the connection is noticed by whoever looks next.
+  mutable int error_ = 0;
+  mutable bool end_seen_ = false;
+  mutable bool receive_shut_ = false;
+  mutable bool send_shut_ = false;
+  mutable bool wants_room_ = false;  ///< somebody has found it not writable
+};
+
+}  // namespace tapir::posix::detail

@@ -1,0 +1,194 @@
+// The bytes of a stream (man 2 send, recv; the order of the checks is Linux').
+
+#include <sys/epoll.h>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "address.hpp"
+#include "environment.hpp"
+#include "error_number.hpp"
+#include "stream_socket.hpp"
+
+namespace tapir::posix::detail {
+
+using tcp::State;
+
+namespace {
+constexpr std::size_t kChunk = 65536;  // bytes queued before the limit of unsent bytes is looked at again
+}
+
+/// The error that ended the connection, once; then EPIPE.
+std::error_code StreamSocket::stream_error() {
+  const int why = std::exchange(error_, 0);
+  return {why != 0 ? why : EPIPE, std::generic_category()};
+}
+
+/// Waits for the end of a handshake; fails for a socket that cannot send.
+Result<> StreamSocket::may_send(int flags, std::optional<TimePoint> deadline) {
+  sync();
+  while (handshaking()) {
+    if (error_ != 0) return error(std::exchange(error_, 0));
+    if (must_not_wait(flags)) return error(EAGAIN);
+    if (const auto waited = wait([this] { return !handshaking(); }, deadline); !waited) return waited;
+    sync();
+  }
+  const State now = state();
+  if (error_ != 0 || send_shut_ || (now != State::established && now != State::close_wait)) return fail(stream_error());
+  return {};
+}
+
+Result<> StreamSocket::await_room(int flags, std::optional<TimePoint> deadline) {
+  wants_room_ = true;
+  if (must_not_wait(flags)) return error(EAGAIN);
+  const auto waited = wait([this] { return writable() || state() == State::closed || send_shut_; }, deadline);
+  if (!waited) return waited;
+  sync();
+  return error_ != 0 || send_shut_ ? fail(stream_error()) : Result<>{};
+}
+
+Result<std::size_t> StreamSocket::send_part(std::span<const std::byte> bytes, int flags, bool last, std::optional<TimePoint> deadline) {
+  std::size_t sent = 0;
+  while (sent < bytes.size()) {
+    const auto low = static_cast<std::size_t>(tcp_.not_sent_low);
+    const bool enough = tcp_.not_sent_low >= 0 && connection_.unsent() >= std::max<std::size_t>(low, 1);
+    if (enough || connection_.send_room() == 0) {
+      const int pending = error_;
+      if (const auto room = await_room(flags, deadline); !room) {
+        if (sent == 0) return fail(room.error());
+        if (number_of(room.error()) != EAGAIN && number_of(room.error()) != EPIPE && pending == 0) error_ = number_of(room.error());
+        return sent;
+      }
+      continue;
+    }
+    const auto chunk = bytes.subspan(sent, std::min(bytes.size() - sent, kChunk));
+    const bool end = last && sent + chunk.size() == bytes.size();
+    const bool more = !end || (flags & MSG_MORE) != 0;
+    const auto taken = (flags & MSG_OOB) != 0 && end ? connection_.send_urgent(chunk)
+                       : more                        ? connection_.send_more(chunk)
+                                                     : connection_.send(chunk);
+    if (!taken) return sent > 0 ? Result<std::size_t>{sent} : fail(taken.error());
+    sent += *taken;
+  }
+  return sent;
+}
+
+/// MSG_FASTOPEN: connect() and send() in one call (RFC 7413 section 4.2.1; without a cookie the data waits for the handshake).
+Result<std::size_t> StreamSocket::send_opening(const Outgoing& message) {
+  const auto to = endpoint_of(message.to, message.to_size);
+  if (!to) return fail(to.error());
+  if (const auto connected = connect(*to); !connected) return fail(connected.error());
+  Outgoing rest = message;
+  rest.flags &= ~MSG_FASTOPEN;
+  return send(rest);
+}
+
+Result<std::size_t> StreamSocket::send(const Outgoing& message) {
+  if ((message.flags & MSG_FASTOPEN) != 0 && message.to != nullptr && phase_ == Phase::unconnected) return send_opening(message);
+  const auto deadline = deadline_after(options_.send_timeout);
+  if (const auto allowed = may_send(message.flags, deadline); !allowed) return fail(allowed.error());
+  std::size_t sent = 0;
+  for (std::size_t i = 0; i < message.parts.size(); ++i) {
+    const auto bytes = bytes_of(message.parts[i]);
+    const auto taken = send_part(bytes, message.flags, i + 1 == message.parts.size(), deadline);
+    if (!taken) return sent > 0 ? Result<std::size_t>{sent} : taken;
+    sent += *taken;
+    if (*taken < bytes.size()) {
+      wants_room_ = true;
+      break;
+    }
+  }
+  return sent;
+}
+
+/// Takes at most `most` bytes, or looks at them: those behind `peeked`.
+std::size_t StreamSocket::take(Incoming& message, std::size_t copied, std::size_t most, std::size_t& peeked) {
+  std::size_t taken = 0;
+  while (taken < most) {
+    std::size_t step = most - taken;
+    if ((message.flags & MSG_TRUNC) == 0) {
+      auto room = room_at(message.parts, copied + taken);
+      room = room.first(std::min(room.size(), step));
+      if (room.empty()) break;
+      step = connection_.peek(room, peeked);
+    }
+    if (step == 0) break;
+    if ((message.flags & MSG_PEEK) != 0) {
+      peeked += step;
+    } else {
+      consumed_ += connection_.discard(step);
+    }
+    taken += step;
+  }
+  return taken;
+}
+
+/// What has arrived, up to the mark of urgent data (man 7 tcp: reading stops there).
+StreamSocket::Step StreamSocket::receive_step(Incoming& message, std::size_t copied, std::size_t& peeked) {
+  Step step;
+  std::size_t there = connection_.unread() - std::min(connection_.unread(), peeked);
+  if (auto distance = octets_to_urgent(); distance && *distance >= peeked) {
+    const std::size_t ahead = *distance - peeked;
+    if (ahead == 0 && copied > 0) return {.copied = 0, .at_mark = true};
+    if (ahead == 0 && !options_.oob_inline && there > 0) {
+      if ((message.flags & MSG_PEEK) != 0) {
+        ++peeked;
+      } else {
+        consumed_ += connection_.discard(1);
+      }
+      --there;
+    } else if (ahead > 0) {
+      there = std::min(there, ahead);
+      step.at_mark = there == ahead;
+    }
+  }
+  const std::size_t wanted = size_of(message.parts) - copied;
+  step.at_mark = step.at_mark && wanted >= there;
+  step.copied = take(message, copied, std::min(there, wanted), peeked);
+  return step;
+}
+
+bool StreamSocket::nothing_more_comes() const {
+  sync();
+  return error_ != 0 || receive_shut_ || connection_.peer_closed() || state() == State::closed;
+}
+
+/// What a receive call that has got nothing returns when it need not wait.
+std::optional<Result<std::size_t>> StreamSocket::end_of_reading() {
+  sync();
+  if (connection_.peer_closed()) return std::size_t{0};
+  if (error_ != 0) return error(std::exchange(error_, 0));
+  if (receive_shut_) return std::size_t{0};
+  if (state() == State::closed) return error(ENOTCONN);
+  return std::nullopt;
+}
+
+Result<std::size_t> StreamSocket::receive(Incoming& message) {
+  sync();
+  if ((message.flags & MSG_ERRQUEUE) != 0) return error(EAGAIN);
+  if (listening_) return error(ENOTCONN);
+  if ((message.flags & MSG_OOB) != 0) return receive_urgent(message);
+  const std::size_t wanted = size_of(message.parts);
+  const std::size_t low = std::min<std::size_t>(static_cast<std::size_t>(options_.receive_low), wanted);
+  const std::size_t target = (message.flags & MSG_WAITALL) != 0 ? wanted : low;
+  const auto deadline = deadline_after(options_.receive_timeout);
+  std::size_t copied = 0;
+  std::size_t peeked = 0;
+  for (;;) {
+    const Step step = receive_step(message, copied, peeked);
+    copied += step.copied;
+    if (copied > 0 && (step.at_mark || copied >= std::max<std::size_t>(target, 1))) return copied;
+    if (step.copied > 0) continue;
+    if (copied > 0 && nothing_more_comes()) return copied;
+    if (copied == 0) {
+      if (auto end = end_of_reading()) return std::move(*end);
+    }
+    if (must_not_wait(message.flags)) return copied > 0 ? Result<std::size_t>{copied} : error(EAGAIN);
+    const std::size_t seen = connection_.unread();
+    const auto waited = wait([&] { return connection_.unread() > seen || nothing_more_comes(); }, deadline);
+    if (!waited) return copied > 0 ? Result<std::size_t>{copied} : fail(waited.error());
+  }
+}
+
+}  // namespace tapir::posix::detail

@@ -1,0 +1,150 @@
+#include "table.hpp"
+
+#include <fcntl.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "datagram_socket.hpp"
+#include "epoll.hpp"
+#include "error_number.hpp"
+#include "raw_socket.hpp"
+#include "stream_socket.hpp"
+
+namespace tapir::posix::detail {
+
+Table::Table(Stack& stack, SocketsConfig config) : environment_{stack, std::move(config)} {}
+
+Table::~Table() {
+  for (std::size_t i = 0; i < files_.size(); ++i) {
+    if (files_[i] == nullptr) continue;
+    if (Socket* const socket = files_[i]->as_socket()) socket->options().lingering = {};  // nobody can wait any more
+    (void)close(environment_.config().first_descriptor + static_cast<int>(i));
+  }
+}
+
+Result<> Table::has_room() const { return open_ < environment_.config().descriptors ? Result<>{} : error(EMFILE); }
+
+/// The lowest free number.
+Result<int> Table::insert(std::shared_ptr<File> file, int flags) {
+  if (const auto room = has_room(); !room) return fail(room.error());
+  file->nonblocking = (flags & SOCK_NONBLOCK) != 0;
+  file->close_on_exec = (flags & SOCK_CLOEXEC) != 0;
+  auto place = std::ranges::find(files_, nullptr);
+  if (place == files_.end()) place = files_.insert(place, nullptr);
+  *place = std::move(file);
+  ++open_;
+  return environment_.config().first_descriptor + static_cast<int>(place - files_.begin());
+}
+
+Result<std::shared_ptr<File>> Table::file(int descriptor) const {
+  const auto index = static_cast<std::int64_t>(descriptor) - environment_.config().first_descriptor;
+  if (index < 0 || index >= std::ssize(files_) || files_[static_cast<std::size_t>(index)] == nullptr) return error(EBADF);
+  return files_[static_cast<std::size_t>(index)];
+}
+
+Result<std::shared_ptr<Socket>> Table::find_socket(int descriptor) const {
+  const auto found = file(descriptor);
+  if (!found) return fail(found.error());
+  Socket* const socket = (*found)->as_socket();
+  if (socket == nullptr) return error(ENOTSOCK);
+  return std::shared_ptr<Socket>{*found, socket};
+}
+
+Result<int> Table::socket(int domain, int type, int protocol) {
+  const int flags = type & (SOCK_NONBLOCK | SOCK_CLOEXEC);
+  const int kind = type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC);
+  if (domain < 0 || domain >= AF_MAX) return error(EAFNOSUPPORT);
+  constexpr int kKinds = 11;  // SOCK_PACKET and one
+  if (kind < 0 || kind >= kKinds) return error(EINVAL);
+  if (domain != AF_INET) return error(EAFNOSUPPORT);
+  if (protocol < 0 || protocol >= IPPROTO_MAX) return error(EINVAL);
+  if (const auto room = has_room(); !room) return fail(room.error());
+  switch (kind) {
+    case SOCK_STREAM:
+      if (protocol != 0 && protocol != IPPROTO_TCP) return error(EPROTONOSUPPORT);
+      return insert(std::make_shared<StreamSocket>(environment_), flags);
+    case SOCK_DGRAM:
+      if (protocol != 0 && protocol != IPPROTO_UDP) return error(EPROTONOSUPPORT);
+      return insert(std::make_shared<DatagramSocket>(environment_), flags);
+    case SOCK_RAW:
+      if (protocol != IPPROTO_ICMP) return error(EPROTONOSUPPORT);
+      if (!environment_.config().raw_allowed) return error(EPERM);
+      return insert(std::make_shared<RawSocket>(environment_), flags);
+    default: return error(ESOCKTNOSUPPORT);
+  }
+}
+
+Result<int> Table::epoll_create(int flags) {
+  if ((flags & ~EPOLL_CLOEXEC) != 0) return error(EINVAL);
+  return insert(std::make_shared<Epoll>(environment_), flags);
+}
+
+Result<std::shared_ptr<Socket>> Table::accept(int descriptor, int flags, int& opened) {
+  if ((flags & ~(SOCK_NONBLOCK | SOCK_CLOEXEC)) != 0) return error(EINVAL);
+  const auto listener = find_socket(descriptor);
+  if (!listener) return fail(listener.error());
+  if (const auto room = has_room(); !room) return fail(room.error());
+  auto accepted = (*listener)->accept();
+  if (!accepted) return accepted;
+  const auto number = insert(*accepted, flags);
+  if (!number) {
+    (*accepted)->close();
+    return fail(number.error());
+  }
+  opened = *number;
+  return accepted;
+}
+
+Result<> Table::close(int descriptor) {
+  const auto found = file(descriptor);
+  if (!found) return fail(found.error());
+  files_[static_cast<std::size_t>(descriptor - environment_.config().first_descriptor)] = nullptr;
+  --open_;
+  for (const auto& other : files_) {
+    if (other == nullptr) continue;
+    if (Epoll* const epoll = other->as_epoll()) epoll->forget(descriptor);
+  }
+  (*found)->set_handler({});
+  (*found)->close();
+  return {};
+}
+
+Result<int> Table::fcntl(int descriptor, int command, long argument) {
+  const auto found = file(descriptor);
+  if (!found) return fail(found.error());
+  File& file = **found;
+  switch (command) {
+    case F_GETFL: return O_RDWR | (file.nonblocking ? O_NONBLOCK : 0);
+    case F_SETFL: file.nonblocking = (argument & O_NONBLOCK) != 0; return 0;
+    case F_GETFD: return file.close_on_exec ? FD_CLOEXEC : 0;
+    case F_SETFD: file.close_on_exec = (argument & FD_CLOEXEC) != 0; return 0;
+    default: return error(EINVAL);
+  }
+}
+
+Result<> Table::ioctl(int descriptor, unsigned long request, void* argument) {
+  const auto found = file(descriptor);
+  if (!found) return fail(found.error());
+  switch (request) {
+    case FIOCLEX: (*found)->close_on_exec = true; return {};
+    case FIONCLEX: (*found)->close_on_exec = false; return {};
+    default: break;
+  }
+  if (argument == nullptr) return error(EFAULT);
+  int& value = *static_cast<int*>(argument);
+  if (request == FIONBIO) {
+    (*found)->nonblocking = value != 0;
+    return {};
+  }
+  Socket* const socket = (*found)->as_socket();
+  if (socket == nullptr) return error(ENOTTY);
+  const auto answer = socket->ioctl(request);
+  if (!answer) return fail(answer.error());
+  value = *answer;
+  return {};
+}
+
+}  // namespace tapir::posix::detail

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include <tapir/tcp/settings.hpp>
+
+#include "socket_options.hpp"
+
+namespace tapir::posix::detail {
+
+/// What a stream socket keeps beside SocketOptions: IPPROTO_TCP, with the kernel's defaults (man 7 tcp).
+struct TcpOptions {
+  bool no_delay = false;
+  bool cork = false;
+  int max_segment = 0;     ///< bytes; 0: not set
+  int keep_idle = 7200;    ///< s
+  int keep_interval = 75;  ///< s
+  int keep_count = 9;
+  int user_timeout = 0;  ///< ms; 0: the stack's
+  int syn_count = 0;     ///< 0: the stack's
+  int linger2 = 0;       ///< s; 0: the stack's; negative: FIN-WAIT-2 is left out
+  int defer_accept = 0;  ///< s
+  bool quick_ack = true;
+  int not_sent_low = -1;  ///< bytes; -1: as much as there is room for
+  int window_clamp = 0;
+  std::string congestion;  ///< empty: the stack's
+  int fast_open_backlog = 0;
+  bool fast_open_connect = false;
+  bool fast_open_no_cookie = false;
+  std::array<std::byte, 32> fast_open_key{};
+  std::size_t fast_open_key_size = 0;
+  bool inq = false;
+  bool thin_linear_timeouts = false;
+  bool save_syn = false;
+};
+
+/// The same for the stack: what a connection is opened with.
+[[nodiscard]] tcp::Settings to_settings(const SocketOptions& options, const TcpOptions& tcp);
+[[nodiscard]] tcp::Keepalive to_keepalive(const SocketOptions& options, const TcpOptions& tcp);
+
+}  // namespace tapir::posix::detail

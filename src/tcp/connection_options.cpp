@@ -1,0 +1,80 @@
+// What can be changed while a connection lives.
+
+#include <algorithm>
+
+#include "connection_core.hpp"
+#include "engine.hpp"
+
+namespace tapir::tcp::detail {
+
+using std::chrono::seconds;
+
+void ConnectionCore::set_nagle(bool on) {
+  settings_.nagle = on;
+  wants_to_send();
+}
+
+Result<> ConnectionCore::set_keepalive(const Keepalive& keepalive) {
+  if (keepalive.idle < seconds{1} || keepalive.interval < seconds{1} || keepalive.probes < 2) return fail(Error::invalid_argument);
+  settings_.keepalive = keepalive;
+  keepalive_unanswered_ = 0;
+  restart_keepalive();
+  if (tcb_.state != State::closed && tcb_.state != State::time_wait) update_timers();
+  return {};
+}
+
+Result<> ConnectionCore::set_user_timeout(Duration timeout) {
+  if (timeout <= Duration::zero()) return fail(Error::invalid_argument);
+  settings_.user_timeout = timeout;
+  if (deadlines_.user_timeout) {
+    restart_user_timeout();
+    update_timers();
+  }
+  return {};
+}
+
+void ConnectionCore::set_send_buffer(std::size_t bytes) {
+  send_buffer_.set_limit(std::max<std::size_t>(bytes, 1));
+  if (wants_room_ && send_buffer_.room() > 0) {
+    wants_room_ = false;
+    tell(kWritable);
+  }
+}
+
+void ConnectionCore::set_receive_buffer(std::size_t bytes) {
+  receive_buffer_.set_limit(std::max<std::size_t>(bytes, 1));
+  after_read();
+}
+
+void ConnectionCore::set_cork(bool on) {
+  settings_.cork = on;
+  if (!on) more_follows_ = false;
+  wants_to_send();
+}
+
+void ConnectionCore::push() {
+  if (unsent() == 0) return;
+  override_expired_ = true;
+  wants_to_send();
+}
+
+void ConnectionCore::set_max_segment(std::optional<std::uint16_t> bytes) {
+  settings_.max_segment = bytes;
+  if (engine_ != nullptr && is_synchronized(tcb_.state)) update_mss();
+}
+
+void ConnectionCore::set_quick_ack(bool on) {
+  ack_.set_quick(on);
+  if (on && ack_.pending() && engine_ != nullptr) wants_to_send();
+}
+
+Duration ConnectionCore::fin_wait_2_timeout() const noexcept {
+  return settings_.fin_wait_2_timeout.value_or(engine_->config().fin_wait_2_timeout);
+}
+
+/// Whether the SYN has been repeated as often as the user allows.
+bool ConnectionCore::syn_given_up() const noexcept {
+  return tcb_.snd_una == tcb_.iss && settings_.syn_retries && syn_retransmissions_ >= *settings_.syn_retries;
+}
+
+}  // namespace tapir::tcp::detail

@@ -1,0 +1,396 @@
+#include "same_as_linux.hpp"
+
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <span>
+
+#include <fmt/format.h>
+#include <linux/errqueue.h>
+#include <catch2/catch.hpp>
+
+#include <tapir/sim/world.hpp>
+#include <tapir/stack/stack.hpp>
+
+namespace tapir::test {
+
+namespace {
+
+constexpr int kLongest = 5000;  // ms until something that does not come fails the test
+
+sockaddr_in address_of(std::uint32_t address, std::uint16_t port) {
+  sockaddr_in in{};
+  in.sin_family = AF_INET;
+  in.sin_addr.s_addr = htonl(address);
+  in.sin_port = htons(port);
+  return in;
+}
+
+const sockaddr* generic(const sockaddr_in& in) { return reinterpret_cast<const sockaddr*>(&in); }
+sockaddr* generic(sockaddr_in& in) { return reinterpret_cast<sockaddr*>(&in); }
+
+class KernelCalls final : public Calls {
+ public:
+  int socket(int domain, int type, int protocol) override { return ::socket(domain, type, protocol); }
+  int bind(int fd, const sockaddr* address, socklen_t size) override { return ::bind(fd, address, size); }
+  int listen(int fd, int backlog) override { return ::listen(fd, backlog); }
+  int accept4(int fd, sockaddr* address, socklen_t* size, int flags) override { return ::accept4(fd, address, size, flags); }
+  int connect(int fd, const sockaddr* address, socklen_t size) override { return ::connect(fd, address, size); }
+  int shutdown(int fd, int how) override { return ::shutdown(fd, how); }
+  int close(int fd) override { return ::close(fd); }
+  ssize_t sendmsg(int fd, const msghdr* message, int flags) override { return ::sendmsg(fd, message, flags | MSG_NOSIGNAL); }
+  ssize_t recvmsg(int fd, msghdr* message, int flags) override { return ::recvmsg(fd, message, flags); }
+  ssize_t read(int fd, void* bytes, std::size_t size) override { return ::read(fd, bytes, size); }
+  ssize_t write(int fd, const void* bytes, std::size_t size) override { return ::write(fd, bytes, size); }
+  int getsockname(int fd, sockaddr* address, socklen_t* size) override { return ::getsockname(fd, address, size); }
+  int getpeername(int fd, sockaddr* address, socklen_t* size) override { return ::getpeername(fd, address, size); }
+  int getsockopt(int fd, int level, int name, void* value, socklen_t* size) override { return ::getsockopt(fd, level, name, value, size); }
+  int setsockopt(int fd, int level, int name, const void* value, socklen_t size) override {
+    return ::setsockopt(fd, level, name, value, size);
+  }
+  int fcntl(int fd, int command, int argument) override { return ::fcntl(fd, command, argument); }
+  int ioctl(int fd, unsigned long request, int* argument) override { return ::ioctl(fd, request, argument); }
+  int poll(pollfd* fds, nfds_t count, int timeout) override { return ::poll(fds, count, timeout); }
+  int epoll_create1(int flags) override { return ::epoll_create1(flags); }
+  int epoll_ctl(int epoll, int operation, int fd, epoll_event* event) override { return ::epoll_ctl(epoll, operation, fd, event); }
+  int epoll_wait(int epoll, epoll_event* events, int count, int timeout) override { return ::epoll_wait(epoll, events, count, timeout); }
+};
+
+/// A host with nothing but its loopback, in virtual time.
+class OwnCalls final : public Calls {
+ public:
+  int socket(int domain, int type, int protocol) override { return sockets_.socket(domain, type, protocol); }
+  int bind(int fd, const sockaddr* address, socklen_t size) override { return sockets_.bind(fd, address, size); }
+  int listen(int fd, int backlog) override { return sockets_.listen(fd, backlog); }
+  int accept4(int fd, sockaddr* address, socklen_t* size, int flags) override { return sockets_.accept4(fd, address, size, flags); }
+  int connect(int fd, const sockaddr* address, socklen_t size) override { return sockets_.connect(fd, address, size); }
+  int shutdown(int fd, int how) override { return sockets_.shutdown(fd, how); }
+  int close(int fd) override { return sockets_.close(fd); }
+  ssize_t sendmsg(int fd, const msghdr* message, int flags) override { return sockets_.sendmsg(fd, message, flags | MSG_NOSIGNAL); }
+  ssize_t recvmsg(int fd, msghdr* message, int flags) override { return sockets_.recvmsg(fd, message, flags); }
+  ssize_t read(int fd, void* bytes, std::size_t size) override { return sockets_.read(fd, bytes, size); }
+  ssize_t write(int fd, const void* bytes, std::size_t size) override { return sockets_.write(fd, bytes, size); }
+  int getsockname(int fd, sockaddr* address, socklen_t* size) override { return sockets_.getsockname(fd, address, size); }
+  int getpeername(int fd, sockaddr* address, socklen_t* size) override { return sockets_.getpeername(fd, address, size); }
+  int getsockopt(int fd, int level, int name, void* value, socklen_t* size) override {
+    return sockets_.getsockopt(fd, level, name, value, size);
+  }
+  int setsockopt(int fd, int level, int name, const void* value, socklen_t size) override {
+    return sockets_.setsockopt(fd, level, name, value, size);
+  }
+  int fcntl(int fd, int command, int argument) override { return sockets_.fcntl(fd, command, argument); }
+  int ioctl(int fd, unsigned long request, int* argument) override { return sockets_.ioctl(fd, request, argument); }
+  int poll(pollfd* fds, nfds_t count, int timeout) override { return sockets_.poll(fds, count, timeout); }
+  int epoll_create1(int flags) override { return sockets_.epoll_create1(flags); }
+  int epoll_ctl(int epoll, int operation, int fd, epoll_event* event) override { return sockets_.epoll_ctl(epoll, operation, fd, event); }
+  int epoll_wait(int epoll, epoll_event* events, int count, int timeout) override {
+    return sockets_.epoll_wait(epoll, events, count, timeout);
+  }
+
+ private:
+  sim::World world_{{.seed = 1}};
+  Stack stack_{world_, StackConfig{}};
+  posix::Sockets sockets_{stack_};
+};
+
+std::string bits(std::uint32_t events) {
+  std::string text;
+  const auto add = [&](std::uint32_t bit, std::string_view name) {
+    if ((events & bit) != 0) text += fmt::format(" {}", name);
+  };
+  add(EPOLLIN, "IN");
+  add(EPOLLOUT, "OUT");
+  add(EPOLLPRI, "PRI");
+  add(EPOLLRDHUP, "RDHUP");
+  add(EPOLLHUP, "HUP");
+  add(EPOLLERR, "ERR");
+  add(POLLNVAL, "NVAL");
+  return text;
+}
+
+std::string shown(const sockaddr_in& in) {
+  const std::uint32_t address = ntohl(in.sin_addr.s_addr);
+  return fmt::format("family {} {}.{}.{}.{}:{}", in.sin_family, address >> 24U, address >> 16U & 255U, address >> 8U & 255U, address & 255U,
+                     in.sin_port == 0 ? "0" : "a port");
+}
+
+}  // namespace
+
+Transcript::~Transcript() {
+  for (const int fd : open_) (void)calls_.close(fd);
+}
+
+long Transcript::told(const std::string& call, long result) {
+  const int number = errno;
+  if (result < 0) {
+    lines_.push_back(fmt::format("{}: {}", call, ::strerrorname_np(number)));
+  } else {
+    lines_.push_back(fmt::format("{}: {}", call, result));
+  }
+  return result;
+}
+
+int Transcript::opened(const std::string& call, int fd) {
+  if (fd < 0) return static_cast<int>(told(call, fd));
+  open_.push_back(fd);
+  lines_.push_back(fmt::format("{}: a descriptor", call));
+  return fd;
+}
+
+int Transcript::socket(int type, int protocol, int domain) {
+  return opened(fmt::format("socket({}, {}, {})", domain, type, protocol), calls_.socket(domain, type, protocol));
+}
+
+int Transcript::bind(int fd, std::uint32_t address, std::uint16_t port) {
+  const sockaddr_in in = address_of(address, port);
+  return static_cast<int>(
+      told(fmt::format("bind({:08x}, {})", address, port == 0 ? "0" : "a port"), calls_.bind(fd, generic(in), sizeof(in))));
+}
+
+int Transcript::bind_raw(int fd, const sockaddr* address, socklen_t size) {
+  return static_cast<int>(told(fmt::format("bind(raw, {})", size), calls_.bind(fd, address, size)));
+}
+
+int Transcript::listen(int fd, int backlog) {
+  return static_cast<int>(told(fmt::format("listen({})", backlog), calls_.listen(fd, backlog)));
+}
+
+int Transcript::accept(int fd, int flags) {
+  sockaddr_in in{};
+  socklen_t size = sizeof(in);
+  const int accepted = opened(fmt::format("accept4({})", flags), calls_.accept4(fd, generic(in), &size, flags));
+  if (accepted >= 0) say(fmt::format("  from {}, {} bytes", shown(in), size));
+  return accepted;
+}
+
+int Transcript::connect(int fd, std::uint16_t port, std::uint32_t address) {
+  const sockaddr_in in = address_of(address, port);
+  return static_cast<int>(told(fmt::format("connect({:08x})", address), calls_.connect(fd, generic(in), sizeof(in))));
+}
+
+int Transcript::disconnect(int fd) {
+  sockaddr_in in{};
+  in.sin_family = AF_UNSPEC;
+  return static_cast<int>(told("connect(AF_UNSPEC)", calls_.connect(fd, generic(in), sizeof(in))));
+}
+
+int Transcript::connect_raw(int fd, const sockaddr* address, socklen_t size) {
+  return static_cast<int>(told(fmt::format("connect(raw, {})", size), calls_.connect(fd, address, size)));
+}
+
+int Transcript::shutdown(int fd, int how) { return static_cast<int>(told(fmt::format("shutdown({})", how), calls_.shutdown(fd, how))); }
+
+int Transcript::close(int fd) {
+  std::erase(open_, fd);
+  return static_cast<int>(told("close", calls_.close(fd)));
+}
+
+ssize_t Transcript::send(int fd, std::string_view bytes, int flags) {
+  iovec part{.iov_base = const_cast<char*>(bytes.data()), .iov_len = bytes.size()};
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  return told(fmt::format("send({} bytes, {:#x})", bytes.size(), flags), calls_.sendmsg(fd, &message, flags));
+}
+
+ssize_t Transcript::send_to(int fd, std::string_view bytes, std::uint16_t port, int flags, std::uint32_t address) {
+  sockaddr_in in = address_of(address, port);
+  iovec part{.iov_base = const_cast<char*>(bytes.data()), .iov_len = bytes.size()};
+  msghdr message{};
+  message.msg_name = &in;
+  message.msg_namelen = sizeof(in);
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  return told(fmt::format("sendto({} bytes, {:#x}, {:08x})", bytes.size(), flags, address), calls_.sendmsg(fd, &message, flags));
+}
+
+ssize_t Transcript::recv(int fd, std::size_t size, int flags) {
+  std::string bytes(size, '\0');
+  sockaddr_in in{};
+  iovec part{.iov_base = bytes.data(), .iov_len = bytes.size()};
+  msghdr message{};
+  message.msg_name = &in;
+  message.msg_namelen = sizeof(in);
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  const ssize_t count = told(fmt::format("recv({}, {:#x})", size, flags), calls_.recvmsg(fd, &message, flags));
+  if (count >= 0) {
+    bytes.resize(std::min(size, static_cast<std::size_t>(count)));
+    say(fmt::format("  \"{}\", flags {:#x}, address of {} bytes", bytes, message.msg_flags & ~MSG_CMSG_CLOEXEC, message.msg_namelen));
+  }
+  return count;
+}
+
+ssize_t Transcript::read(int fd, std::size_t size) {
+  std::string bytes(size, '\0');
+  const ssize_t count = told(fmt::format("read({})", size), calls_.read(fd, bytes.data(), size));
+  if (count >= 0) say(fmt::format("  \"{}\"", bytes.substr(0, static_cast<std::size_t>(count))));
+  return count;
+}
+
+ssize_t Transcript::write(int fd, std::string_view bytes) {
+  return told(fmt::format("write({} bytes)", bytes.size()), calls_.write(fd, bytes.data(), bytes.size()));
+}
+
+ssize_t Transcript::recv_error(int fd) {
+  std::string bytes(256, '\0');
+  alignas(cmsghdr) std::array<std::byte, 256> control{};
+  sockaddr_in in{};
+  iovec part{.iov_base = bytes.data(), .iov_len = bytes.size()};
+  msghdr message{};
+  message.msg_name = &in;
+  message.msg_namelen = sizeof(in);
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  message.msg_control = control.data();
+  message.msg_controllen = control.size();
+  const ssize_t count = told("recvmsg(MSG_ERRQUEUE)", calls_.recvmsg(fd, &message, MSG_ERRQUEUE));
+  if (count < 0) return count;
+  say(fmt::format("  \"{}\" flags {:#x} to {}", bytes.substr(0, static_cast<std::size_t>(count)), message.msg_flags, shown(in)));
+  for (cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr; header = CMSG_NXTHDR(&message, header)) {
+    sock_extended_err error{};
+    sockaddr_in offender{};
+    std::memcpy(&error, CMSG_DATA(header), sizeof(error));
+    std::memcpy(&offender, CMSG_DATA(header) + sizeof(error), sizeof(offender));
+    say(fmt::format("  level {} type {} length {}: errno {} origin {} type {} code {} info {} by {}", header->cmsg_level, header->cmsg_type,
+                    header->cmsg_len, error.ee_errno, error.ee_origin, error.ee_type, error.ee_code, error.ee_info, shown(offender)));
+  }
+  return count;
+}
+
+ssize_t Transcript::recv_control(int fd, std::size_t size) {
+  std::string bytes(size, '\0');
+  alignas(cmsghdr) std::array<std::byte, 256> control{};
+  iovec part{.iov_base = bytes.data(), .iov_len = bytes.size()};
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  message.msg_control = control.data();
+  message.msg_controllen = control.size();
+  const ssize_t count = told("recvmsg(control)", calls_.recvmsg(fd, &message, 0));
+  if (count < 0) return count;
+  for (cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr; header = CMSG_NXTHDR(&message, header)) {
+    int value = 0;
+    if (header->cmsg_type != IP_PKTINFO) std::memcpy(&value, CMSG_DATA(header), std::min(sizeof(value), header->cmsg_len - CMSG_LEN(0)));
+    say(fmt::format("  level {} type {} length {} value {}", header->cmsg_level, header->cmsg_type, header->cmsg_len, value));
+  }
+  return count;
+}
+
+void Transcript::name_of(int fd) {
+  sockaddr_in in{};
+  socklen_t size = sizeof(in);
+  told("getsockname", calls_.getsockname(fd, generic(in), &size));
+  say("  " + shown(in));
+}
+
+void Transcript::peer_of(int fd) {
+  sockaddr_in in{};
+  socklen_t size = sizeof(in);
+  told("getpeername", calls_.getpeername(fd, generic(in), &size));
+  say("  " + shown(in));
+}
+
+std::uint16_t Transcript::port_of(int fd) {
+  sockaddr_in in{};
+  socklen_t size = sizeof(in);
+  (void)calls_.getsockname(fd, generic(in), &size);
+  return ntohs(in.sin_port);
+}
+
+int Transcript::get(int fd, int level, int name) {
+  int value = 0;
+  socklen_t size = sizeof(value);
+  const int result =
+      static_cast<int>(told(fmt::format("getsockopt({}, {})", level, name), calls_.getsockopt(fd, level, name, &value, &size)));
+  if (result == 0) say(fmt::format("  {} in {} bytes", value, size));
+  return result == 0 ? value : -1;
+}
+
+int Transcript::set(int fd, int level, int name, int value, socklen_t size) {
+  return static_cast<int>(
+      told(fmt::format("setsockopt({}, {}, {}, {})", level, name, value, size), calls_.setsockopt(fd, level, name, &value, size)));
+}
+
+int Transcript::set_raw(int fd, int level, int name, const void* value, socklen_t size) {
+  return static_cast<int>(
+      told(fmt::format("setsockopt({}, {}, raw, {})", level, name, size), calls_.setsockopt(fd, level, name, value, size)));
+}
+
+int Transcript::get_raw(int fd, int level, int name, void* value, socklen_t size) {
+  const socklen_t asked = size;
+  const auto result = told(fmt::format("getsockopt({}, {}, raw {})", level, name, asked), calls_.getsockopt(fd, level, name, value, &size));
+  say(fmt::format("  {} bytes", size));
+  return static_cast<int>(result);
+}
+
+int Transcript::control(int fd, int command, int argument) {
+  return static_cast<int>(told(fmt::format("fcntl({}, {})", command, argument), calls_.fcntl(fd, command, argument)));
+}
+
+int Transcript::ioctl(int fd, unsigned long request, int argument) {
+  const int result = static_cast<int>(told(fmt::format("ioctl({:#x})", request), calls_.ioctl(fd, request, &argument)));
+  if (result == 0) say(fmt::format("  {}", argument));
+  return argument;
+}
+
+int Transcript::poll(int fd, short events) {
+  pollfd entry{.fd = fd, .events = events, .revents = 0};
+  const int count = static_cast<int>(told("poll", calls_.poll(&entry, 1, 0)));
+  say(" " + bits(static_cast<std::uint16_t>(entry.revents)));
+  return count;
+}
+
+void Transcript::await(int fd, short events) {
+  pollfd entry{.fd = fd, .events = events, .revents = 0};
+  if (calls_.poll(&entry, 1, kLongest) != 1) say("  what was awaited did not come");
+}
+
+int Transcript::epoll() { return opened("epoll_create1", calls_.epoll_create1(0)); }
+
+int Transcript::epoll_ctl(int epoll, int operation, int fd, std::uint32_t events) {
+  epoll_event event{};
+  event.events = events;
+  event.data.u64 = 42;
+  return static_cast<int>(told(fmt::format("epoll_ctl({}, {:#x})", operation, events), calls_.epoll_ctl(epoll, operation, fd, &event)));
+}
+
+int Transcript::epoll_wait(int epoll, int timeout, int count) {
+  std::array<epoll_event, 8> events{};
+  const int found = static_cast<int>(told("epoll_wait", calls_.epoll_wait(epoll, events.data(), count, timeout)));
+  for (int i = 0; i < found; ++i) {
+    const std::uint32_t reported = events[static_cast<std::size_t>(i)].events;
+    say(fmt::format("  data {}:{}", std::uint64_t{events[static_cast<std::size_t>(i)].data.u64}, bits(reported)));
+  }
+  return found;
+}
+
+Transcript::Linked Transcript::linked() {
+  Linked all;
+  all.listener = stream();
+  bind(all.listener);
+  listen(all.listener);
+  all.port = port_of(all.listener);
+  all.client = stream();
+  connect(all.client, all.port);
+  all.server = accept(all.listener);
+  return all;
+}
+
+void same_as_linux(const std::function<void(Transcript&)>& body) {
+  KernelCalls kernel;
+  OwnCalls own;
+  Transcript theirs{kernel};
+  body(theirs);
+  Transcript ours{own};
+  body(ours);
+  std::string expected;
+  std::string got;
+  for (const auto& line : theirs.lines()) expected += line + "\n";
+  for (const auto& line : ours.lines()) got += line + "\n";
+  REQUIRE(theirs.lines().size() > 1);
+  CHECK(got == expected);
+}
+
+}  // namespace tapir::test
