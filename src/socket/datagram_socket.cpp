@@ -28,9 +28,10 @@ Result<> DatagramSocket::open(const Endpoint& local) {
   const auto nobody_else = [](const Endpoint&, bool) { return false; };
   auto claim = environment().udp_ports().claim(local, options_.reuse_address, stack.context().random, nobody_else);
   if (!claim) return fail(claim.error());
-  auto opened = stack.udp().bind(
-      (*claim)->local(),
-      {.broadcast = true, .reuse = options_.reuse_address, .receive_limit_bytes = static_cast<std::size_t>(options_.receive_buffer)});
+  // Who may share a port is decided by the claims.
+  const udp::SocketOptions options{
+      .broadcast = true, .reuse = true, .receive_limit_bytes = static_cast<std::size_t>(options_.receive_buffer)};
+  auto opened = stack.udp().bind((*claim)->local(), options);
   if (!opened) return fail(opened.error());
   claim_ = std::move(*claim);
   socket_.emplace(std::move(*opened));
@@ -157,6 +158,7 @@ void DatagramSocket::close() {
 }
 
 void DatagramSocket::options_changed() {
+  if (claim_ != nullptr) claim_->reuse = options_.reuse_address;
   if (socket_) socket_->set_receive_limit(static_cast<std::size_t>(options_.receive_buffer));
 }
 

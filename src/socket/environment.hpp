@@ -9,6 +9,7 @@
 #include <tapir/socket/sockets.hpp>
 #include <tapir/stack/stack.hpp>
 
+#include "orphans.hpp"
 #include "port_book.hpp"
 
 namespace tapir::posix::detail {
@@ -40,6 +41,7 @@ class Environment {
   [[nodiscard]] const SocketsConfig& config() const noexcept { return config_; }
   [[nodiscard]] PortBook& tcp_ports() noexcept { return tcp_ports_; }
   [[nodiscard]] PortBook& udp_ports() noexcept { return udp_ports_; }
+  [[nodiscard]] Orphans& orphans() noexcept { return orphans_; }
   [[nodiscard]] Announcer& announcer() noexcept { return announcer_; }
   [[nodiscard]] RawTap& raw_tap();
 
@@ -51,6 +53,7 @@ class Environment {
   SocketsConfig config_;
   PortBook tcp_ports_;
   PortBook udp_ports_;
+  Orphans orphans_;
   Announcer announcer_;
   std::unique_ptr<RawTap> raw_tap_;
 };

@@ -31,12 +31,11 @@ std::size_t copy_packet(const Packet& packet, std::span<const iovec> parts) {
 
 Result<std::size_t> PacketSocket::receive(Incoming& message) {
   if ((message.flags & MSG_ERRQUEUE) != 0) return receive_error(message);
-  if ((message.flags & MSG_OOB) != 0) return error(EOPNOTSUPP);
   const auto deadline = deadline_after(options_.receive_timeout);
   while (front() == nullptr) {
     if (error_ != 0) return error(std::exchange(error_, 0));
-    if (receive_shut_) return 0;
     if (must_not_wait(message.flags)) return error(EAGAIN);
+    if (receive_shut_) return 0;
     const auto waited = wait([this] { return front() != nullptr || error_ != 0 || receive_shut_; }, deadline);
     if (!waited) return fail(waited.error());
   }

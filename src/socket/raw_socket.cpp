@@ -93,6 +93,11 @@ Result<std::size_t> RawSocket::send(const Outgoing& message) {
   return size;
 }
 
+Result<std::size_t> RawSocket::receive(Incoming& message) {
+  if ((message.flags & MSG_OOB) != 0) return error(EOPNOTSUPP);
+  return PacketSocket::receive(message);
+}
+
 void RawSocket::offer(const Packet& packet, const network::Received& from) {
   const auto type = packet.peek<std::uint8_t>();
   if (!type || (*type < 32 && (filter >> *type & 1U) != 0)) return;

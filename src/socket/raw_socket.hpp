@@ -17,6 +17,7 @@ class RawSocket final : public PacketSocket {
   [[nodiscard]] Result<> connect(const Endpoint& remote) override;
   [[nodiscard]] Result<> disconnect() override;
   [[nodiscard]] Result<std::size_t> send(const Outgoing& message) override;
+  [[nodiscard]] Result<std::size_t> receive(Incoming& message) override;
   [[nodiscard]] Result<Endpoint> local() const override;
   [[nodiscard]] std::span<const Option> own_options() const noexcept override;
   void close() override;

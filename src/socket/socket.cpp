@@ -22,8 +22,10 @@ const Option* Socket::find(int level, int name) const noexcept {
 
 Result<OptionValue> Socket::option(int level, int name) {
   const Option* const row = find(level, name);
-  if (row == nullptr || row->get == nullptr) return error(ENOPROTOOPT);
-  return row->get(*this);
+  if (row != nullptr && row->get != nullptr) return row->get(*this);
+  const auto own = own_options();
+  const bool known_level = level == SOL_SOCKET || level == IPPROTO_IP || (!own.empty() && own.front().level == level);
+  return error(known_level ? ENOPROTOOPT : EOPNOTSUPP);
 }
 
 Result<> Socket::set_option(int level, int name, OptionBytes value) {

@@ -72,7 +72,11 @@ Result<> set_receive_buffer(Socket& socket, OptionBytes bytes) {
 Result<> set_receive_low(Socket& socket, OptionBytes bytes) {
   const auto value = int_of(bytes);
   if (!value) return fail(value.error());
-  socket.options().receive_low = *value < 0 ? INT_MAX : std::max(*value, 1);
+  auto& options = socket.options();
+  // Of a stream no more than what the window can bring.
+  const auto most = static_cast<int>(socket.shared().config().receive_buffer_max);
+  const int cap = socket.type() != SOCK_STREAM ? INT_MAX : options.receive_buffer_set ? options.receive_buffer / 2 : most;
+  options.receive_low = std::max(std::min(*value < 0 ? INT_MAX : *value, cap), 1);
   return {};
 }
 

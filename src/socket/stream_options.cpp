@@ -89,14 +89,20 @@ Result<OptionValue> get_linger2(Socket& socket) {
 Result<> set_linger2(Socket& socket, OptionBytes bytes) {
   const auto value = int_of(bytes);
   if (!value) return fail(value.error());
-  of(socket).linger2 = *value < 0 ? -1 : *value > kMostFinWait2 ? 0 : *value;
+  of(socket).linger2 = *value < 0 ? -1 : std::min(*value, kMostFinWait2);
   return {};
 }
 
 /// Linux keeps the number of SYN,ACK retransmissions that cover the time asked for, and reports how long those take.
 int deferral_of(int seconds) {
+  constexpr int kMostRetransmissions = 255;
+  constexpr int kLongestWait = 120;  // s
   int covered = 0;
-  for (int wait = 1; covered < seconds && covered < 255; wait = std::min(wait * 2, 120)) covered += wait;
+  int wait = 1;
+  for (int count = 0; covered < seconds && count < kMostRetransmissions; ++count) {
+    covered += wait;
+    wait = std::min(wait * 2, kLongestWait);
+  }
   return covered;
 }
 
@@ -195,6 +201,7 @@ std::span<const Option> tcp_level_options() noexcept { return kRows; }
 
 /// Tells the connection of what has changed, and of nothing else: some of it has effects of its own.
 void StreamSocket::options_changed() {
+  if (claim_ != nullptr) claim_->reuse = options_.reuse_address;
   const tcp::Settings former = to_settings(applied_, tcp_applied_);
   const tcp::Settings now = to_settings(options_, tcp_);
   applied_ = options_;

@@ -28,10 +28,13 @@ StreamSocket::~StreamSocket() = default;
 /// The port is also taken by connections that no descriptor holds any more, TIME-WAIT included.
 Result<> StreamSocket::claim(const Endpoint& local) {
   auto& stack = environment().stack();
-  const auto connections = local.port != Port{} || !options_.reuse_address ? stack.tcp().connections() : std::vector<tcp::Info>{};
+  const auto connections = stack.tcp().connections();
+  auto& orphans = environment().orphans();
+  orphans.keep_only(connections);
   const auto busy = [&](const Endpoint& wanted, bool reuse) {
-    return !reuse && std::ranges::any_of(connections, [&](const tcp::Info& connection) {
-      return connection.local.port == wanted.port && overlap(connection.local.address, wanted.address);
+    return std::ranges::any_of(connections, [&](const tcp::Info& connection) {
+      return connection.local.port == wanted.port && overlap(connection.local.address, wanted.address) &&
+             (!reuse || orphans.contains(connection));
     });
   };
   auto claimed = environment().tcp_ports().claim(local, options_.reuse_address, stack.context().random, busy);
@@ -193,7 +196,10 @@ void StreamSocket::forget_connection() {
   connection_ = {};
   phase_ = Phase::unconnected;
   end_seen_ = receive_shut_ = send_shut_ = false;
-  if (!port_bound_) claim_.reset();
+  if (!port_bound_ && claim_ != nullptr) {
+    former_port_ = claim_->local().port;  // Linux goes on telling it, though it is free again
+    claim_.reset();
+  }
 }
 
 Result<> StreamSocket::disconnect() {
@@ -230,7 +236,11 @@ void StreamSocket::close() {
   listener_ = {};
   listening_ = false;
   if (connection_ && connection_.unread() == 0 && options_.lingering.l_onoff != 0) linger();
+  const Endpoint here = connection_.local();
+  const Endpoint there = connection_.remote();
+  const bool gone = state() == State::closed && connection_.state() != State::time_wait;
   connection_ = {};
+  if (!gone && !options_.reuse_address) environment().orphans().add(here, there);
   claim_.reset();
 }
 

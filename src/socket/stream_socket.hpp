@@ -104,6 +104,7 @@ class StreamSocket final : public Socket {
   bool listening_ = false;
   bool port_bound_ = false;  ///< by bind(), so it survives a disconnect
   IpAddress bound_address_;  ///< what bind() said
+  Port former_port_;         ///< what getsockname() tells when the port is given back
 
   std::uint64_t consumed_ = 0;      ///< octets read from the stream
   std::uint64_t urgent_taken_ = 0;  ///< one past the octet that MSG_OOB has read last, in octets of the stream

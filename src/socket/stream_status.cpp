@@ -66,9 +66,9 @@ void StreamSocket::acknowledged() {
 
 Result<Endpoint> StreamSocket::local() const {
   if (connection_ && state() != State::closed) return connection_.local();
-  if (claim_ == nullptr) return Endpoint{};
+  if (claim_ == nullptr) return Endpoint{bound_address_, former_port_};
   if (connection_) return connection_.local();
-  return claim_->local();
+  return Endpoint{bound_address_, claim_->local().port};
 }
 
 Result<Endpoint> StreamSocket::peer() const {

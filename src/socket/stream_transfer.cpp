@@ -178,6 +178,7 @@ Result<std::size_t> StreamSocket::receive(Incoming& message) {
   for (;;) {
     const Step step = receive_step(message, copied, peeked);
     copied += step.copied;
+    if (wanted == 0 && connection_.unread() > 0) return 0;
     if (copied > 0 && (step.at_mark || copied >= std::max<std::size_t>(target, 1))) return copied;
     if (step.copied > 0) continue;
     if (copied > 0 && nothing_more_comes()) return copied;

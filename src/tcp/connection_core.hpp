@@ -102,6 +102,7 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
 
   // What the Engine calls.
   [[nodiscard]] Accepted segment_arrives(Arrival arrival);
+  void damaged_segment_arrives();
   void error_arrives(const network::ErrorReport& report, SeqNum quoted);
   [[nodiscard]] Pulled pull() override;
   void dispatch() override;

@@ -71,6 +71,7 @@ class Engine final {
   [[nodiscard]] std::unexpected<Drop> malformed(Drop reason);
   [[nodiscard]] bool is_listening(Port port) const;
   [[nodiscard]] std::expected<Arrival, Drop> read(Packet packet, const network::Received& from);
+  void acknowledge_damaged(const FourTuple& tuple);
   [[nodiscard]] bool checksum_ok(const Packet& packet, const network::Received& from) const;
   [[nodiscard]] Accepted time_wait_arrives(Arrival& arrival, const TimeWaitRecord& record);
   [[nodiscard]] Accepted listen_arrives(Arrival& arrival, ListenerCore& listener, std::optional<TimeWaitRecord> former);

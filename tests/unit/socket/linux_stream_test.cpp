@@ -490,6 +490,7 @@ TEST_CASE("AF_UNSPEC ends a connection, and the socket connects again", "[socket
   same_as_linux([](Transcript& t) {
     const auto all = t.linked();
     t.disconnect(all.client);
+    t.name_of(all.client);
     t.poll(all.client);
     t.peer_of(all.client);
     t.get(all.client, SOL_SOCKET, SO_ERROR);

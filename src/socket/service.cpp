@@ -1,0 +1,227 @@
+// The calls of a Service: each is carried out on the stack's thread.
+
+#include <tapir/socket/service.hpp>
+
+#include <fcntl.h>
+#include <sys/ioctl.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <climits>
+#include <cstddef>
+#include <utility>
+#include <vector>
+
+#include "service_core.hpp"
+
+namespace tapir::posix {
+
+Service::Service(Runtime& runtime, Stack& stack, SocketsConfig config) : core_{std::make_unique<Core>(runtime, stack, std::move(config))} {}
+Service::~Service() = default;
+
+int Service::socket(int domain, int type, int protocol) {
+  return static_cast<int>(core_->carry_out([&](Sockets& sockets) {
+    const int opened = sockets.socket(domain, type, protocol);
+    if (opened >= 0) core_->opened(opened, (type & SOCK_NONBLOCK) != 0);
+    return opened;
+  }));
+}
+
+int Service::bind(int descriptor, const sockaddr* address, socklen_t size) {
+  return static_cast<int>(core_->carry_out_on(descriptor, [=](Sockets& sockets) { return sockets.bind(descriptor, address, size); }));
+}
+
+int Service::listen(int descriptor, int backlog) {
+  return static_cast<int>(core_->carry_out_on(descriptor, [=](Sockets& sockets) { return sockets.listen(descriptor, backlog); }));
+}
+
+int Service::accept(int descriptor, sockaddr* address, socklen_t* size) { return accept4(descriptor, address, size, 0); }
+
+int Service::accept4(int descriptor, sockaddr* address, socklen_t* size, int flags) {
+  return static_cast<int>(core_->repeat(descriptor, POLLIN, 0, SO_RCVTIMEO, [=, this](Sockets& sockets) {
+    const int opened = sockets.accept4(descriptor, address, size, flags);
+    if (opened >= 0) core_->opened(opened, (flags & SOCK_NONBLOCK) != 0);
+    return opened;
+  }));
+}
+
+int Service::connect(int descriptor, const sockaddr* address, socklen_t size) { return core_->connect(descriptor, address, size); }
+
+int Service::shutdown(int descriptor, int how) {
+  return static_cast<int>(core_->carry_out_on(descriptor, [=](Sockets& sockets) { return sockets.shutdown(descriptor, how); }));
+}
+
+int Service::close(int descriptor) {
+  return static_cast<int>(core_->carry_out([=, this](Sockets& sockets) {
+    const int result = sockets.close(descriptor);
+    const int error = errno;
+    if (result == 0) core_->closed(descriptor);
+    errno = error;
+    return result;
+  }));
+}
+
+ssize_t Service::send(int descriptor, const void* bytes, std::size_t size, int flags) {
+  return sendto(descriptor, bytes, size, flags, nullptr, 0);
+}
+
+ssize_t Service::sendto(int descriptor, const void* bytes, std::size_t size, int flags, const sockaddr* address, socklen_t address_size) {
+  iovec part{.iov_base = const_cast<void*>(bytes), .iov_len = size};
+  msghdr message{};
+  message.msg_name = const_cast<sockaddr*>(address);
+  message.msg_namelen = address_size;
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  return sendmsg(descriptor, &message, flags);
+}
+
+/// A blocking write returns when all of it is queued: what one attempt leaves is the next one's.
+ssize_t Service::sendmsg(int descriptor, const msghdr* message, int flags) {
+  if (message == nullptr || message->msg_iovlen > IOV_MAX || (message->msg_iov == nullptr && message->msg_iovlen > 0)) {
+    return core_->carry_out([=](Sockets& sockets) { return sockets.sendmsg(descriptor, message, flags); });
+  }
+  std::vector<iovec> rest{message->msg_iov, message->msg_iov + message->msg_iovlen};
+  msghdr left = *message;
+  ssize_t sent = 0;
+  for (;;) {
+    left.msg_iov = rest.data();
+    left.msg_iovlen = rest.size();
+    bool may_wait = false;
+    const ssize_t count = core_->repeat(descriptor, POLLOUT, flags, SO_SNDTIMEO, [&](Sockets& sockets) {
+      may_wait = !core_->nonblocking(descriptor) && (flags & MSG_DONTWAIT) == 0;
+      return sockets.sendmsg(descriptor, &left, flags | MSG_DONTWAIT);
+    });
+    if (count < 0) return sent > 0 ? sent : count;
+    sent += count;
+    auto gone = static_cast<std::size_t>(count);
+    while (!rest.empty() && gone >= rest.front().iov_len) {
+      gone -= rest.front().iov_len;
+      rest.erase(rest.begin());
+    }
+    if (rest.empty() || !may_wait) return sent;
+    rest.front().iov_base = static_cast<std::byte*>(rest.front().iov_base) + gone;
+    rest.front().iov_len -= gone;
+  }
+}
+
+ssize_t Service::write(int descriptor, const void* bytes, std::size_t size) { return send(descriptor, bytes, size, 0); }
+
+ssize_t Service::writev(int descriptor, const iovec* parts, int count) {
+  if (count < 0 || count > IOV_MAX) {
+    errno = EINVAL;
+    return -1;
+  }
+  msghdr message{};
+  message.msg_iov = const_cast<iovec*>(parts);
+  message.msg_iovlen = static_cast<std::size_t>(count);
+  return sendmsg(descriptor, &message, 0);
+}
+
+ssize_t Service::recv(int descriptor, void* bytes, std::size_t size, int flags) {
+  return recvfrom(descriptor, bytes, size, flags, nullptr, nullptr);
+}
+
+ssize_t Service::recvfrom(int descriptor, void* bytes, std::size_t size, int flags, sockaddr* address, socklen_t* address_size) {
+  std::size_t received = 0;
+  for (;;) {
+    const ssize_t count = core_->repeat(descriptor, POLLIN, flags, SO_RCVTIMEO, [&](Sockets& sockets) {
+      void* const into = bytes == nullptr ? nullptr : static_cast<std::byte*>(bytes) + received;
+      return sockets.recvfrom(descriptor, into, size - received, flags | MSG_DONTWAIT, address, address_size);
+    });
+    if (count < 0) return received > 0 ? static_cast<ssize_t>(received) : count;
+    received += static_cast<std::size_t>(count);
+    // MSG_WAITALL goes on until all is there; looking at it, or cutting it, ends with what one attempt finds.
+    const bool all_wanted = (flags & MSG_WAITALL) != 0 && (flags & (MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT | MSG_OOB)) == 0;
+    if (!all_wanted || count == 0 || received >= size || address != nullptr) return static_cast<ssize_t>(received);
+  }
+}
+
+ssize_t Service::recvmsg(int descriptor, msghdr* message, int flags) {
+  msghdr asked{};
+  if (message != nullptr) asked = *message;  // an attempt that fails must not change what the next one is given
+  return core_->repeat(descriptor, POLLIN, flags, SO_RCVTIMEO, [&](Sockets& sockets) {
+    if (message != nullptr) *message = asked;
+    return sockets.recvmsg(descriptor, message, flags | MSG_DONTWAIT);
+  });
+}
+
+ssize_t Service::read(int descriptor, void* bytes, std::size_t size) {
+  const iovec part{.iov_base = bytes, .iov_len = size};
+  return readv(descriptor, &part, 1);
+}
+
+ssize_t Service::readv(int descriptor, const iovec* parts, int count) {
+  return core_->repeat(descriptor, POLLIN, 0, SO_RCVTIMEO, [=](Sockets& sockets) { return sockets.readv(descriptor, parts, count); });
+}
+
+int Service::getsockname(int descriptor, sockaddr* address, socklen_t* size) {
+  return static_cast<int>(core_->carry_out([=](Sockets& sockets) { return sockets.getsockname(descriptor, address, size); }));
+}
+
+int Service::getpeername(int descriptor, sockaddr* address, socklen_t* size) {
+  return static_cast<int>(core_->carry_out([=](Sockets& sockets) { return sockets.getpeername(descriptor, address, size); }));
+}
+
+int Service::getsockopt(int descriptor, int level, int name, void* value, socklen_t* size) {
+  return static_cast<int>(
+      core_->carry_out_on(descriptor, [=](Sockets& sockets) { return sockets.getsockopt(descriptor, level, name, value, size); }));
+}
+
+int Service::setsockopt(int descriptor, int level, int name, const void* value, socklen_t size) {
+  return static_cast<int>(
+      core_->carry_out_on(descriptor, [=](Sockets& sockets) { return sockets.setsockopt(descriptor, level, name, value, size); }));
+}
+
+int Service::fcntl(int descriptor, int command, long argument) {
+  return static_cast<int>(core_->carry_out([=, this](Sockets& sockets) {
+    // Whether calls may wait is the service's affair; below, none does.
+    const int result = sockets.fcntl(descriptor, command, command == F_SETFL ? argument | O_NONBLOCK : argument);
+    if (result >= 0 && command == F_SETFL) core_->set_nonblocking(descriptor, (argument & O_NONBLOCK) != 0);
+    if (result >= 0 && command == F_GETFL && !core_->nonblocking(descriptor)) return result & ~O_NONBLOCK;
+    return result;
+  }));
+}
+
+int Service::ioctl(int descriptor, unsigned long request, void* argument) {
+  if (request == FIONBIO && argument != nullptr) {
+    const int flags = fcntl(descriptor, F_GETFL);
+    if (flags < 0) return flags;
+    return fcntl(descriptor, F_SETFL, *static_cast<int*>(argument) != 0 ? flags | O_NONBLOCK : flags & ~O_NONBLOCK);
+  }
+  return static_cast<int>(core_->carry_out([=](Sockets& sockets) { return sockets.ioctl(descriptor, request, argument); }));
+}
+
+int Service::poll(pollfd* descriptors, nfds_t count, int timeout) { return core_->poll(descriptors, count, timeout); }
+
+int Service::epoll_create1(int flags) {
+  return static_cast<int>(core_->carry_out([=, this](Sockets& sockets) {
+    const int opened = sockets.epoll_create1(flags);
+    if (opened >= 0) core_->opened(opened, false);
+    return opened;
+  }));
+}
+
+int Service::epoll_ctl(int epoll, int operation, int descriptor, epoll_event* event) {
+  return static_cast<int>(
+      core_->carry_out_on(epoll, [=](Sockets& sockets) { return sockets.epoll_ctl(epoll, operation, descriptor, event); }));
+}
+
+int Service::epoll_wait(int epoll, epoll_event* events, int max_events, int timeout) {
+  const auto collect = [=](Sockets& sockets) { return sockets.epoll_wait(epoll, events, max_events, 0); };
+  const auto end = Core::Clock::now() + std::chrono::milliseconds{std::max(timeout, 0)};
+  for (;;) {
+    const auto count = static_cast<int>(core_->carry_out_on(epoll, collect));
+    if (count != 0 || timeout == 0) return count;
+    // Another thread may take what this one was woken for: then it waits for what is left of its time.
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(end - Core::Clock::now()).count();
+    if (timeout > 0 && left <= 0) return 0;
+    pollfd entry{.fd = epoll, .events = POLLIN, .revents = 0};
+    if (const int found = core_->poll(&entry, 1, timeout < 0 ? -1 : static_cast<int>(left)); found < 0) return found;
+  }
+}
+
+int Service::event_descriptor(int descriptor, std::uint32_t events) {
+  return static_cast<int>(core_->carry_out([=, this](Sockets&) { return core_->event_descriptor(descriptor, events); }));
+}
+
+}  // namespace tapir::posix

@@ -1,0 +1,207 @@
+#include "service_core.hpp"
+
+#include <fcntl.h>
+#include <sys/time.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+namespace tapir::posix {
+
+Service::Core::Core(Runtime& runtime, Stack& stack, SocketsConfig config) : runtime_{runtime} {
+  config.wait = {};
+  sockets_.emplace(stack, std::move(config));
+  thread_ = std::thread{[this] { (void)runtime_.run(); }};
+}
+
+Service::Core::~Core() {
+  runtime_.post([this] {
+    entries_.clear();
+    sockets_.reset();
+    runtime_.stop();
+  });
+  thread_.join();
+}
+
+long Service::Core::carry_out(const Call& call) {
+  if (on_stack_thread()) return call(*sockets_);
+  struct Outcome {
+    std::condition_variable ready;
+    long result = 0;
+    int error = 0;
+    bool done = false;
+  } outcome;
+  runtime_.post([&] {
+    errno = 0;
+    const long result = call(*sockets_);
+    const int error = errno;
+    // Told under the lock: the caller owns `outcome` and may be gone as soon as it is free.
+    const std::lock_guard lock{mutex_};
+    outcome.result = result;
+    outcome.error = error;
+    outcome.done = true;
+    outcome.ready.notify_one();
+  });
+  std::unique_lock lock{mutex_};
+  outcome.ready.wait(lock, [&outcome] { return outcome.done; });
+  if (outcome.result < 0) errno = outcome.error;
+  return outcome.result;
+}
+
+long Service::Core::carry_out_on(int descriptor, const Call& call) {
+  return carry_out([&](Sockets& sockets) {
+    const long result = call(sockets);
+    const int error = errno;
+    refresh(descriptor);
+    errno = error;
+    return result;
+  });
+}
+
+bool Service::Core::nonblocking(int descriptor) const {
+  const auto found = entries_.find(descriptor);
+  return found == entries_.end() || found->second.nonblocking;
+}
+
+void Service::Core::set_nonblocking(int descriptor, bool on) {
+  if (const auto found = entries_.find(descriptor); found != entries_.end()) found->second.nonblocking = on;
+}
+
+/// Below, every descriptor is non-blocking: the stack's thread must never wait in a call.
+void Service::Core::opened(int descriptor, bool nonblocking) {
+  entries_[descriptor].nonblocking = nonblocking;
+  (void)sockets_->fcntl(descriptor, F_SETFL, O_NONBLOCK);
+  (void)sockets_->on_event(descriptor, [this, descriptor] { happened(descriptor); });
+}
+
+void Service::Core::closed(int descriptor) {
+  entries_.erase(descriptor);
+  happened(descriptor);  // those who wait for it learn that it is gone
+}
+
+void Service::Core::refresh(int descriptor) {
+  const auto found = entries_.find(descriptor);
+  if (found == entries_.end() || found->second.signal == nullptr) return;
+  found->second.signal->raise((sockets_->readiness(descriptor) & found->second.signal_events) != 0);
+}
+
+void Service::Core::happened(int descriptor) {
+  refresh(descriptor);
+  for (auto waiter = waiters_.begin(); waiter != waiters_.end();) {
+    const std::span all{(*waiter)->descriptors, (*waiter)->count};
+    const bool concerned = std::ranges::any_of(all, [descriptor](const pollfd& entry) { return entry.fd == descriptor; });
+    waiter = concerned && look(**waiter) ? waiters_.erase(waiter) : std::next(waiter);
+  }
+}
+
+bool Service::Core::look(Waiter& waiter) {
+  const int result = sockets_->poll(waiter.descriptors, waiter.count, 0);
+  const int error = errno;
+  if (result == 0) return false;
+  const std::lock_guard lock{mutex_};
+  waiter.result = result;
+  waiter.error = error;
+  waiter.done = true;
+  waiter.ready.notify_one();
+  return true;
+}
+
+/// The caller's half of poll().
+int Service::Core::wait_for(Waiter& waiter, Deadline deadline) {
+  runtime_.post([this, &waiter] {
+    if (!look(waiter)) waiters_.push_back(&waiter);
+  });
+  {
+    std::unique_lock lock{mutex_};
+    const auto done = [&waiter] { return waiter.done; };
+    if (!deadline) {
+      waiter.ready.wait(lock, done);
+    } else {
+      waiter.ready.wait_until(lock, *deadline, done);
+    }
+  }
+  // Behind this the stack's thread does not know the waiter any more; it may have become ready meanwhile.
+  (void)carry_out([this, &waiter](Sockets&) {
+    waiters_.remove(&waiter);
+    return 0L;
+  });
+  if (waiter.result < 0) errno = waiter.error;
+  return waiter.result;
+}
+
+int Service::Core::poll(pollfd* descriptors, nfds_t count, int timeout) {
+  if (timeout == 0 || on_stack_thread() || (descriptors == nullptr && count > 0)) {
+    return static_cast<int>(carry_out([=](Sockets& sockets) { return sockets.poll(descriptors, count, 0); }));
+  }
+  Deadline deadline;
+  if (timeout > 0) deadline = Clock::now() + std::chrono::milliseconds{timeout};
+  Waiter waiter{.descriptors = descriptors, .count = count};
+  return wait_for(waiter, deadline);
+}
+
+bool Service::Core::await(int descriptor, short events, Deadline deadline) {
+  pollfd entry{.fd = descriptor, .events = events, .revents = 0};
+  Waiter waiter{.descriptors = &entry, .count = 1};
+  return wait_for(waiter, deadline) != 0;
+}
+
+Service::Core::Deadline Service::Core::deadline_of(int descriptor, int timeout_option) {
+  timeval time{};
+  socklen_t size = sizeof(time);
+  const long got = carry_out([&](Sockets& sockets) { return sockets.getsockopt(descriptor, SOL_SOCKET, timeout_option, &time, &size); });
+  if (got != 0 || (time.tv_sec == 0 && time.tv_usec == 0)) return std::nullopt;
+  return Clock::now() + std::chrono::seconds{time.tv_sec} + std::chrono::microseconds{time.tv_usec};
+}
+
+long Service::Core::repeat(int descriptor, short events, int flags, int timeout_option, const Call& call) {
+  std::optional<Deadline> deadline;
+  for (;;) {
+    bool may_wait = false;
+    const long result = carry_out_on(descriptor, [&](Sockets& sockets) {
+      may_wait = !nonblocking(descriptor) && (flags & MSG_DONTWAIT) == 0;
+      return call(sockets);
+    });
+    if (result >= 0 || errno != EAGAIN || !may_wait || on_stack_thread()) return result;
+    if (!deadline) deadline = deadline_of(descriptor, timeout_option);
+    if (!await(descriptor, events, *deadline)) {
+      errno = EAGAIN;
+      return -1;
+    }
+  }
+}
+
+int Service::Core::connect(int descriptor, const sockaddr* address, socklen_t size) {
+  bool may_wait = false;
+  const Call call = [&](Sockets& sockets) {
+    may_wait = !nonblocking(descriptor);
+    return sockets.connect(descriptor, address, size);
+  };
+  const long begun = carry_out_on(descriptor, call);
+  const int under_way = errno;
+  if (begun == 0 || (under_way != EINPROGRESS && under_way != EALREADY) || !may_wait || on_stack_thread()) return static_cast<int>(begun);
+  if (!await(descriptor, POLLOUT, deadline_of(descriptor, SO_SNDTIMEO))) {
+    errno = under_way;
+    return -1;
+  }
+  return static_cast<int>(carry_out_on(descriptor, call));  // the second call says what came of the first
+}
+
+int Service::Core::event_descriptor(int descriptor, std::uint32_t events) {
+  const auto found = entries_.find(descriptor);
+  if (found == entries_.end()) {
+    errno = EBADF;
+    return -1;
+  }
+  Entry& entry = found->second;
+  if (entry.signal == nullptr) {
+    auto signal = std::make_unique<detail::EventSignal>();
+    if (signal->descriptor() < 0) return -1;  // errno is the system's
+    entry.signal = std::move(signal);
+  }
+  entry.signal_events = events | EPOLLERR | EPOLLHUP;
+  refresh(descriptor);
+  return entry.signal->descriptor();
+}
+
+}  // namespace tapir::posix

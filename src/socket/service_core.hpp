@@ -1,0 +1,88 @@
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <functional>
+#include <list>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <thread>
+#include <vector>
+
+#include <tapir/socket/service.hpp>
+
+#include "event_signal.hpp"
+
+namespace tapir::posix {
+
+/// The stack's side of a Service. What is called from other threads says so; the rest runs on the stack's thread.
+class Service::Core {
+ public:
+  Core(Runtime& runtime, Stack& stack, SocketsConfig config);
+  Core(const Core&) = delete;
+  Core& operator=(const Core&) = delete;
+  ~Core();
+
+  using Clock = std::chrono::steady_clock;
+  using Deadline = std::optional<Clock::time_point>;
+  /// A call as it is made on the stack's thread: result and errno as Sockets has them.
+  using Call = std::function<long(Sockets& sockets)>;
+
+  // From any thread.
+  /// Has `call` made, waits for it, sets errno.
+  long carry_out(const Call& call);
+  /// The same; the descriptor's eventfd is brought up to date.
+  long carry_out_on(int descriptor, const Call& call);
+  /// Repeats `call`, which does not wait, while it fails with EAGAIN and the descriptor may block: each time `events` are ready, until the deadline.
+  long repeat(int descriptor, short events, int flags, int timeout_option, const Call& call);
+  /// poll(). Descriptors are checked on the stack's thread.
+  int poll(pollfd* descriptors, nfds_t count, int timeout);
+  int connect(int descriptor, const sockaddr* address, socklen_t size);
+
+  // On the stack's thread.
+  /// Whether calls on the descriptor must not wait.
+  [[nodiscard]] bool nonblocking(int descriptor) const;
+  void set_nonblocking(int descriptor, bool on);
+  /// A descriptor has been opened: its events are watched from now on.
+  void opened(int descriptor, bool nonblocking);
+  void closed(int descriptor);
+  [[nodiscard]] int event_descriptor(int descriptor, std::uint32_t events);
+
+ private:
+  /// What the service knows of an open descriptor.
+  struct Entry {
+    bool nonblocking = false;
+    std::uint32_t signal_events = 0;
+    std::unique_ptr<detail::EventSignal> signal;
+  };
+  /// A thread that waits in poll().
+  struct Waiter {
+    pollfd* descriptors;
+    nfds_t count;
+    std::condition_variable ready{};
+    int result = 0;
+    int error = 0;
+    bool done = false;
+  };
+
+  void happened(int descriptor);
+  void refresh(int descriptor);
+  /// Completes the waiter if one of its descriptors is ready.
+  [[nodiscard]] bool look(Waiter& waiter);
+  [[nodiscard]] bool await(int descriptor, short events, Deadline deadline);
+  [[nodiscard]] int wait_for(Waiter& waiter, Deadline deadline);
+  [[nodiscard]] Deadline deadline_of(int descriptor, int timeout_option);
+  [[nodiscard]] bool on_stack_thread() const noexcept { return std::this_thread::get_id() == thread_.get_id(); }
+
+  Runtime& runtime_;
+  std::optional<Sockets> sockets_;
+  std::map<int, Entry> entries_;
+  std::list<Waiter*> waiters_;
+  std::mutex mutex_;  ///< guards what callers wait for: Waiter::done and the outcome of calls
+  std::thread thread_;
+};
+
+}  // namespace tapir::posix

@@ -1,0 +1,198 @@
+// Datagram sockets against the kernel's.
+#include <catch2/catch.hpp>
+
+#include <linux/sockios.h>
+
+#include <string>
+
+#include "same_as_linux.hpp"
+
+using tapir::test::same_as_linux;
+using tapir::test::Transcript;
+
+TEST_CASE("a datagram socket before anything happens", "[socket][linux]") {
+  same_as_linux([](Transcript& t) {
+    const int fd = t.datagram(SOCK_NONBLOCK);
+    t.poll(fd);
+    t.name_of(fd);
+    t.peer_of(fd);
+    t.send(fd, "x");
+    t.recv(fd, 1);
+    t.recv(fd, 1, MSG_OOB);
+    t.recv(fd, 1, MSG_ERRQUEUE);
+    t.listen(fd);
+    t.accept(fd);
+    t.shutdown(fd, SHUT_RD);
+    t.recv(fd, 1);
+    t.poll(fd);
+    t.shutdown(fd, SHUT_WR);
+    t.poll(fd);
+    t.shutdown(fd, 5);
+  });
+}
+
+TEST_CASE("datagrams", "[socket][linux]") {
+  same_as_linux([](Transcript& t) {
+    const int server = t.datagram();
+    t.bind(server);
+    t.bind(server);
+    const std::uint16_t port = t.port_of(server);
+    const int client = t.datagram();
+    t.send_to(client, "hello", port);
+    t.name_of(client);
+    t.await(server, POLLIN);
+    t.poll(server);
+    t.ioctl(server, SIOCINQ);
+    t.recv(server, 10, MSG_PEEK);
+    t.recv(server, 2, MSG_PEEK);
+    t.recv(server, 2, MSG_PEEK | MSG_TRUNC);
+    t.recv(server, 2);
+    t.recv(server, 10, MSG_DONTWAIT);
+    t.send_to(client, "", port);
+    t.send_to(client, "second", port);
+    t.await(server, POLLIN);
+    t.ioctl(server, SIOCINQ);
+    t.recv(server, 10);
+    t.recv(server, 10);
+    t.send_to(client, "x", 0);
+    t.send_to(client, "x", port, MSG_OOB);
+    t.send_to(client, std::string(65508, 'x'), port);
+    t.send_to(client, std::string(70000, 'x'), port);
+    t.send_to(client, "x", port, 0, INADDR_BROADCAST);
+    t.send_to(client, "a", port, MSG_MORE);
+    t.send_to(client, "b", port, MSG_MORE);
+    t.recv(server, 10, MSG_DONTWAIT);
+    t.send_to(client, "c", port);
+    t.recv(server, 10);
+    t.read(server, 0);
+  });
+}
+
+TEST_CASE("a datagram socket with a peer", "[socket][linux]") {
+  same_as_linux([](Transcript& t) {
+    const int server = t.datagram();
+    t.bind(server);
+    const int client = t.datagram(SOCK_NONBLOCK);
+    t.connect(client, t.port_of(server));
+    t.name_of(client);
+    t.peer_of(client);
+    t.send(client, "x");
+    t.recv(server, 1);
+    const int stranger = t.datagram();
+    t.send_to(stranger, "not for you", t.port_of(client));
+    t.recv(client, 20);
+    t.send_to(server, "for you", t.port_of(client));
+    t.await(client, POLLIN);
+    t.recv(client, 20);
+    t.disconnect(client);
+    t.peer_of(client);
+    t.name_of(client);
+    t.send(client, "x");
+    t.connect(client, t.port_of(server));
+    t.shutdown(client, SHUT_WR);
+    t.send(client, "x");
+    t.poll(client);
+    t.shutdown(client, SHUT_RD);
+    t.poll(client);
+    t.recv(client, 1);
+  });
+}
+
+TEST_CASE("nobody at the port", "[socket][linux]") {
+  same_as_linux([](Transcript& t) {
+    const int holder = t.datagram();
+    t.bind(holder);
+    const std::uint16_t port = t.port_of(holder);
+    t.close(holder);
+    const int fd = t.datagram(SOCK_NONBLOCK);
+    t.send_to(fd, "x", port);
+    t.recv(fd, 1);
+    t.poll(fd);
+    t.connect(fd, port);
+    t.send(fd, "x");
+    t.await(fd, POLLERR);
+    t.poll(fd);
+    t.send(fd, "y");
+    t.send(fd, "z");
+    t.await(fd, POLLERR);
+    t.recv(fd, 1);
+    t.recv(fd, 1);
+    t.send(fd, "z");
+    t.await(fd, POLLERR);
+    t.get(fd, SOL_SOCKET, SO_ERROR);
+    t.get(fd, SOL_SOCKET, SO_ERROR);
+  });
+}
+
+TEST_CASE("the error queue", "[socket][linux]") {
+  same_as_linux([](Transcript& t) {
+    const int holder = t.datagram();
+    t.bind(holder);
+    const std::uint16_t port = t.port_of(holder);
+    t.close(holder);
+    const int fd = t.datagram(SOCK_NONBLOCK);
+    t.set(fd, IPPROTO_IP, IP_RECVERR, 1);
+    t.send_to(fd, "lost words", port);
+    t.await(fd, POLLERR);
+    t.poll(fd);
+    t.recv(fd, 1);
+    t.poll(fd);
+    t.recv_error(fd);
+    t.poll(fd);
+    t.recv_error(fd);
+    t.recv(fd, 1);
+  });
+}
+
+TEST_CASE("control messages of a datagram", "[socket][linux]") {
+  same_as_linux([](Transcript& t) {
+    const int server = t.datagram();
+    t.bind(server);
+    t.set(server, IPPROTO_IP, IP_RECVTTL, 1);
+    t.set(server, IPPROTO_IP, IP_RECVTOS, 1);
+    const int client = t.datagram();
+    t.set(client, IPPROTO_IP, IP_TTL, 7);
+    t.set(client, IPPROTO_IP, IP_TOS, 0x20);
+    t.send_to(client, "x", t.port_of(server));
+    t.recv_control(server, 1);
+    t.set(server, IPPROTO_IP, IP_PKTINFO, 1);
+    t.send_to(client, "x", t.port_of(server));
+    t.recv_control(server, 1);
+  });
+}
+
+TEST_CASE("sharing a datagram port", "[socket][linux]") {
+  same_as_linux([](Transcript& t) {
+    const int first = t.datagram();
+    t.bind(first);
+    const std::uint16_t port = t.port_of(first);
+    const int second = t.datagram();
+    t.bind(second, INADDR_LOOPBACK, port);
+    t.bind(second, INADDR_ANY, port);
+    t.set(second, SOL_SOCKET, SO_REUSEADDR, 1);
+    t.bind(second, INADDR_LOOPBACK, port);
+    t.set(first, SOL_SOCKET, SO_REUSEADDR, 1);
+    t.bind(second, INADDR_LOOPBACK, port);
+    t.name_of(second);
+  });
+}
+
+TEST_CASE("datagrams in an epoll", "[socket][epoll][linux]") {
+  same_as_linux([](Transcript& t) {
+    const int server = t.datagram();
+    t.bind(server);
+    const int client = t.datagram();
+    const int epoll = t.epoll();
+    t.epoll_ctl(epoll, EPOLL_CTL_ADD, server, EPOLLIN | EPOLLET);
+    t.epoll_wait(epoll);
+    t.send_to(client, "a", t.port_of(server));
+    t.epoll_wait(epoll, 1000);
+    t.epoll_wait(epoll);
+    t.send_to(client, "b", t.port_of(server));
+    t.epoll_wait(epoll, 1000);
+    t.recv(server, 1);
+    t.epoll_wait(epoll);
+    t.recv(server, 1);
+    t.recv(server, 1, MSG_DONTWAIT);
+  });
+}

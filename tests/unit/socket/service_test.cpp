@@ -1,0 +1,190 @@
+// Threads that share a stack. Time is real here, but nothing depends on how much of it passes.
+#include <catch2/catch.hpp>
+
+#include <fcntl.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <tapir/runtime/runtime.hpp>
+#include <tapir/socket/service.hpp>
+
+#include "two_hosts.hpp"
+
+using tapir::posix::Service;
+using tapir::test::generic;
+
+namespace {
+
+constexpr std::uint16_t kPort = 7;
+
+/// A host with its loopback alone, on a thread of its own.
+struct Host {
+  tapir::Runtime runtime;
+  tapir::Stack stack{runtime, tapir::StackConfig{}};
+  Service sockets{runtime, stack};
+
+  int listen(int backlog = 16) {
+    const int fd = sockets.socket(AF_INET, SOCK_STREAM, 0);
+    const auto in = tapir::test::socket_address(tapir::Ipv4Address{}, kPort);
+    (void)sockets.bind(fd, generic(in), sizeof(in));
+    (void)sockets.listen(fd, backlog);
+    return fd;
+  }
+  int connect() {
+    const int fd = sockets.socket(AF_INET, SOCK_STREAM, 0);
+    const auto in = tapir::test::socket_address(tapir::Ipv4Address{0x7f000001}, kPort);
+    return sockets.connect(fd, generic(in), sizeof(in)) == 0 ? fd : -1;
+  }
+};
+
+std::string read_all(Service& sockets, int fd) {
+  std::string all;
+  std::string buffer(10'000, '\0');
+  for (;;) {
+    const ssize_t count = sockets.recv(fd, buffer.data(), buffer.size(), 0);
+    if (count <= 0) return all;
+    all.append(buffer, 0, static_cast<std::size_t>(count));
+  }
+}
+
+}  // namespace
+
+TEST_CASE("threads talk over a stack that runs on another", "[socket][service]") {
+  Host host;
+  const int listener = host.listen();
+  REQUIRE(listener >= 0);
+  std::thread echo{[&] {
+    const int fd = host.sockets.accept(listener, nullptr, nullptr);
+    const std::string all = read_all(host.sockets, fd);
+    (void)host.sockets.send(fd, all.data(), all.size(), 0);
+    (void)host.sockets.close(fd);
+  }};
+  const int fd = host.connect();
+  std::string sent(1'000'000, '\0');
+  for (std::size_t i = 0; i < sent.size(); ++i) sent[i] = static_cast<char>('a' + i % 26);
+  CHECK(host.sockets.send(fd, sent.data(), sent.size(), 0) == static_cast<ssize_t>(sent.size()));
+  CHECK(host.sockets.shutdown(fd, SHUT_WR) == 0);
+  const bool same = read_all(host.sockets, fd) == sent;
+  echo.join();
+  CHECK(same);
+}
+
+TEST_CASE("many threads, one listener", "[socket][service]") {
+  constexpr int kThreads = 4;
+  constexpr int kRounds = 8;
+  Host host;
+  const int listener = host.listen(kThreads);
+  std::atomic<int> good{0};
+  std::vector<std::thread> threads;
+  for (int i = 0; i < kThreads; ++i) {
+    threads.emplace_back([&] {
+      for (int round = 0; round < kRounds; ++round) {
+        const int fd = host.sockets.accept(listener, nullptr, nullptr);
+        char byte = 0;
+        if (host.sockets.recv(fd, &byte, 1, 0) == 1) (void)host.sockets.send(fd, &byte, 1, 0);
+        (void)host.sockets.close(fd);
+      }
+    });
+    threads.emplace_back([&] {
+      for (int round = 0; round < kRounds; ++round) {
+        const int fd = host.connect();
+        char byte = 'x';
+        (void)host.sockets.send(fd, &byte, 1, 0);
+        byte = 0;
+        if (host.sockets.recv(fd, &byte, 1, 0) == 1 && byte == 'x') ++good;
+        (void)host.sockets.close(fd);
+      }
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  CHECK(good == kThreads * kRounds);
+}
+
+TEST_CASE("a real epoll watches a socket of ours", "[socket][service]") {
+  Host host;
+  const int listener = host.listen();
+  const int watched = host.sockets.event_descriptor(listener, EPOLLIN);
+  REQUIRE(watched >= 0);
+  const int epoll = ::epoll_create1(EPOLL_CLOEXEC);
+  epoll_event event{};
+  event.events = EPOLLIN;
+  REQUIRE(::epoll_ctl(epoll, EPOLL_CTL_ADD, watched, &event) == 0);
+  CHECK(::epoll_wait(epoll, &event, 1, 0) == 0);
+  const int client = host.connect();
+  CHECK(::epoll_wait(epoll, &event, 1, 10'000) == 1);
+  const int server = host.sockets.accept(listener, nullptr, nullptr);
+  CHECK(::epoll_wait(epoll, &event, 1, 0) == 0);  // nobody waits any more
+  const int readable = host.sockets.event_descriptor(server, EPOLLIN);
+  REQUIRE(::epoll_ctl(epoll, EPOLL_CTL_ADD, readable, &event) == 0);
+  CHECK(host.sockets.send(client, "ab", 2, 0) == 2);
+  CHECK(::epoll_wait(epoll, &event, 1, 10'000) == 1);
+  char byte = 0;
+  CHECK(host.sockets.recv(server, &byte, 1, 0) == 1);
+  CHECK(::epoll_wait(epoll, &event, 1, 0) == 1);  // one byte is left
+  CHECK(host.sockets.recv(server, &byte, 1, 0) == 1);
+  CHECK(::epoll_wait(epoll, &event, 1, 0) == 0);
+  CHECK(host.sockets.event_descriptor(12345, EPOLLIN) == -1);
+  CHECK(errno == EBADF);
+  ::close(epoll);
+}
+
+TEST_CASE("our epoll wakes a thread", "[socket][service]") {
+  Host host;
+  const int listener = host.listen();
+  const int client = host.connect();
+  const int server = host.sockets.accept(listener, nullptr, nullptr);
+  const int epoll = host.sockets.epoll_create1(0);
+  epoll_event event{};
+  event.events = EPOLLIN;
+  event.data.fd = server;
+  REQUIRE(host.sockets.epoll_ctl(epoll, EPOLL_CTL_ADD, server, &event) == 0);
+  CHECK(host.sockets.epoll_wait(epoll, &event, 1, 0) == 0);
+  CHECK(host.sockets.epoll_wait(epoll, &event, 1, 5) == 0);
+  std::thread writer{[&] { (void)host.sockets.send(client, "x", 1, 0); }};
+  CHECK(host.sockets.epoll_wait(epoll, &event, 1, -1) == 1);
+  writer.join();
+  CHECK(event.data.fd == server);
+}
+
+TEST_CASE("what ends a wait", "[socket][service]") {
+  Host host;
+  const int fd = host.sockets.socket(AF_INET, SOCK_DGRAM, 0);
+  char byte = 0;
+  SECTION("a timeout") {
+    const timeval soon{.tv_sec = 0, .tv_usec = 10'000};
+    REQUIRE(host.sockets.setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &soon, sizeof(soon)) == 0);
+    CHECK(host.sockets.recv(fd, &byte, 1, 0) == -1);
+    CHECK(errno == EAGAIN);
+  }
+  SECTION("not having to wait") {
+    CHECK((host.sockets.fcntl(fd, F_GETFL) & O_NONBLOCK) == 0);
+    CHECK(host.sockets.recv(fd, &byte, 1, MSG_DONTWAIT) == -1);
+    CHECK(errno == EAGAIN);
+    CHECK(host.sockets.fcntl(fd, F_SETFL, O_NONBLOCK) == 0);
+    CHECK((host.sockets.fcntl(fd, F_GETFL) & O_NONBLOCK) != 0);
+    CHECK(host.sockets.recv(fd, &byte, 1, 0) == -1);
+    CHECK(errno == EAGAIN);
+  }
+  SECTION("a close by another thread") {
+    int error = 0;
+    std::thread reader{[&] {
+      char unread = 0;
+      if (host.sockets.recv(fd, &unread, 1, 0) < 0) error = errno;
+    }};
+    (void)host.sockets.close(fd);
+    reader.join();
+    CHECK(error == EBADF);
+  }
+}
+
+TEST_CASE("connecting to nobody", "[socket][service]") {
+  Host host;
+  CHECK(host.connect() == -1);
+  CHECK(errno == ECONNREFUSED);
+}
