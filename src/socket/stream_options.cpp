@@ -170,6 +170,9 @@ Result<> set_fast_open_connect(Socket& socket, OptionBytes bytes) {
 
 Result<OptionValue> get_info(Socket& socket) { return OptionValue{to_tcp_info(static_cast<StreamSocket&>(socket))}; }
 
+/// Only algorithms with figures of their own have any here (Vegas, DCTCP and BBR on Linux).
+Result<OptionValue> get_congestion_info(Socket&) { return OptionValue{OptionBytes{}}; }
+
 constexpr Option kRows[] = {
     {IPPROTO_TCP, TCP_NODELAY, get<&TcpOptions::no_delay>, set_no_delay},
     {IPPROTO_TCP, TCP_MAXSEG, get_max_segment, set_max_segment},
@@ -180,6 +183,7 @@ constexpr Option kRows[] = {
     {IPPROTO_TCP, TCP_NOTSENT_LOWAT, get<&TcpOptions::not_sent_low>, set_not_sent_low},
     {IPPROTO_TCP, TCP_CONGESTION, get_congestion, set_congestion},
     {IPPROTO_TCP, TCP_INFO, get_info, nullptr},
+    {IPPROTO_TCP, TCP_CC_INFO, get_congestion_info, nullptr},
     {IPPROTO_TCP, TCP_FASTOPEN_KEY, get_fast_open_key, set_fast_open_key},
     {IPPROTO_TCP, TCP_FASTOPEN_CONNECT, get<&TcpOptions::fast_open_connect>, set_fast_open_connect},
     flag<&TcpOptions::cork>(TCP_CORK),

@@ -36,6 +36,7 @@ Result<std::size_t> ConnectionCore::send(std::span<const std::byte> bytes, bool 
     tcb_.urgent_out = true;
   }
   more_follows_ = false;
+  end_pushed_ = true;
   data_queued();
   return taken;
 }
@@ -43,7 +44,10 @@ Result<std::size_t> ConnectionCore::send(std::span<const std::byte> bytes, bool 
 Result<std::size_t> ConnectionCore::send_more(std::span<const std::byte> bytes) {
   const auto taken = send(bytes, false);
   // What found no room wakes the writer, who then says again whether more follows.
-  if (taken && *taken == bytes.size()) more_follows_ = true;
+  if (taken && *taken == bytes.size()) {
+    more_follows_ = true;
+    end_pushed_ = false;
+  }
   return taken;
 }
 

@@ -210,6 +210,7 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   [[nodiscard]] bool send_ack();
   [[nodiscard]] std::uint32_t retransmission_size(SeqNum begin) const;
   [[nodiscard]] std::uint32_t super_segment_limit() const;
+  [[nodiscard]] std::uint64_t sending_rate() const noexcept;
   [[nodiscard]] std::uint32_t peer_window_left() const noexcept;
   [[nodiscard]] std::uint32_t usable_window() const noexcept;
   [[nodiscard]] std::uint32_t offered_window() const noexcept;
@@ -283,7 +284,8 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   bool tail_probe_due_ = false;
   bool keepalive_due_ = false;
   bool override_expired_ = false;
-  bool more_follows_ = false;  ///< the latest send was a send_more()
+  bool more_follows_ = false;  ///< the latest send was a send_more(), and no acknowledgment has come since
+  bool end_pushed_ = true;     ///< the latest send was none: what was written last is to be pushed
   bool cwnd_limited_ = true;
   bool wants_room_ = false;  ///< a send() took less than given
   std::uint32_t keepalive_unanswered_ = 0;

@@ -134,7 +134,8 @@ void ConnectionCore::reset_peer() {
   const Send reset{.local = tuple_.local,
                    .remote = tuple_.remote,
                    .seq = tcb_.snd_nxt,
-                   .flags = Flags::rst,
+                   .ack = tcb_.rcv_nxt,
+                   .flags = Flags::rst | Flags::ack,  // a firewall on the way may check the acknowledgment, too
                    .ttl = settings_.ttl,
                    .tos = settings_.tos,
                    .dont_fragment = engine_->config().path_mtu_discovery};

@@ -14,6 +14,7 @@ constexpr Duration kAdviceInterval = std::chrono::milliseconds{500};  // good ne
 void ConnectionCore::process_ack(const Arrival& arrival) {
   const Segment& segment = arrival.segment;
   if (segment.ack >= tcb_.snd_una && ecn_.on_ack(segment.flags, segment.ack)) congestion_echoed();
+  more_follows_ = false;  // held back until the next chance to send at most, as Linux does it
   if (segment.ack > tcb_.snd_una) {
     new_ack(arrival);
   } else if (repeats_ack(segment) || (recovery_.sack() && !arrival.options.sack.empty())) {

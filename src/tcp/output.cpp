@@ -151,6 +151,7 @@ bool ConnectionCore::send_new() {
     return false;
   }
   if (paced_out()) return false;
+  const bool pushed = end_pushed_ || override_expired_;
   override_expired_ = false;
   deadlines_.send_override.reset();
   const SeqNum begin = later(tcb_.snd_nxt, send_base_);
@@ -160,7 +161,7 @@ bool ConnectionCore::send_new() {
   count_sent(count, false);
   Flags flags = Flags::ack | ecn_.on_new_data(count);
   if (with_fin) flags |= Flags::fin;
-  if (count > 0 && count == decision.queued) flags |= Flags::psh;  // the end of what the user wrote (MUST-61)
+  if (count > 0 && count == decision.queued && pushed) flags |= Flags::psh;  // the end of what the user wrote (MUST-61)
   transmit(begin, count, flags);
   return true;
 }

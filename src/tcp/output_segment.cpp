@@ -5,6 +5,7 @@
 #include <chrono>
 #include <utility>
 
+#include "burst_size.hpp"
 #include "connection_core.hpp"
 #include "engine.hpp"
 #include "send_policy.hpp"
@@ -26,8 +27,24 @@ std::uint32_t ConnectionCore::super_segment_limit() const {
   const std::size_t headers = network.header_size(peer) + kMaxHeaderSize + ip_options_.size();
   const std::size_t most = std::min(link, kMaxDatagram);
   if (most <= headers + mss) return mss;
-  const std::uint32_t payload = std::min(static_cast<std::uint32_t>(most - headers), pacer_.quantum(mss));
-  return payload - payload % mss;
+  const BurstDecision decision{.mss = mss,
+                               .cwnd = congestion_->cwnd(),
+                               .rate = sending_rate(),
+                               .min_rtt = rtt_.min_rtt(),
+                               .fewest_segments = engine_->config().min_burst_segments,
+                               .most_bytes = std::min(static_cast<std::uint32_t>(most - headers), pacer_.quantum(mss))};
+  return std::max(std::min(burst_segments(decision), decision.most_bytes / mss), 1U) * mss;
+}
+
+/// Bytes per second: what the algorithm paces by, else what a window in a round trip makes, and somewhat more while it grows, as Linux reckons
+/// (tcp_update_pacing_rate()). 0: not known yet.
+std::uint64_t ConnectionCore::sending_rate() const noexcept {
+  if (const auto paced = pacing_rate()) return *paced;
+  const auto round_trip = rtt_.srtt();
+  if (!round_trip || *round_trip <= Duration::zero()) return 0;
+  const std::uint64_t percent = congestion_->cwnd() < congestion_->ssthresh() / 2 ? 200 : 120;
+  constexpr std::uint64_t nanoseconds = 1'000'000'000;
+  return std::uint64_t{congestion_->cwnd()} * percent / 100 * nanoseconds / static_cast<std::uint64_t>(round_trip->count());
 }
 
 /// The window to offer now, in bytes.
@@ -51,6 +68,7 @@ std::uint16_t ConnectionCore::window_field(Flags flags) {
 
 void ConnectionCore::transmit(SeqNum seq, std::uint32_t payload_size, Flags flags) {
   Packet packet{context_.pool};
+  if (payload_size > mss_) flags |= Flags::psh;  // so that the receiver's device merges no further, and hands the burst up at once
   if (payload_size > 0) (void)send_buffer_.view(distance(send_base_, seq), payload_size, packet);
   emit(std::move(packet), seq, flags);
 }

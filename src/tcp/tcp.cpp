@@ -31,6 +31,9 @@ Result<Connection> Tcp::connect(const Endpoint& remote, const ConnectOptions& op
   return Connection{std::move(*connection)};
 }
 
+void Tcp::configure(Config config) { engine_->configure(std::move(config)); }
+const Config& Tcp::config() const noexcept { return engine_->config(); }
+
 Result<> Tcp::encapsulate(Packet packet, const Send& to) { return engine_->send(std::move(packet), to); }
 
 Accepted Tcp::demultiplex(Packet packet, const network::Received& from) { return engine_->demultiplex(std::move(packet), from); }

@@ -59,6 +59,11 @@ class Tcp final : public Layer<Send, network::Received>, public network::ErrorRe
   /// Connections that are open end without a word to their peers.
   ~Tcp() override;
 
+  /// Other choices from now on. Connections that exist keep what they were opened with. Limits of tables, the range of ephemeral ports and the
+  /// challenge-ACK budget stay as they were given first.
+  void configure(Config config);
+  [[nodiscard]] const Config& config() const noexcept;
+
   /// Passive open at `local`; an unspecified address means any of this host's. Without a handler connections wait for Listener::accept().
   /// Error::address_in_use when somebody listens there, Error::address_not_available for an address that is not ours,
   /// Error::invalid_argument for port 0 or an option outside its range.

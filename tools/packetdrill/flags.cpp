@@ -1,0 +1,29 @@
+#include "flags.hpp"
+
+#include <algorithm>
+
+namespace tapir::packetdrill {
+
+Flags Flags::parse(std::string_view text) {
+  Flags flags;
+  while (!text.empty()) {
+    const std::string_view one = text.substr(0, text.find(','));
+    text.remove_prefix(std::min(one.size() + 1, text.size()));
+    const std::string_view name = one.substr(0, one.find('='));
+    const std::string value{one.substr(std::min(name.size() + 1, one.size()))};
+    if (name == "address") {
+      flags.address = Ipv4Prefix::parse(value);
+    } else if (name == "settings") {
+      flags.settings = value;
+    } else if (name == "cubic") {
+      flags.cubic = value;
+    } else if (name == "queue") {
+      flags.queue = value;
+    } else if (flags.unknown.empty()) {
+      flags.unknown = one;
+    }
+  }
+  return flags;
+}
+
+}  // namespace tapir::packetdrill
