@@ -50,6 +50,8 @@ std::string_view name(Drop drop) noexcept {
     case Drop::out_of_window: return "out_of_window";
     case Drop::bad_ack: return "bad_ack";
     case Drop::backlog_full: return "backlog_full";
+    case Drop::old_timestamp: return "old_timestamp";
+    case Drop::no_timestamp: return "no_timestamp";
     case Drop::blind_attack: return "blind_attack";
     case Drop::duplicate: return "duplicate";
     case Drop::after_close: return "after_close";

@@ -30,6 +30,8 @@
 #include "send_policy.hpp"
 #include "tcb.hpp"
 #include "time_wait.hpp"
+#include "timestamps.hpp"
+#include "window_scale.hpp"
 
 namespace tapir::tcp::detail {
 
@@ -134,9 +136,19 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   [[nodiscard]] Result<> may_queue() const noexcept;
   void data_queued();
 
-  // Segment arrives, in the RFC's order: input_syn_sent.cpp, input.cpp, input_ack.cpp, input_text.cpp
+  // Options: connection_options.cpp
+  void negotiate(const Options& theirs);
+  [[nodiscard]] Options syn_options() const;
+  [[nodiscard]] Options segment_options(Flags flags, std::uint32_t payload_size) const;
+  [[nodiscard]] Timestamps timestamps_to_send(bool with_ack) const noexcept;
+  [[nodiscard]] SackBlocks sack_to_send(std::size_t room) const;
+  [[nodiscard]] std::uint32_t fixed_options_size() const noexcept;
+  [[nodiscard]] std::uint32_t current_mss() const;
+
+  // Segment arrives, in the RFC's order: input_syn_sent.cpp, input.cpp, input_timestamps.cpp, input_ack.cpp, input_text.cpp
   [[nodiscard]] Accepted syn_sent_arrives(Arrival& arrival);
   [[nodiscard]] Accepted checks(Arrival& arrival);
+  [[nodiscard]] Checked check_timestamps(Arrival& arrival);
   [[nodiscard]] Checked check_sequence(Arrival& arrival);
   [[nodiscard]] Checked check_reset(Arrival& arrival);
   [[nodiscard]] Checked check_syn(Arrival& arrival);
@@ -150,6 +162,8 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   [[nodiscard]] std::unexpected<Drop> drop(Drop reason);
   void process_ack(const Arrival& arrival);
   void new_ack(const Arrival& arrival);
+  void sample_rtt(const Arrival& arrival, const RetransmitQueue::Acked& acked);
+  void note_timestamp(const Arrival& arrival) noexcept;
   void recover_by(const RetransmitQueue::Acked& acked, std::uint32_t bytes);
   void ack_made_progress(std::uint32_t bytes);
   void duplicate_ack();
@@ -184,9 +198,10 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   void transmit(SeqNum seq, std::uint32_t payload_size, Flags flags);
   void count_sent(std::uint32_t payload_size, bool again);
   [[nodiscard]] bool send_keepalive();
-  [[nodiscard]] SendDecision new_data_decision() const noexcept;
+  [[nodiscard]] SendDecision new_data_decision() const;
   void note_cwnd_use() noexcept;
-  void emit(Packet packet, SeqNum seq, Flags flags, std::span<const std::byte> options);
+  void emit(Packet packet, SeqNum seq, Flags flags);
+  [[nodiscard]] std::uint16_t window_field(Flags flags);
   void wants_to_send();
   void update_mss();
   void path_narrowed();
@@ -225,7 +240,7 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   NewReno congestion_;
   Recovery recovery_;
   std::uint16_t peer_mss_ = 536;  ///< RFC 9293 MUST-15
-  std::uint32_t mss_ = 536;       ///< Eff.snd.MSS
+  std::uint32_t mss_ = 536;       ///< Eff.snd.MSS: payload beside the options that every segment carries
   std::uint32_t syn_retransmissions_ = 0;
   std::uint32_t front_retransmissions_ = 0;  ///< timeouts since SND.UNA moved: compared with R1
   std::uint32_t persist_backoff_ = 0;
@@ -247,8 +262,10 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   ReceiveBuffer receive_buffer_;
   Reassembly reassembly_;
   DelayedAck ack_;
-  std::optional<SeqNum> peer_fin_;   ///< the number of the peer's FIN, once known
-  std::uint32_t receive_mss_ = 536;  ///< the peer's full segments, as far as seen
+  TimestampClock timestamp_clock_;
+  RecentTimestamp recent_timestamp_;  ///< meaningful once timestamps are agreed on
+  std::optional<SeqNum> peer_fin_;    ///< the number of the peer's FIN, once known
+  std::uint32_t receive_mss_ = 536;   ///< the peer's full segments, as far as seen
   bool fin_received_ = false;
   bool reading_over_ = false;  ///< close() or release(): nobody reads any more
   bool released_ = false;

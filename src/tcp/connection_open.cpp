@@ -34,11 +34,15 @@ ConnectionCore::ConnectionCore(Engine& engine, const FourTuple& tuple, const Set
       receive_buffer_{context_.pool, receive_limit(settings, engine.config())},
       reassembly_{context_.pool},
       ack_{DelayedAck::Config{.delay = engine.config().ack_delay, .quick_acks = engine.config().quick_acks}},
+      timestamp_clock_{engine.timestamp_offset(tuple)},
       timer_{Timer::calling<&ConnectionCore::on_timer>(context_.scheduler, *this)},
       queue_{engine.events()} {
   set_tos(settings.tos);
   tcb_.iss = tcb_.snd_una = tcb_.snd_nxt = tcb_.snd_up = iss;
-  tcb_.rcv_wnd = static_cast<std::uint32_t>(std::min<std::size_t>(receive_buffer_.limit(), 65535));
+  tcb_.rcv_wnd = static_cast<std::uint32_t>(std::min<std::size_t>(receive_buffer_.limit(), kMaxUnscaledWindow));
+  // It cannot be changed after the SYN, so it must do for every size that the buffer may grow to.
+  tcb_.rcv_wind_shift =
+      window_shift_for(std::max(receive_buffer_.limit(), settings.receive_buffer.value_or(engine.config().max_receive_buffer)));
   recovery_.recover = iss;
 }
 
@@ -79,6 +83,7 @@ void ConnectionCore::take_syn(const Arrival& syn) {
   tcb_.snd_wnd = tcb_.max_snd_wnd = segment.window;
   tcb_.snd_wl1 = segment.seq;
   tcb_.snd_wl2 = segment.has(Flags::ack) ? segment.ack : tcb_.iss;
+  negotiate(syn.options);
   if (syn.options.mss) peer_mss_ = std::max(*syn.options.mss, kLeastPeerMss);
   counters_.received_tos = syn.tos;
   update_mss();
@@ -105,15 +110,16 @@ void ConnectionCore::become_established() {
   }
 }
 
-/// The size of a full segment now (RFC 9293 section 3.7.1): Eff.snd.MSS, less the IP options that every segment carries.
+/// The size of a full segment now (RFC 9293 section 3.7.1): Eff.snd.MSS, less the IP and the TCP options that every segment
+/// carries.
 void ConnectionCore::update_mss() {
   const network::Network& network = engine_->network();
   const IpAddress peer = tuple_.remote.address;
-  const std::size_t padded_options = (ip_options_.size() + 3) / 4 * 4;
+  const std::size_t options = (ip_options_.size() + 3) / 4 * 4 + fixed_options_size();
   const std::size_t headers = network.header_size(peer) + sizeof(Header);
   const std::size_t path = network.path_mtu(peer);
   const std::size_t fits = std::min<std::size_t>(path > headers ? path - headers : 1, peer_mss_);
-  const auto mss = static_cast<std::uint32_t>(fits > padded_options ? fits - padded_options : 1);
+  const auto mss = static_cast<std::uint32_t>(fits > options ? fits - options : 1);
   if (mss == mss_ && counters_.mss != 0) return;
   mss_ = counters_.mss = mss;
   congestion_.on_mss_change({.now = context_.now(), .mss = mss});

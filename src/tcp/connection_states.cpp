@@ -77,9 +77,12 @@ void ConnectionCore::enter_time_wait() {
   engine_->time_wait().insert({.tuple = tuple_,
                                .snd_nxt = tcb_.snd_nxt,
                                .rcv_nxt = tcb_.rcv_nxt,
-                               .rcv_wnd = static_cast<std::uint16_t>(offered_window()),
+                               .rcv_wnd = window_field(Flags::ack),
                                .ttl = settings_.ttl,
                                .tos = settings_.tos,
+                               .timestamps = tcb_.negotiated.timestamps,
+                               .ts_recent = recent_timestamp_.value(),
+                               .ts_offset = timestamp_clock_.offset(),
                                .connection = weak_from_this()});
   engine_->forget(tuple_);
 }
@@ -127,13 +130,14 @@ void ConnectionCore::forget_queues() noexcept {
 
 /// RFC 9293 section 3.10.5: the RST of an ABORT.
 void ConnectionCore::reset_peer() {
-  engine_->resets().add({.local = tuple_.local,
-                         .remote = tuple_.remote,
-                         .seq = tcb_.snd_nxt,
-                         .flags = Flags::rst,
-                         .ttl = settings_.ttl,
-                         .tos = settings_.tos,
-                         .dont_fragment = engine_->config().path_mtu_discovery});
+  const Send reset{.local = tuple_.local,
+                   .remote = tuple_.remote,
+                   .seq = tcb_.snd_nxt,
+                   .flags = Flags::rst,
+                   .ttl = settings_.ttl,
+                   .tos = settings_.tos,
+                   .dont_fragment = engine_->config().path_mtu_discovery};
+  engine_->resets().add(reset, segment_options(Flags::rst, 0).timestamps);
 }
 
 /// A handshake that began in LISTEN goes back there without a word (RFC 9293 section 3.10.7.4, MUST-11). An old duplicate SYN must not end the TIME-WAIT

@@ -110,19 +110,31 @@ Accepted Engine::listen_arrives(Arrival& arrival, ListenerCore& listener, std::o
 /// RFC 9293 section 3.10.7.4 in TIME-WAIT. A RST does not end the wait (RFC 1337 section 3, fix 1).
 Accepted Engine::time_wait_arrives(Arrival& arrival, const TimeWaitRecord& record) {
   const Segment& segment = arrival.segment;
+  const auto& timestamps = arrival.options.timestamps;
   if (segment.has(Flags::rst)) return drop(Drop::not_handled);
   if (segment.has(Flags::syn)) {
     const auto listener = find_listener(record.tuple.local);
-    if (!segment.has(Flags::ack) && listener != nullptr && segment.seq > record.rcv_nxt && listener->has_room()) {
-      // MAY-2: numbers beyond those of the old connection cannot be confused with it.
+    const ReopeningSyn syn{.seq = segment.seq, .timestamp = timestamps ? std::optional{timestamps->value} : std::nullopt};
+    if (!segment.has(Flags::ack) && listener != nullptr && may_reopen(record, syn) && listener->has_room()) {
+      // MAY-2: what is newer than the old connection cannot be confused with it.
       TimeWaitRecord former = record;
       time_wait_.erase(former.tuple);
       return listen_arrives(arrival, *listener, std::move(former));
     }
+    // RFC 6191 would say nothing, but RFC 9293 section 3.10.7.4 has the challenge ACK of RFC 5961 for all that is not accepted.
     if (may_challenge()) acknowledge_from_time_wait(record);
     return drop(Drop::blind_attack);
   }
   if (!segment.has(Flags::ack)) return drop(Drop::bad_flags);
+  if (record.timestamps) {
+    if (!timestamps && config_.require_timestamps) return drop(Drop::no_timestamp);
+    const bool old = timestamps && static_cast<std::int32_t>(timestamps->value - record.ts_recent) < 0;
+    if (old) {
+      if (may_challenge()) acknowledge_from_time_wait(record);
+      return drop(Drop::old_timestamp);
+    }
+    if (timestamps && segment.seq <= record.rcv_nxt) time_wait_.note_timestamp(record.tuple, timestamps->value);
+  }
   if (segment.seg_len() == 0 && segment.seq == record.rcv_nxt) return {};
   acknowledge_from_time_wait(record);
   if (!segment.has(Flags::fin) || segment.end() != record.rcv_nxt) return drop(Drop::after_close);
@@ -131,16 +143,21 @@ Accepted Engine::time_wait_arrives(Arrival& arrival, const TimeWaitRecord& recor
 }
 
 void Engine::acknowledge_from_time_wait(const TimeWaitRecord& record) {
+  Options options;
+  if (record.timestamps) {
+    options.timestamps = Timestamps{.value = TimestampClock{record.ts_offset}.value(context_.now()), .echo_reply = record.ts_recent};
+  }
   ++stats_.out_segs;
-  (void)send(Packet{context_.pool}, {.local = record.tuple.local,
-                                     .remote = record.tuple.remote,
-                                     .seq = record.snd_nxt,
-                                     .ack = record.rcv_nxt,
-                                     .flags = Flags::ack,
-                                     .window = record.rcv_wnd,
-                                     .ttl = record.ttl,
-                                     .tos = record.tos,
-                                     .dont_fragment = config_.path_mtu_discovery});
+  (void)send(Send{.local = record.tuple.local,
+                  .remote = record.tuple.remote,
+                  .seq = record.snd_nxt,
+                  .ack = record.rcv_nxt,
+                  .flags = Flags::ack,
+                  .window = record.rcv_wnd,
+                  .ttl = record.ttl,
+                  .tos = record.tos,
+                  .dont_fragment = config_.path_mtu_discovery},
+             options);
 }
 
 }  // namespace tapir::tcp::detail

@@ -39,6 +39,7 @@ Engine::Engine(Context& context, network::Network& network, Config config)
       isn_{SipKey::generate(context.random)},
       ports_{SipKey::generate(context.random),
              {.first = config_.first_ephemeral, .last = config_.last_ephemeral, .reserved = config_.reserved_ports}},
+      timestamp_offsets_{SipKey::generate(context.random)},
       challenges_{config_.challenge_acks, config_.challenge_period},
       events_{std::make_shared<EventQueue>(context.scheduler)},
       resets_{*this},
@@ -150,6 +151,14 @@ Result<> Engine::send(Packet packet, const Send& to) {
                                                   .tos = to.tos,
                                                   .dont_fragment = to.dont_fragment,
                                                   .options = to.ip_options});
+}
+
+Result<> Engine::send(Send to, const Options& options) {
+  std::array<std::byte, kMaxOptionsSize> bytes{};
+  Writer writer{bytes};
+  if (!encode_options(options, writer)) return fail(Error::invalid_argument);
+  to.options = std::span{bytes}.first(writer.written());
+  return send(Packet{context_.pool}, to);
 }
 
 /// RFC 9293 section 3.5.2, group 1: the answer to what belongs to no connection. It is such that the sender must accept it.

@@ -40,6 +40,8 @@ class Engine final {
   [[nodiscard]] Result<std::shared_ptr<ListenerCore>> listen(const Endpoint& local, AcceptHandler handler, const ListenOptions& options);
   [[nodiscard]] Result<std::shared_ptr<ConnectionCore>> connect(const Endpoint& remote, const ConnectOptions& options);
   [[nodiscard]] Result<> send(Packet packet, const Send& to);
+  /// A segment without payload, with these options.
+  [[nodiscard]] Result<> send(Send to, const Options& options);
   [[nodiscard]] Accepted demultiplex(Packet packet, const network::Received& from);
   void receive_error(const network::ErrorReport& report);
   [[nodiscard]] std::size_t connection_count() const noexcept { return connections_.size() + time_wait_.size(); }
@@ -55,6 +57,10 @@ class Engine final {
   [[nodiscard]] ResetQueue& resets() noexcept { return resets_; }
   [[nodiscard]] TimeWaitTable& time_wait() noexcept { return time_wait_; }
   [[nodiscard]] std::unexpected<Drop> drop(Drop reason) { return reject(context_, drops_, LayerId::tcp, reason); }
+  /// Where the timestamp clock of a connection starts (RFC 7323 section 7.1).
+  [[nodiscard]] std::uint32_t timestamp_offset(const FourTuple& tuple) const noexcept {
+    return static_cast<std::uint32_t>(timestamp_offsets_(tuple));
+  }
   /// Whether one more challenge ACK may be sent from TIME-WAIT (RFC 5961 section 7).
   [[nodiscard]] bool may_challenge() noexcept { return challenges_.allow(context_.now()); }
   /// Answers a segment that belongs to nothing (RFC 9293 section 3.5.2 group 1).
@@ -82,6 +88,7 @@ class Engine final {
   SipKey hash_key_;
   IsnGenerator isn_;
   EphemeralPorts ports_;
+  FourTupleHash timestamp_offsets_;
   Stats stats_;
   DropCounters drops_;
   RateLimiter challenges_;

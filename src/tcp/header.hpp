@@ -69,7 +69,7 @@ struct Segment {
   SeqNum seq{};
   SeqNum ack{};  ///< meaningful with Flags::ack
   Flags flags = Flags::none;
-  std::uint32_t window = 0;  ///< as in the header, unscaled
+  std::uint32_t window = 0;  ///< bytes: the header's field, scaled where that is agreed on
   std::uint16_t urgent = 0;  ///< SEG.UP; meaningful with Flags::urg
   std::uint32_t payload_size = 0;
 

@@ -11,6 +11,7 @@ namespace tapir::tcp::detail {
 Accepted ConnectionCore::segment_arrives(Arrival arrival) {
   const auto self = shared_from_this();
   ++counters_.segments_received;
+  if (!arrival.segment.has(Flags::syn)) arrival.segment.window <<= tcb_.snd_wind_shift;  // RFC 7323 section 2.3
   const Accepted outcome = tcb_.state == State::syn_sent ? syn_sent_arrives(arrival) : checks(arrival);
   if (!is_over()) {
     update_timers();
@@ -22,13 +23,14 @@ Accepted ConnectionCore::segment_arrives(Arrival arrival) {
 Accepted ConnectionCore::checks(Arrival& arrival) {
   // Security and precedence, the RFC's third check, are no longer in use.
   using Check = Checked (ConnectionCore::*)(Arrival&);
-  static constexpr Check kChecks[] = {&ConnectionCore::check_sequence, &ConnectionCore::check_reset, &ConnectionCore::check_syn,
-                                      &ConnectionCore::check_ack};
+  static constexpr Check kChecks[] = {&ConnectionCore::check_timestamps, &ConnectionCore::check_sequence, &ConnectionCore::check_reset,
+                                      &ConnectionCore::check_syn, &ConnectionCore::check_ack};
   for (const Check check : kChecks) {
     const Checked verdict = (this->*check)(arrival);
     if (!verdict) return std::unexpected{verdict.error()};
     if (*verdict == Verdict::stop || is_over()) return {};
   }
+  note_timestamp(arrival);
   return process_rest(arrival);
 }
 

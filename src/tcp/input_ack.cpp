@@ -35,10 +35,7 @@ void ConnectionCore::new_ack(const Arrival& arrival) {
   send_buffer_.acknowledge(bytes);
   send_base_ += bytes;
   counters_.bytes_acked += bytes;
-  if (acked.rtt_sent_at) {
-    const TimePoint at = arrival.ingress == TimePoint{} ? context_.now() : arrival.ingress;
-    rtt_.on_sample(at - *acked.rtt_sent_at);
-  }
+  sample_rtt(arrival, acked);
   if (tcb_.urgent_out && tcb_.snd_up <= tcb_.snd_una) tcb_.urgent_out = false;
   front_retransmissions_ = 0;
   if (of_syn) handshake_complete();

@@ -12,7 +12,6 @@ constexpr std::size_t kMssSize = 4;
 constexpr std::size_t kWindowScaleSize = 3;
 constexpr std::size_t kSackPermittedSize = 2;
 constexpr std::size_t kTimestampsSize = 10;
-constexpr std::size_t kSackBlockSize = 8;
 
 /// Reads the value of one option; `value` is what follows its length byte.
 bool read_value(OptionKind kind, std::span<const std::byte> value, Options& options) noexcept {
@@ -49,11 +48,6 @@ bool read_value(OptionKind kind, std::span<const std::byte> value, Options& opti
   }
 }
 
-std::size_t unpadded_size(const Options& options) noexcept {
-  return (options.mss ? kMssSize : 0) + (options.window_scale ? kWindowScaleSize : 0) + (options.sack_permitted ? kSackPermittedSize : 0) +
-         (options.timestamps ? kTimestampsSize : 0) + (options.sack.empty() ? 0 : 2 + kSackBlockSize * options.sack.size());
-}
-
 }  // namespace
 
 std::expected<Options, Drop> parse_options(std::span<const std::byte> bytes) noexcept {
@@ -71,40 +65,50 @@ std::expected<Options, Drop> parse_options(std::span<const std::byte> bytes) noe
   return options;
 }
 
-std::size_t encoded_size(const Options& options) noexcept { return (unpadded_size(options) + 3) / 4 * 4; }
+std::size_t encoded_size(const Options& options) noexcept {
+  return (options.mss ? kMssSize : 0) + (options.timestamps ? kAlignedTimestampsSize : 0) +
+         (options.sack_permitted && !options.timestamps ? 2 + kSackPermittedSize : 0) + (options.window_scale ? 1 + kWindowScaleSize : 0) +
+         encoded_size(options.sack);
+}
 
 std::expected<void, Drop> encode_options(const Options& options, Writer& into) noexcept {
-  const std::size_t size = unpadded_size(options);
-  const std::size_t padded = encoded_size(options);
-  if (into.remaining() < padded) return std::unexpected{Drop::truncated};
+  if (into.remaining() < encoded_size(options)) return std::unexpected{Drop::truncated};
   bool written = true;
   const auto put = [&](auto value) { written = into.write(value).has_value() && written; };
   const auto head = [&](OptionKind kind, std::size_t length) {
     put(kind);
     put(static_cast<std::uint8_t>(length));
   };
+  const auto align = [&](std::size_t bytes) {
+    for (std::size_t i = 0; i < bytes; ++i) put(OptionKind::no_operation);
+  };
   if (options.mss) {
     head(OptionKind::mss, kMssSize);
     put(*options.mss);
   }
-  if (options.sack_permitted) head(OptionKind::sack_permitted, kSackPermittedSize);
+  if (options.sack_permitted) {
+    if (!options.timestamps) align(2);
+    head(OptionKind::sack_permitted, kSackPermittedSize);
+  }
   if (options.timestamps) {
+    if (!options.sack_permitted) align(2);
     head(OptionKind::timestamps, kTimestampsSize);
     put(options.timestamps->value);
     put(options.timestamps->echo_reply);
   }
   if (options.window_scale) {
+    align(1);
     head(OptionKind::window_scale, kWindowScaleSize);
     put(*options.window_scale);
   }
   if (!options.sack.empty()) {
+    align(2);
     head(OptionKind::sack, 2 + kSackBlockSize * options.sack.size());
     for (const auto& block : options.sack) {
       put(block.begin);
       put(block.end);
     }
   }
-  for (std::size_t i = size; i < padded; ++i) put(OptionKind::end_of_list);
   if (!written) return std::unexpected{Drop::truncated};
   return {};
 }

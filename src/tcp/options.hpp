@@ -91,11 +91,21 @@ struct Options {
 /// below 2, past the end, or not the one its kind has.
 [[nodiscard]] std::expected<Options, Drop> parse_options(std::span<const std::byte> bytes) noexcept;
 
+inline constexpr std::size_t kAlignedTimestampsSize = 12;  ///< bytes that the timestamps take in every segment, padding included
+inline constexpr std::size_t kSackBlockSize = 8;
+
+/// Bytes that a SACK option with these blocks takes, padding included.
+[[nodiscard]] constexpr std::size_t encoded_size(const SackBlocks& blocks) noexcept {
+  return blocks.empty() ? 0 : 4 + kSackBlockSize * blocks.size();
+}
+/// How many SACK blocks `bytes` of option space hold.
+[[nodiscard]] constexpr std::size_t sack_blocks_in(std::size_t bytes) noexcept { return bytes < 4 ? 0 : (bytes - 4) / kSackBlockSize; }
+
 /// Bytes that encode_options() writes: a multiple of 4.
 [[nodiscard]] std::size_t encoded_size(const Options& options) noexcept;
 
-/// Writes the options, then End-of-List and zeros up to a multiple of 4 bytes (MUST-69). Drop::truncated when `into` has no room for all of
-/// them; what it holds then is unspecified.
+/// Writes the options in the order and with the No-Operations that most stacks use (RFC 7323 appendix A): the values stand on 32-bit borders and the
+/// list ends on one, so that no End-of-List is needed. Drop::truncated when `into` has no room for all of them; what it holds then is unspecified.
 [[nodiscard]] std::expected<void, Drop> encode_options(const Options& options, Writer& into) noexcept;
 
 }  // namespace tapir::tcp

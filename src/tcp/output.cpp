@@ -1,7 +1,6 @@
 // What leaves next: the scheduler asks for one segment at a time (pull), so that acknowledgments merge and windows are fresh.
 
 #include <algorithm>
-#include <array>
 
 #include "connection_core.hpp"
 #include "engine.hpp"
@@ -27,14 +26,11 @@ bool ConnectionCore::send_syn() {
   const RetransmitQueue::Range* front = sent_.front();
   const bool again = front != nullptr && tcb_.snd_una == tcb_.iss && front->lost;
   if (tcb_.snd_nxt != tcb_.iss && !again) return false;
-  std::array<std::byte, kMaxOptionsSize> bytes{};
-  Writer writer{bytes};
-  (void)encode_options(Options{.mss = mss_to_offer()}, writer);
   sent_.on_sent(tcb_.iss, tcb_.iss + 1, context_.now());
   tcb_.snd_nxt = later(tcb_.snd_nxt, tcb_.iss + 1);
   count_sent(0, again);
   const Flags flags = tcb_.state == State::syn_sent ? Flags::syn : Flags::syn | Flags::ack;
-  emit(Packet{context_.pool}, tcb_.iss, flags, std::span{bytes}.first(writer.written()));
+  emit(Packet{context_.pool}, tcb_.iss, flags);
   return true;
 }
 
@@ -118,10 +114,10 @@ bool ConnectionCore::send_keepalive() {
   return true;
 }
 
-SendDecision ConnectionCore::new_data_decision() const noexcept {
+SendDecision ConnectionCore::new_data_decision() const {
   return {.queued = unsent(),
           .usable_window = usable_window(),
-          .mss = mss_,
+          .mss = current_mss(),
           .max_window = tcb_.max_snd_wnd,
           .outstanding = !sent_.empty(),
           .no_delay = !settings_.nagle,

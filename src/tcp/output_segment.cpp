@@ -1,6 +1,7 @@
 // How a segment that was chosen is put together.
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "connection_core.hpp"
@@ -15,48 +16,66 @@ constexpr std::size_t kMaxDatagram = 65535;  // bytes: the IPv4 total length
 
 /// Payload bytes that one packet may carry: several segments where the link below, or the software just above it, cuts them.
 std::uint32_t ConnectionCore::super_segment_limit() const {
-  if (tcb_.urgent_out && tcb_.snd_up > tcb_.snd_una) return mss_;  // the pointer counts from each segment's own number
+  const std::uint32_t mss = current_mss();
+  if (tcb_.urgent_out && tcb_.snd_up > tcb_.snd_una) return mss;  // the pointer counts from each segment's own number
   const network::Network& network = engine_->network();
   const IpAddress peer = tuple_.remote.address;
   const std::size_t link = engine_->config().split_below ? kMaxDatagram : network.max_super_segment(peer);
-  const std::size_t headers = network.header_size(peer) + sizeof(Header) + ip_options_.size();
+  const std::size_t headers = network.header_size(peer) + kMaxHeaderSize + ip_options_.size();
   const std::size_t most = std::min(link, kMaxDatagram);
-  if (most <= headers + mss_) return mss_;
+  if (most <= headers + mss) return mss;
   const auto payload = static_cast<std::uint32_t>(most - headers);
-  return payload - payload % mss_;
+  return payload - payload % mss;
 }
 
-/// The window to offer now, in what the header can say without scaling.
+/// The window to offer now, in bytes.
 std::uint32_t ConnectionCore::offered_window() const noexcept {
-  return window_to_offer({.buffer = static_cast<std::uint32_t>(std::min<std::size_t>(receive_buffer_.limit(), 65535)),
-                          .room = static_cast<std::uint32_t>(std::min<std::size_t>(receive_buffer_.room(), 65535)),
+  const std::size_t most = max_window(tcb_.rcv_wind_shift);
+  return window_to_offer({.buffer = static_cast<std::uint32_t>(std::min(receive_buffer_.limit(), most)),
+                          .room = static_cast<std::uint32_t>(std::min(receive_buffer_.room(), most)),
                           .current_window = tcb_.rcv_wnd,
                           .mss = mss_});
+}
+
+/// The window field of a segment that leaves now. The window of a SYN is never scaled (RFC 7323 section 2.2).
+std::uint16_t ConnectionCore::window_field(Flags flags) {
+  const bool syn = has(flags, Flags::syn);
+  if (has(flags, Flags::ack)) {
+    tcb_.rcv_wnd = syn ? std::min(offered_window(), kMaxUnscaledWindow)
+                       : expressible_window(offered_window(), receive_buffer_.room(), tcb_.rcv_wind_shift);
+  }
+  return static_cast<std::uint16_t>(syn ? tcb_.rcv_wnd : tcb_.rcv_wnd >> tcb_.rcv_wind_shift);
 }
 
 void ConnectionCore::transmit(SeqNum seq, std::uint32_t payload_size, Flags flags) {
   Packet packet{context_.pool};
   if (payload_size > 0) (void)send_buffer_.view(distance(send_base_, seq), payload_size, packet);
-  emit(std::move(packet), seq, flags, {});
+  emit(std::move(packet), seq, flags);
 }
 
-void ConnectionCore::emit(Packet packet, SeqNum seq, Flags flags, std::span<const std::byte> options) {
+void ConnectionCore::emit(Packet packet, SeqNum seq, Flags flags) {
+  const auto payload_size = static_cast<std::uint32_t>(packet.size());
+  const Options options = has(flags, Flags::syn) ? syn_options() : segment_options(flags, payload_size);
+  const std::uint32_t mss = payload_size > mss_ ? current_mss() : mss_;
+  std::array<std::byte, kMaxOptionsSize> bytes{};
+  Writer writer{bytes};
+  (void)encode_options(options, writer);
   Send to{.local = tuple_.local,
           .remote = tuple_.remote,
           .seq = seq,
           .flags = flags,
-          .options = options,
-          .mss = static_cast<std::uint16_t>(std::min<std::uint32_t>(mss_, 65535)),
+          .window = window_field(flags),
+          .options = std::span{bytes}.first(writer.written()),
+          .mss = static_cast<std::uint16_t>(std::min<std::uint32_t>(mss, 65535)),
           .ttl = settings_.ttl,
           .tos = settings_.tos,
           .dont_fragment = engine_->config().path_mtu_discovery,
           .ip_options = ip_options_};
   if (has(flags, Flags::ack)) {
-    tcb_.rcv_wnd = offered_window();
     to.ack = tcb_.rcv_nxt;
+    recent_timestamp_.on_ack_sent(tcb_.rcv_nxt);
     ack_.on_ack_sent();
   }
-  to.window = static_cast<std::uint16_t>(tcb_.rcv_wnd);
   if (tcb_.urgent_out && tcb_.snd_up > seq && !has(flags, Flags::syn)) {
     to.flags |= Flags::urg;
     to.urgent = static_cast<std::uint16_t>(std::min<std::uint32_t>(distance(seq, tcb_.snd_up), 65535));

@@ -2,9 +2,12 @@
 
 #include <cstddef>
 #include <deque>
+#include <optional>
 
 #include <tapir/core/scheduler.hpp>
 #include <tapir/tcp/tcp.hpp>
+
+#include "options.hpp"
 
 namespace tapir::tcp {
 
@@ -17,14 +20,20 @@ class ResetQueue final : public ReadySource {
  public:
   explicit ResetQueue(detail::Engine& engine) noexcept : engine_{engine} {}
 
-  void add(const Send& reset);
+  /// `reset` has no options but these.
+  void add(const Send& reset, std::optional<Timestamps> timestamps);
   [[nodiscard]] Pulled pull() override;
 
  private:
   static constexpr std::size_t kCapacity = 1024;
 
+  struct Reset {
+    Send send;
+    std::optional<Timestamps> timestamps;
+  };
+
   detail::Engine& engine_;
-  std::deque<Send> waiting_;
+  std::deque<Reset> waiting_;
 };
 
 }  // namespace tapir::tcp

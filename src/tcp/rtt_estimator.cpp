@@ -10,6 +10,7 @@ namespace {
 constexpr Duration kLeastCap = seconds{60};              // RFC 6298 section 2.5
 constexpr Duration kAfterSynTimeout = seconds{3};        // RFC 6298 section 5.7
 constexpr Duration kMaxSample = std::chrono::hours{24};  // keeps the sums below far from overflow
+constexpr std::uint32_t kMostSamples = 1000;             // likewise
 }  // namespace
 
 RttEstimator::RttEstimator(const Config& config) noexcept : config_{config}, rto_{} {
@@ -17,16 +18,17 @@ RttEstimator::RttEstimator(const Config& config) noexcept : config_{config}, rto
   rto_ = bounded(config_.initial_rto);
 }
 
-void RttEstimator::on_sample(Duration rtt) noexcept {
+void RttEstimator::on_sample(Duration rtt, std::uint32_t samples_per_rtt) noexcept {
+  const std::int64_t count = std::clamp(samples_per_rtt, 1U, kMostSamples);
   rtt = std::clamp(rtt, Duration::zero(), kMaxSample);
   if (!sampled()) {  // section 2.2
     srtt_ = rtt;
     rttvar_ = rtt / 2;
     min_rtt_ = rtt;
-  } else {  // section 2.3: the variation from the old mean first; alpha 1/8, beta 1/4
+  } else {  // section 2.3: the variation from the old mean first; alpha 1/8, beta 1/4, each shared by the samples
     const Duration deviation = srtt_ > rtt ? srtt_ - rtt : rtt - srtt_;
-    rttvar_ = (3 * rttvar_ + deviation) / 4;
-    srtt_ = (7 * srtt_ + rtt) / 8;
+    rttvar_ = ((4 * count - 1) * rttvar_ + deviation) / (4 * count);
+    srtt_ = ((8 * count - 1) * srtt_ + rtt) / (8 * count);
     min_rtt_ = std::min(min_rtt_, rtt);
   }
   latest_ = rtt;

@@ -21,8 +21,9 @@ class RttEstimator {
   RttEstimator() noexcept : RttEstimator{Config{}} {}
   explicit RttEstimator(const Config& config) noexcept;
 
-  /// A valid measurement of one round trip. Ends any back-off. Negative samples are taken as zero.
-  void on_sample(Duration rtt) noexcept;
+  /// A valid measurement of one round trip, one of about `samples_per_rtt` in each: it counts for so much less, so that the estimate looks as far back
+  /// as with one (RFC 7323 appendix G). Ends any back-off. Negative samples are taken as zero.
+  void on_sample(Duration rtt, std::uint32_t samples_per_rtt = 1) noexcept;
   /// The timer expired: the timeout doubles, up to the cap (section 5.5).
   void back_off() noexcept;
   /// The handshake is over. After a SYN timed out with a timeout below 3 s, it becomes 3 s for the data (section 5.7).

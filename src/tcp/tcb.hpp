@@ -28,15 +28,17 @@ struct Tcb {
   SeqNum snd_up;   ///< one past the last urgent octet; meaningful while urgent_out
   SeqNum snd_wl1;
   SeqNum snd_wl2;
-  std::uint32_t snd_wnd = 0;      ///< bytes
-  std::uint32_t max_snd_wnd = 0;  ///< MAX.SND.WND (RFC 5961 section 5)
-  bool urgent_out = false;        ///< octets before snd_up were not acknowledged yet
+  std::uint32_t snd_wnd = 0;        ///< bytes
+  std::uint8_t snd_wind_shift = 0;  ///< Snd.Wind.Shift: of the windows that the peer offers (RFC 7323 section 2.3)
+  std::uint32_t max_snd_wnd = 0;    ///< MAX.SND.WND (RFC 5961 section 5)
+  bool urgent_out = false;          ///< octets before snd_up were not acknowledged yet
 
   SeqNum irs;
   SeqNum rcv_nxt;
-  SeqNum rcv_up;              ///< meaningful while urgent_in
-  std::uint32_t rcv_wnd = 0;  ///< from rcv_nxt to the right edge offered last
-  bool urgent_in = false;     ///< octets before rcv_up were not read yet
+  SeqNum rcv_up;                    ///< meaningful while urgent_in
+  std::uint32_t rcv_wnd = 0;        ///< from rcv_nxt to the right edge offered last
+  std::uint8_t rcv_wind_shift = 0;  ///< Rcv.Wind.Shift: of the windows that we offer
+  bool urgent_in = false;           ///< octets before rcv_up were not read yet
 
   Negotiated negotiated;
 

@@ -30,6 +30,10 @@ void TimeWaitTable::restart(const FourTuple& tuple) {
   arm();
 }
 
+void TimeWaitTable::note_timestamp(const FourTuple& tuple, std::uint32_t value) {
+  if (const auto found = index_.find(tuple); found != index_.end()) found->second->record.ts_recent = value;
+}
+
 void TimeWaitTable::erase(const FourTuple& tuple) {
   if (const auto found = index_.find(tuple); found != index_.end()) drop(found->second);
 }

@@ -23,11 +23,29 @@ struct TimeWaitRecord {
   FourTuple tuple;
   SeqNum snd_nxt;
   SeqNum rcv_nxt;
-  std::uint16_t rcv_wnd = 0;
+  std::uint16_t rcv_wnd = 0;  ///< as it stands in the header
   std::optional<std::uint8_t> ttl;
   std::uint8_t tos = 0;
+  bool timestamps = false;                           ///< the connection used them
+  std::uint32_t ts_recent = 0;                       ///< TS.Recent
+  std::uint32_t ts_offset = 0;                       ///< of the TimestampClock
   std::weak_ptr<detail::ConnectionCore> connection;  ///< whose handle shows the state
 };
+
+/// A SYN that may open a new incarnation.
+struct ReopeningSyn {
+  SeqNum seq;
+  std::optional<std::uint32_t> timestamp;  ///< TSval
+};
+
+/// Whether the SYN is certainly newer than all of the old connection, by its timestamp or by its number (RFC 6191 section 2).
+[[nodiscard]] constexpr bool may_reopen(const TimeWaitRecord& record, const ReopeningSyn& syn) noexcept {
+  const bool larger_seq = syn.seq > record.rcv_nxt;
+  if (!syn.timestamp) return larger_seq;
+  if (!record.timestamps) return true;
+  const auto newer = static_cast<std::int32_t>(*syn.timestamp - record.ts_recent);
+  return newer > 0 || (newer == 0 && larger_seq);
+}
 
 /// Connections in TIME-WAIT: a small record each, one timer for all, since all wait equally long.
 class TimeWaitTable {
@@ -38,6 +56,8 @@ class TimeWaitTable {
   /// The wait begins, or begins again. Beyond the capacity the oldest record goes early.
   void insert(TimeWaitRecord record);
   void restart(const FourTuple& tuple);
+  /// TS.Recent moves on.
+  void note_timestamp(const FourTuple& tuple, std::uint32_t value);
   /// Ends the wait at once.
   void erase(const FourTuple& tuple);
   [[nodiscard]] const TimeWaitRecord* find(const FourTuple& tuple) const noexcept;
@@ -52,6 +72,7 @@ class TimeWaitTable {
     TimeWaitRecord record;
     TimePoint expires;
   };
+  static_assert(sizeof(Entry) <= 100, "thousands of them may wait");
   using Entries = std::list<Entry>;
 
   void expire();

@@ -61,6 +61,8 @@ enum class Drop : std::uint8_t {
   out_of_window,    ///< sequence number not acceptable (RFC 9293 section 3.10.7.4)
   bad_ack,          ///< acknowledgment of something never sent, or too old (RFC 5961 section 5)
   backlog_full,     ///< the listener has no room
+  old_timestamp,    ///< older than one seen before: a segment of an earlier round of the sequence numbers (RFC 7323 section 5)
+  no_timestamp,     ///< without the timestamps that were agreed on (RFC 7323 section 3.2)
   blind_attack,     ///< RST or SYN that may be forged, answered by a challenge ACK (RFC 5961)
   duplicate,        ///< all of it was received before
   after_close,      ///< data for a reader that has gone

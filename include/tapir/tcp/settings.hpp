@@ -46,9 +46,15 @@ struct ListenOptions {
 
 /// What can be chosen for a whole stack's TCP.
 struct Config {
-  std::size_t send_buffer = std::size_t{256} * 1024;        ///< bytes
-  std::size_t receive_buffer = 65535;                       ///< bytes
-  Duration msl = std::chrono::minutes{2};                   ///< maximum segment lifetime: TIME-WAIT lasts twice as long
+  std::size_t send_buffer = std::size_t{256} * 1024;     ///< bytes
+  std::size_t receive_buffer = std::size_t{128} * 1024;  ///< bytes at the start; as Linux' tcp_rmem[1]
+  std::size_t max_receive_buffer =
+      std::size_t{6} * 1024 * 1024;        ///< bytes: what it may grow to, as tcp_rmem[2]; chooses the window's scale
+  bool window_scaling = true;              ///< windows above 65535 bytes (RFC 7323 section 2) where the peer agrees; as tcp_window_scaling
+  bool timestamps = true;                  ///< RFC 7323 section 3, where the peer agrees; as tcp_timestamps
+  bool require_timestamps = true;          ///< a segment without the timestamps agreed on is dropped (RFC 7323 section 3.2); Linux takes it
+  bool sack = true;                        ///< selective acknowledgment (RFC 2018), where the peer agrees; as tcp_sack
+  Duration msl = std::chrono::minutes{2};  ///< maximum segment lifetime: TIME-WAIT lasts twice as long
   Duration user_timeout = std::chrono::minutes{5};          ///< R2 (RFC 9293 section 3.9.1.1)
   Duration connect_timeout = std::chrono::minutes{4};       ///< R2 of SYN segments, at least 3 minutes by RFC 9293 MUST-23
   std::uint32_t r1 = 3;                                     ///< retransmissions of one segment before the path is called into question

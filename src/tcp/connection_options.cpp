@@ -1,0 +1,63 @@
+// Which options the two ends agree on, and which ones each segment carries.
+
+#include <algorithm>
+
+#include "connection_core.hpp"
+#include "engine.hpp"
+
+namespace tapir::tcp::detail {
+
+/// The options of our SYN: all we know. Of our SYN,ACK: those that the peer's SYN offered, too (RFC 7323 sections 2.2 and 3.2).
+Options ConnectionCore::syn_options() const {
+  const Config& config = engine_->config();
+  const bool answers = tcb_.state != State::syn_sent;
+  Options options{.mss = mss_to_offer()};
+  options.sack_permitted = answers ? tcb_.negotiated.sack : config.sack;
+  if (answers ? tcb_.negotiated.window_scaling : config.window_scaling) options.window_scale = tcb_.rcv_wind_shift;
+  if (answers ? tcb_.negotiated.timestamps : config.timestamps) options.timestamps = timestamps_to_send(answers);
+  return options;
+}
+
+/// The peer's SYN, or SYN,ACK, has come: what we offer and it offers is agreed on.
+void ConnectionCore::negotiate(const Options& theirs) {
+  const Config& config = engine_->config();
+  tcb_.negotiated.sack = config.sack && theirs.sack_permitted;
+  tcb_.negotiated.window_scaling = config.window_scaling && theirs.window_scale.has_value();
+  tcb_.negotiated.timestamps = config.timestamps && theirs.timestamps.has_value();
+  tcb_.snd_wind_shift = tcb_.negotiated.window_scaling ? *theirs.window_scale : std::uint8_t{0};
+  if (!tcb_.negotiated.window_scaling) tcb_.rcv_wind_shift = 0;
+  if (tcb_.negotiated.timestamps) recent_timestamp_.start(theirs.timestamps->value, context_.now());
+}
+
+/// TSecr means something with the ACK bit only (RFC 7323 section 3.2).
+Timestamps ConnectionCore::timestamps_to_send(bool with_ack) const noexcept {
+  return {.value = timestamp_clock_.value(context_.now()), .echo_reply = with_ack ? recent_timestamp_.value() : 0};
+}
+
+/// Bytes of options that every segment after the handshake carries: they count against the MSS (RFC 9293 section 3.7.1, RFC 6691 section 2).
+std::uint32_t ConnectionCore::fixed_options_size() const noexcept { return tcb_.negotiated.timestamps ? kAlignedTimestampsSize : 0; }
+
+/// What the next ACK reports of the octets beyond a gap (RFC 2018 section 4), as far as `room` bytes hold it.
+SackBlocks ConnectionCore::sack_to_send(std::size_t room) const {
+  if (!tcb_.negotiated.sack || reassembly_.empty()) return {};
+  return reassembly_.sack_blocks(sack_blocks_in(std::min(room, kMaxOptionsSize - fixed_options_size())));
+}
+
+/// The payload of a full segment that leaves now: blocks of SACK take their room, too.
+std::uint32_t ConnectionCore::current_mss() const {
+  const auto blocks = static_cast<std::uint32_t>(encoded_size(sack_to_send(kMaxOptionsSize)));
+  return mss_ > blocks ? mss_ - blocks : 1;
+}
+
+/// The options of a segment that is no SYN. Blocks of SACK that do not fit beside the payload wait for the next segment.
+Options ConnectionCore::segment_options(Flags flags, std::uint32_t payload_size) const {
+  Options options;
+  if (tcb_.negotiated.timestamps) options.timestamps = timestamps_to_send(has(flags, Flags::ack));
+  if (has(flags, Flags::ack)) {
+    const bool super = payload_size > mss_;  // cut later, into what the blocks leave
+    options.sack = sack_to_send(super ? kMaxOptionsSize : payload_size == 0 ? kMaxOptionsSize : mss_ - payload_size);
+  }
+  return options;
+}
+
+}  // namespace tapir::tcp::detail
