@@ -5,7 +5,7 @@
 
 #include <tapir/core/time.hpp>
 
-#include "congestion_control.hpp"
+#include <tapir/tcp/congestion_control.hpp>
 
 namespace tapir::tcp {
 
