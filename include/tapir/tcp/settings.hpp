@@ -44,6 +44,9 @@ struct ListenOptions {
   Settings settings = {};           ///< of every connection accepted
 };
 
+/// When a listener answers a SYN without keeping anything of it (RFC 4987 section 3.6); as Linux' tcp_syncookies 0, 1, 2.
+enum class SynCookiePolicy : std::uint8_t { never, when_full, always };
+
 /// What can be chosen for a whole stack's TCP.
 struct Config {
   std::size_t send_buffer = std::size_t{256} * 1024;     ///< bytes
@@ -69,10 +72,11 @@ struct Config {
   std::uint32_t challenge_acks = 10;                        ///< of one connection: so many at most ...
   Duration challenge_period = std::chrono::seconds{5};      ///< ... in this time (RFC 5961 section 7)
   bool path_mtu_discovery = true;                           ///< segments carry DF (RFC 1191)
-  bool split_below = false;                 ///< hand down super-segments even where the link takes none: they are cut just above it
-  std::size_t max_connections = 1U << 20U;  ///< those in TIME-WAIT not counted
-  std::size_t max_time_wait = 1U << 16U;    ///< connections in TIME-WAIT; the oldest goes early beyond that
-  Port first_ephemeral{1024};               ///< range of local ports for active opens (RFC 6056 section 3.2)
+  bool split_below = false;  ///< hand down super-segments even where the link takes none: they are cut just above it
+  SynCookiePolicy syn_cookies = SynCookiePolicy::when_full;  ///< when_full: ListenOptions::max_half_open handshakes are under way
+  std::size_t max_connections = 1U << 20U;                   ///< those in TIME-WAIT not counted
+  std::size_t max_time_wait = 1U << 16U;                     ///< connections in TIME-WAIT; the oldest goes early beyond that
+  Port first_ephemeral{1024};                                ///< range of local ports for active opens (RFC 6056 section 3.2)
   Port last_ephemeral{65535};
   std::vector<Port> reserved_ports = {};  ///< never chosen as ephemeral
 };
