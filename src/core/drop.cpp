@@ -52,6 +52,7 @@ std::string_view name(Drop drop) noexcept {
     case Drop::backlog_full: return "backlog_full";
     case Drop::old_timestamp: return "old_timestamp";
     case Drop::no_timestamp: return "no_timestamp";
+    case Drop::bad_cookie: return "bad_cookie";
     case Drop::blind_attack: return "blind_attack";
     case Drop::duplicate: return "duplicate";
     case Drop::after_close: return "after_close";

@@ -41,6 +41,8 @@ namespace tapir::tcp::detail {
 class Engine;
 class ListenerCore;
 
+inline constexpr std::uint16_t kDefaultMss = 536;  // of a peer whose SYN does not say (RFC 9293 MUST-15)
+
 /// A received segment on its way through the checks of RFC 9293 section 3.10.7. They may cut it to the window.
 struct Arrival {
   Segment segment;
@@ -65,6 +67,9 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   // Opening: connection_open.cpp
   void open_active(std::vector<std::byte> ip_options);
   void open_passive(const Arrival& syn, std::weak_ptr<ListenerCore> listener, std::optional<TimeWaitRecord> former);
+  // The same without a half-open connection, for a SYN with number iss: connection_cookies.cpp
+  void answer_with_cookie(const Arrival& syn);
+  [[nodiscard]] Accepted open_by_cookie(Arrival arrival, std::uint16_t mss, std::weak_ptr<ListenerCore> listener);
 
   // The user's calls (RFC 9293 section 3.10.1-6): connection_calls.cpp
   void handle(Events events);
@@ -270,8 +275,8 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   std::unique_ptr<CongestionControl> congestion_;  ///< never empty
   Pacer pacer_;
   Ecn ecn_;
-  std::uint16_t peer_mss_ = 536;  ///< RFC 9293 MUST-15
-  std::uint32_t mss_ = 536;       ///< Eff.snd.MSS: payload beside the options that every segment carries
+  std::uint16_t peer_mss_ = kDefaultMss;
+  std::uint32_t mss_ = 536;  ///< Eff.snd.MSS: payload beside the options that every segment carries
   std::uint32_t syn_retransmissions_ = 0;
   std::uint32_t front_retransmissions_ = 0;  ///< timeouts since SND.UNA moved: compared with R1
   std::uint32_t persist_backoff_ = 0;

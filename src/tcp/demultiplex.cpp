@@ -100,20 +100,30 @@ Accepted Engine::listen_arrives(Arrival& arrival, ListenerCore& listener, std::o
   const Segment& segment = arrival.segment;
   if (segment.has(Flags::rst)) return drop(Drop::no_connection);
   if (segment.has(Flags::ack)) {
+    if (!segment.has(Flags::syn) && listener.expects_cookie(context_.now())) return cookie_arrives(arrival, listener);
     reset_stranger(segment, arrival.tuple, listener.settings().tos);
     return drop(Drop::no_connection);
   }
   if (!segment.has(Flags::syn)) return drop(Drop::bad_flags);
-  if (!listener.has_room()) return drop(Drop::backlog_full);
-  if (connections_.size() >= config_.max_connections) return drop(Drop::memory_limit);
+  if (!listener.may_establish()) return drop(Drop::backlog_full);
+  // A new incarnation needs its number beyond the old one's, which a cookie cannot promise.
+  const bool cookies = !former && (config_.syn_cookies == SynCookiePolicy::always ||
+                                   (config_.syn_cookies == SynCookiePolicy::when_full && !listener.may_begin()));
+  if (cookies) return answer_with_cookie(arrival, listener);
+  if (!listener.may_begin()) return drop(Drop::backlog_full);
+  return open(arrival, listener, std::move(former));
+}
 
-  SeqNum iss = isn_.next(arrival.tuple.local, arrival.tuple.remote, context_.now());
+/// A connection in SYN-RECEIVED.
+Accepted Engine::open(const Arrival& syn, ListenerCore& listener, std::optional<TimeWaitRecord> former) {
+  if (connections_.size() >= config_.max_connections) return drop(Drop::memory_limit);
+  SeqNum iss = isn_.next(syn.tuple.local, syn.tuple.remote, context_.now());
   if (former && iss <= former->snd_nxt + kReopenGap) iss = former->snd_nxt + kReopenGap;
-  const auto connection = std::make_shared<ConnectionCore>(*this, arrival.tuple, listener.settings(), iss);
-  connections_.emplace(arrival.tuple, connection);
+  const auto connection = std::make_shared<ConnectionCore>(*this, syn.tuple, listener.settings(), iss);
+  connections_.emplace(syn.tuple, connection);
   listener.handshake_begun(*connection);
   // Data or FIN that came with the SYN is not acknowledged: the peer sends it again after the handshake.
-  connection->open_passive(arrival, listener.weak_from_this(), std::move(former));
+  connection->open_passive(syn, listener.weak_from_this(), std::move(former));
   return {};
 }
 
@@ -125,7 +135,7 @@ Accepted Engine::time_wait_arrives(Arrival& arrival, const TimeWaitRecord& recor
   if (segment.has(Flags::syn)) {
     const auto listener = find_listener(record.tuple.local);
     const ReopeningSyn syn{.seq = segment.seq, .timestamp = timestamps ? std::optional{timestamps->value} : std::nullopt};
-    if (!segment.has(Flags::ack) && listener != nullptr && may_reopen(record, syn) && listener->has_room()) {
+    if (!segment.has(Flags::ack) && listener != nullptr && may_reopen(record, syn) && listener->may_establish() && listener->may_begin()) {
       // MAY-2: what is newer than the old connection cannot be confused with it.
       TimeWaitRecord former = record;
       time_wait_.erase(former.tuple);

@@ -46,6 +46,7 @@ Engine::Engine(Context& context, network::Network& network, Config config)
       ports_{SipKey::generate(context.random),
              {.first = config_.first_ephemeral, .last = config_.last_ephemeral, .reserved = config_.reserved_ports}},
       timestamp_offsets_{SipKey::generate(context.random)},
+      cookies_{SipKey::generate(context.random)},
       challenges_{config_.challenge_acks, config_.challenge_period},
       events_{std::make_shared<EventQueue>(context.scheduler)},
       resets_{*this},

@@ -20,6 +20,7 @@
 #include "options.hpp"
 #include "rate_limiter.hpp"
 #include "reset_queue.hpp"
+#include "syn_cookies.hpp"
 #include "time_wait.hpp"
 
 namespace tapir::tcp::detail {
@@ -58,6 +59,7 @@ class Engine final {
   [[nodiscard]] Stats& stats() noexcept { return stats_; }
   [[nodiscard]] const DropCounters& drops() const noexcept { return drops_; }
   [[nodiscard]] const std::shared_ptr<EventQueue>& events() const noexcept { return events_; }
+  [[nodiscard]] const SynCookies& cookies() const noexcept { return cookies_; }
   [[nodiscard]] ResetQueue& resets() noexcept { return resets_; }
   [[nodiscard]] TimeWaitTable& time_wait() noexcept { return time_wait_; }
   [[nodiscard]] std::unexpected<Drop> drop(Drop reason) { return reject(context_, drops_, LayerId::tcp, reason); }
@@ -82,6 +84,9 @@ class Engine final {
   [[nodiscard]] bool checksum_ok(const Packet& packet, const network::Received& from) const;
   [[nodiscard]] Accepted time_wait_arrives(Arrival& arrival, const TimeWaitRecord& record);
   [[nodiscard]] Accepted listen_arrives(Arrival& arrival, ListenerCore& listener, std::optional<TimeWaitRecord> former);
+  [[nodiscard]] Accepted open(const Arrival& syn, ListenerCore& listener, std::optional<TimeWaitRecord> former);
+  [[nodiscard]] Accepted answer_with_cookie(const Arrival& syn, ListenerCore& listener);
+  [[nodiscard]] Accepted cookie_arrives(Arrival& arrival, ListenerCore& listener);
   void acknowledge_from_time_wait(const TimeWaitRecord& record);
   [[nodiscard]] std::shared_ptr<ListenerCore> find_listener(const Endpoint& local) const;
   [[nodiscard]] Result<FourTuple> choose_ends(const Endpoint& remote, const Endpoint& local);
@@ -98,6 +103,7 @@ class Engine final {
   FourTupleHash timestamp_offsets_;
   Stats stats_;
   DropCounters drops_;
+  SynCookies cookies_;
   RateLimiter challenges_;
   std::shared_ptr<EventQueue> events_;  ///< connections that are over hold it, too: their handles may still ask for news
   ResetQueue resets_;

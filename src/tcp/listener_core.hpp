@@ -3,11 +3,13 @@
 #include <cstddef>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <unordered_set>
 
 #include <tapir/tcp/listener.hpp>
 
 #include "event_queue.hpp"
+#include "syn_cookies.hpp"
 
 namespace tapir::tcp::detail {
 
@@ -34,7 +36,13 @@ class ListenerCore final : public Notifier, public std::enable_shared_from_this<
   [[nodiscard]] std::size_t half_open() const noexcept { return half_open_.size(); }
 
   // What the Engine and the half-open connections call.
-  [[nodiscard]] bool has_room() const noexcept { return waiting_.size() < options_.backlog && half_open_.size() < options_.max_half_open; }
+  [[nodiscard]] bool may_establish() const noexcept { return waiting_.size() < options_.backlog; }
+  [[nodiscard]] bool may_begin() const noexcept { return half_open_.size() < options_.max_half_open; }
+  /// Cookies are about: an ACK that belongs to nothing may be the answer to one.
+  void cookie_sent(TimePoint now) noexcept { last_cookie_ = now; }
+  [[nodiscard]] bool expects_cookie(TimePoint now) const noexcept {
+    return last_cookie_ && now - *last_cookie_ <= SynCookies::kLongestLife;
+  }
   void handshake_begun(ConnectionCore& connection) { half_open_.insert(&connection); }
   void handshake_over(ConnectionCore& connection) { half_open_.erase(&connection); }
   void established(std::shared_ptr<ConnectionCore> connection);
@@ -51,6 +59,7 @@ class ListenerCore final : public Notifier, public std::enable_shared_from_this<
   std::shared_ptr<std::move_only_function<void()>> waiting_handler_;
   std::deque<std::shared_ptr<ConnectionCore>> waiting_;
   std::unordered_set<ConnectionCore*> half_open_;
+  std::optional<TimePoint> last_cookie_;
   bool queued_ = false;
 };
 

@@ -6,7 +6,7 @@ namespace tapir::tcp {
 
 namespace {
 constexpr std::chrono::seconds kPeriod{64};
-constexpr std::uint64_t kLongestAge = 2;  // periods: the third retransmission of our SYN,ACK would not come later
+constexpr std::uint64_t kLongestAge = 2;  // periods: all retransmissions of our SYN,ACK that matter come earlier
 constexpr std::uint32_t kPeriodShift = 27;
 constexpr std::uint32_t kSizeShift = 24;
 constexpr std::uint32_t kSealMask = 0xff'ffffU;

@@ -17,6 +17,9 @@ namespace tapir::tcp {
 /// to know. Five bits of time, three bits that name a segment size, 24 bits that only the holder of the key can make.
 class SynCookies {
  public:
+  /// No cookie is accepted after this.
+  static constexpr Duration kLongestLife = std::chrono::seconds{3 * 64};
+
   /// The key never leaves this object.
   explicit SynCookies(const SipKey& key) noexcept : key_{key} {}
 

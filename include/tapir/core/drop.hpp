@@ -63,6 +63,7 @@ enum class Drop : std::uint8_t {
   backlog_full,     ///< the listener has no room
   old_timestamp,    ///< older than one seen before: a segment of an earlier round of the sequence numbers (RFC 7323 section 5)
   no_timestamp,     ///< without the timestamps that were agreed on (RFC 7323 section 3.2)
+  bad_cookie,       ///< an ACK for a listener that answers no SYN,ACK of ours (RFC 4987 section 3.6)
   blind_attack,     ///< RST or SYN that may be forged, answered by a challenge ACK (RFC 5961)
   duplicate,        ///< all of it was received before
   after_close,      ///< data for a reader that has gone

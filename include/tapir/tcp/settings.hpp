@@ -77,6 +77,9 @@ struct RecoveryConfig {
   bool limited_transmit = true;                               ///< new data for the first duplicate acknowledgments (RFC 3042)
 };
 
+/// When a listener answers a SYN without keeping anything of it (RFC 4987 section 3.6); as Linux' tcp_syncookies 0, 1, 2.
+enum class SynCookiePolicy : std::uint8_t { never, when_full, always };
+
 /// What can be chosen for a whole stack's TCP.
 struct Config {
   std::size_t send_buffer = std::size_t{256} * 1024;     ///< bytes
@@ -117,11 +120,12 @@ struct Config {
   /// A segment with a bad checksum makes the connection that its ports name acknowledge at once, within the limit of challenge_acks. Not in
   /// the RFC, which drops it in silence: the header may be the damaged part.
   bool acknowledge_bad_checksums = false;
-  std::uint32_t min_burst_segments = 2;                     ///< at least so many in a super-segment where there are; as tcp_min_tso_segs
-  bool split_below = false;                 ///< hand down super-segments even where the link takes none: they are cut just above it
-  std::size_t max_connections = 1U << 20U;  ///< those in TIME-WAIT not counted
-  std::size_t max_time_wait = 1U << 16U;    ///< connections in TIME-WAIT; the oldest goes early beyond that
-  Port first_ephemeral{1024};               ///< range of local ports for active opens (RFC 6056 section 3.2)
+  std::uint32_t min_burst_segments = 2;  ///< at least so many in a super-segment where there are; as tcp_min_tso_segs
+  bool split_below = false;              ///< hand down super-segments even where the link takes none: they are cut just above it
+  SynCookiePolicy syn_cookies = SynCookiePolicy::when_full;  ///< when_full: ListenOptions::max_half_open handshakes are under way
+  std::size_t max_connections = 1U << 20U;                   ///< those in TIME-WAIT not counted
+  std::size_t max_time_wait = 1U << 16U;                     ///< connections in TIME-WAIT; the oldest goes early beyond that
+  Port first_ephemeral{1024};                                ///< range of local ports for active opens (RFC 6056 section 3.2)
   Port last_ephemeral{65535};
   std::vector<Port> reserved_ports = {};  ///< never chosen as ephemeral
 };

@@ -47,6 +47,9 @@ struct Stats {
   std::uint64_t retrans_segs = 0;   ///< segments with octets that were sent before
   std::uint64_t in_errs = 0;        ///< received in error: checksum, lengths, options
   std::uint64_t out_rsts = 0;       ///< sent with RST
+  // Beyond the MIB.
+  std::uint64_t cookies_sent = 0;      ///< SYN,ACK segments that stand for a half-open connection of which nothing is kept
+  std::uint64_t cookies_accepted = 0;  ///< connections that an ACK for one of those opened
 };
 
 /// The Transmission Control Protocol (RFC 9293). Context and network outlive it. One thread.
