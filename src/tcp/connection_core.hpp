@@ -19,13 +19,16 @@
 #include "event_queue.hpp"
 #include "four_tuple.hpp"
 #include "header.hpp"
+#include "memory_budget.hpp"
 #include "new_reno.hpp"
 #include "options.hpp"
 #include "rate_limiter.hpp"
 #include "reassembly.hpp"
 #include "receive_buffer.hpp"
+#include "receive_tuning.hpp"
 #include "retransmit_queue.hpp"
 #include "rtt_estimator.hpp"
+#include "sack_report.hpp"
 #include "send_buffer.hpp"
 #include "send_policy.hpp"
 #include "tcb.hpp"
@@ -96,6 +99,8 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   void stack_gone();
   /// It is given to a user: the listener has no more to do with it.
   void leave_listener() noexcept { listener_.reset(); }
+  /// The stack needs the memory.
+  void drop_out_of_order() noexcept;
 
  private:
   static constexpr std::uint32_t kAnswersPerSecond = 10;
@@ -145,6 +150,13 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   [[nodiscard]] std::uint32_t fixed_options_size() const noexcept;
   [[nodiscard]] std::uint32_t current_mss() const;
 
+  // Memory: connection_memory.cpp
+  void account_memory() noexcept;
+  [[nodiscard]] std::size_t send_room() const noexcept;
+  [[nodiscard]] std::size_t receive_room() const noexcept;
+  void tune_send_buffer();
+  void tune_receive_buffer();
+
   // Segment arrives, in the RFC's order: input_syn_sent.cpp, input.cpp, input_timestamps.cpp, input_ack.cpp, input_text.cpp
   [[nodiscard]] Accepted syn_sent_arrives(Arrival& arrival);
   [[nodiscard]] Accepted checks(Arrival& arrival);
@@ -156,7 +168,7 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   [[nodiscard]] bool acceptable(const Segment& segment) const noexcept;
   [[nodiscard]] Checked repeated_syn(Arrival& arrival);
   [[nodiscard]] std::unexpected<Drop> answer_unacceptable(const Segment& segment);
-  void cut_to_window(Arrival& arrival) const;
+  void cut_to_window(Arrival& arrival);
   [[nodiscard]] Accepted process_rest(Arrival& arrival);
   void challenge();
   [[nodiscard]] std::unexpected<Drop> drop(Drop reason);
@@ -178,6 +190,9 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   void process_urgent(const Segment& segment);
   [[nodiscard]] Accepted process_text(Arrival& arrival);
   void accept_in_order(Packet payload);
+  void text_in_order(Arrival& arrival);
+  [[nodiscard]] Accepted text_beyond_gap(Arrival& arrival);
+  void acknowledge_later(const Segment& segment);
   void note_fin(const Arrival& arrival);
 
   // Output: output.cpp, output_segment.cpp
@@ -237,6 +252,8 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   SeqNum send_base_;  ///< the number of the send buffer's first octet
   RetransmitQueue sent_;
   RttEstimator rtt_;
+  SeqNum rtt_round_end_;                 ///< SND.NXT when the round trip began that is measured now
+  std::uint32_t rtt_round_samples_ = 1;  ///< to be expected in it
   NewReno congestion_;
   Recovery recovery_;
   std::uint16_t peer_mss_ = 536;  ///< RFC 9293 MUST-15
@@ -261,7 +278,10 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   // Receiving
   ReceiveBuffer receive_buffer_;
   Reassembly reassembly_;
+  SackReport sack_report_;
   DelayedAck ack_;
+  ReceiveTuning receive_tuning_;
+  MemoryShare memory_;
   TimestampClock timestamp_clock_;
   RecentTimestamp recent_timestamp_;  ///< meaningful once timestamps are agreed on
   std::optional<SeqNum> peer_fin_;    ///< the number of the peer's FIN, once known

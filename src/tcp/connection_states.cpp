@@ -89,6 +89,7 @@ void ConnectionCore::enter_time_wait() {
 
 void ConnectionCore::time_wait_over() {
   set_state(State::closed);
+  memory_.leave();
   engine_ = nullptr;
 }
 
@@ -107,11 +108,13 @@ void ConnectionCore::end(std::error_code error, bool tell_user) {
     over_ = true;
     news_ = 0;
   }
+  memory_.leave();
   std::exchange(engine_, nullptr)->forget(tuple_);
 }
 
 void ConnectionCore::stack_gone() {
   engine_ = nullptr;
+  memory_.leave();
   forget_queues();
   tcb_.state = State::closed;
   if (!error_ && !over_) error_ = Error::connection_aborted;

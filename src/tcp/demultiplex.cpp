@@ -95,7 +95,7 @@ Accepted Engine::listen_arrives(Arrival& arrival, ListenerCore& listener, std::o
   }
   if (!segment.has(Flags::syn)) return drop(Drop::bad_flags);
   if (!listener.has_room()) return drop(Drop::backlog_full);
-  if (connections_.size() >= config_.max_connections) return drop(Drop::memory_limit);
+  if (connections_.size() >= config_.max_connections || memory_.exhausted()) return drop(Drop::memory_limit);
 
   SeqNum iss = isn_.next(arrival.tuple.local, arrival.tuple.remote, context_.now());
   if (former && iss <= former->snd_nxt + kReopenGap) iss = former->snd_nxt + kReopenGap;

@@ -38,9 +38,13 @@ void ConnectionCore::sample_rtt(const Arrival& arrival, const RetransmitQueue::A
     rtt = timestamp_clock_.since(arrival.options.timestamps->echo_reply, at);
   }
   if (!rtt) return;
-  // Appendix G: with an acknowledgment for every second segment there are so many samples in a round trip.
-  const std::uint32_t flight = sent_.outstanding() + acked.bytes;
-  rtt_.on_sample(*rtt, std::max(1U, (flight + 2 * mss_ - 1) / (2 * mss_)));
+  // Appendix G: with an acknowledgment for every second segment there are so many samples in a round trip. What was in flight when it began counts: its last
+  // acknowledgments find little of it left.
+  if (tcb_.snd_una > rtt_round_end_) {
+    rtt_round_end_ = tcb_.snd_nxt;
+    rtt_round_samples_ = (sent_.outstanding() + acked.bytes + 2 * mss_ - 1) / (2 * mss_);
+  }
+  rtt_.on_sample(*rtt, rtt_round_samples_);
 }
 
 }  // namespace tapir::tcp::detail

@@ -37,6 +37,8 @@ Accepted Tcp::demultiplex(Packet packet, const network::Received& from) { return
 
 void Tcp::receive_error(const network::ErrorReport& report) { engine_->receive_error(report); }
 
+const Config& Tcp::config() const noexcept { return engine_->config(); }
+void Tcp::set_config(Config config) { engine_->set_config(std::move(config)); }
 std::size_t Tcp::connection_count() const noexcept { return engine_->connection_count(); }
 std::vector<Info> Tcp::connections() const { return engine_->connections(); }
 const Stats& Tcp::stats() const noexcept { return engine_->stats(); }
