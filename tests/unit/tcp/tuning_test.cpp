@@ -175,6 +175,25 @@ TEST_CASE("without memory nothing new begins, what is established goes on", "[tc
   CHECK(talk.tcp.connect({kPeerAddress, Port{99}}));
 }
 
+TEST_CASE("without memory every connection gives up what lies beyond its gaps", "[tcp][RFC2018-8-2]") {
+  OptionTalk talk{{}, {.config = {.memory_limit = 8'000}}};
+  REQUIRE(talk.say_stream(2000, 4000));
+  CHECK(options_of(talk.hear_one()).sack.size() == 1);
+  CHECK(talk.info().out_of_order == 2000);
+  auto other = talk.tcp.connect({kPeerAddress, Port{99}});
+  REQUIRE(other);
+  const std::string text = stream(7'000);
+  REQUIRE(other->send(std::as_bytes(std::span{text})));
+  talk.advance(0s);
+  (void)talk.network.take();
+  CHECK(talk.info().out_of_order == 2000);  // nothing needs the room yet
+  REQUIRE(talk.say_stream(0, 1000));        // this does
+  CHECK(talk.info().out_of_order == 0);
+  const auto answer = talk.hear_one();
+  CHECK(answer.ack == talk.at(1000));
+  CHECK(options_of(answer).sack.empty());
+}
+
 TEST_CASE("without memory the window stays, and opens again with it", "[tcp]") {
   OptionTalk talk{{}, {.config = {.memory_limit = 50'000}, .settings = {.receive_buffer = 60'000}}};
   for (std::uint32_t i = 0; i < 40; ++i) REQUIRE(talk.say_stream(i * 1448, (i + 1) * 1448));
