@@ -21,6 +21,7 @@ Result<> ConnectionCore::may_queue() const noexcept {
 
 void ConnectionCore::data_queued() {
   send_buffer_.push();
+  account_memory();
   if (!deadlines_.user_timeout) restart_user_timeout();
   wants_to_send();
 }
@@ -28,7 +29,7 @@ void ConnectionCore::data_queued() {
 Result<std::size_t> ConnectionCore::send(std::span<const std::byte> bytes, bool urgent) {
   if (const auto allowed = may_queue(); !allowed) return fail(allowed.error());
   if (bytes.empty()) return 0;
-  const std::size_t taken = send_buffer_.append(bytes);
+  const std::size_t taken = send_buffer_.append(bytes.first(std::min(bytes.size(), send_room())));
   if (taken < bytes.size()) wants_room_ = true;
   if (taken == 0) return fail(Error::would_block);
   if (urgent) {
@@ -55,6 +56,7 @@ Result<std::size_t> ConnectionCore::send(Slice slice) {
   if (const auto allowed = may_queue(); !allowed) return fail(allowed.error());
   if (slice.empty()) return 0;
   const std::size_t size = slice.size();
+  slice.truncate(send_room());
   const std::size_t taken = send_buffer_.append(std::move(slice));
   if (taken < size) wants_room_ = true;
   if (taken == 0) return fail(Error::would_block);
@@ -99,8 +101,10 @@ std::size_t ConnectionCore::discard(std::size_t count) {
 /// Tells the peer of the room made, when it is worth a segment (RFC 9293 section 3.8.6.2.2): at once for a peer that can hardly send, and
 /// for others after two full segments, so that reading does not answer every segment with an ACK of its own.
 void ConnectionCore::after_read() {
+  account_memory();
   if (tcb_.urgent_in && tcb_.rcv_up <= next_read()) tcb_.urgent_in = false;
   if (!receives_text(tcb_.state) || fin_received_) return;
+  tune_receive_buffer();
   const std::uint32_t window = offered_window();
   if (window <= tcb_.rcv_wnd) return;
   const std::uint32_t gain = window - tcb_.rcv_wnd;
@@ -166,6 +170,11 @@ Info ConnectionCore::info() const {
   info.rcv_nxt = tcb_.rcv_nxt;
   info.rcv_wnd = tcb_.rcv_wnd;
   info.mss = mss_;
+  info.timestamps = tcb_.negotiated.timestamps;
+  info.sack = tcb_.negotiated.sack;
+  info.window_scaling = tcb_.negotiated.window_scaling;
+  info.snd_wind_shift = tcb_.snd_wind_shift;
+  info.rcv_wind_shift = tcb_.negotiated.window_scaling ? tcb_.rcv_wind_shift : std::uint8_t{0};
   info.cwnd = congestion_->cwnd();
   info.ssthresh = congestion_->ssthresh();
   info.congestion_control = congestion_->name();
@@ -187,6 +196,9 @@ Info ConnectionCore::info() const {
   info.unacknowledged = send_buffer_.size();
   info.unsent = unsent();
   info.in_flight = sent.outstanding();
+  info.send_buffer = send_buffer_.limit();
+  info.receive_buffer = receive_buffer_.limit();
+  info.receiver_rtt = receive_tuning_.rtt();
   info.unread = receive_buffer_.size();
   info.out_of_order = reassembly_.size();
   if (tcb_.urgent_in && tcb_.rcv_up > next_read()) info.urgent_unread = distance(next_read(), tcb_.rcv_up);

@@ -34,7 +34,7 @@ Accepted Engine::cookie_arrives(Arrival& arrival, ListenerCore& listener) {
     return drop(Drop::bad_cookie);
   }
   if (!listener.may_establish()) return drop(Drop::backlog_full);
-  if (connections_.size() >= config_.max_connections) return drop(Drop::memory_limit);
+  if (connections_.size() >= config_.max_connections || memory_.exhausted()) return drop(Drop::memory_limit);
   const auto connection = std::make_shared<ConnectionCore>(*this, arrival.tuple, listener.settings(), segment.ack - 1);
   connections_.emplace(arrival.tuple, connection);
   ++stats_.cookies_accepted;

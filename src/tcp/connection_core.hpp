@@ -23,12 +23,15 @@
 #include "four_tuple.hpp"
 #include "header.hpp"
 #include "loss_recovery.hpp"
+#include "memory_budget.hpp"
 #include "options.hpp"
 #include "pacer.hpp"
 #include "rate_limiter.hpp"
 #include "reassembly.hpp"
 #include "receive_buffer.hpp"
+#include "receive_tuning.hpp"
 #include "rtt_estimator.hpp"
+#include "sack_report.hpp"
 #include "send_buffer.hpp"
 #include "send_policy.hpp"
 #include "tcb.hpp"
@@ -122,6 +125,8 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   void stack_gone();
   /// It is given to a user: the listener has no more to do with it.
   void leave_listener() noexcept { listener_.reset(); }
+  /// The stack needs the memory.
+  void drop_out_of_order() noexcept;
 
  private:
   static constexpr std::uint32_t kAnswersPerSecond = 10;
@@ -171,6 +176,13 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   [[nodiscard]] std::uint32_t fixed_options_size() const noexcept;
   [[nodiscard]] std::uint32_t current_mss() const;
 
+  // Memory: connection_memory.cpp
+  void account_memory() noexcept;
+  [[nodiscard]] std::size_t send_room() const noexcept;
+  [[nodiscard]] std::size_t receive_room() const noexcept;
+  void tune_send_buffer();
+  void tune_receive_buffer();
+
   // Segment arrives, in the RFC's order: input_syn_sent.cpp, input.cpp, input_timestamps.cpp, input_ack.cpp, input_text.cpp
   [[nodiscard]] Accepted syn_sent_arrives(Arrival& arrival);
   [[nodiscard]] Accepted checks(Arrival& arrival);
@@ -182,7 +194,7 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   [[nodiscard]] bool acceptable(const Segment& segment) const noexcept;
   [[nodiscard]] Checked repeated_syn(Arrival& arrival);
   [[nodiscard]] std::unexpected<Drop> answer_unacceptable(const Segment& segment);
-  void cut_to_window(Arrival& arrival) const;
+  void cut_to_window(Arrival& arrival);
   [[nodiscard]] Accepted process_rest(Arrival& arrival);
   void challenge();
   [[nodiscard]] std::unexpected<Drop> drop(Drop reason);
@@ -204,6 +216,9 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   void process_urgent(const Segment& segment);
   [[nodiscard]] Accepted process_text(Arrival& arrival);
   void accept_in_order(Packet payload);
+  void text_in_order(Arrival& arrival);
+  [[nodiscard]] Accepted text_beyond_gap(Arrival& arrival);
+  void acknowledge_later(const Segment& segment);
   void note_fin(const Arrival& arrival);
 
   // Output: output.cpp, output_segment.cpp
@@ -300,7 +315,10 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   // Receiving
   ReceiveBuffer receive_buffer_;
   Reassembly reassembly_;
+  SackReport sack_report_;
   DelayedAck ack_;
+  ReceiveTuning receive_tuning_;
+  MemoryShare memory_;
   TimestampClock timestamp_clock_;
   RecentTimestamp recent_timestamp_;  ///< meaningful once timestamps are agreed on
   std::optional<SeqNum> peer_fin_;    ///< the number of the peer's FIN, once known

@@ -45,7 +45,10 @@ ConnectionCore::ConnectionCore(Engine& engine, const FourTuple& tuple, const Set
       challenges_{engine.config().challenge_acks, engine.config().challenge_period},
       receive_buffer_{context_.pool, receive_limit(settings, engine.config())},
       reassembly_{context_.pool},
-      ack_{DelayedAck::Config{.delay = engine.config().ack_delay, .quick_acks = engine.config().quick_acks}},
+      ack_{DelayedAck::Config{
+          .delay = engine.config().ack_delay, .max_delay = engine.config().max_ack_delay, .quick_acks = engine.config().quick_acks}},
+      receive_tuning_{ReceiveTuning::Config{.max_buffer = engine.config().max_receive_buffer}},
+      memory_{engine.memory()},
       timestamp_clock_{engine.timestamp_offset(tuple)},
       timer_{Timer::calling<&ConnectionCore::on_timer>(context_.scheduler, *this)},
       queue_{engine.events()} {

@@ -39,8 +39,9 @@ std::uint32_t ConnectionCore::fixed_options_size() const noexcept { return tcb_.
 
 /// What the next ACK reports of the octets beyond a gap (RFC 2018 section 4), as far as `room` bytes hold it.
 SackBlocks ConnectionCore::sack_to_send(std::size_t room) const {
-  if (!tcb_.negotiated.sack || reassembly_.empty()) return {};
-  return reassembly_.sack_blocks(sack_blocks_in(std::min(room, kMaxOptionsSize - fixed_options_size())));
+  if (!tcb_.negotiated.sack || (reassembly_.empty() && !sack_report_.pending())) return {};
+  const std::size_t most = sack_blocks_in(std::min(room, kMaxOptionsSize - fixed_options_size()));
+  return sack_report_.blocks(reassembly_.sack_blocks(most), most);
 }
 
 /// The payload of a full segment that leaves now: blocks of SACK take their room, too.

@@ -45,7 +45,8 @@ Result<> ConnectionCore::set_congestion_control(std::string_view name) {
 }
 
 void ConnectionCore::set_send_buffer(std::size_t bytes) {
-  send_buffer_.set_limit(std::max<std::size_t>(bytes, 1));
+  settings_.send_buffer = std::max<std::size_t>(bytes, 1);
+  send_buffer_.set_limit(*settings_.send_buffer);
   if (wants_room_ && send_buffer_.room() > 0) {
     wants_room_ = false;
     tell(kWritable);
@@ -53,7 +54,8 @@ void ConnectionCore::set_send_buffer(std::size_t bytes) {
 }
 
 void ConnectionCore::set_receive_buffer(std::size_t bytes) {
-  receive_buffer_.set_limit(std::max<std::size_t>(bytes, 1));
+  settings_.receive_buffer = std::max<std::size_t>(bytes, 1);
+  receive_buffer_.set_limit(*settings_.receive_buffer);
   after_read();
 }
 

@@ -89,6 +89,7 @@ void ConnectionCore::enter_time_wait() {
 
 void ConnectionCore::time_wait_over() {
   tcb_.state = State::closed;
+  memory_.leave();
   engine_ = nullptr;
 }
 
@@ -108,11 +109,13 @@ void ConnectionCore::end(std::error_code error, bool tell_user, State next) {
     over_ = true;
     news_ = 0;
   }
+  memory_.leave();
   std::exchange(engine_, nullptr)->forget(tuple_);
 }
 
 void ConnectionCore::stack_gone() {
   engine_ = nullptr;
+  memory_.leave();
   forget_queues();
   tcb_.state = State::closed;
   if (!error_ && !over_) error_ = Error::connection_aborted;

@@ -8,28 +8,43 @@
 
 namespace tapir::tcp {
 
-/// When to acknowledge what was received (RFC 9293 section 3.8.6.3, RFC 5681 section 4.2). It holds no timer: deadline() tells when one is needed.
+/// In-order data that arrived, and what is known of the connection then.
+struct DataArrival {
+  TimePoint now{};
+  std::uint32_t bytes = 0;
+  std::uint32_t mss = 1;     ///< the peer's full segment, at least 1
+  std::uint32_t window = 0;  ///< that the peer may still fill, in bytes
+  Duration rto{};            ///< our own retransmission timeout: how long a sender that lost something waits
+  std::optional<Duration> srtt{};
+};
+
+/// When to acknowledge what was received (RFC 9293 section 3.8.6.3, RFC 5681 section 4.2), with the heuristics that Linux has: segments that begin a
+/// burst are acknowledged at once so that the sender's slow start is fast; a connection that answers what it gets waits, for the answer takes the
+/// acknowledgment along; the wait follows the pace of the data. It holds no timer: deadline() tells when one is needed.
 class DelayedAck {
  public:
   struct Config {
-    Duration delay = std::chrono::milliseconds{40};  ///< below 0.5 s (MUST-40); 0 acknowledges everything at once
-    std::uint32_t quick_acks = 0;  ///< segments acknowledged at once after the handshake, so that a slow start is not slowed
+    Duration delay = std::chrono::milliseconds{40};       ///< the shortest; below 0.5 s (MUST-40); 0 acknowledges everything at once
+    Duration max_delay = std::chrono::milliseconds{200};  ///< the longest; below 0.5 s
+    std::uint32_t quick_acks = 0;  ///< acknowledgments without delay at the start and after a pause, at most; 0: none
   };
 
   DelayedAck() noexcept : DelayedAck{Config{}} {}
   explicit DelayedAck(const Config& config) noexcept;
 
-  /// In-order data arrived: `bytes` of it, in `segments` segments (a super-segment counts as the ones it was merged from). `mss` is the peer's full size.
-  void on_data(TimePoint now, std::uint32_t bytes, std::uint32_t segments, std::uint32_t mss) noexcept;
+  void on_data(const DataArrival& arrival) noexcept;
   /// Something must be answered without delay: out-of-order data, a gap filled, FIN, an unacceptable segment, a window that opened.
   void on_urgent() noexcept { now_ = true; }
-  /// The next segments are acknowledged at once, and what is owed now; false: as the configuration has it, after the quick ones.
+  /// The next segments are acknowledged at once, and what is owed now; false: acknowledgments wait for data of ours, as in an exchange.
   void set_quick(bool on) noexcept {
-    quick_left_ = on ? kQuickSegments : 0;
+    quick_left_ = on ? config_.quick_acks : 0;
+    interactive_ = !on;
     if (on && deadline_) now_ = true;
   }
+  /// Data of ours leaves: soon after data of the peer's it is the answer to it.
+  void on_data_sent(TimePoint now) noexcept;
   /// Every segment with ACK acknowledges all.
-  void on_ack_sent() noexcept;
+  void on_ack_sent(TimePoint now) noexcept;
 
   /// An acknowledgment is owed, at once or later.
   [[nodiscard]] bool pending() const noexcept { return now_ || deadline_.has_value(); }
@@ -39,12 +54,18 @@ class DelayedAck {
   [[nodiscard]] std::optional<TimePoint> deadline() const noexcept { return now_ ? std::nullopt : deadline_; }
 
  private:
-  static constexpr std::uint32_t kQuickSegments = 16;  ///< as many as Linux acknowledges at once after TCP_QUICKACK
+  void be_quick(const DataArrival& arrival) noexcept;
+  void follow_pace(const DataArrival& arrival) noexcept;
+  [[nodiscard]] Duration wait(const DataArrival& arrival) const noexcept;
 
   Config config_;
-  std::uint32_t quick_left_;
+  Duration pace_{};  ///< how long to wait for more, as the last data suggests
+  Duration rto_{};
+  std::optional<TimePoint> last_data_;
+  std::uint32_t quick_left_ = 0;
   std::uint64_t unacknowledged_bytes_ = 0;
   std::optional<TimePoint> deadline_;
+  bool interactive_ = false;  ///< our data answers the peer's
   bool now_ = false;
 };
 

@@ -116,7 +116,7 @@ Accepted Engine::listen_arrives(Arrival& arrival, ListenerCore& listener, std::o
 
 /// A connection in SYN-RECEIVED.
 Accepted Engine::open(const Arrival& syn, ListenerCore& listener, std::optional<TimeWaitRecord> former) {
-  if (connections_.size() >= config_.max_connections) return drop(Drop::memory_limit);
+  if (connections_.size() >= config_.max_connections || memory_.exhausted()) return drop(Drop::memory_limit);
   SeqNum iss = isn_.next(syn.tuple.local, syn.tuple.remote, context_.now());
   if (former && iss <= former->snd_nxt + kReopenGap) iss = former->snd_nxt + kReopenGap;
   const auto connection = std::make_shared<ConnectionCore>(*this, syn.tuple, listener.settings(), iss);

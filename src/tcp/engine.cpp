@@ -49,6 +49,7 @@ Engine::Engine(Context& context, network::Network& network, Config config)
       cookies_{SipKey::generate(context.random)},
       challenges_{config_.challenge_acks, config_.challenge_period},
       events_{std::make_shared<EventQueue>(context.scheduler)},
+      memory_{config_.memory_limit},
       resets_{*this},
       time_wait_{context, hash_key_, 2 * config_.msl, config_.max_time_wait},
       connections_{0, FourTupleHash{hash_key_}} {}
@@ -60,6 +61,17 @@ Engine::~Engine() {
   time_wait_.for_each([](const TimeWaitRecord& record) {
     if (const auto connection = record.connection.lock()) connection->stack_gone();
   });
+}
+
+void Engine::set_config(Config config) {
+  config_ = std::move(config);
+  ports_.set_config({.first = config_.first_ephemeral, .last = config_.last_ephemeral, .reserved = config_.reserved_ports});
+  memory_.set_limit(config_.memory_limit);
+}
+
+void Engine::drop_out_of_order() noexcept {
+  if (memory_.out_of_order() == 0) return;
+  for (const auto& [tuple, connection] : connections_) connection->drop_out_of_order();
 }
 
 Result<std::shared_ptr<ListenerCore>> Engine::listen(const Endpoint& local, AcceptHandler handler, const ListenOptions& options) {
@@ -75,7 +87,7 @@ Result<std::shared_ptr<ListenerCore>> Engine::listen(const Endpoint& local, Acce
 Result<std::shared_ptr<ConnectionCore>> Engine::connect(const Endpoint& remote, const ConnectOptions& options) {
   if (!can_be_peer(network_, remote.address) || remote.port == Port{}) return fail(Error::invalid_argument);
   if (!may_use(options.settings) || options.source_route.size() > kMaxSourceRouteHops) return fail(Error::invalid_argument);
-  if (connections_.size() >= config_.max_connections) return fail(Error::no_buffer_space);
+  if (connections_.size() >= config_.max_connections || memory_.exhausted()) return fail(Error::no_buffer_space);
   const auto tuple = choose_ends(remote, options.local);
   if (!tuple) return fail(tuple.error());
   auto connection =

@@ -17,6 +17,7 @@
 #include "four_tuple.hpp"
 #include "header.hpp"
 #include "isn.hpp"
+#include "memory_budget.hpp"
 #include "options.hpp"
 #include "rate_limiter.hpp"
 #include "reset_queue.hpp"
@@ -55,7 +56,10 @@ class Engine final {
   [[nodiscard]] Context& context() noexcept { return context_; }
   [[nodiscard]] network::Network& network() noexcept { return network_; }
   [[nodiscard]] const Config& config() const noexcept { return config_; }
-  void configure(Config config) { config_ = std::move(config); }
+  void set_config(Config config);
+  [[nodiscard]] MemoryBudget& memory() noexcept { return memory_; }
+  /// Every connection gives up what it holds beyond a gap.
+  void drop_out_of_order() noexcept;
   [[nodiscard]] Stats& stats() noexcept { return stats_; }
   [[nodiscard]] const DropCounters& drops() const noexcept { return drops_; }
   [[nodiscard]] const std::shared_ptr<EventQueue>& events() const noexcept { return events_; }
@@ -106,6 +110,7 @@ class Engine final {
   SynCookies cookies_;
   RateLimiter challenges_;
   std::shared_ptr<EventQueue> events_;  ///< connections that are over hold it, too: their handles may still ask for news
+  MemoryBudget memory_;
   ResetQueue resets_;
   TimeWaitTable time_wait_;
   std::unordered_map<FourTuple, std::shared_ptr<ConnectionCore>, FourTupleHash> connections_;

@@ -21,6 +21,7 @@ class EphemeralPorts {
   };
 
   EphemeralPorts(const SipKey& key, Config config);
+  void set_config(Config config) { config_ = std::move(config); }
 
   /// A port in the range, not reserved, for which `usable` holds (nobody listens on it, no connection has the same 4-tuple); empty when there is
   /// none. Every port of the range is tried at most once.

@@ -14,6 +14,8 @@ Accepted ConnectionCore::segment_arrives(Arrival arrival) {
   if (!arrival.segment.has(Flags::syn)) arrival.segment.window <<= tcb_.snd_wind_shift;  // RFC 7323 section 2.3
   const Accepted outcome = tcb_.state == State::syn_sent ? syn_sent_arrives(arrival) : checks(arrival);
   if (!is_over()) {
+    tune_send_buffer();
+    account_memory();
     update_timers();
     wants_to_send();
   }
@@ -80,6 +82,7 @@ ConnectionCore::Checked ConnectionCore::check_sequence(Arrival& arrival) {
 std::unexpected<Drop> ConnectionCore::answer_unacceptable(const Segment& segment) {
   // Two ends that find each other's empty ACKs unacceptable must not answer each other for ever.
   if (segment.seg_len() > 0 || answers_.allow(context_.now())) ack_.on_urgent();
+  if (engine_->config().dsack) sack_report_.on_duplicate(segment.seq, earlier(segment.seq + segment.payload_size, tcb_.rcv_nxt));
   return drop(segment.seg_len() > 0 && segment.end() <= tcb_.rcv_nxt ? Drop::duplicate : Drop::out_of_window);
 }
 
@@ -174,10 +177,11 @@ ConnectionCore::Checked ConnectionCore::check_ack(Arrival& arrival) {
 }
 
 /// Cuts the text to what the window takes and what has not been received yet.
-void ConnectionCore::cut_to_window(Arrival& arrival) const {
+void ConnectionCore::cut_to_window(Arrival& arrival) {
   Segment& segment = arrival.segment;
   if (segment.seq < tcb_.rcv_nxt) {
     const std::uint32_t old = std::min(distance(segment.seq, tcb_.rcv_nxt), segment.payload_size);
+    if (engine_->config().dsack) sack_report_.on_duplicate(segment.seq, segment.seq + old);
     arrival.payload.trim_front(old);
     segment.payload_size -= old;
     segment.seq += old;

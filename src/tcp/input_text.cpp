@@ -41,14 +41,9 @@ Accepted ConnectionCore::process_text(Arrival& arrival) {
     const std::uint32_t each = (segment.payload_size + arrival.segments - 1) / arrival.segments;
     receive_mss_ = std::clamp(each, receive_mss_, 65535U);
     if (segment.seq == tcb_.rcv_nxt) {
-      const bool fills_gap = !reassembly_.empty();
-      accept_in_order(std::move(arrival.payload));
-      ack_.on_data(context_.now(), segment.payload_size, arrival.segments, receive_mss_);
-      if (fills_gap) ack_.on_urgent();
+      text_in_order(arrival);
     } else {
-      ack_.on_urgent();
-      const auto inserted = reassembly_.insert(tcb_.rcv_nxt, segment.seq, std::move(arrival.payload));
-      if (inserted.bytes == 0) outcome = drop(inserted.dropped ? Drop::memory_limit : Drop::duplicate);
+      outcome = text_beyond_gap(arrival);
     }
   }
   if (peer_fin_ == tcb_.rcv_nxt) {
@@ -57,6 +52,51 @@ Accepted ConnectionCore::process_text(Arrival& arrival) {
     ack_.on_urgent();
   }
   return outcome;
+}
+
+void ConnectionCore::text_in_order(Arrival& arrival) {
+  const Segment& segment = arrival.segment;
+  if (memory_.exhausted()) engine_->drop_out_of_order();
+  if (const auto twice = reassembly_.overlap(segment.seq, segment.seq + segment.payload_size); twice && engine_->config().dsack) {
+    sack_report_.on_duplicate(twice->begin, twice->end);
+  }
+  const bool fills_gap = !reassembly_.empty();
+  accept_in_order(std::move(arrival.payload));
+  acknowledge_later(segment);
+  if (fills_gap) ack_.on_urgent();
+  receive_tuning_.on_data(context_.now(), tcb_.rcv_nxt, tcb_.rcv_wnd);
+  if (!tcb_.negotiated.timestamps || !arrival.options.timestamps || segment.payload_size < receive_mss_) return;
+  const std::uint32_t echo = arrival.options.timestamps->echo_reply;
+  if (const auto since = timestamp_clock_.since(echo, context_.now())) receive_tuning_.on_echo(echo, *since);
+}
+
+/// An acknowledgment is owed, though not at once.
+void ConnectionCore::acknowledge_later(const Segment& segment) {
+  ack_.on_data({.now = context_.now(),
+                .bytes = segment.payload_size,
+                .mss = receive_mss_,
+                .window = tcb_.rcv_wnd,
+                .rto = rtt_.rto(),
+                .srtt = rtt_.srtt()});
+}
+
+/// Octets beyond a gap are answered at once (RFC 5681 section 4.2). Where memory is scarce they are the first to be given up; the first block of SACK
+/// tells of them nevertheless (RFC 2018 section 8).
+Accepted ConnectionCore::text_beyond_gap(Arrival& arrival) {
+  const SeqNum begin = arrival.segment.seq;
+  const SeqNum end = begin + arrival.segment.payload_size;
+  ack_.on_urgent();
+  if (memory_.scarce()) {
+    reassembly_.clear();
+    sack_report_.on_discarded(begin, end);
+    return drop(Drop::memory_limit);
+  }
+  const auto inserted = reassembly_.insert(tcb_.rcv_nxt, begin, std::move(arrival.payload));
+  if (inserted.duplicate && engine_->config().dsack) sack_report_.on_duplicate(inserted.duplicate->begin, inserted.duplicate->end);
+  if (inserted.bytes > 0) return {};
+  if (!inserted.dropped) return drop(Drop::duplicate);
+  sack_report_.on_discarded(begin, end);
+  return drop(Drop::memory_limit);
 }
 
 /// Hands the octets at RCV.NXT to the user, and those that waited behind them.

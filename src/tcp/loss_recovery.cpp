@@ -7,7 +7,7 @@
 namespace tapir::tcp {
 
 LossRecovery::LossRecovery(const Config& config, RttEstimator& rtt, SeqNum iss) noexcept
-    : config_{config}, rtt_{rtt}, snd_una_{iss}, snd_nxt_{iss}, recovery_point_{iss}, judged_until_{iss} {
+    : config_{config}, rtt_{rtt}, snd_una_{iss}, snd_nxt_{iss}, rtt_round_end_{iss}, recovery_point_{iss}, judged_until_{iss} {
   config_.duplicate_threshold = std::max(config_.duplicate_threshold, 1U);
 }
 
@@ -81,8 +81,12 @@ void LossRecovery::take_rtt_sample(const AckReport& report, News& news) noexcept
   }
   if (!news.out.rtt) return;
   // RFC 7323 appendix G: with an acknowledgment for every second segment there are so many samples in a round trip.
-  const std::uint32_t flight = queue_.outstanding() + news.acked.bytes;
-  rtt_.on_sample(*news.out.rtt, std::max(1U, (flight + 2 * mss_ - 1) / (2 * mss_)), report.now);
+  // What was in flight when it began counts: its last acknowledgments find little of it left.
+  if (report.ack > rtt_round_end_) {
+    rtt_round_end_ = snd_nxt_;
+    rtt_round_samples_ = std::max(1U, (queue_.outstanding() + news.acked.bytes + 2 * mss_ - 1) / (2 * mss_));
+  }
+  rtt_.on_sample(*news.out.rtt, rtt_round_samples_, report.now);
   probe_.on_rtt_sample();
 }
 

@@ -159,9 +159,11 @@ class LossRecovery {
   std::uint32_t mss_ = 536;
   SeqNum snd_una_;
   SeqNum snd_nxt_;
-  SeqNum recovery_point_;             ///< SND.NXT when the last recovery began: one past the "highest sequence" of RFC 6582
-  SeqNum judged_until_;               ///< RFC 6675: what lies before was considered lost in this recovery
-  std::uint32_t duplicate_acks_ = 0;  ///< in a row; with SACK those that brought news
+  SeqNum rtt_round_end_;                 ///< SND.NXT when the round trip began that is measured now
+  std::uint32_t rtt_round_samples_ = 1;  ///< to be expected in it
+  SeqNum recovery_point_;                ///< SND.NXT when the last recovery began: one past the "highest sequence" of RFC 6582
+  SeqNum judged_until_;                  ///< RFC 6675: what lies before was considered lost in this recovery
+  std::uint32_t duplicate_acks_ = 0;     ///< in a row; with SACK those that brought news
   std::uint32_t limited_bytes_ = 0;
   bool partial_seen_ = false;  ///< a partial acknowledgment has come in this recovery
   bool first_retransmission_ = false;

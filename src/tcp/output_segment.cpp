@@ -51,7 +51,7 @@ std::uint64_t ConnectionCore::sending_rate() const noexcept {
 std::uint32_t ConnectionCore::offered_window() const noexcept {
   const std::size_t most = max_window(tcb_.rcv_wind_shift);
   return window_to_offer({.buffer = static_cast<std::uint32_t>(std::min(receive_buffer_.limit(), most)),
-                          .room = static_cast<std::uint32_t>(std::min(receive_buffer_.room(), most)),
+                          .room = static_cast<std::uint32_t>(std::min(receive_room(), most)),
                           .current_window = tcb_.rcv_wnd,
                           .mss = mss_});
 }
@@ -60,8 +60,8 @@ std::uint32_t ConnectionCore::offered_window() const noexcept {
 std::uint16_t ConnectionCore::window_field(Flags flags) {
   const bool syn = has(flags, Flags::syn);
   if (has(flags, Flags::ack)) {
-    tcb_.rcv_wnd = syn ? std::min(offered_window(), kMaxUnscaledWindow)
-                       : expressible_window(offered_window(), receive_buffer_.room(), tcb_.rcv_wind_shift);
+    tcb_.rcv_wnd =
+        syn ? std::min(offered_window(), kMaxUnscaledWindow) : expressible_window(offered_window(), receive_room(), tcb_.rcv_wind_shift);
   }
   return static_cast<std::uint16_t>(syn ? tcb_.rcv_wnd : tcb_.rcv_wnd >> tcb_.rcv_wind_shift);
 }
@@ -94,7 +94,9 @@ void ConnectionCore::emit(Packet packet, SeqNum seq, Flags flags) {
   if (has(flags, Flags::ack)) {
     to.ack = tcb_.rcv_nxt;
     recent_timestamp_.on_ack_sent(tcb_.rcv_nxt);
-    ack_.on_ack_sent();
+    if (payload_size > 0) ack_.on_data_sent(context_.now());
+    ack_.on_ack_sent(context_.now());
+    if (!options.sack.empty()) sack_report_.on_sent();
     if (!has(flags, Flags::syn)) to.flags |= ecn_.ack_flags();
   }
   if (tcb_.urgent_out && tcb_.snd_up > seq && !has(flags, Flags::syn)) {

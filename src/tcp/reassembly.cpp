@@ -39,6 +39,12 @@ std::size_t Reassembly::first_ending_after(SeqNum number) const noexcept {
   return static_cast<std::size_t>(found - ranges_.begin());
 }
 
+std::optional<SackBlock> Reassembly::overlap(SeqNum begin, SeqNum end) const noexcept {
+  const std::size_t at = first_ending_after(begin);
+  if (at == ranges_.size() || ranges_[at].begin >= end) return std::nullopt;
+  return SackBlock{.begin = later(begin, ranges_[at].begin), .end = earlier(end, ranges_[at].end)};
+}
+
 bool Reassembly::full() const noexcept {
   std::size_t slices = 0;
   for (const Range& range : ranges_) slices += range.octets.slice_count();

@@ -36,6 +36,9 @@ class Reassembly {
   /// end less than 2^31 beyond it.
   Inserted insert(SeqNum rcv_nxt, SeqNum begin, Packet payload);
 
+  /// The first octets of [begin, end) that are held.
+  [[nodiscard]] std::optional<SackBlock> overlap(SeqNum begin, SeqNum end) const noexcept;
+
   /// Takes the octets that begin at `rcv_nxt`, now that the gap before them is closed, and forgets what lies before it. Empty: the gap is still
   /// there. Call it again with the advanced number until it is empty.
   [[nodiscard]] std::optional<Slice> take(SeqNum rcv_nxt);

@@ -31,7 +31,6 @@ Result<Connection> Tcp::connect(const Endpoint& remote, const ConnectOptions& op
   return Connection{std::move(*connection)};
 }
 
-void Tcp::configure(Config config) { engine_->configure(std::move(config)); }
 const Config& Tcp::config() const noexcept { return engine_->config(); }
 
 Result<> Tcp::encapsulate(Packet packet, const Send& to) { return engine_->send(std::move(packet), to); }
@@ -40,6 +39,8 @@ Accepted Tcp::demultiplex(Packet packet, const network::Received& from) { return
 
 void Tcp::receive_error(const network::ErrorReport& report) { engine_->receive_error(report); }
 
+const Config& Tcp::config() const noexcept { return engine_->config(); }
+void Tcp::set_config(Config config) { engine_->set_config(std::move(config)); }
 std::size_t Tcp::connection_count() const noexcept { return engine_->connection_count(); }
 std::vector<Info> Tcp::connections() const { return engine_->connections(); }
 const Stats& Tcp::stats() const noexcept { return engine_->stats(); }

@@ -69,7 +69,7 @@ bool Host::wait(const std::function<bool()>& done, std::optional<Duration> limit
 
 void Host::apply_settings() {
   settings_.read();
-  stack_.tcp().configure(settings_.tcp());
+  stack_.tcp().set_config(settings_.tcp());
   wire_.set_queue_limit(settings_.queue_limit());
 }
 

@@ -33,6 +33,12 @@ struct Info {
   SeqNum rcv_nxt;
   std::uint32_t rcv_wnd = 0;
 
+  bool timestamps = false;  ///< agreed on in the handshake (RFC 7323 section 3)
+  bool sack = false;        ///< likewise (RFC 2018)
+  bool window_scaling = false;
+  std::uint8_t snd_wind_shift = 0;  ///< of the windows that the peer offers (RFC 7323 section 2)
+  std::uint8_t rcv_wind_shift = 0;  ///< of those that we offer
+
   std::uint32_t mss = 0;  ///< payload of a full segment now
   std::uint32_t cwnd = 0;
   std::uint32_t ssthresh = 0;
@@ -56,10 +62,13 @@ struct Info {
 
   std::size_t unacknowledged = 0;  ///< written and not acknowledged, sent or not
   std::size_t unsent = 0;
-  std::uint32_t in_flight = 0;      ///< sent and not acknowledged, SYN and FIN counted
-  std::size_t unread = 0;           ///< received in order and not read
-  std::size_t out_of_order = 0;     ///< received beyond a gap
-  std::uint32_t urgent_unread = 0;  ///< up to the urgent pointer, from the next octet to be read; 0: no urgent data is left
+  std::size_t send_buffer = 0;             ///< its size now: it grows unless it was set
+  std::size_t receive_buffer = 0;          ///< likewise
+  std::optional<Duration> receiver_rtt{};  ///< the round trip as the receiver sees it; empty before a measurement
+  std::uint32_t in_flight = 0;             ///< sent and not acknowledged, SYN and FIN counted
+  std::size_t unread = 0;                  ///< received in order and not read
+  std::size_t out_of_order = 0;            ///< received beyond a gap
+  std::uint32_t urgent_unread = 0;         ///< up to the urgent pointer, from the next octet to be read; 0: no urgent data is left
 
   std::uint64_t bytes_sent = 0;  ///< payload, retransmissions counted
   std::uint64_t bytes_acked = 0;

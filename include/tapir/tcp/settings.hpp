@@ -82,15 +82,20 @@ enum class SynCookiePolicy : std::uint8_t { never, when_full, always };
 
 /// What can be chosen for a whole stack's TCP.
 struct Config {
-  std::size_t send_buffer = std::size_t{256} * 1024;     ///< bytes
-  std::size_t receive_buffer = std::size_t{128} * 1024;  ///< bytes at the start; as Linux' tcp_rmem[1]
+  std::size_t send_buffer = std::size_t{256} * 1024;           ///< bytes at the start
+  std::size_t max_send_buffer = std::size_t{4} * 1024 * 1024;  ///< bytes: what it may grow to with cwnd; as Linux' tcp_wmem[2]
+  std::size_t receive_buffer = std::size_t{128} * 1024;        ///< bytes at the start; as Linux' tcp_rmem[1]
   std::size_t max_receive_buffer =
-      std::size_t{6} * 1024 * 1024;        ///< bytes: what it may grow to, as tcp_rmem[2]; chooses the window's scale
-  bool window_scaling = true;              ///< windows above 65535 bytes (RFC 7323 section 2) where the peer agrees; as tcp_window_scaling
-  bool timestamps = true;                  ///< RFC 7323 section 3, where the peer agrees; as tcp_timestamps
-  bool require_timestamps = true;          ///< a segment without the timestamps agreed on is dropped (RFC 7323 section 3.2); Linux takes it
-  bool sack = true;                        ///< selective acknowledgment (RFC 2018), where the peer agrees; as tcp_sack
-  Duration msl = std::chrono::minutes{2};  ///< maximum segment lifetime: TIME-WAIT lasts twice as long
+      std::size_t{6} * 1024 * 1024;  ///< bytes: what it may grow to, as tcp_rmem[2]; chooses the window's scale
+  bool window_scaling = true;        ///< windows above 65535 bytes (RFC 7323 section 2) where the peer agrees; as tcp_window_scaling
+  bool timestamps = true;            ///< RFC 7323 section 3, where the peer agrees; as tcp_timestamps
+  bool require_timestamps = true;    ///< a segment without the timestamps agreed on is dropped (RFC 7323 section 3.2); Linux takes it
+  bool sack = true;                  ///< selective acknowledgment (RFC 2018), where the peer agrees; as tcp_sack
+  bool dsack = true;                 ///< SACK also reports what came twice (RFC 2883); as tcp_dsack
+  std::size_t memory_limit =
+      std::size_t{1} << 30U;  ///< bytes that all connections together hold in their queues; from three quarters on none grows and
+                              ///< out-of-order data is not kept, at the limit no connection begins and no window opens; as tcp_mem
+  Duration msl = std::chrono::minutes{2};                   ///< maximum segment lifetime: TIME-WAIT lasts twice as long
   Duration user_timeout = std::chrono::minutes{5};          ///< R2 (RFC 9293 section 3.9.1.1)
   Duration connect_timeout = std::chrono::minutes{4};       ///< R2 of SYN segments, at least 3 minutes by RFC 9293 MUST-23
   std::uint32_t r1 = 3;                                     ///< retransmissions of one segment before the path is called into question
@@ -102,8 +107,9 @@ struct Config {
   std::optional<std::uint32_t> syn_retries = {};   ///< SYN segments sent again before an open fails; empty: connect_timeout decides
   std::optional<std::uint32_t> data_retries = {};  ///< timeouts of one segment before the connection fails; empty: user_timeout decides
   RecoveryConfig recovery = {};
-  Duration ack_delay = std::chrono::milliseconds{40};       ///< below 0.5 s
-  std::uint32_t quick_acks = 0;                             ///< segments acknowledged at once after the handshake
+  Duration ack_delay = std::chrono::milliseconds{40};       ///< the shortest delay of an acknowledgment, below 0.5 s; 0: none is delayed
+  Duration max_ack_delay = std::chrono::milliseconds{200};  ///< the longest, below 0.5 s
+  std::uint32_t quick_acks = 16;                            ///< acknowledgments without delay at the start and after a pause; 0: none
   Duration send_override = std::chrono::milliseconds{200};  ///< 0.1 to 1 s: a small segment held back by window rules alone leaves then
   std::uint32_t initial_window_segments = 10;               ///< RFC 6928
   std::string congestion_control = "cubic";                 ///< of connections whose Settings name none

@@ -62,11 +62,6 @@ class Tcp final : public Layer<Send, network::Received>, public network::ErrorRe
   /// Connections that are open end without a word to their peers.
   ~Tcp() override;
 
-  /// Other choices from now on. Connections that exist keep what they were opened with. Limits of tables, the range of ephemeral ports and the
-  /// challenge-ACK budget stay as they were given first.
-  void configure(Config config);
-  [[nodiscard]] const Config& config() const noexcept;
-
   /// Passive open at `local`; an unspecified address means any of this host's. Without a handler connections wait for Listener::accept().
   /// Error::address_in_use when somebody listens there, Error::address_not_available for an address that is not ours,
   /// Error::invalid_argument for port 0 or an option outside its range.
@@ -77,7 +72,7 @@ class Tcp final : public Layer<Send, network::Received>, public network::ErrorRe
   /// Active open: returns at once, Events::connected or Events::closed tells the outcome. Error::invalid_argument for an unspecified or group
   /// address, port 0, or an option outside its range; Error::network_unreachable without a route; Error::address_not_available for a
   /// local address that is not ours or when no ephemeral port is free; Error::address_in_use when the same two endpoints are connected
-  /// already; Error::no_buffer_space at Config::max_connections.
+  /// already; Error::no_buffer_space at Config::max_connections or Config::memory_limit.
   [[nodiscard]] Result<Connection> connect(const Endpoint& remote, const ConnectOptions& options = {});
 
   /// Puts the TCP header in front of `packet` and hands it to the network layer. Error::message_too_large, Error::invalid_argument for
@@ -85,6 +80,11 @@ class Tcp final : public Layer<Send, network::Received>, public network::ErrorRe
   [[nodiscard]] Result<> encapsulate(Packet packet, const Send& to) override;
   [[nodiscard]] Accepted demultiplex(Packet packet, const network::Received& from) override;
   void receive_error(const network::ErrorReport& report) override;
+
+  /// What is set for the whole stack, to be read and, like Linux' sysctls, changed while it runs: what a connection settles when it begins (buffers, options
+  /// to offer, timers' bounds) changes for those that begin later. `msl` and `max_time_wait` stay as they were at the start.
+  [[nodiscard]] const Config& config() const noexcept;
+  void set_config(Config config);
 
   /// Connections that exist, half-open ones and those in TIME-WAIT included.
   [[nodiscard]] std::size_t connection_count() const noexcept;

@@ -100,47 +100,47 @@ TEST_CASE("a single segment is acknowledged after the delay, two full ones at on
   const TimePoint start{};
   DelayedAck ack{{.delay = 40ms}};
   CHECK_FALSE(ack.pending());
-  ack.on_data(start, 1460, 1, 1460);
+  ack.on_data({.now = start, .bytes = 1460, .mss = 1460});
   CHECK(ack.pending());
   CHECK_FALSE(ack.due(start));
   CHECK(ack.deadline() == start + 40ms);
   CHECK_FALSE(ack.due(start + 39ms));
   CHECK(ack.due(start + 40ms));
-  ack.on_data(start + 10ms, 1460, 1, 1460);
+  ack.on_data({.now = start + 10ms, .bytes = 1460, .mss = 1460});
   CHECK(ack.due(start + 10ms));
   CHECK_FALSE(ack.deadline());
-  ack.on_ack_sent();
+  ack.on_ack_sent(TimePoint{});
   CHECK_FALSE(ack.pending());
   CHECK_FALSE(ack.due(start + 1h));
   // A super-segment is several.
-  ack.on_data(start, 2 * 1460, 2, 1460);
+  ack.on_data({.now = start, .bytes = 2 * 1460, .mss = 1460});
   CHECK(ack.due(start));
 }
 
 TEST_CASE("many small segments are acknowledged by their bytes", "[tcp]") {
   const TimePoint start{};
   DelayedAck ack{{.delay = 40ms}};
-  for (int i = 0; i < 29; ++i) ack.on_data(start + i * 1ms, 100, 1, 1460);
+  for (int i = 0; i < 29; ++i) ack.on_data({.now = start + i * 1ms, .bytes = 100, .mss = 1460});
   CHECK_FALSE(ack.due(start + 28ms));
   CHECK(ack.deadline() == start + 40ms);  // of the first segment that waits
-  ack.on_data(start + 29ms, 100, 1, 1460);
+  ack.on_data({.now = start + 29ms, .bytes = 100, .mss = 1460});
   CHECK(ack.due(start + 29ms));
 }
 
 TEST_CASE("the delay is below half a second whatever is configured", "[tcp]") {
   DelayedAck ack{{.delay = 10s}};
-  ack.on_data(TimePoint{}, 1, 1, 1460);
+  ack.on_data({.now = TimePoint{}, .bytes = 1, .mss = 1460});
   CHECK(*ack.deadline() < TimePoint{} + 500ms);
   DelayedAck none{{.delay = 0ms}};
-  none.on_data(TimePoint{}, 1, 1, 1460);
+  none.on_data({.now = TimePoint{}, .bytes = 1, .mss = 1460});
   CHECK(none.due(TimePoint{}));
   DelayedAck quick{{.quick_acks = 2}};
   for (int i = 0; i < 2; ++i) {
-    quick.on_data(TimePoint{}, 1, 1, 1460);
+    quick.on_data({.now = TimePoint{}, .bytes = 1, .mss = 1460});
     CHECK(quick.due(TimePoint{}));
-    quick.on_ack_sent();
+    quick.on_ack_sent(TimePoint{});
   }
-  quick.on_data(TimePoint{}, 1, 1, 1460);
+  quick.on_data({.now = TimePoint{}, .bytes = 1, .mss = 1460});
   CHECK_FALSE(quick.due(TimePoint{}));
 }
 
@@ -148,6 +148,6 @@ TEST_CASE("what is urgent is acknowledged at once", "[tcp]") {
   DelayedAck ack;
   ack.on_urgent();
   CHECK(ack.due(TimePoint{}));
-  ack.on_ack_sent();
+  ack.on_ack_sent(TimePoint{});
   CHECK_FALSE(ack.pending());
 }

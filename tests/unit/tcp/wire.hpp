@@ -148,7 +148,7 @@ struct App {
 };
 
 struct ConversationOptions {
-  tcp::Config config{};
+  tcp::Config config{.quick_acks = 0};  ///< the RFCs' delayed acknowledgments from the start
   tcp::Settings settings{};
   bool passive = false;                          ///< the peer opens
   std::optional<std::uint16_t> peer_mss = 1460;  ///< empty: no MSS option
