@@ -5,6 +5,7 @@
 namespace tapir::tcp {
 
 namespace {
+constexpr double kMostBytes = 1e18;             // more than any path holds, less than the integer does
 constexpr std::uint64_t kExtraAckedRounds = 5;  // two halves of ExtraAckedFilterLen
 
 double seconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
@@ -144,7 +145,7 @@ void BbrModel::update_min_rtt(const AckEvent& event) noexcept {
 /// The bandwidth-delay product times `gain`; kUnlimited without a delay sample.
 std::uint64_t BbrModel::bdp(double bandwidth, double gain) const noexcept {
   if (!min_rtt_) return kUnlimited;
-  return static_cast<std::uint64_t>(gain * bandwidth * seconds(*min_rtt_));
+  return static_cast<std::uint64_t>(std::min(gain * bandwidth * seconds(*min_rtt_), kMostBytes));
 }
 
 }  // namespace tapir::tcp

@@ -73,7 +73,7 @@ void Cubic::avoid(const AckEvent& event, std::uint32_t acked_bytes) {
   // Section 4.3: Reno's increase by a smaller step, since the reduction is smaller, until what was lost is made up for.
   state_.w_est += (state_.w_est < state_.cwnd_prior ? kAlpha : 1.0) * acked / window;
 
-  double next = window;
+  double next = 0;
   if (w_cubic(time) < state_.w_est) {
     next = std::max(window, state_.w_est);
   } else {

@@ -1,0 +1,84 @@
+// A congestion control algorithm of the user's own: all that is needed is in this file.
+#include <catch2/catch.hpp>
+
+#include "wire.hpp"
+
+using namespace tapir;
+using namespace tapir::test;
+
+namespace {
+constexpr std::uint32_t kMss = 1000;
+
+/// Always the same window, whatever happens: for a line of one's own.
+class FixedWindow final : public tcp::CongestionControl {
+ public:
+  explicit FixedWindow(std::uint32_t bytes) : bytes_{bytes} {}
+  [[nodiscard]] std::string_view name() const noexcept override { return "fixed"; }
+  void on_sent(const tcp::SentEvent&) override {}
+  void on_ack(const tcp::AckEvent&) override {}
+  void on_loss(const tcp::LossEvent&) override {}
+  void on_duplicate_ack(const tcp::DuplicateAckEvent&) override {}
+  void on_partial_ack(const tcp::PartialAckEvent&) override {}
+  void on_recovered(const tcp::RecoveredEvent&) override {}
+  void on_rto(const tcp::RtoEvent&) override {}
+  void on_undo(const tcp::UndoEvent&) override {}
+  void on_idle(const tcp::IdleEvent&) override {}
+  void on_mss_change(const tcp::MssChangeEvent&) override {}
+  void on_established(std::uint32_t) override {}
+  [[nodiscard]] std::uint32_t cwnd() const noexcept override { return bytes_; }
+  [[nodiscard]] std::uint32_t ssthresh() const noexcept override { return bytes_; }
+
+ private:
+  std::uint32_t bytes_;
+};
+
+tcp::Config with_fixed_window() {
+  return {.congestion_controls = {{"fixed", [](const tcp::CongestionParameters&) { return std::make_unique<FixedWindow>(7 * kMss); }}}};
+}
+}  // namespace
+
+TEST_CASE("a user's own algorithm sets the window", "[tcp][congestion]") {
+  Conversation talk{{.config = with_fixed_window(), .settings = {.congestion_control = "fixed"}, .peer_mss = kMss}};
+  talk.write(stream(100'000));
+  CHECK(talk.info().congestion_control == "fixed");
+  for (int round = 0; round < 3; ++round) {
+    CHECK(talk.peer.hear().size() == 7);
+    talk.peer.acknowledge();
+  }
+}
+
+TEST_CASE("the algorithm is chosen by name, for a stack or a connection", "[tcp][congestion]") {
+  CHECK(Conversation{}.info().congestion_control == "cubic");
+  CHECK(Conversation{{.config = {.congestion_control = "newreno"}}}.info().congestion_control == "newreno");
+  CHECK(Conversation{{.settings = {.congestion_control = "reno"}, .passive = true}}.info().congestion_control == "newreno");
+  Wire wire;
+  CHECK(wire.tcp.connect({kPeerAddress, kPeerPort}, {.settings = {.congestion_control = "fixed"}}).error() == Error::invalid_argument);
+  CHECK(wire.tcp.listen(kService, {}, {.settings = {.congestion_control = "fixed"}}).error() == Error::invalid_argument);
+  Wire other{{.congestion_control = "none of these"}};
+  CHECK(other.tcp.connect({kPeerAddress, kPeerPort}).error() == Error::invalid_argument);
+  CHECK(other.tcp.connect({kPeerAddress, kPeerPort}, {.settings = {.congestion_control = "cubic"}}));
+}
+
+TEST_CASE("another algorithm takes over in mid-connection", "[tcp][congestion]") {
+  Conversation talk{{.config = with_fixed_window(), .peer_mss = kMss}};
+  talk.write(stream(200'000));
+  for (int i = 0; i < 2; ++i) {
+    (void)talk.peer.hear();
+    talk.peer.acknowledge();
+  }
+  const auto before = talk.info();
+  REQUIRE(before.cwnd > 10 * kMss);
+  CHECK(talk.connection.set_congestion_control("vegas").error() == Error::invalid_argument);
+  CHECK(talk.info().congestion_control == "cubic");
+  REQUIRE(talk.connection.set_congestion_control("newreno"));
+  CHECK(talk.info().congestion_control == "newreno");
+  CHECK(talk.info().cwnd == before.cwnd);
+  CHECK(talk.info().ssthresh == before.ssthresh);
+  (void)talk.peer.hear();
+  talk.peer.acknowledge();
+  CHECK(talk.info().cwnd == before.cwnd + kMss);
+  REQUIRE(talk.connection.set_congestion_control("fixed"));
+  CHECK(talk.info().cwnd == 7 * kMss);
+  tcp::Connection none;
+  CHECK(none.set_congestion_control("cubic").error() == Error::not_connected);
+}
