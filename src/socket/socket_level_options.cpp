@@ -137,6 +137,14 @@ Result<> set_max_pacing_rate(Socket& socket, OptionBytes bytes) {
   return {};
 }
 
+/// The kernel's own reckoning of a socket's memory, in its order: receive and send queue and their limits, and what has no like here.
+Result<OptionValue> get_memory(Socket& socket) {
+  std::array<std::uint32_t, 9> figures{};
+  figures[1] = static_cast<std::uint32_t>(socket.options().receive_buffer);
+  figures[3] = static_cast<std::uint32_t>(socket.options().send_buffer);
+  return OptionValue{figures};
+}
+
 Result<> fixed(Socket&, OptionBytes) { return error(ENOPROTOOPT); }
 
 constexpr Option kRows[] = {
@@ -159,6 +167,7 @@ constexpr Option kRows[] = {
     {SOL_SOCKET, SO_SNDBUFFORCE, nullptr, set_send_buffer},
     {SOL_SOCKET, SO_RCVBUFFORCE, nullptr, set_receive_buffer},
     {SOL_SOCKET, SO_RCVLOWAT, get<&SocketOptions::receive_low>, set_receive_low},
+    {SOL_SOCKET, SO_MEMINFO, get_memory, nullptr},
     {SOL_SOCKET, SO_SNDLOWAT, [](Socket&) -> Result<OptionValue> { return OptionValue{1}; }, fixed},
     {SOL_SOCKET, SO_LINGER, get_linger, set_linger},
     {SOL_SOCKET, SO_RCVTIMEO, get_timeout<&SocketOptions::receive_timeout>, set_timeout<&SocketOptions::receive_timeout>},
