@@ -109,7 +109,7 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   [[nodiscard]] const FourTuple& tuple() const noexcept { return tuple_; }
   [[nodiscard]] std::size_t unacknowledged() const noexcept { return send_buffer_.size(); }
   [[nodiscard]] std::size_t waiting_to_leave() const noexcept { return unsent(); }
-  [[nodiscard]] std::size_t send_room() const noexcept { return send_buffer_.room(); }
+  [[nodiscard]] std::size_t send_room() const noexcept;
   [[nodiscard]] std::size_t unread() const noexcept { return receive_buffer_.size(); }
   [[nodiscard]] bool peer_closed() const noexcept { return fin_received_; }
   [[nodiscard]] std::error_code error() const noexcept { return error_; }
@@ -178,7 +178,6 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
 
   // Memory: connection_memory.cpp
   void account_memory() noexcept;
-  [[nodiscard]] std::size_t send_room() const noexcept;
   [[nodiscard]] std::size_t receive_room() const noexcept;
   void tune_send_buffer();
   void tune_receive_buffer();

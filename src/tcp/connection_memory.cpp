@@ -29,7 +29,7 @@ std::size_t ConnectionCore::receive_room() const noexcept {
 /// the user has set stays.
 void ConnectionCore::tune_send_buffer() {
   if (settings_.send_buffer || memory_.scarce()) return;
-  const std::size_t wanted = std::min(2 * std::size_t{congestion_.cwnd()}, engine_->config().max_send_buffer);
+  const std::size_t wanted = std::min(2 * std::size_t{congestion_->cwnd()}, engine_->config().max_send_buffer);
   if (wanted <= send_buffer_.limit()) return;
   send_buffer_.set_limit(wanted);
   if (wants_room_ && send_room() > 0) {

@@ -31,7 +31,6 @@ Result<Connection> Tcp::connect(const Endpoint& remote, const ConnectOptions& op
   return Connection{std::move(*connection)};
 }
 
-const Config& Tcp::config() const noexcept { return engine_->config(); }
 
 Result<> Tcp::encapsulate(Packet packet, const Send& to) { return engine_->send(std::move(packet), to); }
 
