@@ -40,7 +40,7 @@ void Bbr::check_startup(const AckEvent& event) noexcept {
   if (state_ == State::startup && !model_.full_bw_reached() && model_.round_start()) {
     // Section 5.3.1.3: many losses in a round mean that the pipe, and the queue behind it, is full.
     const BbrModel::Round& round = model_.last_round();
-    const double total = static_cast<double>(round.lost + round.delivered);
+    const auto total = static_cast<double>(round.lost + round.delivered);
     if (in_recovery_ && round.loss_events >= kStartupLossEvents && static_cast<double>(round.lost) > kLossThreshold * total) {
       model_.declare_full_bw();
       const std::uint64_t product = model_.bdp(model_.max_bw(), 1);

@@ -40,7 +40,8 @@ struct Settings {
       {};  ///< bytes, at least 1; empty: as in Config. Without window scaling no more than 65535 are offered
   std::optional<Duration> user_timeout = {};  ///< R2: how long sent data may stay unacknowledged; empty: as in Config
   Keepalive keepalive = {};
-  std::string congestion_control = {};  ///< "cubic", "newreno" (also "reno"), "bbr" or one of Config::congestion_controls; empty: as in Config
+  std::string congestion_control =
+      {};  ///< "cubic", "newreno" (also "reno"), "bbr" or one of Config::congestion_controls; empty: as in Config
   std::optional<bool> pacing =
       {};  ///< segments leave at even distances, for algorithms that do not say at which themselves; empty: as in Config
   std::optional<std::uint64_t> max_pacing_rate = {};  ///< bytes per second, at least 1: segments leave no faster, whatever the algorithm
