@@ -84,6 +84,11 @@ Result<> Connection::set_user_timeout(Duration timeout) {
   return core_->set_user_timeout(timeout);
 }
 
+Result<> Connection::set_congestion_control(std::string_view name) {
+  if (core_ == nullptr) return fail(Error::not_connected);
+  return core_->set_congestion_control(name);
+}
+
 void Connection::set_tos(std::uint8_t tos) {
   if (core_ != nullptr) core_->set_tos(tos);
 }

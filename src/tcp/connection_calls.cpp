@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "congestion_registry.hpp"
 #include "connection_core.hpp"
 #include "engine.hpp"
 #include "send_policy.hpp"
@@ -157,6 +158,16 @@ Result<> ConnectionCore::set_user_timeout(Duration timeout) {
   return {};
 }
 
+Result<> ConnectionCore::set_congestion_control(std::string_view name) {
+  if (engine_ == nullptr) return why_over();
+  auto next = make_congestion_control(name, engine_->config().congestion_controls, congestion_parameters());
+  if (next == nullptr) return fail(Error::invalid_argument);
+  congestion_ = std::move(next);
+  settings_.congestion_control = name;
+  wants_to_send();
+  return {};
+}
+
 void ConnectionCore::set_send_buffer(std::size_t bytes) {
   send_buffer_.set_limit(std::max<std::size_t>(bytes, 1));
   if (wants_room_ && send_buffer_.room() > 0) {
@@ -181,9 +192,9 @@ Info ConnectionCore::info() const {
   info.rcv_nxt = tcb_.rcv_nxt;
   info.rcv_wnd = tcb_.rcv_wnd;
   info.mss = mss_;
-  info.cwnd = congestion_.cwnd();
-  info.ssthresh = congestion_.ssthresh();
-  info.congestion_control = congestion_.name();
+  info.cwnd = congestion_->cwnd();
+  info.ssthresh = congestion_->ssthresh();
+  info.congestion_control = congestion_->name();
   const RetransmitQueue& sent = recovery_.queue();
   info.in_recovery = recovery_.in_fast_recovery();
   info.ca_state = recovery_.state();

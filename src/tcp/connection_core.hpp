@@ -6,22 +6,25 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <vector>
 
 #include <tapir/core/packet.hpp>
 #include <tapir/core/scheduler.hpp>
 #include <tapir/network/network.hpp>
+#include <tapir/tcp/congestion_control.hpp>
 #include <tapir/tcp/connection.hpp>
 #include <tapir/tcp/tcp.hpp>
 
 #include "delayed_ack.hpp"
+#include "ecn.hpp"
 #include "event_queue.hpp"
 #include "four_tuple.hpp"
 #include "header.hpp"
 #include "loss_recovery.hpp"
-#include "new_reno.hpp"
 #include "options.hpp"
+#include "pacer.hpp"
 #include "rate_limiter.hpp"
 #include "reassembly.hpp"
 #include "receive_buffer.hpp"
@@ -77,6 +80,7 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   void set_nagle(bool on);
   [[nodiscard]] Result<> set_keepalive(const Keepalive& keepalive);
   [[nodiscard]] Result<> set_user_timeout(Duration timeout);
+  [[nodiscard]] Result<> set_congestion_control(std::string_view name);
   void set_tos(std::uint8_t tos) noexcept { settings_.tos = static_cast<std::uint8_t>(tos & 0xfcU); }
   void set_send_buffer(std::size_t bytes);
   void set_receive_buffer(std::size_t bytes);
@@ -167,6 +171,7 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   void tell_of_loss(const AckOutcome& outcome);
   void note_timestamp(const Arrival& arrival) noexcept;
   void ack_made_progress(std::uint32_t bytes);
+  void congestion_echoed();
   void update_send_window(const Segment& segment);
   [[nodiscard]] bool repeats_ack(const Segment& segment) const noexcept;
   [[nodiscard]] bool is_over() const noexcept { return tcb_.state == State::closed || tcb_.state == State::time_wait; }
@@ -203,10 +208,13 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   void note_cwnd_use() noexcept;
   void emit(Packet packet, SeqNum seq, Flags flags);
   [[nodiscard]] std::uint16_t window_field(Flags flags);
+  [[nodiscard]] bool paced_out();
+  [[nodiscard]] std::optional<std::uint64_t> pacing_rate() const noexcept;
   void wants_to_send();
   void update_mss();
   void path_narrowed();
   [[nodiscard]] std::uint16_t mss_to_offer() const;
+  [[nodiscard]] CongestionParameters congestion_parameters() const;
 
   // Timers: timers.cpp
   void on_timer();
@@ -240,7 +248,9 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   SeqNum send_base_;  ///< the number of the send buffer's first octet
   RttEstimator rtt_;
   LossRecovery recovery_;
-  NewReno congestion_;
+  std::unique_ptr<CongestionControl> congestion_;  ///< never empty
+  Pacer pacer_;
+  Ecn ecn_;
   std::uint16_t peer_mss_ = 536;  ///< RFC 9293 MUST-15
   std::uint32_t mss_ = 536;       ///< Eff.snd.MSS: payload beside the options that every segment carries
   std::uint32_t syn_retransmissions_ = 0;

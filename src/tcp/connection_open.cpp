@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "congestion_registry.hpp"
 #include "connection_core.hpp"
 #include "engine.hpp"
 #include "listener_core.hpp"
@@ -40,7 +41,7 @@ ConnectionCore::ConnectionCore(Engine& engine, const FourTuple& tuple, const Set
                                 .max_rto = engine.config().max_rto,
                                 .granularity = engine.config().rto_granularity}},
       recovery_{recovery_config(engine.config().recovery), rtt_, iss},
-      congestion_{NewReno::Config{.initial_window_segments = engine.config().initial_window_segments}},
+      ecn_{settings.ecn.value_or(engine.config().ecn)},
       challenges_{engine.config().challenge_acks, engine.config().challenge_period},
       receive_buffer_{context_.pool, receive_limit(settings, engine.config())},
       reassembly_{context_.pool},
@@ -49,11 +50,13 @@ ConnectionCore::ConnectionCore(Engine& engine, const FourTuple& tuple, const Set
       timer_{Timer::calling<&ConnectionCore::on_timer>(context_.scheduler, *this)},
       queue_{engine.events()} {
   set_tos(settings.tos);
+  if (settings_.congestion_control.empty()) settings_.congestion_control = engine.config().congestion_control;
   tcb_.iss = tcb_.snd_una = tcb_.snd_nxt = tcb_.snd_up = iss;
   tcb_.rcv_wnd = static_cast<std::uint32_t>(std::min<std::size_t>(receive_buffer_.limit(), kMaxUnscaledWindow));
   // It cannot be changed after the SYN, so it must do for every size that the buffer may grow to.
   tcb_.rcv_wind_shift =
       window_shift_for(std::max(receive_buffer_.limit(), settings.receive_buffer.value_or(engine.config().max_receive_buffer)));
+  congestion_ = make_congestion_control(settings_.congestion_control, engine.config().congestion_controls, congestion_parameters());
 }
 
 ConnectionCore::~ConnectionCore() = default;
@@ -95,6 +98,12 @@ void ConnectionCore::take_syn(const Arrival& syn) {
   tcb_.snd_wl2 = segment.has(Flags::ack) ? segment.ack : tcb_.iss;
   negotiate(syn.options);
   if (syn.options.mss) peer_mss_ = std::max(*syn.options.mss, kLeastPeerMss);
+  if (segment.has(Flags::ack)) {
+    ecn_.on_syn_ack(segment.flags);
+  } else {
+    ecn_.on_syn(segment.flags);
+  }
+  tcb_.negotiated.ecn = ecn_.negotiated();
   counters_.received_tos = syn.tos;
   update_mss();
 }
@@ -102,7 +111,7 @@ void ConnectionCore::take_syn(const Arrival& syn) {
 /// Our SYN has been acknowledged.
 void ConnectionCore::handshake_complete() {
   former_.reset();
-  congestion_.on_established(syn_retransmissions_);
+  congestion_->on_established(syn_retransmissions_);
   rtt_.on_established(syn_retransmissions_ > 0);
   recovery_.on_established(tcb_.negotiated.sack);
   front_retransmissions_ = 0;
@@ -134,7 +143,25 @@ void ConnectionCore::update_mss() {
   if (mss == mss_ && counters_.mss != 0) return;
   mss_ = counters_.mss = mss;
   recovery_.on_mss_change(mss);
-  congestion_.on_mss_change({.now = context_.now(), .mss = mss});
+  congestion_->on_mss_change({.now = context_.now(), .mss = mss});
+}
+
+/// What a congestion control algorithm starts with now.
+CongestionParameters ConnectionCore::congestion_parameters() const {
+  const Config& config = engine_->config();
+  CongestionParameters parameters{.mss = mss_,
+                                  .initial_window_segments = config.initial_window_segments,
+                                  .slow_start_limit = config.slow_start_limit,
+                                  .hystart = config.hystart,
+                                  .slow_start_after_idle = config.slow_start_after_idle,
+                                  .paced = settings_.pacing.value_or(config.pacing),
+                                  .rtt = rtt_.srtt(),
+                                  .seed = tcb_.iss.value()};
+  if (is_synchronized(tcb_.state)) {
+    parameters.cwnd = congestion_->cwnd();
+    parameters.initial_ssthresh = congestion_->ssthresh();
+  }
+  return parameters;
 }
 
 /// The MSS option to send: no more than reassembly can take (RFC 9293 section 3.7.1, MUST-67).

@@ -4,8 +4,7 @@
 #include <optional>
 
 #include <tapir/core/time.hpp>
-
-#include "congestion_control.hpp"
+#include <tapir/tcp/congestion_control.hpp>
 
 namespace tapir::tcp {
 

@@ -8,6 +8,7 @@
 
 #include <tapir/core/checksum.hpp>
 
+#include "congestion_registry.hpp"
 #include "connection_core.hpp"
 #include "listener_core.hpp"
 #include "source_route.hpp"
@@ -21,7 +22,7 @@ bool in_range(const Settings& settings) {
   const Keepalive& keepalive = settings.keepalive;
   const bool keepalive_ok =
       keepalive.idle >= std::chrono::seconds{1} && keepalive.interval >= std::chrono::seconds{1} && keepalive.probes >= 2;
-  return settings.ttl != 0 && settings.send_buffer != 0U && settings.receive_buffer != 0U &&
+  return settings.ttl != 0 && settings.send_buffer != 0U && settings.receive_buffer != 0U && settings.max_pacing_rate != 0U &&
          (!settings.user_timeout || *settings.user_timeout > Duration::zero()) && keepalive_ok;
 }
 
@@ -56,7 +57,7 @@ Engine::~Engine() {
 }
 
 Result<std::shared_ptr<ListenerCore>> Engine::listen(const Endpoint& local, AcceptHandler handler, const ListenOptions& options) {
-  if (local.port == Port{} || options.backlog == 0 || options.max_half_open == 0 || !in_range(options.settings)) {
+  if (local.port == Port{} || options.backlog == 0 || options.max_half_open == 0 || !may_use(options.settings)) {
     return fail(Error::invalid_argument);
   }
   if (!local.address.is_unspecified() && !network_.is_own(local.address)) return fail(Error::address_not_available);
@@ -68,7 +69,7 @@ Result<std::shared_ptr<ListenerCore>> Engine::listen(const Endpoint& local, Acce
 
 Result<std::shared_ptr<ConnectionCore>> Engine::connect(const Endpoint& remote, const ConnectOptions& options) {
   if (!can_be_peer(network_, remote.address) || remote.port == Port{}) return fail(Error::invalid_argument);
-  if (!in_range(options.settings) || options.source_route.size() > kMaxSourceRouteHops) return fail(Error::invalid_argument);
+  if (!may_use(options.settings) || options.source_route.size() > kMaxSourceRouteHops) return fail(Error::invalid_argument);
   if (connections_.size() >= config_.max_connections) return fail(Error::no_buffer_space);
   const auto tuple = choose_ends(remote, options.local);
   if (!tuple) return fail(tuple.error());
@@ -100,6 +101,11 @@ Result<FourTuple> Engine::choose_ends(const Endpoint& remote, const Endpoint& lo
   if (tuple.local == remote) return fail(Error::invalid_argument);
   if (is_taken(tuple)) return fail(Error::address_in_use);
   return tuple;
+}
+
+bool Engine::may_use(const Settings& settings) const {
+  const std::string& algorithm = settings.congestion_control.empty() ? config_.congestion_control : settings.congestion_control;
+  return in_range(settings) && has_congestion_control(algorithm, config_.congestion_controls);
 }
 
 bool Engine::is_listening(Port port) const {

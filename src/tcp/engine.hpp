@@ -71,6 +71,7 @@ class Engine final {
  private:
   [[nodiscard]] Accepted dispatch(Arrival arrival);
   [[nodiscard]] std::unexpected<Drop> malformed(Drop reason);
+  [[nodiscard]] bool may_use(const Settings& settings) const;
   [[nodiscard]] bool is_listening(Port port) const;
   [[nodiscard]] std::expected<Arrival, Drop> read(Packet packet, const network::Received& from);
   [[nodiscard]] bool checksum_ok(const Packet& packet, const network::Received& from) const;

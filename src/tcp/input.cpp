@@ -37,6 +37,7 @@ Accepted ConnectionCore::checks(Arrival& arrival) {
 /// Sixth to eighth step: URG, text, FIN.
 Accepted ConnectionCore::process_rest(Arrival& arrival) {
   counters_.received_tos = arrival.tos;
+  ecn_.on_segment(arrival.segment.flags, arrival.tos);
   if (tcb_.passive && !arrival.ip_options.empty() && arrival.ip_options != ip_options_) {
     ip_options_ = std::move(arrival.ip_options);  // another route than before replaces it (SHLD-24)
     update_mss();
@@ -98,6 +99,8 @@ ConnectionCore::Checked ConnectionCore::repeated_syn(Arrival& arrival) {
     ack_.on_urgent();
     return Verdict::go_on;
   }
+  ecn_.on_syn_again(segment.flags);
+  tcb_.negotiated.ecn = ecn_.negotiated();
   recovery_.all_lost();
   return drop(Drop::duplicate);
 }

@@ -13,6 +13,7 @@ constexpr Duration kAdviceInterval = std::chrono::milliseconds{500};  // good ne
 
 void ConnectionCore::process_ack(const Arrival& arrival) {
   const Segment& segment = arrival.segment;
+  if (segment.ack >= tcb_.snd_una && ecn_.on_ack(segment.flags, segment.ack)) congestion_echoed();
   if (segment.ack > tcb_.snd_una) {
     new_ack(arrival);
   } else if (repeats_ack(segment) || (recovery_.sack() && !arrival.options.sack.empty())) {
@@ -62,30 +63,31 @@ void ConnectionCore::respond(const AckOutcome& outcome, std::uint32_t bytes) {
   const TimePoint now = context_.now();
   const std::uint32_t flight = recovery_.queue().outstanding();
   if (outcome.undone) {
-    congestion_.on_undo({.now = now, .flight_size = flight});
+    congestion_->on_undo({.now = now, .flight_size = flight});
     observe_congestion("undo");
   }
   tell_of_loss(outcome);
   if (outcome.partial) {
-    congestion_.on_partial_ack({.now = now, .acked_bytes = bytes, .flight_size = flight});
+    congestion_->on_partial_ack({.now = now, .acked_bytes = bytes, .flight_size = flight});
   } else if (outcome.left) {
-    congestion_.on_recovered({.now = now, .acked_bytes = bytes, .flight_size = flight});
+    congestion_->on_recovered({.now = now, .acked_bytes = bytes, .flight_size = flight});
     observe_congestion("recovered");
   } else if (outcome.duplicate_in_recovery) {
-    congestion_.on_duplicate_ack({.now = now, .flight_size = flight});
+    congestion_->on_duplicate_ack({.now = now, .flight_size = flight});
   } else if (bytes > 0 || (recovery_.sack() && outcome.delivered > 0)) {
-    congestion_.on_ack({.now = now,
-                        .acked_bytes = bytes,
-                        .delivered_bytes = outcome.delivered,
-                        .lost_bytes = outcome.lost,
-                        .flight_size = flight,
-                        .in_flight = recovery_.queue().in_network(),
-                        .snd_una = tcb_.snd_una,
-                        .snd_nxt = tcb_.snd_nxt,
-                        .rtt = outcome.rtt,
-                        .cwnd_limited = cwnd_limited_,
-                        .in_recovery = recovery_.sack() && recovery_.in_fast_recovery(),
-                        .rate = outcome.rate});
+    congestion_->on_ack({.now = now,
+                         .acked_bytes = bytes,
+                         .delivered_bytes = outcome.delivered,
+                         .lost_bytes = outcome.lost,
+                         .flight_size = flight,
+                         .in_flight = recovery_.queue().in_network(),
+                         .snd_una = tcb_.snd_una,
+                         .snd_nxt = tcb_.snd_nxt,
+                         .rtt = outcome.rtt,
+                         .cwnd_limited = cwnd_limited_,
+                         .in_recovery = recovery_.sack() && recovery_.in_fast_recovery(),
+                         .ece = ecn_.echoed(),
+                         .rate = outcome.rate});
     observe_congestion("ack");
   }
   if (recovery_.queue().empty()) {
@@ -100,17 +102,19 @@ void ConnectionCore::tell_of_loss(const AckOutcome& outcome) {
   if (!outcome.entered && !outcome.tail_lost) return;
   const TimePoint now = context_.now();
   const std::uint32_t flight = recovery_.queue().outstanding();
-  congestion_.on_loss({.now = now,
-                       .flight_size = flight - std::min(recovery_.limited_bytes(), flight),
-                       .snd_una = tcb_.snd_una,
-                       .snd_nxt = tcb_.snd_nxt,
-                       .cause = recovery_.sack() ? Congestion::loss : Congestion::duplicate_acks,
-                       .in_flight = recovery_.queue().in_network()});
+  congestion_->on_loss({.now = now,
+                        .flight_size = flight - std::min(recovery_.limited_bytes(), flight),
+                        .snd_una = tcb_.snd_una,
+                        .snd_nxt = tcb_.snd_nxt,
+                        .cause = recovery_.sack() ? Congestion::loss : Congestion::duplicate_acks,
+                        .in_flight = recovery_.queue().in_network(),
+                        .recover_fs = outcome.recover_fs});
+  ecn_.on_reduced(tcb_.snd_nxt);
   if (outcome.entered) {
     ++counters_.fast_retransmits;
     observe_congestion("fast retransmit");
   } else {
-    congestion_.on_recovered({.now = now, .flight_size = flight});
+    congestion_->on_recovered({.now = now, .flight_size = flight});
     observe_congestion("tail loss");
   }
 }
@@ -138,6 +142,25 @@ void ConnectionCore::ack_made_progress(std::uint32_t bytes) {
 /// RFC 5681 section 2: of its five conditions all but that data is outstanding.
 bool ConnectionCore::repeats_ack(const Segment& segment) const noexcept {
   return segment.ack == tcb_.snd_una && segment.seg_len() == 0 && segment.window == tcb_.snd_wnd;
+}
+
+/// The peer tells of a congestion mark: the answer is that to a loss, with nothing to send again (RFC 3168 section 6.1.2).
+void ConnectionCore::congestion_echoed() {
+  const RetransmitQueue& sent = recovery_.queue();
+  const std::uint32_t flight = sent.outstanding();
+  if (flight == 0 || recovery_.in_fast_recovery()) return;
+  if (congestion_->cwnd() <= mss_) {  // no less can be sent than a segment, so it waits
+    pacer_.hold(context_.now() + rtt_.rto());
+    deadlines_.retransmit = context_.now() + rtt_.rto();
+  }
+  congestion_->on_loss({.now = context_.now(),
+                        .flight_size = flight,
+                        .snd_una = tcb_.snd_una,
+                        .snd_nxt = tcb_.snd_nxt,
+                        .cause = Congestion::ecn,
+                        .in_flight = sent.in_network()});
+  ecn_.on_reduced(tcb_.snd_nxt);
+  observe_congestion("ECN");
 }
 
 /// SND.WND, by a segment newer than the one of the last update.

@@ -30,7 +30,7 @@ bool ConnectionCore::send_syn() {
   if (tcb_.snd_nxt != tcb_.iss && !again) return false;
   note_sent(tcb_.iss, tcb_.iss + 1);
   count_sent(0, again);
-  const Flags flags = tcb_.state == State::syn_sent ? Flags::syn : Flags::syn | Flags::ack;
+  const Flags flags = tcb_.state == State::syn_sent ? Flags::syn | ecn_.syn_flags(again) : Flags::syn | Flags::ack | ecn_.syn_ack_flags();
   emit(Packet{context_.pool}, tcb_.iss, flags);
   return true;
 }
@@ -43,7 +43,7 @@ std::uint32_t ConnectionCore::retransmission_size(SeqNum begin) const {
   std::uint32_t allowed = mss_;
   if (!recovery_.retransmission_is_free()) {
     const std::uint32_t in_network = sent.in_network();
-    allowed = congestion_.cwnd() > in_network ? congestion_.cwnd() - in_network : 0;
+    allowed = congestion_->cwnd() > in_network ? congestion_->cwnd() - in_network : 0;
     if (in_network == 0) allowed = std::max(allowed, mss_);
     if (allowed < sent.lost_run(begin, mss_)) return 0;
   }
@@ -61,6 +61,7 @@ bool ConnectionCore::retransmit() {
   const SeqNum begin = lost->begin;
   const std::uint32_t size = retransmission_size(begin);
   if (size == 0) return false;
+  if (paced_out()) return false;
   const bool with_fin = fin_sent_ && begin + size == tcb_.snd_nxt;
   std::uint32_t payload = size - (with_fin ? 1U : 0U);
   // A short rest is filled up with what has not been sent yet.
@@ -90,7 +91,8 @@ bool ConnectionCore::send_tail_probe() {
   note_sent(begin, end, true);
   ++counters_.tail_probes;
   count_sent(payload, fresh == 0);
-  Flags flags = with_fin ? Flags::ack | Flags::fin : Flags::ack;
+  Flags flags = Flags::ack | ecn_.on_new_data(fresh);
+  if (with_fin) flags |= Flags::fin;
   if (payload > 0 && begin + payload == data_end()) flags |= Flags::psh;
   transmit(begin, payload, flags);
   return true;
@@ -136,7 +138,7 @@ bool ConnectionCore::send_new() {
   const bool lost_goes_first = !recovery_.prefers_new_data() && (recovery_.sack() || !recovery_.in_fast_recovery());
   if (lost_goes_first && recovery_.queue().lost_bytes() > 0) return false;
   if (recovery_.queue().empty() && last_sent_) {
-    congestion_.on_idle({.now = context_.now(), .idle = context_.now() - *last_sent_, .rto = rtt_.rto()});
+    congestion_->on_idle({.now = context_.now(), .idle = context_.now() - *last_sent_, .rto = rtt_.rto()});
   }
   const SendDecision decision = new_data_decision();
   const std::uint32_t count = std::min(may_send(decision), super_segment_limit());
@@ -148,6 +150,7 @@ bool ConnectionCore::send_new() {
     }
     return false;
   }
+  if (paced_out()) return false;
   override_expired_ = false;
   deadlines_.send_override.reset();
   const SeqNum begin = later(tcb_.snd_nxt, send_base_);
@@ -155,7 +158,7 @@ bool ConnectionCore::send_new() {
   note_sent(begin, end);
   if (with_fin) fin_sent_ = true;
   count_sent(count, false);
-  Flags flags = Flags::ack;
+  Flags flags = Flags::ack | ecn_.on_new_data(count);
   if (with_fin) flags |= Flags::fin;
   if (count > 0 && count == decision.queued) flags |= Flags::psh;  // the end of what the user wrote (MUST-61)
   transmit(begin, count, flags);
@@ -182,7 +185,7 @@ std::uint32_t ConnectionCore::peer_window_left() const noexcept {
 
 /// What the peer's window and cwnd leave beyond SND.NXT.
 std::uint32_t ConnectionCore::usable_window() const noexcept {
-  const std::uint64_t cwnd = std::uint64_t{congestion_.cwnd()} + recovery_.limited_transmit_allowance();
+  const std::uint64_t cwnd = std::uint64_t{congestion_->cwnd()} + recovery_.limited_transmit_allowance();
   const std::uint32_t flight = recovery_.in_flight();
   return cwnd > flight ? static_cast<std::uint32_t>(std::min<std::uint64_t>(cwnd - flight, peer_window_left())) : 0;
 }
@@ -190,25 +193,32 @@ std::uint32_t ConnectionCore::usable_window() const noexcept {
 /// Octets [begin, end) are about to leave.
 void ConnectionCore::note_sent(SeqNum begin, SeqNum end, bool tail_probe) {
   const TimePoint now = context_.now();
-  congestion_.on_sent(
-      {.now = now, .bytes = distance(begin, end), .in_flight = recovery_.queue().in_network(), .retransmission = begin < tcb_.snd_nxt});
+  const bool again = begin < tcb_.snd_nxt;
+  const std::uint32_t before = recovery_.queue().in_network();
   recovery_.on_sent(begin, end, now, tail_probe);
   tcb_.snd_nxt = later(tcb_.snd_nxt, end);
   note_cwnd_use();
+  if (begin == tcb_.iss) return;
+  congestion_->on_sent({.now = now,
+                        .bytes = distance(begin, end),
+                        .in_flight = before,
+                        .retransmission = again,
+                        .cwnd_limited = cwnd_limited_,
+                        .rto = rtt_.rto()});
 }
 
 /// Nothing is sent for want of data, not of a window (draft-ietf-ccwg-bbr section 4.1.2.4).
 void ConnectionCore::note_app_limit() noexcept {
   const RetransmitQueue& sent = recovery_.queue();
-  if (unsent() < mss_ && sent.lost_bytes() == 0 && sent.in_network() < congestion_.cwnd())
+  if (unsent() < mss_ && sent.lost_bytes() == 0 && sent.in_network() < congestion_->cwnd())
     recovery_.rate().on_app_limited(sent.in_network());
 }
 
 /// Whether cwnd is what holds the sender back: a window that is not used must not grow (RFC 7661 section 4.1 has the same test).
 void ConnectionCore::note_cwnd_use() noexcept {
   const std::uint64_t flight = recovery_.in_flight();
-  const std::uint64_t cwnd = congestion_.cwnd();
-  cwnd_limited_ = flight + mss_ > cwnd || (congestion_.in_slow_start() && 2 * flight >= cwnd);
+  const std::uint64_t cwnd = congestion_->cwnd();
+  cwnd_limited_ = flight + mss_ > cwnd || (congestion_->in_slow_start() && 2 * flight >= cwnd);
 }
 
 }  // namespace tapir::tcp::detail

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <utility>
 
 #include "connection_core.hpp"
@@ -18,13 +19,14 @@ constexpr std::size_t kMaxDatagram = 65535;  // bytes: the IPv4 total length
 std::uint32_t ConnectionCore::super_segment_limit() const {
   const std::uint32_t mss = current_mss();
   if (tcb_.urgent_out && tcb_.snd_up > tcb_.snd_una) return mss;  // the pointer counts from each segment's own number
+  if (ecn_.cwr_due()) return mss;                                 // a segment says CWR, not each of several
   const network::Network& network = engine_->network();
   const IpAddress peer = tuple_.remote.address;
   const std::size_t link = engine_->config().split_below ? kMaxDatagram : network.max_super_segment(peer);
   const std::size_t headers = network.header_size(peer) + kMaxHeaderSize + ip_options_.size();
   const std::size_t most = std::min(link, kMaxDatagram);
   if (most <= headers + mss) return mss;
-  const auto payload = static_cast<std::uint32_t>(most - headers);
+  const std::uint32_t payload = std::min(static_cast<std::uint32_t>(most - headers), pacer_.quantum(mss));
   return payload - payload % mss;
 }
 
@@ -68,13 +70,14 @@ void ConnectionCore::emit(Packet packet, SeqNum seq, Flags flags) {
           .options = std::span{bytes}.first(writer.written()),
           .mss = static_cast<std::uint16_t>(std::min<std::uint32_t>(mss, 65535)),
           .ttl = settings_.ttl,
-          .tos = settings_.tos,
+          .tos = static_cast<std::uint8_t>(settings_.tos | ecn_.take_field()),
           .dont_fragment = engine_->config().path_mtu_discovery,
           .ip_options = ip_options_};
   if (has(flags, Flags::ack)) {
     to.ack = tcb_.rcv_nxt;
     recent_timestamp_.on_ack_sent(tcb_.rcv_nxt);
     ack_.on_ack_sent();
+    if (!has(flags, Flags::syn)) to.flags |= ecn_.ack_flags();
   }
   if (tcb_.urgent_out && tcb_.snd_up > seq && !has(flags, Flags::syn)) {
     to.flags |= Flags::urg;
@@ -86,10 +89,33 @@ void ConnectionCore::emit(Packet packet, SeqNum seq, Flags flags) {
   if (!sent && sent.error() == Error::message_too_large && !is_over()) path_narrowed();
 }
 
+/// The rate at which segments leave: the algorithm's own, or, where one is wished for, a window each round trip and some more, so that the window and not the
+/// pace is what limits.
+std::optional<std::uint64_t> ConnectionCore::pacing_rate() const noexcept {
+  std::optional<std::uint64_t> rate = congestion_->pacing_rate();
+  const Duration rtt = rtt_.srtt().value_or(Duration::zero());
+  if (!rate && settings_.pacing.value_or(engine_->config().pacing) && rtt > Duration::zero()) {
+    const double ratio = congestion_->cwnd() < congestion_->ssthresh() / 2 ? 2.0 : 1.2;  // slow start doubles the window in a round trip
+    rate = static_cast<std::uint64_t>(ratio * congestion_->cwnd() / std::chrono::duration<double>(rtt).count());
+  }
+  if (settings_.max_pacing_rate) rate = std::min(rate.value_or(*settings_.max_pacing_rate), *settings_.max_pacing_rate);
+  return rate;
+}
+
+/// Whether the next segment has to wait for its time. If so, the timer is set.
+bool ConnectionCore::paced_out() {
+  pacer_.set_rate(pacing_rate());
+  deadlines_.pacing.reset();
+  if (pacer_.may_send(context_.now())) return false;
+  deadlines_.pacing = pacer_.next();
+  return true;
+}
+
 void ConnectionCore::count_sent(std::uint32_t payload_size, bool again) {
   const std::uint32_t segments = payload_size == 0 ? 1 : (payload_size + mss_ - 1) / mss_;
   counters_.segments_sent += segments;
   counters_.bytes_sent += payload_size;
+  pacer_.on_sent(payload_size, context_.now());
   if (again) {
     counters_.retransmissions += segments;
     engine_->stats().retrans_segs += segments;

@@ -13,7 +13,7 @@ namespace tapir::tcp::detail {
 std::optional<TimePoint> ConnectionCore::earliest_deadline() const noexcept {
   std::optional<TimePoint> earliest = ack_.deadline();
   if (earliest && *earliest <= context_.now()) earliest.reset();  // pull() is about to send it
-  for (const auto& deadline : {deadlines_.retransmit, deadlines_.persist, deadlines_.send_override, deadlines_.keepalive,
+  for (const auto& deadline : {deadlines_.retransmit, deadlines_.persist, deadlines_.send_override, deadlines_.pacing, deadlines_.keepalive,
                                deadlines_.user_timeout, deadlines_.linger, recovery_.reordering_deadline(), recovery_.probe_deadline()}) {
     if (deadline && (!earliest || *deadline < *earliest)) earliest = deadline;
   }
@@ -77,6 +77,7 @@ void ConnectionCore::on_timer() {
   if (expired(deadlines_.retransmit, "retransmission")) on_retransmit_timer();
   if (is_over()) return;
   if (expired(deadlines_.persist, "persist")) on_persist_timer();
+  (void)expired(deadlines_.pacing, "pacing");
   if (expired(deadlines_.send_override, "send override")) override_expired_ = true;
   update_timers();
   wants_to_send();
@@ -91,8 +92,9 @@ void ConnectionCore::on_retransmit_timer() {
   if (tcb_.snd_una == tcb_.iss) {
     ++syn_retransmissions_;
   } else {
-    congestion_.on_rto(
+    congestion_->on_rto(
         {.now = context_.now(), .flight_size = sent.outstanding(), .first = front_retransmissions_ == 0, .snd_nxt = tcb_.snd_nxt});
+    ecn_.on_reduced(tcb_.snd_nxt);
     observe_congestion("timeout");
     update_mss();  // the path may be wider again, or another connection may have learned that it is not
   }
@@ -169,7 +171,7 @@ void ConnectionCore::restart_keepalive() {
 
 void ConnectionCore::observe_congestion(std::string_view cause) const {
   if (context_.observer == nullptr) return;
-  context_.observer->congested({context_.now(), to_string(tuple_), cause, congestion_.cwnd(), congestion_.ssthresh()});
+  context_.observer->congested({context_.now(), to_string(tuple_), cause, congestion_->cwnd(), congestion_->ssthresh()});
 }
 
 void ConnectionCore::observe_timer(std::string_view timer) const {

@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <span>
+#include <string_view>
 #include <system_error>
 
 #include <tapir/core/addresses.hpp>
@@ -96,6 +97,9 @@ class Connection {
   Result<> set_keepalive(const Keepalive& keepalive);
   /// Error::invalid_argument unless positive.
   Result<> set_user_timeout(Duration timeout);
+  /// Another congestion control algorithm takes over, with the window and the threshold as they are. Error::invalid_argument for a name that is neither
+  /// built in nor in Config::congestion_controls; why the connection ended.
+  Result<> set_congestion_control(std::string_view name);
   void set_tos(std::uint8_t tos);
   /// Bytes, at least 1. A smaller receive buffer takes effect as data arrives: the window offered is never taken back (SHLD-14).
   void set_send_buffer(std::size_t bytes);

@@ -4,10 +4,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include <tapir/core/addresses.hpp>
 #include <tapir/core/time.hpp>
+#include <tapir/tcp/congestion_control.hpp>
 
 namespace tapir::tcp {
 
@@ -17,6 +19,13 @@ struct Keepalive {
   Duration idle = std::chrono::hours{2};         ///< silence before the first probe, at least 1 s
   Duration interval = std::chrono::seconds{75};  ///< between probes that nobody answers, at least 1 s
   std::uint32_t probes = 9;                      ///< so many unanswered ones end the connection, at least 2
+};
+
+/// Explicit congestion notification (RFC 3168), numbered as Linux' tcp_ecn.
+enum class EcnMode : std::uint8_t {
+  off = 0,      ///< neither asked for nor agreed to
+  on = 1,       ///< asked for on active opens, agreed to on passive ones
+  passive = 2,  ///< agreed to when the peer asks
 };
 
 /// What can be chosen for one connection.
@@ -29,7 +38,12 @@ struct Settings {
       {};  ///< bytes, at least 1; empty: as in Config. Without window scaling no more than 65535 are offered
   std::optional<Duration> user_timeout = {};  ///< R2: how long sent data may stay unacknowledged; empty: as in Config
   Keepalive keepalive = {};
-  bool report_soft_errors = true;  ///< whether Events::soft_error and Events::stalled are called
+  std::string congestion_control = {};  ///< "cubic", "newreno" (also "reno") or one of Config::congestion_controls; empty: as in Config
+  std::optional<bool> pacing =
+      {};  ///< segments leave at even distances, for algorithms that do not say at which themselves; empty: as in Config
+  std::optional<std::uint64_t> max_pacing_rate = {};  ///< bytes per second, at least 1: segments leave no faster, whatever the algorithm
+  std::optional<EcnMode> ecn = {};                    ///< empty: as in Config
+  bool report_soft_errors = true;                     ///< whether Events::soft_error and Events::stalled are called
 };
 
 struct ConnectOptions {
@@ -80,9 +94,17 @@ struct Config {
   std::uint32_t quick_acks = 0;                             ///< segments acknowledged at once after the handshake
   Duration send_override = std::chrono::milliseconds{200};  ///< 0.1 to 1 s: a small segment held back by window rules alone leaves then
   std::uint32_t initial_window_segments = 10;               ///< RFC 6928
-  std::uint32_t challenge_acks = 10;                        ///< of one connection: so many at most ...
-  Duration challenge_period = std::chrono::seconds{5};      ///< ... in this time (RFC 5961 section 7)
-  bool path_mtu_discovery = true;                           ///< segments carry DF (RFC 1191)
+  std::string congestion_control = "cubic";                 ///< of connections whose Settings name none
+  CongestionControls congestion_controls = {};              ///< algorithms of the user's own; they go before built-in ones of the same name
+  std::optional<std::uint32_t> slow_start_limit =
+      {};                             ///< segments by which one ACK lets slow start grow (RFC 3465); empty: 8 with CUBIC, else 1
+  bool hystart = true;                ///< CUBIC leaves its first slow start when the delay grows (RFC 9406)
+  bool slow_start_after_idle = true;  ///< a congestion window that was not used decays (RFC 5681 section 4.1, RFC 2861)
+  bool pacing = false;                ///< see Settings::pacing
+  EcnMode ecn = EcnMode::passive;     ///< RFC 3168
+  std::uint32_t challenge_acks = 10;  ///< of one connection: so many at most ...
+  Duration challenge_period = std::chrono::seconds{5};  ///< ... in this time (RFC 5961 section 7)
+  bool path_mtu_discovery = true;                       ///< segments carry DF (RFC 1191)
   bool split_below = false;                 ///< hand down super-segments even where the link takes none: they are cut just above it
   std::size_t max_connections = 1U << 20U;  ///< those in TIME-WAIT not counted
   std::size_t max_time_wait = 1U << 16U;    ///< connections in TIME-WAIT; the oldest goes early beyond that

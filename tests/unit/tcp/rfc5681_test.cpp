@@ -10,7 +10,7 @@ using namespace std::chrono_literals;
 
 namespace {
 constexpr std::uint32_t kMss = 1000;
-const ConversationOptions kBulk{.settings = {.send_buffer = 1'000'000}, .peer_mss = kMss};
+const ConversationOptions kBulk{.config = {.congestion_control = "newreno"}, .settings = {.send_buffer = 1'000'000}, .peer_mss = kMss};
 
 /// A bulk sender with `flight` segments outstanding, not one acknowledged; the first has number una.
 struct Flight : Conversation {

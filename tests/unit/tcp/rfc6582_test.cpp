@@ -11,7 +11,7 @@ constexpr std::uint32_t kMss = 1000;
 
 /// A first flight of ten segments, not one acknowledged.
 struct Flight : Conversation {
-  Flight() : Conversation{{.settings = {.send_buffer = 1'000'000}, .peer_mss = kMss}} {
+  Flight() : Conversation{{.config = {.congestion_control = "newreno"}, .settings = {.send_buffer = 1'000'000}, .peer_mss = kMss}} {
     write(stream(500'000));
     REQUIRE(peer.hear().size() == 10);
     una = info().snd_una;

@@ -1,7 +1,12 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <limits>
+#include <map>
+#include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include <tapir/core/time.hpp>
@@ -27,9 +32,12 @@ struct SentEvent {
   std::uint32_t bytes = 0;
   std::uint32_t in_flight = 0;  ///< bytes in the network before this
   bool retransmission = false;
+  bool cwnd_limited = true;  ///< the window, not the application, holds the sender back (RFC 5681 section 3.1)
+  Duration rto{};            ///< the retransmission timeout now
 };
 
-/// An acknowledgment that brought news: of new data, or, with SACK, of data beyond a gap.
+/// An acknowledgment that brought news: of new data, or, with SACK, of data beyond a gap. The one that shows a loss is told by on_loss() first and then,
+/// with SACK, here.
 struct AckEvent {
   TimePoint now{};
   std::uint32_t acked_bytes = 0;      ///< newly acknowledged in order, SYN and FIN not counted
@@ -43,13 +51,15 @@ struct AckEvent {
   std::uint32_t segments = 1;        ///< ACK segments that this one stands for, when a device merged several
   bool cwnd_limited = true;          ///< the window, not the application, held the sender back (RFC 5681 section 3.1)
   bool in_recovery = false;          ///< recovery with SACK is under way, this acknowledgment does not end it: PRR is at work (RFC 9937)
+  bool ece = false;                  ///< the peer echoes a congestion mark: the window does not grow (RFC 3168 section 6.1.2)
   std::optional<RateSample> rate{};  ///< empty without a valid one
 };
 
 /// What told that the network is congested.
 enum class Congestion : std::uint8_t { duplicate_acks, loss, ecn };
 
-/// Fast retransmit begins, or the peer echoes congestion marks: no recovery is under way. Until on_recovered() or on_rto() a recovery is.
+/// Fast retransmit begins: until on_recovered() or on_rto() a recovery is under way. Or the peer echoes congestion marks and no recovery was under way: none
+/// follows, the window is reduced at once.
 struct LossEvent {
   TimePoint now{};
   std::uint32_t flight_size = 0;  ///< bytes outstanding, those of limited transmit not counted (RFC 5681 section 3.2 step 2)
@@ -57,6 +67,9 @@ struct LossEvent {
   SeqNum snd_nxt{};
   Congestion cause = Congestion::duplicate_acks;  ///< duplicate_acks: recovery without SACK, by on_duplicate_ack() and on_partial_ack()
   std::uint32_t in_flight = 0;                    ///< bytes thought to be in the network, what was found lost not counted
+  /// RecoverFS (RFC 9937 section 6): bytes that were outstanding, and not selectively acknowledged, before the acknowledgment that showed the loss; limited
+  /// transmit counted. 0: unknown, flight_size is taken.
+  std::uint32_t recover_fs = 0;
 };
 
 /// The loss that was inferred was none: nothing but a delay (RFC 4015, RFC 5682, RFC 2883).
@@ -107,13 +120,28 @@ struct MssChangeEvent {
   std::uint32_t mss = 0;  ///< SMSS in bytes, at least 1
 };
 
+/// What an algorithm starts with.
+struct CongestionParameters {
+  std::uint32_t mss = 536;                                                     ///< SMSS in bytes, at least 1
+  std::uint32_t initial_window_segments = 10;                                  ///< 1 to 10 (RFC 6928 section 2)
+  std::uint32_t initial_ssthresh = std::numeric_limits<std::uint32_t>::max();  ///< bytes; arbitrarily high (RFC 5681 section 3.1)
+  std::uint32_t max_cwnd = 1U << 30U;                                          ///< bytes; the largest scaled window
+  std::optional<std::uint32_t> slow_start_limit = {};  ///< L of RFC 3465: segments that one ACK counts for; empty: as its RFC says
+  bool hystart = true;                                 ///< leave the first slow start when the delay grows (RFC 9406)
+  bool slow_start_after_idle = true;                   ///< a window that was not used decays (RFC 5681 section 4.1, RFC 2861)
+  bool paced = false;                                  ///< segments leave at even distances
+  std::optional<std::uint32_t> cwnd = {};              ///< bytes: handed over by the algorithm before, in mid-connection
+  std::optional<Duration> rtt = {};                    ///< smoothed, if there is one yet
+  std::uint64_t seed = 0;                              ///< for an algorithm that throws dice
+};
+
 /// A congestion control algorithm. It owns cwnd and ssthresh; when to retransmit what, and the recover variable, are the connection's.
 /// It sees events only, knows no connection and reads no clock.
 class CongestionControl {
  public:
   virtual ~CongestionControl() = default;
 
-  /// "newreno", "cubic", ...
+  /// "newreno", "cubic", ...; the characters live for ever.
   [[nodiscard]] virtual std::string_view name() const noexcept = 0;
 
   virtual void on_sent(const SentEvent& event) = 0;
@@ -139,5 +167,10 @@ class CongestionControl {
   [[nodiscard]] virtual std::optional<std::uint64_t> pacing_rate() const noexcept { return std::nullopt; }
   [[nodiscard]] bool in_slow_start() const noexcept { return cwnd() < ssthresh(); }
 };
+
+/// Makes an algorithm for one connection; never nullptr.
+using CongestionControlFactory = std::function<std::unique_ptr<CongestionControl>(const CongestionParameters&)>;
+/// Algorithms by name.
+using CongestionControls = std::map<std::string, CongestionControlFactory, std::less<>>;
 
 }  // namespace tapir::tcp

@@ -1,0 +1,87 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include <tapir/tcp/congestion_control.hpp>
+
+#include "hystart.hpp"
+#include "prr.hpp"
+
+namespace tapir::tcp {
+
+/// What algorithms that take loss for congestion have in common: slow start, the window during recovery (RFC 9937 with SACK; RFC 5681, RFC 6582 without), after
+/// a timeout, after idleness, and what becomes of a window that is not used (RFC 2861). An algorithm adds how the window grows in congestion avoidance and by
+/// how much congestion reduces it.
+class LossBased : public CongestionControl {
+ public:
+  void on_sent(const SentEvent& event) final;
+  void on_ack(const AckEvent& event) final;
+  void on_loss(const LossEvent& event) final;
+  void on_duplicate_ack(const DuplicateAckEvent& event) final;
+  void on_partial_ack(const PartialAckEvent& event) final;
+  void on_recovered(const RecoveredEvent& event) final;
+  void on_rto(const RtoEvent& event) final;
+  void on_undo(const UndoEvent& event) final;
+  void on_idle(const IdleEvent& event) final;
+  void on_mss_change(const MssChangeEvent& event) final;
+  void on_established(std::uint32_t syn_retransmissions) final;
+
+  [[nodiscard]] std::uint32_t cwnd() const noexcept final { return cwnd_; }
+  [[nodiscard]] std::uint32_t ssthresh() const noexcept final { return ssthresh_; }
+  /// IW in bytes for the current segment size.
+  [[nodiscard]] std::uint32_t initial_window() const noexcept;
+
+ protected:
+  /// `hystart`: whether the first slow start is watched; `slow_start_limit`: L unless the parameters say.
+  LossBased(const CongestionParameters& parameters, bool hystart, std::uint32_t slow_start_limit) noexcept;
+
+  /// The window after congestion in bytes, before it is held above its least value.
+  [[nodiscard]] virtual std::uint64_t reduced(std::uint32_t flight_size) const noexcept = 0;
+  /// `acked_bytes` of the acknowledgment fall into congestion avoidance, and the window was in use.
+  virtual void avoid(const AckEvent& event, std::uint32_t acked_bytes) = 0;
+  /// Congestion was met: by a timeout, or otherwise. The window is still what it was.
+  virtual void congested(bool timeout) = 0;
+  /// Slow start grows the window.
+  virtual void slow_started() {}
+  /// Nothing grows: the application does not fill the window.
+  virtual void unused() {}
+  /// Remembers, and brings back, the algorithm's own state as of before the last congestion.
+  virtual void save() {}
+  virtual void restore() {}
+
+  void set_cwnd(std::uint64_t bytes) noexcept;
+  [[nodiscard]] std::uint32_t mss() const noexcept { return parameters_.mss; }
+
+ private:
+  struct Former {
+    std::uint32_t cwnd = 0;
+    std::uint32_t ssthresh = 0;
+  };
+
+  void slow_start(const AckEvent& event, std::uint32_t& acked);
+  void remember();
+  void end_recovery() noexcept;
+  void decay(std::uint32_t target) noexcept;
+  void note_loss(std::uint32_t flight_size) noexcept;
+  void begin_first_window() noexcept;
+
+  CongestionParameters parameters_;
+  std::uint32_t cwnd_ = 0;
+  std::uint32_t ssthresh_;
+  std::uint32_t slow_start_limit_;
+  Hystart hystart_;
+  Prr prr_;
+  std::optional<Former> former_;  ///< before the last congestion
+  bool recovering_ = false;
+  std::uint64_t recovery_limit_ = 0;     ///< inflation stops here: three segments and the flight at entry above ssthresh
+  std::uint64_t acked_since_start_ = 0;  ///< bytes acknowledged since the connection, or its last restart, began
+  std::uint64_t window_at_start_ = 0;    ///< bytes: cwnd then
+  bool in_first_window_ = true;          ///< what was sent in that window is not acknowledged yet
+  bool lost_in_first_window_ = false;    ///< later restart windows have the size of RFC 3390 (RFC 6928 section 2)
+  bool lossless_ = true;                 ///< no timeout yet: appropriate byte counting may count more than a segment
+  std::uint32_t used_ = 0;               ///< bytes of the window that were in use since filled_at_
+  std::optional<TimePoint> filled_at_;   ///< when the window was last full
+};
+
+}  // namespace tapir::tcp

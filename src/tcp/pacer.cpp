@@ -1,0 +1,18 @@
+#include "pacer.hpp"
+
+namespace tapir::tcp {
+
+std::uint32_t Pacer::quantum(std::uint32_t mss) const noexcept {
+  if (!rate_) return kMostBytes;
+  const std::uint64_t bytes = *rate_ / static_cast<std::uint64_t>(std::chrono::seconds{1} / kQuantum);
+  return static_cast<std::uint32_t>(std::max<std::uint64_t>(std::min<std::uint64_t>(bytes, kMostBytes), 2ULL * mss));
+}
+
+void Pacer::on_sent(std::uint32_t bytes, TimePoint now) noexcept {
+  if (!rate_) return;
+  // A timer that fires late is made up for, silence is not.
+  next_ = std::max(next_, now - kQuantum);
+  next_ += Duration{static_cast<Duration::rep>(static_cast<double>(bytes) * 1e9 / static_cast<double>(*rate_))};
+}
+
+}  // namespace tapir::tcp

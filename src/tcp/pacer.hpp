@@ -1,0 +1,41 @@
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <optional>
+
+#include <tapir/core/time.hpp>
+
+namespace tapir::tcp {
+
+/// Spreads segments over time (draft-ietf-ccwg-bbr section 5.6): says when the next one may leave, and how much in one piece.
+class Pacer {
+ public:
+  static constexpr Duration kQuantum =
+      std::chrono::milliseconds{1};                   ///< what leaves in one piece is at most what the rate gives in this time
+  static constexpr std::uint32_t kMostBytes = 65536;  ///< of one piece
+
+  /// Bytes per second, positive; empty: no pacing.
+  void set_rate(std::optional<std::uint64_t> rate) noexcept {
+    rate_ = rate ? std::optional{std::max<std::uint64_t>(*rate, 1)} : std::nullopt;
+  }
+  [[nodiscard]] std::optional<std::uint64_t> rate() const noexcept { return rate_; }
+  /// Nothing leaves before.
+  void hold(TimePoint until) noexcept { held_ = std::max(held_, until); }
+
+  /// When the next segment may leave; in the past: now.
+  [[nodiscard]] TimePoint next() const noexcept { return rate_ ? std::max(next_, held_) : held_; }
+  [[nodiscard]] bool may_send(TimePoint now) const noexcept { return next() <= now; }
+  /// How many bytes may leave in one piece: two segments at least.
+  [[nodiscard]] std::uint32_t quantum(std::uint32_t mss) const noexcept;
+  /// `bytes` leave.
+  void on_sent(std::uint32_t bytes, TimePoint now) noexcept;
+
+ private:
+  std::optional<std::uint64_t> rate_;
+  TimePoint next_ = TimePoint::min();
+  TimePoint held_ = TimePoint::min();
+};
+
+}  // namespace tapir::tcp
