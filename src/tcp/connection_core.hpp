@@ -243,10 +243,10 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   [[nodiscard]] bool send_keepalive();
   [[nodiscard]] SendDecision new_data_decision() const;
   void note_cwnd_use() noexcept;
-  [[nodiscard]] bool paced_out();
-  [[nodiscard]] std::optional<std::uint64_t> pacing_rate() const noexcept;
   void emit(Packet packet, SeqNum seq, Flags flags);
   [[nodiscard]] std::uint16_t window_field(Flags flags);
+  [[nodiscard]] bool paced_out();
+  [[nodiscard]] std::optional<std::uint64_t> pacing_rate() const noexcept;
   void wants_to_send();
   void update_mss();
   void path_narrowed();

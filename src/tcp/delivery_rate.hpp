@@ -4,7 +4,6 @@
 #include <optional>
 
 #include <tapir/core/time.hpp>
-
 #include <tapir/tcp/congestion_control.hpp>
 
 namespace tapir::tcp {

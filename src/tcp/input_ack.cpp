@@ -87,6 +87,7 @@ void ConnectionCore::respond(const AckOutcome& outcome, std::uint32_t bytes) {
                          .rtt = outcome.rtt,
                          .cwnd_limited = cwnd_limited_,
                          .in_recovery = recovery_.sack() && recovery_.in_fast_recovery(),
+                         .ece = ecn_.echoed(),
                          .rate = outcome.rate});
     observe_congestion("ack");
   }
@@ -107,7 +108,8 @@ void ConnectionCore::tell_of_loss(const AckOutcome& outcome) {
                         .snd_una = tcb_.snd_una,
                         .snd_nxt = tcb_.snd_nxt,
                         .cause = recovery_.sack() ? Congestion::loss : Congestion::duplicate_acks,
-                        .in_flight = recovery_.queue().in_network()});
+                        .in_flight = recovery_.queue().in_network(),
+                        .recover_fs = outcome.recover_fs});
   ecn_.on_reduced(tcb_.snd_nxt);
   if (outcome.entered) {
     ++counters_.fast_retransmits;
@@ -146,7 +148,8 @@ bool ConnectionCore::repeats_ack(const Segment& segment) const noexcept {
 /// The peer tells of a congestion mark: the answer is that to a loss, with nothing to send again (RFC 3168 section 6.1.2).
 void ConnectionCore::congestion_echoed() {
   const RetransmitQueue& sent = recovery_.queue();
-  if (sent.empty() || recovery_.in_fast_recovery()) return;
+  const std::uint32_t flight = sent.outstanding();
+  if (flight == 0 || recovery_.in_fast_recovery()) return;
   if (congestion_->cwnd() <= mss_) {  // no less can be sent than a segment, so it waits
     pacer_.hold(context_.now() + rtt_.rto());
     deadlines_.retransmit = context_.now() + rtt_.rto();

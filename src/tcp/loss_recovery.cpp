@@ -6,6 +6,10 @@
 
 namespace tapir::tcp {
 
+namespace {
+constexpr Duration kLeastProbeTimeout = std::chrono::milliseconds{10};  // round trips may take next to nothing, acknowledging does not
+}  // namespace
+
 LossRecovery::LossRecovery(const Config& config, RttEstimator& rtt, SeqNum iss) noexcept
     : config_{config}, rtt_{rtt}, snd_una_{iss}, snd_nxt_{iss}, rtt_round_end_{iss}, recovery_point_{iss}, judged_until_{iss} {
   config_.duplicate_threshold = std::max(config_.duplicate_threshold, 1U);
@@ -39,6 +43,7 @@ void LossRecovery::on_sent(SeqNum begin, SeqNum end, TimePoint now, bool probe) 
 
 AckOutcome LossRecovery::on_ack(const AckReport& report) {
   News news;
+  news.out.recover_fs = queue_.outstanding() - queue_.sacked_bytes();
   if (sack_) {
     news.sack = read_sack(
         report.sack, {.ack = report.ack, .snd_una = later(report.ack, snd_una_), .snd_nxt = snd_nxt_, .max_window = report.max_window});
@@ -199,7 +204,7 @@ void LossRecovery::on_timeout(TimePoint now) {
 }
 
 AckOutcome LossRecovery::on_reordering_timer(TimePoint now) {
-  AckOutcome out;
+  AckOutcome out{.recover_fs = queue_.outstanding() - queue_.sacked_bytes()};
   out.lost = detect(now);
   if (out.lost > 0 && !recovering()) enter(out);
   return out;
@@ -371,7 +376,8 @@ void LossRecovery::schedule_probe(TimePoint now, std::optional<TimePoint> rto_de
   const bool wanted = config_.tail_loss_probe && sack_ && !recovering() && !queue_.empty() && queue_.sacked_bytes() == 0 &&
                       queue_.lost_bytes() == 0 && !probe_.outstanding();
   if (!wanted) return probe_.cancel();
-  probe_.schedule(now, rack::probe_timeout(rtt_.srtt(), queue_.outstanding() <= mss_, config_.max_ack_delay), rto_deadline);
+  const Duration timeout = rack::probe_timeout(rtt_.srtt(), queue_.outstanding() <= mss_, config_.max_ack_delay);
+  probe_.schedule(now, std::max(timeout, kLeastProbeTimeout), rto_deadline);
 }
 
 bool LossRecovery::on_probe_timer() noexcept {

@@ -91,7 +91,8 @@ bool ConnectionCore::send_tail_probe() {
   note_sent(begin, end, true);
   ++counters_.tail_probes;
   count_sent(payload, fresh == 0);
-  Flags flags = with_fin ? Flags::ack | Flags::fin : Flags::ack;
+  Flags flags = Flags::ack | ecn_.on_new_data(fresh);
+  if (with_fin) flags |= Flags::fin;
   if (payload > 0 && begin + payload == data_end()) flags |= Flags::psh;
   transmit(begin, payload, flags);
   return true;
@@ -194,11 +195,18 @@ std::uint32_t ConnectionCore::usable_window() const noexcept {
 /// Octets [begin, end) are about to leave.
 void ConnectionCore::note_sent(SeqNum begin, SeqNum end, bool tail_probe) {
   const TimePoint now = context_.now();
-  congestion_->on_sent(
-      {.now = now, .bytes = distance(begin, end), .in_flight = recovery_.queue().in_network(), .retransmission = begin < tcb_.snd_nxt});
+  const bool again = begin < tcb_.snd_nxt;
+  const std::uint32_t before = recovery_.queue().in_network();
   recovery_.on_sent(begin, end, now, tail_probe);
   tcb_.snd_nxt = later(tcb_.snd_nxt, end);
   note_cwnd_use();
+  if (begin == tcb_.iss) return;
+  congestion_->on_sent({.now = now,
+                        .bytes = distance(begin, end),
+                        .in_flight = before,
+                        .retransmission = again,
+                        .cwnd_limited = cwnd_limited_,
+                        .rto = rtt_.rto()});
 }
 
 /// Nothing is sent for want of data, not of a window (draft-ietf-ccwg-bbr section 4.1.2.4).

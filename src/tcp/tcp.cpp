@@ -31,7 +31,6 @@ Result<Connection> Tcp::connect(const Endpoint& remote, const ConnectOptions& op
   return Connection{std::move(*connection)};
 }
 
-
 Result<> Tcp::encapsulate(Packet packet, const Send& to) { return engine_->send(std::move(packet), to); }
 
 Accepted Tcp::demultiplex(Packet packet, const network::Received& from) { return engine_->demultiplex(std::move(packet), from); }

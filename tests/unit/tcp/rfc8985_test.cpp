@@ -73,7 +73,10 @@ TEST_CASE("a lost tail is repaired by a probe, not by the retransmission timer",
   CHECK(talk.info().tail_probes == 1);
   talk.advance(40ms);
   talk.say_ack(0, {{2, 3}});
-  CHECK(talk.sent() == Numbers{0, 1});
+  CHECK(talk.sent() == Numbers{0});  // one segment has left the network, one may enter
+  talk.advance(40ms);
+  talk.say_ack(1, {{2, 3}});
+  CHECK(talk.sent() == Numbers{1});
   talk.advance(40ms);
   talk.say_ack(3);
   CHECK(talk.info().timeouts == 0);
