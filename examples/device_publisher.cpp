@@ -40,6 +40,12 @@ std::optional<tapir::Endpoint> parse_broker(const std::string& text) {
   return tapir::Endpoint{*address, tapir::Port{static_cast<std::uint16_t>(port)}};
 }
 
+/// Without "/n" the device would take itself to be alone on the link.
+std::string check_address(const std::string& text) {
+  if (!text.contains('/')) return "needs the network's prefix length: " + text + "/24";
+  return tapir::Ipv4Prefix::parse(text) ? std::string{} : std::string{"not an IPv4 address with prefix length"};
+}
+
 std::string check(bool ok, const char* what) { return ok ? std::string{} : std::string{what}; }
 
 /// Takes one reading at each interval and ends the program when the last one was handed over.
@@ -137,9 +143,7 @@ int main(int argc, char** argv) {
   Options options;
   CLI::App app{"Publishes simulated temperature readings over MQTT, through a TCP/IP stack of its own on a TAP device"};
   app.add_option("--tap", options.tap, "TAP device, opened or created")->required();
-  app.add_option("--address", options.address, "own address and network: 192.0.2.2/24")->required()->check([](const std::string& text) {
-    return check(tapir::Ipv4Prefix::parse(text).has_value(), "not an IPv4 address with prefix length");
-  });
+  app.add_option("--address", options.address, "own address and network: 192.0.2.2/24")->required()->check(check_address);
   app.add_option("--gateway", options.gateway, "default gateway")->check([](const std::string& text) {
     return check(tapir::Ipv4Address::parse(text).has_value(), "not an IPv4 address");
   });

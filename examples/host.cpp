@@ -21,6 +21,12 @@ struct Options {
   bool plain = false;
 };
 
+/// What is wrong with an address and network; empty: nothing. Without "/n" the host would take itself to be alone on the link.
+std::string check_address(const std::string& text) {
+  if (!text.contains('/')) return "needs the network's prefix length: " + text + "/24";
+  return tapir::Ipv4Prefix::parse(text) ? std::string{} : std::string{"not an IPv4 address with prefix length"};
+}
+
 /// One connection of a service. It removes itself from its service's list when the connection is over.
 class Serving {
  public:
@@ -130,9 +136,7 @@ int main(int argc, char** argv) {
   Options options;
   CLI::App app{"A host on a TAP device: ping it, connect to TCP 7 (echo), 9 (discard), 19 (chargen), or UDP 7 (echo)"};
   app.add_option("--tap", options.tap, "TAP device, opened or created")->required();
-  app.add_option("--address", options.address, "own address and network: 192.0.2.2/24")->required()->check([](const std::string& text) {
-    return tapir::Ipv4Prefix::parse(text) ? std::string{} : std::string{"not an IPv4 address with prefix length"};
-  });
+  app.add_option("--address", options.address, "own address and network: 192.0.2.2/24")->required()->check(check_address);
   app.add_option("--gateway", options.gateway, "default gateway")->check([](const std::string& text) {
     return tapir::Ipv4Address::parse(text) ? std::string{} : std::string{"not an IPv4 address"};
   });

@@ -21,6 +21,8 @@ constexpr std::size_t kMinQuotedData = 8;
 constexpr std::size_t kMaxTransport = 60;
 /// RFC 4884 section 5.1: where a length is given, the quoted datagram takes at least this.
 constexpr std::size_t kMinQuoteBeforeExtension = 128;
+/// RFC 792: redirect datagrams for the host.
+constexpr std::uint8_t kHostRedirect = 1;
 
 /// Type and code of the error message for `kind`.
 struct TypeAndCode {
@@ -111,25 +113,35 @@ bool Icmp::may_send_error(const Packet& datagram, LinkCast cast) const {
 }
 
 void Icmp::send_error(Packet datagram, const Problem& problem) {
-  if (!may_send_error(datagram, problem.cast)) {
+  const auto [type, code] = message_for(problem.kind);
+  Send to{type, code, 0, {}};
+  if (problem.kind == ErrorKind::fragmentation_needed) to.rest = problem.next_hop_mtu;
+  if (problem.kind == ErrorKind::parameter_problem) to.rest = std::uint32_t{problem.pointer} << 24U;
+  const auto header = datagram.peek<QuotedHeader>();
+  if (header && !problem.from_egress && network_.is_own(header->destination.get())) to.network.source = header->destination.get();
+  send_about(std::move(datagram), problem.cast, to, error_tokens_);
+}
+
+void Icmp::send_redirect(Packet datagram, IpAddress gateway) {
+  const Send to{Type::redirect, kHostRedirect, gateway.v4().value(), {}};
+  send_about(std::move(datagram), LinkCast::unicast, to, redirect_tokens_);
+}
+
+void Icmp::send_about(Packet datagram, LinkCast cast, Send to, TokenBucket& tokens) {
+  if (!may_send_error(datagram, cast)) {
     ++stats_.suppressed;
     return;
   }
-  if (!error_tokens_.take(context_.now())) {
+  if (!tokens.take(context_.now())) {
     ++stats_.out_msgs;
     ++stats_.out_errors;
     (void)drop(Drop::rate_limited);
     return;
   }
   const auto header = datagram.peek<QuotedHeader>();
+  to.network.destination = header->source.get();
   datagram.truncate(header->total_length);  // what is behind it is link padding
   datagram.truncate(kMaxQuote);
-  const auto [type, code] = message_for(problem.kind);
-  Send to{type, code, 0, {}};
-  if (problem.kind == ErrorKind::fragmentation_needed) to.rest = problem.next_hop_mtu;
-  if (problem.kind == ErrorKind::parameter_problem) to.rest = std::uint32_t{problem.pointer} << 24U;
-  to.network.destination = header->source.get();
-  if (network_.is_own(header->destination.get())) to.network.source = header->destination.get();
   std::array<std::byte, kMaxQuote> bytes{};
   const auto quote = std::span{bytes}.first(datagram.size());
   (void)datagram.copy_out(0, quote);

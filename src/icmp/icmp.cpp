@@ -32,6 +32,7 @@ Icmp::Icmp(Context& context, network::Network& network, network::ErrorConsumer& 
       errors_{errors},
       config_{config},
       error_tokens_{config.errors},
+      redirect_tokens_{config.redirects},
       reply_tokens_{config.echo_replies} {
   network_.attach(network::Protocol::icmp, *this, this);
 }

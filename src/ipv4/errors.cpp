@@ -6,7 +6,9 @@
 
 namespace tapir::ipv4 {
 
-void Ipv4::send_error(Packet datagram, const network::ErrorSender::Problem& problem) {
+void Ipv4::send_error(Packet datagram, network::ErrorSender::Problem problem) {
+  // A host answers from the address that was asked (RFC 1122 section 3.3.4.2), a router from its interface there (RFC 1812 section 4.3.2.4).
+  problem.from_egress = config_.forwarding;
   if (error_sender_ != nullptr) error_sender_->send_error(std::move(datagram), problem);
 }
 

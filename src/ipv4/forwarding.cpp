@@ -85,6 +85,15 @@ Accepted Ipv4::follow_source_route(Packet packet, const Header& header, const Ar
   return send_on(std::move(packet), header, arrival, transit);
 }
 
+/// RFC 1812 section 5.2.7.2: the source reaches the next hop on its own network, and asked for no other way.
+bool Ipv4::deserves_redirect(const Header& received, const Arrival& arrival, const Transit& transit) const noexcept {
+  const Egress& egress = transit.egress;
+  if (!config_.send_redirects || egress.interface != arrival.interface || egress.broadcast || transit.summary.source_route) return false;
+  const Ipv4Address source = received.source;
+  const Ipv4Prefix* network = arrival.interface->network_of(source);
+  return network != nullptr && network->contains(egress.next_hop) && egress.next_hop != source;
+}
+
 /// `packet` stays as it was received until nothing can go wrong any more: errors quote it.
 Accepted Ipv4::send_on(Packet packet, const Header& received, const Arrival& arrival, Transit transit) {
   const Egress& egress = transit.egress;
@@ -103,6 +112,9 @@ Accepted Ipv4::send_on(Packet packet, const Header& received, const Arrival& arr
   const Passage passage{self, timestamp(), [this](Ipv4Address address) { return is_own(address); }};
   if (auto recorded = record_passage(transit.options.writable(), transit.summary, passage); !recorded) {
     return bad_option(std::move(packet), arrival, recorded.error());
+  }
+  if (error_sender_ != nullptr && deserves_redirect(received, arrival, transit)) {
+    error_sender_->send_redirect(packet.share(), egress.next_hop);
   }
   Header& header = transit.header;
   --header.ttl;

@@ -20,6 +20,9 @@ bool is_host_address(Ipv4Prefix prefix) noexcept {
   return prefix.length() >= 31 || (address != prefix.network() && address != prefix.broadcast());
 }
 
+/// 224.0.0.0 is guaranteed to be nobody's group (RFC 1112 section 4).
+bool is_joinable(Ipv4Address group) noexcept { return group.is_multicast() && group != Ipv4Address{0xe0000000}; }
+
 bool is_valid_mtu(std::size_t mtu) noexcept { return mtu >= min_mtu && mtu <= max_datagram; }
 
 }  // namespace
@@ -144,7 +147,7 @@ bool Ipv4::is_broadcast(Ipv4Address address) const noexcept {
 Result<> Ipv4::join(InterfaceIndex interface, Ipv4Address group) {
   Interface* at = find_interface(interface);
   if (at == nullptr) return fail(Error::no_such_device);
-  if (!group.is_multicast()) return fail(Error::invalid_argument);
+  if (!is_joinable(group)) return fail(Error::invalid_argument);
   if (++at->groups[group] == 1 && at->config.membership_changed) at->config.membership_changed(group, true);
   return {};
 }
@@ -160,14 +163,16 @@ void Ipv4::leave(InterfaceIndex interface, Ipv4Address group) {
   if (at->config.membership_changed) at->config.membership_changed(group, false);
 }
 
-Result<> Ipv4::join(IpAddress group) {
-  if (!group.is_multicast()) return fail(Error::invalid_argument);
-  for (const auto& interface : interfaces_) (void)join(interface->index, group.v4());
+Result<> Ipv4::join(IpAddress group, std::optional<InterfaceIndex> interface) {
+  if (interface) return join(*interface, group.v4());
+  if (!is_joinable(group.v4())) return fail(Error::invalid_argument);
+  for (const auto& each : interfaces_) (void)join(each->index, group.v4());
   return {};
 }
 
-void Ipv4::leave(IpAddress group) {
-  for (const auto& interface : interfaces_) leave(interface->index, group.v4());
+void Ipv4::leave(IpAddress group, std::optional<InterfaceIndex> interface) {
+  if (interface) return leave(*interface, group.v4());
+  for (const auto& each : interfaces_) leave(each->index, group.v4());
 }
 
 }  // namespace tapir::ipv4

@@ -184,6 +184,17 @@ Ipv4Address start_route(std::span<std::byte> options, const OptionSummary& summa
   return first_hop;
 }
 
+bool names_group(std::span<const std::byte> options, const OptionSummary& summary) {
+  const auto among = [&](std::size_t offset) {
+    const auto route = option_at(options, offset);
+    for (std::size_t at = kFirstHop; at + kAddress <= route.size(); at += kAddress) {
+      if (address_at(route, at).is_multicast()) return true;
+    }
+    return false;
+  };
+  return (summary.source_route && among(summary.source_route->offset)) || (summary.record_route && among(*summary.record_route));
+}
+
 OptionBytes reply_options(std::span<const std::byte> received, Ipv4Address source) {
   OptionBytes reply;
   const auto summary = parse_options(received);

@@ -31,6 +31,8 @@ Result<OptionBytes> prepare_options(const network::Send& to, Ipv4Address& destin
   const auto summary = parse_options(options.bytes());
   // A second source route is among the problems (RFC 1122 section 3.2.1.8 (c)); the stream identifier is obsolete (section 3.2.1.8 (b)).
   if (!summary || summary->stream_identifier) return fail(Error::invalid_argument);
+  // The destination of a source route is one of its stops.
+  if (names_group(options.bytes(), *summary) || (summary->source_route && destination.is_multicast())) return fail(Error::invalid_argument);
   destination = start_route(options.writable(), *summary, destination);
   return options;
 }
@@ -61,14 +63,14 @@ Result<> Ipv4::encapsulate(Packet packet, const network::Send& to) {
   Header header{};
   header.tos = to.tos;
   if (to.dont_fragment) header.fragmentation = Header::dont_fragment_bit;
-  header.ttl = to.ttl.value_or(config_.default_ttl);
+  header.ttl = to.ttl.value_or(destination.is_multicast() ? std::uint8_t{1} : config_.default_ttl);
   header.protocol = to.protocol;
   header.source = *source;
   header.destination = destination;
   if (auto identified = identify(header, fits, *egress); !identified) return identified;
   header = put_header(packet, header, options->bytes());
-  if (destination.is_multicast() && config_.multicast_loopback && to.protocol != network::Protocol::igmp &&
-      egress->interface->groups.contains(destination)) {
+  const bool looped = to.loop_multicast && config_.multicast_loopback && to.protocol != network::Protocol::igmp;
+  if (destination.is_multicast() && looped && egress->interface->groups.contains(destination)) {
     (void)loopback_.send(packet.share(), *egress->interface);  // a copy that finds no room is lost like any datagram
   }
   return transmit(std::move(packet), header, *egress, mtu);
@@ -144,10 +146,11 @@ Result<> Ipv4::identify(Header& header, bool fits, const Egress& egress) {
     header.identification = *number;
     return {};
   }
-  // All numbers are still in use. A datagram in one piece does without, as long as nobody cuts it; one in pieces has to wait.
+  // All numbers are still in use. A datagram in one piece does without, as long as nobody cuts it; one in pieces cannot leave. No event tells
+  // when it can, so this is not would_block.
   if (!fits) {
     ++stats_.out_discards;
-    return fail(Error::would_block);
+    return fail(Error::no_buffer_space);
   }
   header.fragmentation = Header::dont_fragment_bit;
   return {};

@@ -32,7 +32,8 @@ void Journey::expired(const TimerEvent& timer) {
 }
 
 void Journey::congested(const CongestionEvent& event) {
-  tell(event.at, fmt::format("     tcp      {}: {}, cwnd {} ssthresh {}", event.connection, event.cause, event.cwnd, event.ssthresh));
+  const std::string ssthresh = event.ssthresh == no_ssthresh ? "none yet" : fmt::format("{}", event.ssthresh);
+  tell(event.at, fmt::format("     tcp      {}: {}, cwnd {} ssthresh {}", event.connection, event.cause, event.cwnd, ssthresh));
 }
 
 }  // namespace tapir

@@ -20,16 +20,6 @@ MacAddress random_mac(Random& random) {
   return MacAddress{octets};
 }
 
-/// Whether a host can have this address: RFC 1122 section 3.2.1.3.
-bool is_host_address(Ipv4Prefix prefix) {
-  const Ipv4Address address = prefix.address();
-  if (address.is_unspecified() || address.is_multicast() || address.is_limited_broadcast() || address.is_reserved() ||
-      address.is_loopback()) {
-    return false;
-  }
-  return prefix.length() >= 31 || (address != prefix.network() && address != prefix.broadcast());
-}
-
 }  // namespace
 
 Stack::Stack(Driver& driver, const StackConfig& config)
@@ -53,7 +43,7 @@ Stack::~Stack() {
 }
 
 Result<InterfaceIndex> Stack::add_interface(std::unique_ptr<link::Link> link, const InterfaceConfig& config) {
-  if (link == nullptr || !is_host_address(config.address)) return fail(Error::invalid_argument);
+  if (link == nullptr || config.address.address().is_unspecified()) return fail(Error::invalid_argument);
   if (config.gateway && !config.address.contains(*config.gateway)) return fail(Error::network_unreachable);
   const MacAddress mac = config.mac ? *config.mac : random_mac(context_.random);
   if (mac.is_group() || mac.is_zero()) return fail(Error::invalid_argument);

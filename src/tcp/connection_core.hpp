@@ -91,6 +91,7 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
 
   // What the Engine calls.
   [[nodiscard]] Accepted segment_arrives(Arrival arrival);
+  void damaged_segment_arrives();
   void error_arrives(const network::ErrorReport& report, SeqNum quoted);
   [[nodiscard]] Pulled pull() override;
   void dispatch() override;
@@ -130,7 +131,7 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   void own_fin_acknowledged();
   void peer_fin_arrived();
   void enter_time_wait();
-  void end(std::error_code error, bool tell);
+  void end(std::error_code error, bool tell, State next = State::closed);
   void reset_peer();
   void return_to_listen();
   void stop_reading();

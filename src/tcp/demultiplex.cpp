@@ -40,7 +40,12 @@ std::expected<Arrival, Drop> Engine::read(Packet packet, const network::Received
   if (!header) return std::unexpected{Drop::truncated};
   auto segment = parse(*header, packet.size());
   if (!segment) return std::unexpected{segment.error()};
-  if (!checksum_ok(packet, from)) return std::unexpected{Drop::bad_checksum};
+  if (!checksum_ok(packet, from)) {
+    if (config_.acknowledge_bad_checksums) {
+      acknowledge_damaged({.local = {from.destination, header->destination_port}, .remote = {from.source, header->source_port}});
+    }
+    return std::unexpected{Drop::bad_checksum};
+  }
   if (header->source_port.get() == Port{} || header->destination_port.get() == Port{}) return std::unexpected{Drop::bad_port};
 
   std::array<std::byte, kMaxOptionsSize> bytes{};
@@ -63,6 +68,11 @@ std::expected<Arrival, Drop> Engine::read(Packet packet, const network::Received
                  .ip_options = return_route_option(from.options, from.source),
                  .segments = segments,
                  .ingress = ingress};
+}
+
+void Engine::acknowledge_damaged(const FourTuple& tuple) {
+  const auto found = connections_.find(tuple);
+  if (found != connections_.end()) found->second->damaged_segment_arrives();
 }
 
 /// What a device vouches for, or has yet to compute, is not summed again.

@@ -78,6 +78,7 @@ class Engine final {
   [[nodiscard]] std::unexpected<Drop> malformed(Drop reason);
   [[nodiscard]] bool is_listening(Port port) const;
   [[nodiscard]] std::expected<Arrival, Drop> read(Packet packet, const network::Received& from);
+  void acknowledge_damaged(const FourTuple& tuple);
   [[nodiscard]] bool checksum_ok(const Packet& packet, const network::Received& from) const;
   [[nodiscard]] Accepted time_wait_arrives(Arrival& arrival, const TimeWaitRecord& record);
   [[nodiscard]] Accepted listen_arrives(Arrival& arrival, ListenerCore& listener, std::optional<TimeWaitRecord> former);
@@ -86,6 +87,7 @@ class Engine final {
   [[nodiscard]] Result<FourTuple> choose_ends(const Endpoint& remote, const Endpoint& local);
   [[nodiscard]] bool is_taken(const FourTuple& tuple) const { return connections_.contains(tuple) || time_wait_.find(tuple) != nullptr; }
   void observe(Direction direction, const Packet& packet, const Header& header) const;
+  void observe(const Endpoint& listener, State from, State to) const;
 
   Context& context_;
   network::Network& network_;

@@ -22,6 +22,14 @@ Accepted ConnectionCore::segment_arrives(Arrival arrival) {
   return outcome;
 }
 
+/// Something came that nothing can be said of but that it was damaged (Config::acknowledge_bad_checksums).
+void ConnectionCore::damaged_segment_arrives() {
+  if (!is_synchronized(tcb_.state)) return;
+  challenge();
+  update_timers();
+  wants_to_send();
+}
+
 Accepted ConnectionCore::checks(Arrival& arrival) {
   // Security and precedence, the RFC's third check, are no longer in use.
   using Check = Checked (ConnectionCore::*)(Arrival&);

@@ -91,7 +91,7 @@ Accepted Udp::deliver_to_group(const Packet& payload, const network::Received& f
   std::vector<std::shared_ptr<detail::SocketState>> wanting;  // a callback may bind and close sockets
   if (const auto found = sockets_.find(destination); found != sockets_.end()) {
     for (auto* socket : found->second) {
-      if (socket->wants_group(from.destination, {from.source, source})) wanting.push_back(socket->shared_from_this());
+      if (socket->wants_group(from.destination, from.interface, {from.source, source})) wanting.push_back(socket->shared_from_this());
     }
   }
   if (wanting.empty()) {

@@ -71,15 +71,22 @@ Result<ReceivedInto> Socket::receive(std::span<std::byte> buffer) {
 
 std::error_code Socket::take_error() noexcept { return state_ ? state_->take_error() : std::error_code{}; }
 
-Result<> Socket::join(IpAddress group) { return state_ ? state_->join(group) : fail(Error::connection_closed); }
+Result<> Socket::join(IpAddress group, std::optional<InterfaceIndex> interface) {
+  return state_ ? state_->join({group, interface}) : fail(Error::connection_closed);
+}
 
-void Socket::leave(IpAddress group) {
-  if (state_) state_->leave(group);
+void Socket::leave(IpAddress group, std::optional<InterfaceIndex> interface) {
+  if (state_) state_->leave({group, interface});
 }
 
 void Socket::on_readable(std::function<void()> callback) {
   if (!state_ || !state_->open()) return;
   state_->readable = callback ? std::make_shared<const std::function<void()>>(std::move(callback)) : nullptr;
+}
+
+void Socket::on_writable(std::function<void()> callback) {
+  if (!state_ || !state_->open()) return;
+  state_->writable = callback ? std::make_shared<const std::function<void()>>(std::move(callback)) : nullptr;
 }
 
 void Socket::on_error(std::function<void(const SocketError&)> callback) {

@@ -42,9 +42,9 @@ unsigned SocketState::fit(const Endpoint& local, const Endpoint& remote) const n
   return 1U + (any ? 0U : 1U) + (peer_ ? 2U : 0U);
 }
 
-bool SocketState::wants_group(IpAddress group, const Endpoint& remote) const noexcept {
+bool SocketState::wants_group(IpAddress group, InterfaceIndex interface, const Endpoint& remote) const noexcept {
   if (!local_.address.is_unspecified() && local_.address != group) return false;
-  if (group.is_multicast() && !groups_.contains(group)) return false;
+  if (group.is_multicast() && !groups_.contains({group, std::nullopt}) && !groups_.contains({group, interface})) return false;
   return !peer_ || *peer_ == remote;
 }
 
@@ -90,13 +90,31 @@ Result<> SocketState::send(const Endpoint& destination, Packet payload) {
   to.source = local_;
   // A socket bound to a group's address receives there, but no datagram comes from a group (RFC 1122 section 4.1.3.6).
   if (udp_->network_.is_group(local_.address)) to.source.address = IpAddress{};
+  const bool multicast = destination.address.is_multicast();
+  if (multicast && to.source.address.is_unspecified()) to.source.address = options_.multicast_source;
   to.destination = destination;
-  to.ttl = destination.address.is_multicast() ? std::optional{options_.multicast_ttl} : options_.ttl;
+  to.ttl = multicast ? std::optional{options_.multicast_ttl} : options_.ttl;
   to.tos = options_.tos;
   to.dont_fragment = options_.dont_fragment;
   to.checksum = options_.checksum;
   to.options = options_.ip_options;
-  return udp_->encapsulate(std::move(payload), to);
+  to.loop_multicast = options_.multicast_loopback;
+  auto sent = udp_->encapsulate(std::move(payload), to);
+  if (!sent && sent.error() == Error::would_block) {
+    blocked_by_ = destination.address;
+    blocked_ = true;
+    udp_->context_.scheduler.make_ready(*this);
+  }
+  return sent;
+}
+
+Pulled SocketState::pull() {
+  if (!open()) return Pulled::drained;
+  if (!udp_->network_.writable(blocked_by_)) return Pulled::blocked;
+  const auto alive = shared_from_this();
+  blocked_ = false;
+  if (const auto callback = writable) (*callback)();
+  return open() && blocked_ ? Pulled::blocked : Pulled::drained;  // one that failed again waits for the link, whatever writable() says
 }
 
 Result<> SocketState::connect(const Endpoint& peer) {
@@ -117,26 +135,27 @@ void SocketState::disconnect() noexcept {
   pending_.clear();
 }
 
-Result<> SocketState::join(IpAddress group) {
+Result<> SocketState::join(const Membership& membership) {
   if (!open()) return fail(Error::connection_closed);
-  if (groups_.contains(group)) return {};
-  auto joined = udp_->network_.join(group);
-  if (joined) groups_.insert(group);
+  if (groups_.contains(membership)) return {};
+  auto joined = udp_->network_.join(membership.first, membership.second);
+  if (joined) groups_.insert(membership);
   return joined;
 }
 
-void SocketState::leave(IpAddress group) {
-  if (groups_.erase(group) != 0 && open()) udp_->network_.leave(group);
+void SocketState::leave(const Membership& membership) {
+  if (groups_.erase(membership) != 0 && open()) udp_->network_.leave(membership.first, membership.second);
 }
 
 void SocketState::close() noexcept {
   if (!open()) return;
-  for (const auto& group : groups_) udp_->network_.leave(group);
+  for (const auto& [group, interface] : groups_) udp_->network_.leave(group, interface);
   udp_->unbind(*this);
   detach();
 }
 
 void SocketState::detach() noexcept {
+  udp_->context_.scheduler.withdraw(*this);
   udp_ = nullptr;
   peer_.reset();
   queue_.clear();
@@ -144,6 +163,7 @@ void SocketState::detach() noexcept {
   waiting_bytes_ = 0;
   groups_.clear();
   readable.reset();
+  writable.reset();
   failed.reset();
 }
 

@@ -11,8 +11,12 @@
 namespace tapir::udp::detail {
 
 /// What a Socket refers to and Udp's table points at. A callback may close the socket, so whoever calls one holds a shared_ptr meanwhile.
-class SocketState : public std::enable_shared_from_this<SocketState> {
+/// It is on the ready list only to tell when a full link takes datagrams again.
+class SocketState final : public std::enable_shared_from_this<SocketState>, private ReadySource {
  public:
+  /// A group, and the interface; empty: any.
+  using Membership = std::pair<IpAddress, std::optional<InterfaceIndex>>;
+
   SocketState(Udp& udp, const Endpoint& local, SocketOptions options);
 
   [[nodiscard]] bool open() const noexcept { return udp_ != nullptr; }
@@ -24,8 +28,8 @@ class SocketState : public std::enable_shared_from_this<SocketState> {
 
   /// How well a datagram from `remote` to `local` fits: 0 not at all, more for a bound address, still more for a connected peer.
   [[nodiscard]] unsigned fit(const Endpoint& local, const Endpoint& remote) const noexcept;
-  /// Whether a datagram from `remote` to the multicast or broadcast address `group` is for this socket.
-  [[nodiscard]] bool wants_group(IpAddress group, const Endpoint& remote) const noexcept;
+  /// Whether a datagram from `remote` to the multicast or broadcast address `group`, arrived by `interface`, is for this socket.
+  [[nodiscard]] bool wants_group(IpAddress group, InterfaceIndex interface, const Endpoint& remote) const noexcept;
   /// Puts the datagram into the queue and calls on_readable; Drop::queue_full, or Drop::bad_checksum when it has none and must have one.
   [[nodiscard]] Accepted offer(Datagram datagram, bool has_checksum);
   void report(const SocketError& error);
@@ -35,8 +39,8 @@ class SocketState : public std::enable_shared_from_this<SocketState> {
   void disconnect() noexcept;
   [[nodiscard]] std::optional<Datagram> receive();
   [[nodiscard]] std::error_code take_error() noexcept { return std::exchange(pending_, {}); }
-  [[nodiscard]] Result<> join(IpAddress group);
-  void leave(IpAddress group);
+  [[nodiscard]] Result<> join(const Membership& membership);
+  void leave(const Membership& membership);
   void close() noexcept;
   /// As close(), for an Udp that empties its table itself.
   void detach() noexcept;
@@ -48,6 +52,7 @@ class SocketState : public std::enable_shared_from_this<SocketState> {
 
   /// Shared, so that a callback may replace itself while it runs.
   std::shared_ptr<const std::function<void()>> readable;
+  std::shared_ptr<const std::function<void()>> writable;
   std::shared_ptr<const std::function<void(const SocketError&)>> failed;
 
  private:
@@ -56,6 +61,7 @@ class SocketState : public std::enable_shared_from_this<SocketState> {
     std::size_t memory;  ///< bytes that it holds
   };
 
+  [[nodiscard]] Pulled pull() override;
   [[nodiscard]] Result<> check_destination(const Endpoint& destination) const;
 
   Udp* udp_;  ///< nullptr once closed
@@ -66,7 +72,9 @@ class SocketState : public std::enable_shared_from_this<SocketState> {
   std::vector<Waiting> queue_;  ///< from first_ on; a vector keeps its memory, so that a steady flow allocates nothing
   std::size_t first_ = 0;
   std::size_t waiting_bytes_ = 0;
-  std::set<IpAddress> groups_;
+  std::set<Membership> groups_;
+  IpAddress blocked_by_;  ///< the destination of the send that found the link full
+  bool blocked_ = false;  ///< it has, and nobody has been told yet that it can be tried again
   std::error_code pending_;
 };
 

@@ -38,6 +38,7 @@ Result<Socket> Udp::bind(const Endpoint& local, SocketOptions options) {
   if (!local.address.is_unspecified() && !network_.is_own(local.address) && !network_.is_group(local.address)) {
     return fail(Error::address_not_available);
   }
+  if (!options.multicast_source.is_unspecified() && !network_.is_own(options.multicast_source)) return fail(Error::address_not_available);
   Endpoint chosen = local;
   if (local.port == Port{}) {
     const auto port = free_port();
@@ -84,7 +85,8 @@ Result<> Udp::encapsulate(Packet packet, const Send& to) {
   const std::size_t option_size = padded_options(to.options.size());
   if (packet.size() > kMaxPayload - option_size) return fail(Error::message_too_large);
   if (!network_.writable(to.destination.address)) return fail(Error::would_block);
-  network::Send below{to.source.address, to.destination.address, network::Protocol::udp, to.ttl, to.tos, to.dont_fragment, to.options};
+  network::Send below{to.source.address, to.destination.address, network::Protocol::udp, to.ttl, to.tos, to.dont_fragment,
+                      to.options,        to.loop_multicast};
   if (below.source.is_unspecified()) {
     const auto chosen = network_.select_source(below.destination);  // the pseudo-header needs it
     if (!chosen) return fail(chosen.error());

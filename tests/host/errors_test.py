@@ -56,11 +56,12 @@ class Errors(unittest.TestCase):
         self.assert_error(done, "no permission", "scripts/netlab")
 
     def test_misuse(self):
-        for options in ({"address": "192.0.2.2/33"}, {"broker": "192.0.2.1:0"}, {"broker": "mqtt"}, {"more": ("--qos", "3")}, {"more": ("--frobnicate",)}):
+        for options in ({"address": "192.0.2.2/33"}, {"address": "192.0.2.2"}, {"broker": "192.0.2.1:0"}, {"broker": "mqtt"}, {"more": ("--qos", "3")}, {"more": ("--frobnicate",)}):
             with self.subTest(options):
                 done = self.run_device(**options)
                 self.assertIn(done.returncode, USAGE_ERROR, done.stderr)
                 self.assertNotEqual(done.stderr, "")
+        self.assertIn("192.0.2.2/24", self.run_device(address="192.0.2.2").stderr)
 
 
 if __name__ == "__main__":

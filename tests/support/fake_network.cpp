@@ -68,7 +68,8 @@ void FakeNetwork::refuse(Packet packet, const network::Received& from, network::
   refused.back().from.options = {};
 }
 
-Result<> FakeNetwork::join(IpAddress group) {
+Result<> FakeNetwork::join(IpAddress group, std::optional<InterfaceIndex> interface) {
+  if (interface && *interface != InterfaceIndex{}) return fail(Error::no_such_device);  // it has one
   if (!group.is_multicast()) return fail(Error::invalid_argument);
   groups.insert(group);
   return {};

@@ -51,8 +51,8 @@ class FakeNetwork final : public network::Network {
                                                 std::size_t transport_size) const noexcept override;
   void refuse(Packet packet, const network::Received& from, network::Refusal why) override;
   void advise(IpAddress destination, bool progress) override { advices.push_back({destination, progress}); }
-  [[nodiscard]] Result<> join(IpAddress group) override;
-  void leave(IpAddress group) override { groups.erase(group); }
+  [[nodiscard]] Result<> join(IpAddress group, std::optional<InterfaceIndex> interface) override;
+  void leave(IpAddress group, std::optional<InterfaceIndex>) override { groups.erase(group); }
 
   /// What would be reported of a unicast datagram from `source` to `destination`: TTL 64, no options.
   [[nodiscard]] static network::Received received(network::Protocol protocol, IpAddress source, IpAddress destination);

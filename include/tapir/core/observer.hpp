@@ -50,7 +50,7 @@ struct DropEvent {
 /// A TCP connection entered another state.
 struct StateChange {
   TimePoint at;
-  std::string_view connection;  ///< "192.0.2.2:49152 > 192.0.2.1:1883"
+  std::string_view connection;  ///< "192.0.2.2:49152 > 192.0.2.1:1883"; of a listener "192.0.2.2:1883 > *"
   std::string_view from;
   std::string_view to;
 };
@@ -62,13 +62,16 @@ struct TimerEvent {
   TimePoint at;
 };
 
+/// CongestionEvent::ssthresh before the first loss: "arbitrarily high" (RFC 5681 section 3.1).
+inline constexpr std::uint32_t no_ssthresh = 0xffff'ffffU;
+
 /// TCP found a loss, or changed its congestion window.
 struct CongestionEvent {
   TimePoint at;
   std::string_view connection;
   std::string_view cause;  ///< "fast retransmit", "timeout", "ack", …
   std::uint32_t cwnd;      ///< bytes
-  std::uint32_t ssthresh;  ///< bytes
+  std::uint32_t ssthresh;  ///< bytes, or no_ssthresh
 };
 
 /// Sees what happens inside one stack. Every method does nothing by default; without an observer no event is even put together.

@@ -41,6 +41,7 @@ struct Config {
   bool accept_redirects = true;           ///< hand redirects to the network layer
   bool fragment_echo_replies = true;      ///< false: a reply beyond the path MTU is cut to it (RFC 1122 section 3.2.2.6)
   RateLimit errors{100, 50};              ///< error messages sent (RFC 1812 section 4.3.2.8)
+  RateLimit redirects{100, 50};           ///< redirects sent, not to the cost of other errors
   RateLimit echo_replies{10'000, 1'000};  ///< echo and timestamp replies sent
 };
 
@@ -76,6 +77,8 @@ class Icmp final : public Layer<Send, network::Received>, public network::ErrorS
 
   /// Tells the source of `datagram` of a problem, unless RFC 1122 section 3.2.2 or the rate limit forbids it.
   void send_error(Packet datagram, const Problem& problem) override;
+  /// A redirect for the host (RFC 792 code 1: the only one that a router of today sends, RFC 1812 section 5.2.7.2), under the same rules.
+  void send_redirect(Packet datagram, IpAddress gateway) override;
   /// An error about one of our own messages: it ends the echo request that it quotes.
   void receive_error(const network::ErrorReport& report) override;
 
@@ -95,6 +98,8 @@ class Icmp final : public Layer<Send, network::Received>, public network::ErrorS
   [[nodiscard]] Accepted accept_error(const Packet& quote, const network::Received& from, Type type, std::uint8_t code, std::uint32_t rest);
   [[nodiscard]] Accepted accept_redirect(const Packet& quote, const network::Received& from, std::uint8_t code, std::uint32_t rest);
   [[nodiscard]] bool may_send_error(const Packet& datagram, LinkCast cast) const;
+  /// Sends `to` to the source of `datagram`, which it quotes, if the rules and `tokens` allow it.
+  void send_about(Packet datagram, LinkCast cast, Send to, TokenBucket& tokens);
   void observe(Direction direction, const Packet& packet) const;
 
   Context& context_;
@@ -102,6 +107,7 @@ class Icmp final : public Layer<Send, network::Received>, public network::ErrorS
   network::ErrorConsumer& errors_;
   Config config_;
   TokenBucket error_tokens_;
+  TokenBucket redirect_tokens_;
   TokenBucket reply_tokens_;
   std::unordered_map<std::uint16_t, detail::PingSession*> pings_;  ///< by identifier
   Stats stats_;

@@ -40,12 +40,13 @@ struct Config {
   bool fragment = true;               ///< datagrams beyond the path MTU are fragmented here (RFC 1122 section 3.3.3)
   bool path_mtu_discovery = true;     ///< false: 576 bytes is the path MTU beyond the attached networks (RFC 1122 section 3.3.3)
   bool accept_zero_broadcast = true;  ///< host bits zero and 0.0.0.0 are broadcasts, too (RFC 1122 section 3.3.6)
-  bool multicast_loopback = true;     ///< what is sent to a group that we are in comes back to us (RFC 1112 section 6.1)
+  bool multicast_loopback = true;     ///< false: what is sent to a group that we are in never comes back, whatever the sender says
   HostModel host_model = HostModel::weak;
   SourceRouting source_routing = SourceRouting::automatic;
   bool forwarding = false;                  ///< a router; several interfaces alone do not make one (RFC 1122 section 3.1)
   bool forward_directed_broadcast = false;  ///< RFC 2644
   bool source_validation = false;     ///< transit from an interface that the route back does not use is dropped (RFC 1812 section 5.3.8)
+  bool send_redirects = true;         ///< a router tells neighbours of a better first hop (RFC 1812 section 5.2.7.2)
   std::size_t loopback_queue = 1024;  ///< datagrams on their way to ourselves
   ReassemblyLimits reassembly = {};
   PathMtuCache::Limits path_mtu = {};
@@ -130,17 +131,19 @@ class Ipv4 final : public Layer<network::Send, ethernet::Received>,
   [[nodiscard]] std::string print_routes() const;
 
   // ---- multicast (RFC 1112)
-  /// Membership on one interface, until as many leave() as join(). Error::invalid_argument for no multicast address, Error::no_such_device.
+  /// Membership on one interface, until as many leave() as join(). Error::invalid_argument for what is no group that a host can be in,
+  /// Error::no_such_device. Every interface is in 224.0.0.1 from the start, and stays there.
   Result<> join(InterfaceIndex interface, Ipv4Address group);
   void leave(InterfaceIndex interface, Ipv4Address group);
-  /// Membership on every interface there is.
-  [[nodiscard]] Result<> join(IpAddress group) override;
-  void leave(IpAddress group) override;
+  /// Membership on one interface, or on every one that there is now.
+  [[nodiscard]] Result<> join(IpAddress group, std::optional<InterfaceIndex> interface) override;
+  void leave(IpAddress group, std::optional<InterfaceIndex> interface) override;
 
   // ---- the Layer
   /// Sends a datagram. With a source route among the options, to.destination is the last stop and the option lists the ones before it, in order.
   /// Error::invalid_argument (TTL 0, bad options, no destination), Error::network_unreachable, Error::address_not_available (a source that is
-  /// not ours, or none to select), Error::message_too_large (DF and beyond the path MTU; or beyond 65535), Error::would_block (the link is full).
+  /// not ours, or none to select), Error::message_too_large (DF and beyond the path MTU; or beyond 65535), Error::would_block (the link is
+  /// full), Error::no_buffer_space (it has to be cut, and every identification was used within the last two minutes: RFC 6864).
   [[nodiscard]] Result<> encapsulate(Packet packet, const network::Send& to) override;
   [[nodiscard]] Accepted demultiplex(Packet packet, const ethernet::Received& from) override;
 
@@ -233,7 +236,7 @@ class Ipv4 final : public Layer<network::Send, ethernet::Received>,
   [[nodiscard]] Accepted reassemble(Packet packet, const Header& header, const Arrival& arrival);
   [[nodiscard]] Accepted deliver(Packet packet, const Header& header, const Arrival& arrival);
   [[nodiscard]] Accepted bad_option(Packet packet, const Arrival& arrival, OptionProblem problem);
-  void send_error(Packet datagram, const network::ErrorSender::Problem& problem);
+  void send_error(Packet datagram, network::ErrorSender::Problem problem);
 
   // output.cpp
   [[nodiscard]] Result<Egress> egress_for(Ipv4Address destination, Ipv4Address source) const;
@@ -263,6 +266,7 @@ class Ipv4 final : public Layer<network::Send, ethernet::Received>,
   [[nodiscard]] Accepted send_on(Packet packet, const Header& received, const Arrival& arrival, Transit transit);
   [[nodiscard]] Accepted refuse_transit(Packet packet, const Arrival& arrival, network::ErrorKind kind, Drop reason, std::uint64_t& counter,
                                         std::size_t mtu = 0);
+  [[nodiscard]] bool deserves_redirect(const Header& received, const Arrival& arrival, const Transit& transit) const noexcept;
   [[nodiscard]] bool may_follow_source_route(const Arrival& arrival, const Egress& egress) const noexcept;
 
   void observe(Direction direction, const Packet& packet, const Header& header) const;

@@ -97,6 +97,9 @@ class OptionBytes {
 /// itself, and the options unchanged, when there is no route or an empty one.
 [[nodiscard]] Ipv4Address start_route(std::span<std::byte> options, const OptionSummary& summary, Ipv4Address destination);
 
+/// Whether a source route or Record Route holds a multicast address: a group is no hop, and no sender may say so (RFC 1112 section 6.2).
+[[nodiscard]] bool names_group(std::span<const std::byte> options, const OptionSummary& summary);
+
 /// The options that answer a datagram with these: a completed source route reversed, in the form that network::Send takes, without the
 /// source host should it stand at the route's beginning (RFC 1122 section 3.2.1.8 (c)), and Record Route and Timestamp as they are
 /// (RFC 1122 section 3.2.2.6).

@@ -19,12 +19,13 @@ struct Send {
   IpAddress source;  ///< unspecified: the network layer selects one
   IpAddress destination;
   Protocol protocol{};
-  std::optional<std::uint8_t> ttl;  ///< 1-255; empty: the stack's default
+  std::optional<std::uint8_t> ttl;  ///< 1-255; empty: the stack's default, or 1 to a multicast group (RFC 1112 section 6.1)
   std::uint8_t tos = 0;             ///< Diffserv field and ECN bits (RFC 2474, RFC 3168)
   bool dont_fragment = false;
   /// IPv4 options to send, unpadded, at most 40 bytes; valid during the call. With a source route `destination` is its end, so that the
   /// pseudo-header is right, and the option lists the stops before that, in order, with the pointer at the first.
   std::span<const std::byte> options;
+  bool loop_multicast = true;  ///< what goes to a group that this host is in comes back to it, too (RFC 1112 section 6.1)
 };
 
 /// What the network layer reports about a datagram that it hands up. Its header has been trimmed off the packet.
@@ -102,9 +103,12 @@ class ErrorSender {
     std::uint16_t next_hop_mtu = 0;     ///< for fragmentation_needed
     std::uint8_t pointer = 0;           ///< for parameter_problem
     LinkCast cast = LinkCast::unicast;  ///< how the frame that brought the datagram was addressed
+    bool from_egress = false;           ///< the error comes from the interface that it leaves by, not from the address that was asked
   };
   virtual ~ErrorSender() = default;
   virtual void send_error(Packet datagram, const Problem& problem) = 0;
+  /// Tells the source of `datagram`, which has been forwarded, that `gateway` on its own network is the better first hop (RFC 792, redirect).
+  virtual void send_redirect(Packet datagram, IpAddress gateway) = 0;
 };
 
 /// Why a transport turns a datagram away with an answer.
@@ -144,13 +148,18 @@ class Network {
   /// Answers a datagram that no transport user wants, as far as the rules for ICMP errors allow (RFC 1122 section 3.2.2). The packet's front is
   /// the transport header.
   virtual void refuse(Packet packet, const Received& from, Refusal why) = 0;
-  /// Makes this host a member of the multicast group until as many leave() as join() (RFC 1112 section 6.1). Error::not_supported where
-  /// the network layer knows no groups, Error::invalid_argument when `group` is no multicast address.
-  [[nodiscard]] virtual Result<> join(IpAddress group) {
+  /// Makes this host a member of the multicast group on one interface, or on all that there are, until as many leave() as join() (RFC 1112
+  /// section 7.1). Error::not_supported where the network layer knows no groups, Error::invalid_argument when `group` is none that can
+  /// be joined, Error::no_such_device.
+  [[nodiscard]] virtual Result<> join(IpAddress group, std::optional<InterfaceIndex> interface) {
     (void)group;
+    (void)interface;
     return fail(Error::not_supported);
   }
-  virtual void leave(IpAddress group) { (void)group; }
+  virtual void leave(IpAddress group, std::optional<InterfaceIndex> interface) {
+    (void)group;
+    (void)interface;
+  }
   /// A transport's advice on the path: forward progress is made (true), or retransmissions pile up (false) (RFC 1122 section 3.3.1.4).
   virtual void advise(IpAddress destination, bool progress) = 0;
 };

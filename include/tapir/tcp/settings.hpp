@@ -75,6 +75,9 @@ struct Config {
   std::uint32_t challenge_acks = 10;                        ///< of one connection: so many at most ...
   Duration challenge_period = std::chrono::seconds{5};      ///< ... in this time (RFC 5961 section 7)
   bool path_mtu_discovery = true;                           ///< segments carry DF (RFC 1191)
+  /// A segment with a bad checksum makes the connection that its ports name acknowledge at once, within the limit of challenge_acks. Not in
+  /// the RFC, which drops it in silence: the header may be the damaged part.
+  bool acknowledge_bad_checksums = false;
   bool split_below = false;                 ///< hand down super-segments even where the link takes none: they are cut just above it
   std::size_t max_connections = 1U << 20U;  ///< those in TIME-WAIT not counted
   std::size_t max_time_wait = 1U << 16U;    ///< connections in TIME-WAIT; the oldest goes early beyond that

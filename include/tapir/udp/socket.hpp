@@ -25,8 +25,12 @@ struct SocketOptions {
   bool checksum = true;           ///< datagrams leave with a checksum (RFC 1122 section 4.1.3.4)
   bool require_checksum = false;  ///< datagrams without checksum are dropped
   bool dont_fragment = false;     ///< a datagram beyond the path MTU fails with Error::message_too_large
-  std::optional<std::uint8_t> ttl = {};       ///< 1-255; empty: the stack's default
-  std::uint8_t multicast_ttl = 1;             ///< 1-255, for multicast destinations (RFC 1112 section 6.1)
+  std::optional<std::uint8_t> ttl = {};  ///< 1-255; empty: the stack's default
+  std::uint8_t multicast_ttl = 1;        ///< 1-255, for multicast destinations (RFC 1112 section 6.1)
+  /// The own address whose interface multicast datagrams leave by, and their source; unspecified: as the route says. A socket bound to one
+  /// of our addresses always sends from there.
+  IpAddress multicast_source = {};
+  bool multicast_loopback = true;             ///< what goes to a group that this host is in comes back to it (RFC 1112 section 6.1)
   std::uint8_t tos = 0;                       ///< Diffserv field and ECN bits
   std::vector<std::byte> ip_options = {};     ///< IPv4 options of each datagram, at most 40 bytes
   std::size_t receive_limit_bytes = 262'144;  ///< memory that waiting datagrams may hold, in bytes; the next ones are dropped
@@ -79,7 +83,7 @@ class Socket {
 
   /// Sends one datagram. Error::message_too_large beyond max_payload(), Error::permission_denied for a broadcast without the option,
   /// Error::invalid_argument for port 0 or an unspecified address, Error::network_unreachable without a route, Error::would_block when the
-  /// link is full (nothing was sent).
+  /// link is full (the datagram is lost, on_writable() tells when to send it again).
   [[nodiscard]] Result<> send_to(const Endpoint& destination, std::span<const std::byte> payload);
   /// Likewise, without copying: the bytes of `payload` must not change any more.
   [[nodiscard]] Result<> send_to(const Endpoint& destination, Slice payload);
@@ -101,12 +105,17 @@ class Socket {
   /// unreachable. Empty when there is none.
   [[nodiscard]] std::error_code take_error() noexcept;
 
-  /// Datagrams to the multicast group reach this socket from now on. Errors as network::Network::join().
-  [[nodiscard]] Result<> join(IpAddress group);
-  void leave(IpAddress group);
+  /// Datagrams to the multicast group that arrive by `interface`, or by any, reach this socket from now on. Joining twice is joining once.
+  /// Errors as network::Network::join().
+  [[nodiscard]] Result<> join(IpAddress group, std::optional<InterfaceIndex> interface = {});
+  /// Ends what join() with the same arguments began.
+  void leave(IpAddress group, std::optional<InterfaceIndex> interface = {});
 
   /// `callback` is called for every datagram that was put into the queue.
   void on_readable(std::function<void()> callback);
+  /// `callback` is called, from the scheduler's next turn, once the link takes datagrams again after a send that failed with
+  /// Error::would_block.
+  void on_writable(std::function<void()> callback);
   /// `callback` is called for every error about a datagram that this socket sent, hints included.
   void on_error(std::function<void(const SocketError&)> callback);
 

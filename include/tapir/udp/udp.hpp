@@ -24,6 +24,7 @@ struct Send {
   bool dont_fragment = false;
   bool checksum = true;                ///< false: the field is 0, "no checksum"
   std::span<const std::byte> options;  ///< IPv4 options, at most 40 bytes; valid during the call
+  bool loop_multicast = true;          ///< see network::Send
 };
 
 struct Config {

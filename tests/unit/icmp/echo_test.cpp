@@ -108,10 +108,13 @@ TEST_CASE("no reply goes to an address that is no single host's", "[icmp]") {
   CHECK(lab.icmp.drops()[Drop::martian_source] == 4);
 }
 
-TEST_CASE("echo can be turned off", "[icmp]") {
+TEST_CASE("echo can be turned off", "[icmp][RFC1812-4.3.3.6-1]") {
   IcmpLab lab{{.answer_echo = false}};
   CHECK(lab.inject(echo_request(1, 1, {})).error() == Drop::not_handled);
   CHECK(lab.network.sent.empty());
+  IcmpLab usual;
+  CHECK(usual.inject(echo_request(1, 1, {})));
+  CHECK(usual.network.sent.size() == 1);
 }
 
 TEST_CASE("echo replies are rate-limited", "[icmp][POLICY-ICMP-2]") {

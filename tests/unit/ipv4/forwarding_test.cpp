@@ -193,7 +193,7 @@ TEST_CASE("an interface can be left out of forwarding", "[ipv4][RFC1812-5.3.11-1
 }
 
 TEST_CASE("options in transit: unknown ones pass, our egress address is recorded",
-          "[ipv4][RFC1812-5.3.13.1-1][RFC1812-5.3.13.5-1][RFC1812-5.3.13.6-1][RFC1812-4.2.2.2-1]") {
+          "[ipv4][RFC1812-5.2.4.1-2][RFC1812-5.3.13.1-1][RFC1812-5.3.13.5-1][RFC1812-5.3.13.6-1][RFC1812-4.2.2.2-1]") {
   Router router;
   const auto through = [&](const char* options) {
     REQUIRE(router.inject(with_options(hex(options), Ipv4Lab::counting(8), "198.51.100.9", "192.0.2.9")));
@@ -244,4 +244,69 @@ TEST_CASE("a next hop that does not answer is told to the sender of transit", "[
   REQUIRE(router.errors.sent.size() == 1);
   CHECK(router.errors.sent[0].problem.kind == network::ErrorKind::host_unreachable);
   CHECK(router.upper.errors.empty());
+}
+
+TEST_CASE("a router drops broken datagrams in silence, and each drop has its name",
+          "[ipv4][RFC1812-5.2.2-1][RFC1812-5.2.2-3][RFC1812-5.2.2-4]") {
+  struct Watcher final : Observer {
+    void dropped(const DropEvent& drop) override { seen.push_back(drop.reason); }
+    std::vector<Drop> seen;
+  };
+  Router router;
+  Watcher watcher;
+  router.context.observer = &watcher;
+  const Bytes good = bytes_of(transit(100).serialize());
+  const auto with = [&](std::size_t at, unsigned value, bool right_checksum = true) {
+    Bytes bytes = good;
+    bytes[at] = static_cast<std::byte>(value);
+    if (right_checksum) fix_checksum(bytes);
+    return bytes;
+  };
+  struct Case {
+    Bytes bytes;
+    Drop expected;
+  };
+  for (const auto& [bytes, expected] : {Case{part(good, 0, 19), Drop::truncated},     // shorter than a header
+                                        {with(10, 0x55, false), Drop::bad_checksum},  //
+                                        {with(0, 0x65), Drop::bad_version},           //
+                                        {with(0, 0x44), Drop::bad_header},            // IHL below 5
+                                        {with(3, 19), Drop::bad_length},              // total length below the header's
+                                        {with(3, 200), Drop::truncated}}) {           // total length beyond the frame
+    INFO(name(expected));
+    watcher.seen.clear();
+    CHECK(reason_of(router.inject(bytes)) == expected);
+    CHECK(watcher.seen == std::vector{expected});
+  }
+  CHECK(router.far.sent.empty());
+  CHECK(router.errors.sent.empty());
+  CHECK(router.inject(good));
+  CHECK(router.far.sent.size() == 1);
+}
+
+TEST_CASE("no configuration lets a broken header through", "[ipv4][RFC1812-5.2.2-2]") {
+  // All that there is to be switched, in the most trusting position.
+  Router router{{.path_mtu_discovery = false,
+                 .accept_zero_broadcast = true,
+                 .host_model = ipv4::HostModel::weak,
+                 .source_routing = ipv4::SourceRouting::any,
+                 .forward_directed_broadcast = true,
+                 .source_validation = false}};
+  Bytes bytes = bytes_of(transit(100).serialize());
+  bytes[10] ^= std::byte{1};
+  CHECK(reason_of(router.inject(bytes)) == Drop::bad_checksum);
+  bytes[10] ^= std::byte{1};
+  CHECK(router.inject(bytes));
+}
+
+TEST_CASE("what is dropped in silence draws no error, though its TTL has run out", "[ipv4][RFC1812-4.3.2.7-1]") {
+  Router router;
+  for (const char* source : {"127.0.0.1", "224.0.0.5", "240.0.0.1", "0.0.0.0", "192.0.2.255", "169.254.1.1"}) {
+    INFO(source);
+    auto martian = datagram("198.51.100.9", source, Ipv4Lab::counting(8));
+    martian.ttl(1);
+    CHECK(reason_of(router.inject(martian)) == Drop::martian_source);
+  }
+  CHECK(router.errors.sent.empty());
+  CHECK(reason_of(router.inject(transit(8, 1))) == Drop::ttl_exceeded);
+  CHECK(router.errors.sent.size() == 1);
 }

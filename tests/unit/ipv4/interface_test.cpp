@@ -68,13 +68,13 @@ TEST_CASE("groups are joined and left, and the link is told", "[ipv4][RFC1122-3.
   const auto to_group = datagram("224.1.2.3", "198.51.100.9", Ipv4Lab::counting(8));
   CHECK(reason_of(lab.inject(to_group, LinkCast::multicast, *index)) == Drop::not_for_us);
   REQUIRE(lab.ip.join(*index, "224.1.2.3"_ipv4));
-  REQUIRE(lab.ip.join(IpAddress{"224.1.2.3"_ipv4}));
+  REQUIRE(lab.ip.join(IpAddress{"224.1.2.3"_ipv4}, std::nullopt));
   CHECK(lab.inject(to_group, LinkCast::multicast, *index));
   CHECK(lab.upper.items.at(0).from.to_group);
   CHECK(lab.upper.items.at(0).from.destination == IpAddress{"224.1.2.3"_ipv4});
   lab.ip.leave(*index, "224.1.2.3"_ipv4);
   CHECK(told == Told{{"224.0.0.1"_ipv4, true}, {"224.1.2.3"_ipv4, true}});
-  lab.ip.leave(IpAddress{"224.1.2.3"_ipv4});
+  lab.ip.leave(IpAddress{"224.1.2.3"_ipv4}, std::nullopt);
   CHECK(told.size() == 3);
   CHECK(reason_of(lab.inject(to_group, LinkCast::multicast, *index)) == Drop::not_for_us);
   lab.ip.leave(*index, "224.0.0.1"_ipv4);  // every host stays in this one

@@ -91,11 +91,17 @@ class RecordingUpper final : public Demultiplexer<network::Received>, public net
 class RecordingErrorSender final : public network::ErrorSender {
  public:
   void send_error(Packet datagram, const Problem& problem) override { sent.push_back({datagram.bytes(), problem}); }
+  void send_redirect(Packet datagram, IpAddress gateway) override { redirects.push_back({datagram.bytes(), gateway}); }
   struct Item {
     Bytes datagram;
     Problem problem;
   };
+  struct Redirect {
+    Bytes datagram;
+    IpAddress gateway;
+  };
   std::vector<Item> sent;
+  std::vector<Redirect> redirects;
 };
 
 /// Computes the header checksum of raw bytes anew.

@@ -183,13 +183,22 @@ TEST_CASE("a redirect from the first hop, and no other, changes one destination"
   CHECK(lab.ip.print_routes().find("203.0.113.1     192.0.2.9       255.255.255.255 UGHD") != std::string::npos);
 }
 
-TEST_CASE("link-local destinations are always neighbours", "[ipv4][RFC3927-2.6.2-2]") {
+TEST_CASE("link-local destinations are always neighbours", "[ipv4][RFC3927-2.6.2-1][RFC3927-2.6.2-2]") {
   Ipv4Lab lab;
   REQUIRE(lab.ip.add_default_gateway("192.0.2.1"_ipv4));
   REQUIRE(lab.send("169.254.9.9"_ipv4));
   CHECK(lab.wire.take_one().to.next_hop == "169.254.9.9"_ipv4);
   REQUIRE(lab.send("169.254.255.255"_ipv4));
   CHECK(lab.wire.take_one().to.broadcast);
+}
+
+TEST_CASE("a routable address is the source where there is one", "[ipv4][RFC3927-1.9-2]") {
+  Ipv4Lab lab{{}, {"169.254.3.4/16"_prefix}};
+  REQUIRE(lab.ip.add_route("0.0.0.0/0"_prefix, lab.tap));
+  CHECK(lab.ip.select_source("203.0.113.1"_ipv4) == IpAddress{"169.254.3.4"_ipv4});
+  REQUIRE(lab.ip.add_address(lab.tap, "192.0.2.2/24"_prefix));
+  CHECK(lab.ip.select_source("203.0.113.1"_ipv4) == IpAddress{"192.0.2.2"_ipv4});
+  CHECK(lab.ip.select_source("169.254.9.9"_ipv4) == IpAddress{"169.254.3.4"_ipv4});
 }
 
 TEST_CASE("routes print with their interfaces' names", "[ipv4]") {

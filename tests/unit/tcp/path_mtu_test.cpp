@@ -19,7 +19,7 @@ network::ErrorReport too_big(const Peer& peer, const Bytes& quoted, std::uint16_
 }
 }  // namespace
 
-TEST_CASE("segments carry DF unless path MTU discovery is off", "[tcp]") {
+TEST_CASE("segments carry DF unless path MTU discovery is off", "[tcp][RFC1191-3-10]") {
   const bool on = GENERATE(true, false);
   Conversation talk{{.config = {.path_mtu_discovery = on}}};
   talk.write("x");
@@ -76,4 +76,39 @@ TEST_CASE("a path that another connection found narrow is noticed when a segment
   talk.advance(1s);
   CHECK(talk.peer.drain().size() <= 1460);
   CHECK(talk.info().unacknowledged == 0);
+}
+
+TEST_CASE("no datagram is larger than the peer allows, and 576 bytes is what one without MSS option allows", "[tcp][RFC1191-3-9]") {
+  struct Case {
+    std::optional<std::uint16_t> mss;
+    std::size_t datagram;
+  };
+  for (const auto& [mss, datagram] : {Case{500, 540}, Case{std::nullopt, 576}, Case{1460, 1500}}) {
+    Conversation talk{{.peer_mss = mss}};
+    talk.write(stream(5000));
+    std::size_t largest = 0;
+    while (talk.info().unacknowledged > 0 || largest == 0) {
+      for (const auto& heard : talk.peer.hear()) largest = std::max(largest, 20 + 20 + heard.options.size() + heard.payload.size());
+      talk.peer.acknowledge();
+    }
+    CHECK(largest == datagram);
+  }
+}
+
+TEST_CASE("a path that is found wider again repeats nothing", "[tcp][RFC1191-6.3-2]") {
+  Conversation talk;
+  talk.write(stream(1460));
+  talk.advance(0s);
+  const auto sent = talk.network.sent;
+  (void)talk.peer.hear();
+  talk.network.mtu = 576;
+  talk.network.report(network::Protocol::tcp, too_big(talk.peer, sent.at(0).packet, 576));
+  talk.peer.rcv = talk.info().snd_una;
+  CHECK(talk.peer.hear().size() == 3);
+  talk.network.mtu = 1500;
+  talk.advance(500ms);  // before any retransmission timer
+  CHECK(talk.peer.quiet());
+  talk.peer.acknowledge();
+  talk.write(stream(100));
+  CHECK(talk.peer.hear_one().payload.size() == 100);
 }

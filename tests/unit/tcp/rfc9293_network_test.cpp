@@ -40,7 +40,7 @@ void report(Conversation& talk, const Icmp& icmp, SeqNum seq, std::uint16_t mtu 
 }
 }  // namespace
 
-TEST_CASE("soft errors are reported and survived", "[tcp][RFC9293-MUST-47][RFC9293-MUST-56][RFC9293-SHLD-25]") {
+TEST_CASE("soft errors are reported and survived", "[tcp][RFC9293-MUST-47][RFC9293-MUST-56][RFC9293-SHLD-25][RFC1122-3.2.2.1-6]") {
   for (const auto state : {State::established, State::syn_sent}) {
     for (const auto& icmp : kSoft) {
       Conversation talk{{}, state};
@@ -80,14 +80,14 @@ TEST_CASE("soft-error reports can be disabled", "[tcp][RFC9293-SHLD-20]") {
   CHECK(talk.info().soft_error);
 }
 
-TEST_CASE("hard errors fail an open at once", "[tcp][RFC9293-SHLD-26]") {
+TEST_CASE("hard errors fail an open at once", "[tcp][RFC9293-SHLD-26][RFC1122-3.2.2.1-5]") {
   for (const auto& icmp : kHard) {
     Conversation talk{{}, State::syn_sent};
     report(talk, icmp, talk.peer.rcv - 1U);
     CHECK(talk.peer.quiet());
     CHECK(talk.connection.state() == State::closed);
     CHECK(talk.app.closed == 1);
-    CHECK(talk.app.error);
+    CHECK(talk.app.error == make_error_code(icmp.code == 3 ? Error::connection_refused : Error::protocol_unreachable));
   }
   Conversation talk;  // code 4 is for path-MTU discovery
   talk.write(stream(1460));
@@ -115,17 +115,34 @@ TEST_CASE("an error reaches the connection that it quotes", "[tcp][RFC9293-MUST-
   CHECK_FALSE(other->info().soft_error);
 }
 
-TEST_CASE("an error that quotes nothing in flight is ignored", "[tcp]") {
+TEST_CASE("an error that quotes nothing in flight is ignored", "[tcp][RFC5927-4.1-1]") {
   Conversation talk;
   talk.write("data");
   (void)talk.peer.hear();
-  for (const auto seq : {talk.info().snd_una - 1U, talk.info().snd_nxt + 1000U}) {
+  for (const auto seq : {talk.info().snd_una - 1U, talk.info().snd_nxt, talk.info().snd_nxt + 1000U}) {
     for (const auto& icmp : kHard) report(talk, icmp, seq);
     report(talk, kSoft[0], seq);
   }
   (void)talk.peer.hear();
   CHECK(talk.connection.state() == State::established);
   CHECK(talk.app.soft_errors.empty());
+  CHECK(talk.drops(Drop::unrelated_error) == 9);
+}
+
+TEST_CASE("an established connection survives hard errors, which it reports", "[tcp][RFC5927-5.2-1]") {
+  for (const auto& icmp : kHard) {
+    Conversation talk;
+    talk.write("data");
+    (void)talk.peer.hear();
+    report(talk, icmp, talk.info().snd_una);
+    CHECK(talk.peer.quiet());
+    CHECK(talk.connection.state() == State::established);
+    REQUIRE(talk.app.soft_errors.size() == 1);
+    CHECK(talk.app.soft_errors[0].code == icmp.code);
+    talk.peer.acknowledge();
+    REQUIRE(talk.peer.say({.payload = "still alive"}));
+    CHECK(talk.read() == "still alive");
+  }
 }
 
 TEST_CASE("the Diffserv field is the application's, on every segment", "[tcp][RFC9293-MUST-48][RFC9293-SHLD-22]") {

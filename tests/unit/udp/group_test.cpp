@@ -137,3 +137,52 @@ TEST_CASE("a connected socket takes no broadcast, and what a group's socket send
   REQUIRE(group->send_to({kPeer, kPeerPort}, bytes_of("x")));
   CHECK(lab.network.sent.at(0).to.source == IpAddress{kOwn});
 }
+
+TEST_CASE("a socket joins a group on one interface or on all", "[udp][RFC1112-7.1-1]") {
+  UdpLab lab;
+  auto one = lab.udp.bind({{}, kOurPort}, {.reuse = true});
+  auto all = lab.udp.bind({{}, kOurPort}, {.reuse = true});
+  REQUIRE(one);
+  REQUIRE(all);
+  REQUIRE(one->join(kGroup, InterfaceIndex{0}));
+  REQUIRE(all->join(kGroup));
+  CHECK(one->join(kGroup, InterfaceIndex{5}).error() == Error::no_such_device);
+  const auto inject = [&](InterfaceIndex interface) {
+    auto from = UdpLab::from(kPeer, kGroup);
+    from.to_group = true;
+    from.cast = LinkCast::multicast;
+    from.interface = interface;
+    return lab.network.inject(datagram("x", kPeer, kGroup), from);
+  };
+  CHECK(inject(InterfaceIndex{0}));
+  CHECK(inject(InterfaceIndex{1}));
+  CHECK(one->waiting() == 1);
+  CHECK(all->waiting() == 2);
+  one->leave(kGroup);  // it never joined everywhere
+  CHECK(inject(InterfaceIndex{0}));
+  CHECK(one->waiting() == 2);
+  one->leave(kGroup, InterfaceIndex{0});
+  CHECK(inject(InterfaceIndex{0}));
+  CHECK(one->waiting() == 2);
+}
+
+TEST_CASE("a socket chooses from where its multicast leaves, and whether it comes back", "[udp][RFC1112-6.1-2][RFC1112-6.1-3]") {
+  UdpLab lab;
+  auto usual = lab.udp.bind({{}, Port{1}});
+  auto chosen = lab.udp.bind({{}, Port{2}}, {.multicast_source = kSecondOwn, .multicast_loopback = false});
+  auto bound = lab.udp.bind({kOwn, Port{3}}, {.multicast_source = kSecondOwn});
+  REQUIRE(usual);
+  REQUIRE(chosen);
+  REQUIRE(bound);
+  CHECK(lab.udp.bind({{}, Port{4}}, {.multicast_source = kPeer}).error() == Error::address_not_available);
+  for (auto* socket : {&usual, &chosen, &bound}) REQUIRE((*socket)->send_to({kGroup, kPeerPort}, bytes_of("x")));
+  const auto sent = lab.network.take();
+  REQUIRE(sent.size() == 3);
+  CHECK(sent[0].to.source == IpAddress{kOwn});
+  CHECK(sent[0].to.loop_multicast);
+  CHECK(sent[1].to.source == IpAddress{kSecondOwn});
+  CHECK_FALSE(sent[1].to.loop_multicast);
+  CHECK(sent[2].to.source == IpAddress{kOwn});
+  REQUIRE(chosen->send_to({kPeer, kPeerPort}, bytes_of("x")));  // unicast goes as ever
+  CHECK(lab.network.take().at(0).to.source == IpAddress{kOwn});
+}

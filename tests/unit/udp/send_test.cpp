@@ -118,7 +118,7 @@ TEST_CASE("sending to a broadcast address needs the option", "[udp][POLICY-UDP-6
   }
 }
 
-TEST_CASE("a multicast datagram goes one hop unless told otherwise", "[udp]") {
+TEST_CASE("a multicast datagram goes one hop unless told otherwise", "[udp][RFC1112-6.1-1]") {
   UdpLab lab;
   auto socket = lab.udp.bind({{}, Port{1}}, {.ttl = std::uint8_t{9}});
   auto wide = lab.udp.bind({{}, Port{2}}, {.multicast_ttl = 32});
