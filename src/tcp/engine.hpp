@@ -79,6 +79,7 @@ class Engine final {
   [[nodiscard]] Result<FourTuple> choose_ends(const Endpoint& remote, const Endpoint& local);
   [[nodiscard]] bool is_taken(const FourTuple& tuple) const { return connections_.contains(tuple) || time_wait_.find(tuple) != nullptr; }
   void observe(Direction direction, const Packet& packet, const Header& header) const;
+  void observe(const Endpoint& listener, State from, State to) const;
 
   Context& context_;
   network::Network& network_;
