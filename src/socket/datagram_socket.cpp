@@ -104,6 +104,10 @@ Result<> DatagramSocket::dispatch(const Corked& datagram) {
   if (!datagram.way.source.is_unspecified()) to.source.address = datagram.way.source;
   // A socket bound to a group's address receives there, but no datagram comes from a group (RFC 1122 section 4.1.3.6).
   if (stack.ipv4().is_group(to.source.address)) to.source.address = IpAddress{};
+  if (datagram.to.address.is_multicast() && to.source.address.is_unspecified()) {
+    to.source.address = Ipv4Address{ntohl(options_.multicast_interface)};
+  }
+  to.loop_multicast = options_.multicast_loop;
   to.destination = datagram.to;
   to.ttl = datagram.way.ttl;
   to.tos = datagram.way.tos;

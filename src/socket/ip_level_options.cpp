@@ -1,5 +1,7 @@
 // IPPROTO_IP (man 7 ip).
 
+#include <cstddef>
+
 #include "environment.hpp"
 #include "option_table.hpp"
 #include "socket.hpp"
@@ -68,6 +70,20 @@ Result<> set_multicast_ttl(Socket& socket, OptionBytes bytes) {
   return {};
 }
 
+Result<OptionValue> get_multicast_interface(Socket& socket) { return OptionValue{socket.options().multicast_interface}; }
+
+/// Takes an address, or a structure that holds one behind the group's.
+Result<> set_multicast_interface(Socket& socket, OptionBytes bytes) {
+  if (socket.type() == SOCK_STREAM || bytes.size() < sizeof(in_addr)) return error(EINVAL);
+  in_addr address{};
+  const std::size_t offset = bytes.size() >= sizeof(ip_mreq) ? offsetof(ip_mreq, imr_interface) : 0;
+  std::memcpy(&address, bytes.data() + offset, sizeof(address));
+  const IpAddress wanted = Ipv4Address{ntohl(address.s_addr)};
+  if (!wanted.is_unspecified() && !socket.shared().stack().ipv4().is_own(wanted)) return error(EADDRNOTAVAIL);
+  socket.options().multicast_interface = address.s_addr;
+  return {};
+}
+
 Result<> set_mtu_discover(Socket& socket, OptionBytes bytes) {
   const auto value = int_or_byte_of(bytes);
   if (!value) return fail(value.error());
@@ -111,6 +127,7 @@ constexpr Option kRows[] = {
     {IPPROTO_IP, IP_TTL, get_ttl, set_ttl},
     {IPPROTO_IP, IP_MINTTL, get<&SocketOptions::minimum_ttl>, set_minimum_ttl},
     {IPPROTO_IP, IP_MULTICAST_TTL, get<&SocketOptions::multicast_ttl>, set_multicast_ttl},
+    {IPPROTO_IP, IP_MULTICAST_IF, get_multicast_interface, set_multicast_interface},
     {IPPROTO_IP, IP_MTU_DISCOVER, get<&SocketOptions::mtu_discover>, set_mtu_discover},
     {IPPROTO_IP, IP_MTU, get_mtu, nullptr},
     {IPPROTO_IP, IP_HDRINCL, get<&SocketOptions::header_included>, set_header_included},

@@ -39,6 +39,7 @@ struct SocketOptions {
   int ttl = -1;  ///< -1: the stack's default
   int multicast_ttl = 1;
   bool multicast_loop = true;
+  std::uint32_t multicast_interface = 0;  ///< its address, as IP_MULTICAST_IF has it (network byte order); 0: the route's
   int mtu_discover = IP_PMTUDISC_WANT;
   bool receive_errors = false;
   bool packet_info = false;

@@ -91,7 +91,6 @@ Result<std::shared_ptr<Socket>> StreamSocket::accept() {
   child->bound_address_ = connection->local().address;
   child->phase_ = Phase::connected;
   child->adopt(std::move(*connection));
-  child->options_changed();
   return child;
 }
 

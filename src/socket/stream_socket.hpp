@@ -76,6 +76,7 @@ class StreamSocket final : public Socket {
   [[nodiscard]] Result<> await_room(int flags, std::optional<TimePoint> deadline);
   [[nodiscard]] Result<std::size_t> send_part(std::span<const std::byte> bytes, int flags, bool last, std::optional<TimePoint> deadline);
   [[nodiscard]] Result<std::size_t> send_opening(const Outgoing& message);
+  [[nodiscard]] Result<std::size_t> receive_bytes(Incoming& message);
   [[nodiscard]] Step receive_step(Incoming& message, std::size_t copied, std::size_t& peeked);
   [[nodiscard]] std::size_t take(Incoming& message, std::size_t copied, std::size_t most, std::size_t& peeked);
   [[nodiscard]] std::optional<Result<std::size_t>> end_of_reading();

@@ -1,5 +1,6 @@
 // The bytes of a stream (man 2 send, recv; the order of the checks is Linux').
 
+#include <netinet/tcp.h>
 #include <sys/epoll.h>
 
 #include <algorithm>
@@ -165,6 +166,16 @@ std::optional<Result<std::size_t>> StreamSocket::end_of_reading() {
 }
 
 Result<std::size_t> StreamSocket::receive(Incoming& message) {
+  auto received = receive_bytes(message);
+  if (received && tcp_.inq) {
+    // TCP_INQ: what is left, and 1 for an end of the stream that is next.
+    const int left = static_cast<int>(connection_.unread());
+    message.control.add(IPPROTO_TCP, TCP_CM_INQ, left == 0 && connection_.peer_closed() ? 1 : left);
+  }
+  return received;
+}
+
+Result<std::size_t> StreamSocket::receive_bytes(Incoming& message) {
   sync();
   if ((message.flags & MSG_ERRQUEUE) != 0) return error(EAGAIN);
   if (listening_) return error(ENOTCONN);

@@ -88,7 +88,7 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   void abort();
   /// The handle is gone.
   void release();
-  // The options of a connection that lives: connection_options.cpp
+  // The options of a connection that lives: connection_settings.cpp
   void set_nagle(bool on);
   void set_cork(bool on);
   void push();

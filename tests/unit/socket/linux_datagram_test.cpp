@@ -161,6 +161,27 @@ TEST_CASE("control messages of a datagram", "[socket][linux]") {
   });
 }
 
+TEST_CASE("a multicast group", "[socket][linux]") {
+  same_as_linux([](Transcript& t) {
+    const int fd = t.datagram();
+    ip_mreq request{};
+    request.imr_multiaddr.s_addr = htonl(0xe0000101);
+    request.imr_interface.s_addr = htonl(INADDR_LOOPBACK);
+    t.set_raw(fd, IPPROTO_IP, IP_DROP_MEMBERSHIP, &request, sizeof(request));
+    t.set_raw(fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &request, 3);
+    t.set_raw(fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &request, sizeof(request));
+    t.set_raw(fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &request, sizeof(request));
+    t.set_raw(fd, IPPROTO_IP, IP_DROP_MEMBERSHIP, &request, sizeof(request));
+    t.set_raw(fd, IPPROTO_IP, IP_DROP_MEMBERSHIP, &request, sizeof(request));
+    request.imr_multiaddr.s_addr = htonl(INADDR_LOOPBACK);
+    t.set_raw(fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &request, sizeof(request));
+    const in_addr interface{.s_addr = htonl(INADDR_LOOPBACK)};
+    t.set_raw(fd, IPPROTO_IP, IP_MULTICAST_IF, &interface, sizeof(interface));
+    t.get(fd, IPPROTO_IP, IP_MULTICAST_IF);
+    t.set_raw(fd, IPPROTO_IP, IP_MULTICAST_IF, &interface, 3);
+  });
+}
+
 TEST_CASE("sharing a datagram port", "[socket][linux]") {
   same_as_linux([](Transcript& t) {
     const int first = t.datagram();

@@ -290,6 +290,19 @@ TEST_CASE("waiting for bytes has an end", "[socket][linux]") {
   });
 }
 
+TEST_CASE("how much is left, as TCP_INQ tells it", "[socket][linux]") {
+  same_as_linux([](Transcript& t) {
+    const auto all = t.linked();
+    t.set(all.server, IPPROTO_TCP, TCP_INQ, 1);
+    t.send(all.client, "abc");
+    t.recv_control(all.server, 1);
+    t.recv_control(all.server, 2);
+    t.shutdown(all.client, SHUT_WR);
+    t.await(all.server, POLLRDHUP);
+    t.recv_control(all.server, 2);
+  });
+}
+
 TEST_CASE("half-close", "[socket][linux]") {
   same_as_linux([](Transcript& t) {
     const auto all = t.linked();

@@ -284,6 +284,15 @@ TEST_CASE("SIOCOUTQ tells what the peer has not acknowledged", "[socket]") {
   CHECK(value == 0);
 }
 
+TEST_CASE("a host reaches itself by its own address", "[socket]") {
+  TwoHosts hosts;
+  hosts.listen();
+  const int fd = hosts.right.socket(AF_INET, SOCK_STREAM, 0);
+  const auto in = tapir::test::socket_address(tapir::test::kRightAddress, TwoHosts::kPort);
+  CHECK(hosts.right.connect(fd, tapir::test::generic(in), sizeof(in)) == 0);
+  CHECK((hosts.right.readiness(fd) & EPOLLOUT) != 0);
+}
+
 TEST_CASE("a full backlog lets nobody in, an emptied one does", "[socket]") {
   TwoHosts hosts;
   const int listener = hosts.listen(0);  // one may wait, as on Linux
