@@ -11,12 +11,12 @@ namespace tapir::tcp {
 
 /// What decides how much one super-segment may carry.
 struct BurstDecision {
-  std::uint32_t mss = 0;                     ///< bytes in a segment, at least 1
-  std::uint32_t cwnd = 0;                    ///< bytes
-  std::uint64_t rate = 0;                    ///< bytes per second at which this connection sends; 0: not known yet
-  std::optional<Duration> min_rtt = {};      ///< the shortest round trip
-  std::uint32_t fewest_segments = 2;         ///< so many always, so that slow connections use super-segments, too
-  std::uint32_t most_bytes = 0;              ///< that the link takes in one
+  std::uint32_t mss = 0;                 ///< bytes in a segment, at least 1
+  std::uint32_t cwnd = 0;                ///< bytes
+  std::uint64_t rate = 0;                ///< bytes per second at which this connection sends; 0: not known yet
+  std::optional<Duration> min_rtt = {};  ///< the shortest round trip
+  std::uint32_t fewest_segments = 2;     ///< so many always, so that slow connections use super-segments, too
+  std::uint32_t most_bytes = 0;          ///< that the link takes in one
 };
 
 /// How many segments may leave in one super-segment, as Linux sizes them (tcp_tso_autosize() and tcp_cwnd_test()): what is sent in a millisecond, so

@@ -52,7 +52,7 @@ class Engine final {
   [[nodiscard]] Context& context() noexcept { return context_; }
   [[nodiscard]] network::Network& network() noexcept { return network_; }
   [[nodiscard]] const Config& config() const noexcept { return config_; }
-  void configure(Config config) { config_ = std::move(config); }
+  void set_config(Config config) { config_ = std::move(config); }
   [[nodiscard]] Stats& stats() noexcept { return stats_; }
   [[nodiscard]] const DropCounters& drops() const noexcept { return drops_; }
   [[nodiscard]] const std::shared_ptr<EventQueue>& events() const noexcept { return events_; }

@@ -31,7 +31,7 @@ Result<Connection> Tcp::connect(const Endpoint& remote, const ConnectOptions& op
   return Connection{std::move(*connection)};
 }
 
-void Tcp::configure(Config config) { engine_->configure(std::move(config)); }
+void Tcp::set_config(Config config) { engine_->set_config(std::move(config)); }
 const Config& Tcp::config() const noexcept { return engine_->config(); }
 
 Result<> Tcp::encapsulate(Packet packet, const Send& to) { return engine_->send(std::move(packet), to); }

@@ -191,7 +191,7 @@ TEST_CASE("a socket's number is a real descriptor until it is closed", "[packetd
   auto& calls = stack.calls();
   const int number = calls.socket(stack.self(), AF_INET, SOCK_STREAM, IPPROTO_TCP);
   REQUIRE(number >= 0);
-  struct stat status {};
+  struct stat status{};
   CHECK(fstat(number, &status) == 0);
   CHECK(calls.close(stack.self(), number) == 0);
   CHECK(fstat(number, &status) == -1);

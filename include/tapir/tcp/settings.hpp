@@ -75,7 +75,7 @@ struct Config {
   /// A segment with a bad checksum makes the connection that its ports name acknowledge at once, within the limit of challenge_acks. Not in
   /// the RFC, which drops it in silence: the header may be the damaged part.
   bool acknowledge_bad_checksums = false;
-  std::uint32_t min_burst_segments = 2;                     ///< at least so many in a super-segment where there are; as tcp_min_tso_segs
+  std::uint32_t min_burst_segments = 2;     ///< at least so many in a super-segment where there are; as tcp_min_tso_segs
   bool split_below = false;                 ///< hand down super-segments even where the link takes none: they are cut just above it
   std::size_t max_connections = 1U << 20U;  ///< those in TIME-WAIT not counted
   std::size_t max_time_wait = 1U << 16U;    ///< connections in TIME-WAIT; the oldest goes early beyond that

@@ -61,7 +61,7 @@ class Tcp final : public Layer<Send, network::Received>, public network::ErrorRe
 
   /// Other choices from now on. Connections that exist keep what they were opened with. Limits of tables, the range of ephemeral ports and the
   /// challenge-ACK budget stay as they were given first.
-  void configure(Config config);
+  void set_config(Config config);
   [[nodiscard]] const Config& config() const noexcept;
 
   /// Passive open at `local`; an unspecified address means any of this host's. Without a handler connections wait for Listener::accept().
