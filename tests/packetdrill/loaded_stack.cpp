@@ -3,8 +3,8 @@
 #include <arpa/inet.h>
 #include <dlfcn.h>
 
-#include <catch2/catch.hpp>
 #include <tins/rawpdu.h>
+#include <catch2/catch.hpp>
 
 namespace tapir::test {
 

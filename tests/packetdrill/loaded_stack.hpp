@@ -16,9 +16,9 @@
 
 namespace tapir::test {
 
-inline constexpr const char* kOurs = "192.168.0.1";   ///< the stack's address, the adapter's default
-inline constexpr const char* kPeers = "192.0.2.1";    ///< whom the scripts have it talk to
-inline constexpr std::uint16_t kListening = 8080;     ///< at the stack
+inline constexpr const char* kOurs = "192.168.0.1";  ///< the stack's address, the adapter's default
+inline constexpr const char* kPeers = "192.0.2.1";   ///< whom the scripts have it talk to
+inline constexpr std::uint16_t kListening = 8080;    ///< at the stack
 inline constexpr std::uint16_t kPeersPort = 40000;
 
 /// What left the stack, and when.

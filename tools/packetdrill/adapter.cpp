@@ -135,7 +135,8 @@ void do_free(void* userdata) {
 tapir::packetdrill::Flags flags_in(const char* text) {
   auto flags = tapir::packetdrill::Flags::parse(text == nullptr ? "" : text);
   if (flags.address && flags.unknown.empty()) return flags;
-  std::fprintf(stderr, "tapir-packetdrill: --so_flags=%s: %s\n", text, flags.address ? "unknown flag" : "not an IPv4 address with a prefix length");
+  std::fprintf(stderr, "tapir-packetdrill: --so_flags=%s: %s\n", text,
+               flags.address ? "unknown flag" : "not an IPv4 address with a prefix length");
   std::exit(2);
 }
 

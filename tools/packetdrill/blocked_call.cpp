@@ -32,9 +32,7 @@ void BlockedCall::looked_at_clock() {
   changed_.notify_all();
 }
 
-bool BlockedCall::may_return() const {
-  return state_ == State::waiting && (done_() || (deadline_ && *deadline_ <= world_.now()));
-}
+bool BlockedCall::may_return() const { return state_ == State::waiting && (done_() || (deadline_ && *deadline_ <= world_.now())); }
 
 void BlockedCall::let_return(Lock& lock) {
   state_ = State::released;

@@ -10,10 +10,11 @@ namespace tapir::packetdrill {
 
 /// What --so_flags says: `name=value`, separated by commas.
 struct Flags {
-  std::optional<Ipv4Prefix> address = Ipv4Prefix::parse("192.168.0.1/16");  ///< address=: of the host, with its network; empty: not an address
-  std::string settings = "/proc/sys/net/ipv4";                              ///< settings=: the directory with Linux' settings
-  std::string cubic = "/sys/module/tcp_cubic/parameters";                   ///< cubic=: the directory with those of CUBIC
-  std::string queue = {};  ///< queue=: a file that names the device's queue discipline and its options, as tc has them; empty: none
+  std::optional<Ipv4Prefix> address =
+      Ipv4Prefix::parse("192.168.0.1/16");                 ///< address=: of the host, with its network; empty: not an address
+  std::string settings = "/proc/sys/net/ipv4";             ///< settings=: the directory with Linux' settings
+  std::string cubic = "/sys/module/tcp_cubic/parameters";  ///< cubic=: the directory with those of CUBIC
+  std::string queue = {};    ///< queue=: a file that names the device's queue discipline and its options, as tc has them; empty: none
   std::string unknown = {};  ///< the first that is none of these
 
   [[nodiscard]] static Flags parse(std::string_view text);

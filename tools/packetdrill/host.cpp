@@ -21,7 +21,8 @@ Host::Host(const Flags& flags)
       stack_{world_, {.tcp = settings_.tcp()}},
       sockets_{stack_, {.wait = [this](const std::function<bool()>& done, std::optional<Duration> limit) { return wait(done, limit); }}} {
   auto& ipv4 = stack_.ipv4();
-  const auto added = ipv4.add_interface({.name = "tun0", .addresses = {*flags.address}, .neighbours = &wire_, .max_super_segment = kLargestSuperSegment});
+  const auto added =
+      ipv4.add_interface({.name = "tun0", .addresses = {*flags.address}, .neighbours = &wire_, .max_super_segment = kLargestSuperSegment});
   if (!added) return;  // an address that no host can have: every call on it fails
   interface_ = *added;
   (void)ipv4.add_route(kEverywhere, interface_);

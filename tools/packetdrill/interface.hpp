@@ -28,7 +28,8 @@ struct PacketdrillInterface {
   ssize_t (*write)(void* userdata, int descriptor, const void* bytes, size_t size);
   ssize_t (*writev)(void* userdata, int descriptor, const iovec* parts, int count);
   ssize_t (*send)(void* userdata, int descriptor, const void* bytes, size_t size, int flags);
-  ssize_t (*sendto)(void* userdata, int descriptor, const void* bytes, size_t size, int flags, const sockaddr* address, socklen_t address_size);
+  ssize_t (*sendto)(void* userdata, int descriptor, const void* bytes, size_t size, int flags, const sockaddr* address,
+                    socklen_t address_size);
   ssize_t (*sendmsg)(void* userdata, int descriptor, const msghdr* message, int flags);
   int (*fcntl)(void* userdata, int descriptor, int command, ...);
   int (*ioctl)(void* userdata, int descriptor, unsigned long request, ...);

@@ -47,7 +47,7 @@ TEST_CASE("a link that cuts nothing gets single segments, unless it is asked oth
   talk.write(stream(14'600));
   talk.advance(0s);
   const auto sent = talk.network.take();
-  CHECK(sent.size() == (split_below ? 1U : 10U));
+  CHECK(sent.size() == (split_below ? 2U : 10U));  // a burst is half of cwnd at most
   CHECK(sent[0].meta.gso == (split_below ? GsoKind::tcp4 : GsoKind::none));
 }
 
