@@ -1,9 +1,12 @@
 #include <tapir/link/capture.hpp>
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include <tapir/link/segmentation.hpp>
+
+#include "absent_link.hpp"
 
 namespace tapir::link {
 
@@ -12,7 +15,8 @@ constexpr std::uint8_t kFcsSize = 4;
 }
 
 Capture::Capture(std::unique_ptr<Link> below, const Scheduler& scheduler, std::unique_ptr<ByteSink> sink, CaptureOptions options)
-    : below_{std::move(below)}, scheduler_{scheduler}, sink_{std::move(sink)}, options_{options} {
+    : below_{or_absent(std::move(below))}, scheduler_{scheduler}, sink_{std::move(sink)}, options_{options} {
+  if (sink_ == nullptr || below_->capabilities().mtu == 0) status_ = fail(Error::invalid_argument);
   pcapng::append_section_header(block_, "tapir");
   const bool fcs = below_->capabilities().carries_fcs;
   pcapng::append_interface(
@@ -23,6 +27,7 @@ Capture::Capture(std::unique_ptr<Link> below, const Scheduler& scheduler, std::u
 
 Result<std::unique_ptr<Capture>> Capture::to_file(std::unique_ptr<Link> below, const Scheduler& scheduler, const std::string& path,
                                                   CaptureOptions options) {
+  if (below == nullptr) return fail(Error::invalid_argument);
   auto file = create_file(path);
   if (!file) return fail(file.error());
   return std::make_unique<Capture>(std::move(below), scheduler, std::move(*file), options);
@@ -30,7 +35,18 @@ Result<std::unique_ptr<Capture>> Capture::to_file(std::unique_ptr<Link> below, c
 
 Capture::~Capture() {
   below_->attach(nullptr);
-  if (!sink_->flush()) ++stats_.write_errors;
+  (void)flush();
+}
+
+Result<> Capture::flush() {
+  if (sink_ != nullptr) note(sink_->flush());
+  return status_;
+}
+
+std::vector<Counter> Capture::counters() const {
+  std::vector<Counter> all{{"captured", stats_.frames}, {"captureErrors", stats_.write_errors}};
+  std::ranges::copy(below_->counters(), std::back_inserter(all));
+  return all;
 }
 
 Result<> Capture::transmit(Packet frame) {
@@ -66,8 +82,14 @@ void Capture::write_frame(Packet frame, pcapng::Direction direction) {
 }
 
 void Capture::write_block() {
-  if (!sink_->write(block_)) ++stats_.write_errors;
+  if (sink_ != nullptr) note(sink_->write(block_));
   block_.clear();
+}
+
+void Capture::note(const Result<>& outcome) {
+  if (outcome) return;
+  ++stats_.write_errors;
+  if (status_) status_ = outcome;
 }
 
 }  // namespace tapir::link

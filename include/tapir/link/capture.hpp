@@ -20,16 +20,18 @@ struct CaptureOptions {
 
 struct CaptureStats {
   std::uint64_t frames = 0;        ///< frames recorded
-  std::uint64_t write_errors = 0;  ///< blocks that the sink did not take; the link works on
+  std::uint64_t write_errors = 0;  ///< blocks that the sink did not take, and flushes that failed; the link works on
 };
 
 /// Wraps any link and records every frame that it carries, both ways, as pcapng. What the device would complete (checksums,
 /// segmentation) is completed in the recorded copy, so that a reader finds only valid packets. Reads no clock: timestamps are the
-/// scheduler's time plus `epoch`. Owns the link below and the sink; `scheduler` must outlive it. One thread.
+/// scheduler's time plus `epoch`. A file that cannot be written does not disturb the traffic: status() says so. Owns the link below and the
+/// sink; `scheduler` must outlive it. One thread.
 class Capture final : public Link, private Demultiplexer<Received> {
  public:
+  /// Without a link or a sink (nullptr) nothing is carried, or nothing recorded, and status() is Error::invalid_argument.
   Capture(std::unique_ptr<Link> below, const Scheduler& scheduler, std::unique_ptr<ByteSink> sink, CaptureOptions options = {});
-  /// Records to the file `path`. Fails with the system's error when it cannot be created.
+  /// Records to the file `path`. Fails with the system's error when it cannot be created; Error::invalid_argument for no link.
   [[nodiscard]] static Result<std::unique_ptr<Capture>> to_file(std::unique_ptr<Link> below, const Scheduler& scheduler,
                                                                 const std::string& path, CaptureOptions options = {});
   ~Capture() override;
@@ -42,9 +44,13 @@ class Capture final : public Link, private Demultiplexer<Received> {
   std::size_t drain(std::size_t budget) override { return below_->drain(budget); }
   [[nodiscard]] std::optional<int> descriptor() const noexcept override { return below_->descriptor(); }
   void set_writable() noexcept override { below_->set_writable(); }
+  [[nodiscard]] std::vector<Counter> counters() const override;
+  [[nodiscard]] DropCounters drop_counters() const noexcept override { return below_->drop_counters(); }
 
-  /// Hands what is buffered to the file. The destructor does it too.
-  [[nodiscard]] Result<> flush() { return sink_->flush(); }
+  /// Hands what is buffered to the file. The destructor does it too. Fails with the first error of the recording, as status().
+  [[nodiscard]] Result<> flush();
+  /// Whether all frames so far are in the file or its buffer; otherwise the first error (the disk is full, for example).
+  [[nodiscard]] const Result<>& status() const noexcept { return status_; }
   [[nodiscard]] Link& below() noexcept { return *below_; }
   [[nodiscard]] const CaptureStats& stats() const noexcept { return stats_; }
 
@@ -53,6 +59,7 @@ class Capture final : public Link, private Demultiplexer<Received> {
   void record(Packet frame, pcapng::Direction direction);
   void write_frame(Packet frame, pcapng::Direction direction);
   void write_block();
+  void note(const Result<>& outcome);
 
   std::unique_ptr<Link> below_;
   const Scheduler& scheduler_;
@@ -62,6 +69,7 @@ class Capture final : public Link, private Demultiplexer<Received> {
   std::vector<std::byte> block_;  ///< kept, as is frame_, so that recording allocates nothing in a steady state
   std::vector<std::byte> frame_;
   CaptureStats stats_;
+  Result<> status_{};
 };
 
 }  // namespace tapir::link

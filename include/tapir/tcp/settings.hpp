@@ -24,7 +24,7 @@ struct Settings {
   std::optional<std::uint8_t> ttl = {};         ///< 1-255; empty: the stack's default
   std::uint8_t tos = 0;                         ///< Diffserv field in the high six bits (RFC 2474); the ECN bits are sent as zero
   bool nagle = true;                            ///< Nagle's algorithm (RFC 9293 section 3.7.4); false: small segments leave at once
-  std::optional<std::size_t> send_buffer = {};  ///< bytes, at least 1; empty: as in Config
+  std::optional<std::size_t> send_buffer = {};  ///< bytes, at least 1, at most 2^30 are taken; empty: as in Config
   std::optional<std::size_t> receive_buffer =
       {};  ///< bytes, at least 1; empty: as in Config. Without window scaling no more than 65535 are offered
   std::optional<Duration> user_timeout = {};  ///< R2: how long sent data may stay unacknowledged; empty: as in Config
@@ -46,7 +46,7 @@ struct ListenOptions {
 
 /// What can be chosen for a whole stack's TCP.
 struct Config {
-  std::size_t send_buffer = std::size_t{256} * 1024;        ///< bytes
+  std::size_t send_buffer = std::size_t{256} * 1024;        ///< bytes, at most 2^30 are taken
   std::size_t receive_buffer = 65535;                       ///< bytes
   Duration msl = std::chrono::minutes{2};                   ///< maximum segment lifetime: TIME-WAIT lasts twice as long
   Duration user_timeout = std::chrono::minutes{5};          ///< R2 (RFC 9293 section 3.9.1.1)
@@ -54,8 +54,8 @@ struct Config {
   std::uint32_t r1 = 3;                                     ///< retransmissions of one segment before the path is called into question
   Duration fin_wait_2_timeout = std::chrono::seconds{60};   ///< how long FIN-WAIT-2 lasts when nobody reads any more
   Duration initial_rto = std::chrono::seconds{1};           ///< RFC 6298 section 2.1
-  Duration min_rto = std::chrono::seconds{1};               ///< RFC 6298 section 2.4
-  Duration max_rto = std::chrono::seconds{60};              ///< at least 60 s (RFC 6298 section 2.5)
+  Duration min_rto = std::chrono::seconds{1};               ///< RFC 6298 section 2.4; taken as at least 1 ms
+  Duration max_rto = std::chrono::seconds{60};              ///< taken as at least 60 s (RFC 6298 section 2.5), at most a day
   Duration ack_delay = std::chrono::milliseconds{40};       ///< below 0.5 s
   std::uint32_t quick_acks = 0;                             ///< segments acknowledged at once after the handshake
   Duration send_override = std::chrono::milliseconds{200};  ///< 0.1 to 1 s: a small segment held back by window rules alone leaves then
@@ -69,8 +69,8 @@ struct Config {
   bool split_below = false;                 ///< hand down super-segments even where the link takes none: they are cut just above it
   std::size_t max_connections = 1U << 20U;  ///< those in TIME-WAIT not counted
   std::size_t max_time_wait = 1U << 16U;    ///< connections in TIME-WAIT; the oldest goes early beyond that
-  Port first_ephemeral{1024};               ///< range of local ports for active opens (RFC 6056 section 3.2)
-  Port last_ephemeral{65535};
+  Port first_ephemeral{1024};               ///< range of local ports for active opens (RFC 6056 section 3.2): ...
+  Port last_ephemeral{65535};               ///< ... both included; with the last below the first no port is free
   std::vector<Port> reserved_ports = {};  ///< never chosen as ephemeral
 };
 
