@@ -59,6 +59,7 @@ bool World::run_until(const std::function<bool()>& done, Duration limit) {
 std::optional<TimePoint> World::next_event() const noexcept {
   auto next = scheduler_.next_wakeup();
   if (!actions_.empty()) next = std::min(next.value_or(TimePoint::max()), actions_.begin()->first.first);
+  if (next == TimePoint::max()) next.reset();  // what waits for ever never happens
   return next;
 }
 

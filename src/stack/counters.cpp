@@ -37,10 +37,9 @@ class Table {
 };
 
 void add(Table& table, const ethernet::Stats& s) {
-  table.add("ethernet", std::array<Counter, 4>{{{"inFrames", s.in_frames},
-                                                {"inOctets", s.in_bytes},
-                                                {"outFrames", s.out_frames},
-                                                {"outOctets", s.out_bytes}}});
+  table.add("ethernet",
+            std::array<Counter, 4>{
+                {{"inFrames", s.in_frames}, {"inOctets", s.in_bytes}, {"outFrames", s.out_frames}, {"outOctets", s.out_bytes}}});
 }
 
 void add(Table& table, const arp::Stats& s) {
@@ -97,10 +96,9 @@ void add(Table& table, const icmp::Stats& s) {
 }
 
 void add(Table& table, const udp::Stats& s) {
-  table.add("udp", std::array<Counter, 4>{{{"inDatagrams", s.in_datagrams},
-                                           {"noPorts", s.no_ports},
-                                           {"inErrors", s.in_errors},
-                                           {"outDatagrams", s.out_datagrams}}});
+  table.add("udp",
+            std::array<Counter, 4>{
+                {{"inDatagrams", s.in_datagrams}, {"noPorts", s.no_ports}, {"inErrors", s.in_errors}, {"outDatagrams", s.out_datagrams}}});
 }
 
 void add(Table& table, const tcp::Stats& s) {

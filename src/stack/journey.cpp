@@ -39,13 +39,14 @@ void Journey::tell(TimePoint at, std::string_view text) {
     return;
   }
   const double seconds = std::chrono::duration<double>(at - *start_).count();
-  line_(fit(fmt::format("{:9.6f} {}", seconds, text)));
+  line_(fit(fmt::format("{:8.6f} {}", seconds, text)));
 }
 
 void Journey::crossed(const Crossing& crossing) {
   const std::string fields = crossing.brief.empty() ? in_words(crossing.fields) : std::string{crossing.brief};
-  tell(crossing.at, fmt::format("{:<4} {:<8} {:<12} {:>2} + {:<5} bytes  {}", crossing.direction == Direction::down ? "down" : "up",
-                                name(crossing.layer), crossing.summary, crossing.header_size, crossing.payload_size, fields));
+  const std::string size = fmt::format("{} + {} bytes", crossing.header_size, crossing.payload_size);
+  tell(crossing.at, fmt::format("{:<4} {:<8} {:<10} {:<15} {}", crossing.direction == Direction::down ? "down" : "up", name(crossing.layer),
+                                crossing.summary, size, fields));
 }
 
 void Journey::dropped(const DropEvent& drop) { tell(drop.at, fmt::format("drop {:<8} {}", name(drop.layer), name(drop.reason))); }

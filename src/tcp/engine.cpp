@@ -186,7 +186,7 @@ std::vector<Info> Engine::connections() const {
   return all;
 }
 
-/// "192.0.2.2:49152 > 192.0.2.1:1883 seq 1 ack 5 window 65535": numbers count from the first of their direction where that is known.
+/// "192.0.2.2:49152 > 192.0.2.1:1883 seq 1 ack 5 win 65535": numbers count from the first of their direction where that is known.
 std::string Engine::in_words(Direction direction, const Header& header, const FourTuple& tuple) const {
   std::optional<SeqNum> first_sent;
   std::optional<SeqNum> first_received;
@@ -202,7 +202,7 @@ std::string Engine::in_words(Direction direction, const Header& header, const Fo
   if (has(header.flags, Flags::ack)) {
     text += fmt::format(" ack {}", distance((down ? first_received : first_sent).value_or(SeqNum{}), header.acknowledgment));
   }
-  return text + fmt::format(" window {}", header.window.get());
+  return text + fmt::format(" win {}", header.window.get());
 }
 
 void Engine::observe(Direction direction, const Packet& packet, const Header& header, const FourTuple& tuple) const {
@@ -213,9 +213,8 @@ void Engine::observe(Direction direction, const Packet& packet, const Header& he
                           Field{"acknowledgment", fmt::format("{}", header.acknowledgment.get().value())},
                           Field{"flags", to_string(header.flags)},
                           Field{"window", fmt::format("{}", header.window.get())}};
-  context_.observer->crossed(
-      {LayerId::tcp, direction, context_.now(), &packet, header_size, packet.size() - header_size, to_string(header.flags),
-       fields, in_words(direction, header, tuple)});
+  context_.observer->crossed({LayerId::tcp, direction, context_.now(), &packet, header_size, packet.size() - header_size,
+                              to_string(header.flags), fields, in_words(direction, header, tuple)});
 }
 
 }  // namespace tapir::tcp::detail

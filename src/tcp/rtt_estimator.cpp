@@ -9,9 +9,9 @@ using std::chrono::seconds;
 namespace {
 constexpr Duration kLeastRto = std::chrono::milliseconds{1};  // zero would send again and again within one moment
 constexpr Duration kGreatestRto = std::chrono::hours{24};     // doubled it is still far from overflow
-constexpr Duration kLeastCap = seconds{60};              // RFC 6298 section 2.5
-constexpr Duration kAfterSynTimeout = seconds{3};        // RFC 6298 section 5.7
-constexpr Duration kMaxSample = std::chrono::hours{24};  // keeps the sums below far from overflow
+constexpr Duration kLeastCap = seconds{60};                   // RFC 6298 section 2.5
+constexpr Duration kAfterSynTimeout = seconds{3};             // RFC 6298 section 5.7
+constexpr Duration kMaxSample = std::chrono::hours{24};       // keeps the sums below far from overflow
 }  // namespace
 
 RttEstimator::RttEstimator(const Config& config) noexcept : config_{config}, rto_{} {

@@ -65,7 +65,7 @@ TEST_CASE("README's program delivers its reading in a simulated world", "[scenar
   sim::World world;
   sim::Cable cable{world, {.delay = 1ms}};
   Stack host{world, cable.right(), {.address = "192.0.2.1/24"_prefix}};
-  const Broker broker{host};
+  Broker broker{host};
   CHECK(readme_program(world, cable) == 0);
   CHECK(broker.published == std::vector<std::string>{R"(room/temperature {"celsius":21.5})"});
   CHECK(world.now() < TimePoint{1s});

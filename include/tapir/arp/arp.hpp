@@ -23,11 +23,11 @@ struct Entry;
 struct Waiting;
 
 struct Config {
-  Duration lifetime = std::chrono::minutes{20};           ///< of a resolved entry, from the last ARP message of its owner
-  Duration retry_interval = std::chrono::seconds{1};      ///< between two requests for one address; RFC 1122 section 2.3.2.1: at least 1 s
-  unsigned max_tries = 3;                                 ///< requests before giving up, at least 1
-  Duration failure_hold = std::chrono::seconds{5};        ///< after giving up datagrams are refused at once for so long
-  Duration refresh_window = std::chrono::seconds{60};     ///< see Arp; at most a quarter of the lifetime is taken; 0: never refreshed
+  Duration lifetime = std::chrono::minutes{20};        ///< of a resolved entry, from the last ARP message of its owner
+  Duration retry_interval = std::chrono::seconds{1};   ///< between two requests for one address; RFC 1122 section 2.3.2.1: at least 1 s
+  unsigned max_tries = 3;                              ///< requests before giving up, at least 1
+  Duration failure_hold = std::chrono::seconds{5};     ///< after giving up datagrams are refused at once for so long
+  Duration refresh_window = std::chrono::seconds{60};  ///< see Arp; at most a quarter of the lifetime is taken; 0: never refreshed
   /// What may wait for one address, bytes, each packet counted with 256 more for its slab; the oldest gives way, one waits always. The default
   /// holds a datagram of 65535 bytes in fragments of 296 bytes and more: losing its first fragments would lose it whole.
   std::size_t address_queue_bytes = std::size_t{256} * 1024;

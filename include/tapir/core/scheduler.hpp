@@ -157,8 +157,8 @@ class Scheduler {
   std::uint64_t order_ = 0;
   std::size_t armed_ = 0;
   std::array<Level, levels> wheel_{};
-  std::vector<Timer*> due_;         ///< binary heap of the nearest deadlines, exact order
-  Timer* next_turn_ = nullptr;      ///< armed within a turn for a moment that had come, in no order
+  std::vector<Timer*> due_;             ///< binary heap of the nearest deadlines, exact order
+  Timer* next_turn_ = nullptr;          ///< armed within a turn for a moment that had come, in no order
   std::uint64_t turn_order_ = no_turn;  ///< the last arming before the turn under way; outside a turn no arming comes after it
   List ready_;
   List blocked_;

@@ -71,7 +71,7 @@ struct Config {
   std::size_t max_time_wait = 1U << 16U;    ///< connections in TIME-WAIT; the oldest goes early beyond that
   Port first_ephemeral{1024};               ///< range of local ports for active opens (RFC 6056 section 3.2): ...
   Port last_ephemeral{65535};               ///< ... both included; with the last below the first no port is free
-  std::vector<Port> reserved_ports = {};  ///< never chosen as ephemeral
+  std::vector<Port> reserved_ports = {};    ///< never chosen as ephemeral
 };
 
 }  // namespace tapir::tcp

@@ -210,6 +210,14 @@ TEST_CASE("run() returns 1 when nothing is left that could happen", "[sim]") {
     CHECK(world.run() == 1);
     CHECK(done);
   }
+  SECTION("no event but one that is put off for ever") {
+    Alarm alarm{world.scheduler()};
+    alarm.timer.arm_after(Duration::max());
+    world.after(1s, [] {});
+    CHECK(world.run() == 1);
+    CHECK(alarm.at.empty());
+    return;
+  }
   SECTION("a moment without end") {
     std::function<void()> again = [&] { world.after(0ns, again); };
     world.after(1s, again);

@@ -82,7 +82,7 @@ TEST_CASE("a second interface that is refused leaves the first as it was", "[sta
 TEST_CASE("a ping whose request is cut into more fragments than there were places in ARP's queue gets its answer", "[stack][arp]") {
   TwoHosts hosts;
   std::vector<icmp::PingEvent> events;
-  const auto ping = hosts.left->ping(hosts.right_address, {.count = 1, .size = 60000}, [&](const auto& event) { events.push_back(event); });
+  const auto ping = hosts.left->ping(hosts.right_address, {.size = 60000, .count = 1}, [&](const auto& event) { events.push_back(event); });
   REQUIRE(ping);
   hosts.world.run_for(10s);
   REQUIRE(events.size() == 1);
