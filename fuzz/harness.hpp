@@ -1,7 +1,10 @@
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -33,7 +36,8 @@ class FuzzLink final : public link::Link {
   Demultiplexer<link::Received>* receiver_ = nullptr;
 };
 
-/// One host under attack: a stack with services of every kind, in virtual time, the same at the start of every input.
+/// One host under attack: a stack with an echo service (7) and one that never reads (9), a UDP socket (7) and a call under way (to 80), in
+/// virtual time, the same at the start of every input.
 class Victim {
  public:
   Victim();
@@ -45,15 +49,28 @@ class Victim {
   /// Injects `payload` behind correct Ethernet and IPv4 headers. With `checksum_at` the 16-bit Internet checksum there is made right,
   /// over the pseudo-header too if `pseudo_header`: a fuzzer does not guess one.
   void ipv4(std::uint8_t protocol, std::span<const std::uint8_t> payload, std::optional<std::size_t> checksum_at, bool pseudo_header);
+  /// Injects `bytes` as an IPv4 datagram whose header checksum is made right.
+  void datagram(std::span<const std::uint8_t> bytes);
+  /// Injects a TCP segment for one of the connections there are, so that its numbers need not be guessed:
+  /// [which][flags][sequence - RCV.NXT: 2][acknowledgment - SND.NXT: 2][window: 2][words of options][options][text].
+  void segment(std::span<const std::uint8_t> bytes);
+  /// Injects an ICMP error about a segment of one of the connections: [which][type][code][sequence - SND.UNA: 2][rest of header: 4].
+  void error(std::span<const std::uint8_t> bytes);
+  /// Makes a call as the application: [which][call][size: 2].
+  void call(std::span<const std::uint8_t> bytes);
   /// Lets virtual time pass.
   void wait(Duration time) { world_.run_for(time); }
 
  private:
+  void hold(tcp::Connection connection, bool echo);
+  void echo(tcp::Connection& connection);
+  [[nodiscard]] tcp::Info pick(std::uint8_t which);
+
   sim::World world_;
   FuzzLink* link_;
   Stack stack_;
-  std::vector<tcp::Connection> connections_;
-  std::optional<tcp::Listener> listener_;
+  std::deque<tcp::Connection> connections_;
+  std::vector<tcp::Listener> listeners_;
   std::optional<udp::Socket> socket_;
 };
 

@@ -125,7 +125,7 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   void own_fin_acknowledged();
   void peer_fin_arrived();
   void enter_time_wait();
-  void end(std::error_code error, bool tell);
+  void end(std::error_code error, bool tell, State next = State::closed);
   void reset_peer();
   void return_to_listen();
   void stop_reading();

@@ -60,6 +60,7 @@ void ConnectionCore::open_passive(const Arrival& syn, std::weak_ptr<ListenerCore
   ip_options_ = syn.ip_options;
   ++engine_->stats().passive_opens;
   take_syn(syn);
+  tcb_.state = State::listen;
   set_state(State::syn_received);
   start_handshake();
 }

@@ -18,7 +18,7 @@ void ConnectionCore::set_state(State next) {
     Stats& stats = engine_->stats();
     if (counts_as_established(next) && !counts_as_established(former)) ++stats.curr_estab;
     if (counts_as_established(former) && !counts_as_established(next)) --stats.curr_estab;
-    if (next == State::closed && is_handshake(former)) ++stats.attempt_fails;
+    if ((next == State::closed || next == State::listen) && is_handshake(former)) ++stats.attempt_fails;
     if (next == State::closed && counts_as_established(former)) ++stats.estab_resets;
   }
   if (context_.observer != nullptr) context_.observer->changed_state({context_.now(), to_string(tuple_), name(former), name(next)});
@@ -85,15 +85,16 @@ void ConnectionCore::enter_time_wait() {
 }
 
 void ConnectionCore::time_wait_over() {
-  set_state(State::closed);
+  tcb_.state = State::closed;
   engine_ = nullptr;
 }
 
-/// Deletes the TCB: the connection is in CLOSED, and out of the Engine's table.
-void ConnectionCore::end(std::error_code error, bool tell_user) {
+/// Deletes the TCB: the connection is in CLOSED, and out of the Engine's table. An observer hears of `next`: LISTEN when a listener remains.
+void ConnectionCore::end(std::error_code error, bool tell_user, State next) {
   if (engine_ == nullptr || tcb_.state == State::time_wait) return;
   const auto self = shared_from_this();
-  set_state(State::closed);
+  set_state(next);
+  tcb_.state = State::closed;
   error_ = error;
   forget_queues();
   if (error) receive_buffer_.clear();
@@ -140,7 +141,7 @@ void ConnectionCore::reset_peer() {
 /// that it disturbed (RFC 9293 section 3.6.1).
 void ConnectionCore::return_to_listen() {
   if (former_) engine_->time_wait().insert(*std::exchange(former_, std::nullopt));
-  end({}, false);
+  end({}, false, State::listen);
 }
 
 /// Nobody reads any more. What was received and not read cannot be delivered, which the peer has to learn (SHLD-3).

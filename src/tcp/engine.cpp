@@ -45,7 +45,7 @@ Engine::Engine(Context& context, network::Network& network, Config config)
       challenges_{config_.challenge_acks, config_.challenge_period},
       events_{std::make_shared<EventQueue>(context.scheduler)},
       resets_{*this},
-      time_wait_{context.scheduler, hash_key_, twice(config_.msl), config_.max_time_wait},
+      time_wait_{context, hash_key_, twice(config_.msl), config_.max_time_wait},
       connections_{0, FourTupleHash{hash_key_}} {}
 
 Engine::~Engine() {
@@ -65,6 +65,7 @@ Result<std::shared_ptr<ListenerCore>> Engine::listen(const Endpoint& local, Acce
   if (listeners_.contains(local)) return fail(Error::address_in_use);
   auto listener = std::make_shared<ListenerCore>(*this, local, std::move(handler), options);
   listeners_.emplace(local, listener);
+  observe(local, State::closed, State::listen);
   return listener;
 }
 
@@ -117,7 +118,9 @@ std::shared_ptr<ListenerCore> Engine::find_listener(const Endpoint& local) const
 
 void Engine::forget(const ListenerCore& listener) {
   const auto found = listeners_.find(listener.local());
-  if (found != listeners_.end() && found->second.get() == &listener) listeners_.erase(found);
+  if (found == listeners_.end() || found->second.get() != &listener) return;
+  listeners_.erase(found);
+  observe(listener.local(), State::listen, State::closed);
 }
 
 Result<> Engine::send(Packet packet, const Send& to) {
@@ -184,6 +187,11 @@ std::vector<Info> Engine::connections() const {
     all.push_back(info);
   });
   return all;
+}
+
+void Engine::observe(const Endpoint& listener, State from, State to) const {
+  if (context_.observer == nullptr) return;
+  context_.observer->changed_state({context_.now(), fmt::format("{} > *", to_string(listener)), name(from), name(to)});
 }
 
 /// "192.0.2.2:49152 > 192.0.2.1:1883 seq 1 ack 5 win 65535": numbers count from the first of their direction where that is known.

@@ -77,6 +77,7 @@ class Engine final {
   [[nodiscard]] bool is_taken(const FourTuple& tuple) const { return connections_.contains(tuple) || time_wait_.find(tuple) != nullptr; }
   [[nodiscard]] std::string in_words(Direction direction, const Header& header, const FourTuple& tuple) const;
   void observe(Direction direction, const Packet& packet, const Header& header, const FourTuple& tuple) const;
+  void observe(const Endpoint& listener, State from, State to) const;
 
   Context& context_;
   network::Network& network_;

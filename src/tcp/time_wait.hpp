@@ -7,6 +7,7 @@
 #include <optional>
 #include <unordered_map>
 
+#include <tapir/core/context.hpp>
 #include <tapir/core/scheduler.hpp>
 #include <tapir/tcp/seq_num.hpp>
 
@@ -33,7 +34,7 @@ struct TimeWaitRecord {
 class TimeWaitTable {
  public:
   /// `length` is twice the maximum segment lifetime; `capacity` at least 1.
-  TimeWaitTable(Scheduler& scheduler, const SipKey& key, Duration length, std::size_t capacity);
+  TimeWaitTable(Context& context, const SipKey& key, Duration length, std::size_t capacity);
 
   /// The wait begins, or begins again. Beyond the capacity the oldest record goes early.
   void insert(TimeWaitRecord record);
@@ -58,7 +59,7 @@ class TimeWaitTable {
   void drop(Entries::iterator entry);
   void arm();
 
-  Scheduler& scheduler_;
+  Context& context_;
   Duration length_;
   std::size_t capacity_;
   Entries entries_;  ///< oldest first

@@ -52,7 +52,7 @@ struct DropEvent {
 /// A TCP connection entered another state.
 struct StateChange {
   TimePoint at;
-  std::string_view connection;  ///< "192.0.2.2:49152 > 192.0.2.1:1883"
+  std::string_view connection;  ///< "192.0.2.2:49152 > 192.0.2.1:1883"; of a listener "192.0.2.2:1883 > *"
   std::string_view from;
   std::string_view to;
 };

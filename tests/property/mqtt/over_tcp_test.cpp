@@ -2,6 +2,7 @@
 
 #include <array>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -108,6 +109,38 @@ TEST_CASE("every message arrives once, through loss, reordering, duplication and
   CHECK(host.broker.delivered == up);
   CHECK(received == down);
   CHECK(pair.cable.stats(sim::End::left).lost > 0);
+}
+
+TEST_CASE("the client uses no urgent data and keeps its Diffserv code point", "[mqtt][RFC9293-SHLD-13][RFC9293-SHLD-23]") {
+  Pair pair;
+  BrokerHost host{*pair.right};
+  std::size_t segments = 0;
+  std::size_t urgent = 0;
+  std::set<std::byte> services;
+  pair.cable.observe([&](sim::End from, std::span<const std::byte> frame) {
+    constexpr std::size_t kIp = 14;
+    constexpr std::size_t kTcp = kIp + 20;
+    const bool is_tcp = frame[12] == std::byte{8} && frame[13] == std::byte{0} && frame[kIp + 9] == std::byte{6};
+    if (from != sim::End::left || !is_tcp) return;
+    ++segments;
+    services.insert(frame[kIp + 1] >> 2U);
+    if ((frame[kTcp + 13] & std::byte{0x20}) != std::byte{}) ++urgent;
+  });
+  Client client{*pair.left, kept_session()};
+  int confirmed = 0;
+  for (const auto qos : {QoS::at_most_once, QoS::at_least_once, QoS::exactly_once}) {
+    client.publish("t", Payload{std::string(5000, 'x')}, qos, [&](Result<> outcome) { confirmed += outcome ? 1 : 0; });
+  }
+  REQUIRE(pair.world.run_until([&] { return confirmed == 3; }, 1h));
+  host.send_message("down", QoS::exactly_once);
+  REQUIRE(pair.world.run_until([&] { return host.broker.settled(); }, 1h));
+  pair.world.run_for(10min);  // with its PINGREQs
+  bool gone = false;
+  client.disconnect([&](Result<>) { gone = true; });
+  REQUIRE(pair.world.run_until([&] { return gone; }, 1h));
+  CHECK(segments > 30);
+  CHECK(urgent == 0);
+  CHECK(services.size() == 1);
 }
 
 TEST_CASE("every message arrives once, however often the broker's host breaks the connection", "[mqtt][MQTT311-4.1.0-1]") {

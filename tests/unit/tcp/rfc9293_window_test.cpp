@@ -265,6 +265,28 @@ TEST_CASE("old data inside a shrunk window is retransmitted", "[tcp][RFC9293-SHL
   CHECK_FALSE(again[0].payload.empty());
 }
 
+TEST_CASE("beyond a shrunk edge nothing new is sent", "[tcp][RFC9293-MAY-7]") {
+  Conversation talk;
+  talk.write(stream(100'000));
+  const auto sent = talk.peer.hear();
+  REQUIRE(sent.size() >= 6);
+  (void)talk.peer.say({.ack = sent[0].seq, .window = std::uint16_t{2000}});
+  std::size_t again = 0;
+  for (int i = 0; i < 60; ++i) {
+    for (const auto& heard : talk.peer.hear()) {
+      ++again;
+      CHECK(heard.end() <= sent.back().end());  // beyond the edge, if at all, goes what went before
+    }
+    talk.advance(1s);
+  }
+  CHECK(again >= 3);
+  // The window is there again: so is all of the stream.
+  talk.peer.rcv = sent[0].seq;
+  (void)talk.peer.say({.ack = sent[0].seq, .window = std::uint16_t{65535}});
+  talk.advance(1min);  // the retransmission timer has backed off
+  CHECK((talk.peer.drain() == stream(100'000)));
+}
+
 TEST_CASE("data beyond a shrunk edge does not time the connection out", "[tcp][RFC9293-SHLD-17]") {
   Conversation talk;
   talk.write(stream(10'000));
