@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <tuple>
 #include <utility>
 
 #include <tapir/link/segmentation.hpp>
@@ -16,7 +17,7 @@ constexpr std::uint8_t kFcsSize = 4;
 
 Capture::Capture(std::unique_ptr<Link> below, const Scheduler& scheduler, std::unique_ptr<ByteSink> sink, CaptureOptions options)
     : below_{or_absent(std::move(below))}, scheduler_{scheduler}, sink_{std::move(sink)}, options_{options} {
-  if (sink_ == nullptr || below_->capabilities().mtu == 0) status_ = fail(Error::invalid_argument);
+  if (sink_ == nullptr || below_->capabilities().mtu == 0) stats_.write_error = Error::invalid_argument;
   pcapng::append_section_header(block_, "tapir");
   const bool fcs = below_->capabilities().carries_fcs;
   pcapng::append_interface(
@@ -35,12 +36,12 @@ Result<std::unique_ptr<Capture>> Capture::to_file(std::unique_ptr<Link> below, c
 
 Capture::~Capture() {
   below_->attach(nullptr);
-  (void)flush();
+  std::ignore = flush();
 }
 
 Result<> Capture::flush() {
-  if (sink_ != nullptr) note(sink_->flush());
-  return status_;
+  if (sink_ == nullptr) return fail(Error::invalid_argument);
+  return noted(sink_->flush());
 }
 
 std::vector<Counter> Capture::counters() const {
@@ -82,14 +83,15 @@ void Capture::write_frame(Packet frame, pcapng::Direction direction) {
 }
 
 void Capture::write_block() {
-  if (sink_ != nullptr) note(sink_->write(block_));
+  if (sink_ != nullptr) std::ignore = noted(sink_->write(block_));
   block_.clear();
 }
 
-void Capture::note(const Result<>& outcome) {
-  if (outcome) return;
+Result<> Capture::noted(Result<> outcome) {
+  if (outcome) return outcome;
   ++stats_.write_errors;
-  if (status_) status_ = outcome;
+  if (!stats_.write_error) stats_.write_error = outcome.error();
+  return outcome;
 }
 
 }  // namespace tapir::link
