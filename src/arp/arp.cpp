@@ -17,9 +17,11 @@ bool is_host(Ipv4Address address) noexcept {
   return !address.is_unspecified() && !address.is_loopback() && !address.is_multicast() && !address.is_limited_broadcast();
 }
 
+/// What a waiting packet counts for: its bytes, and the slab of headers that even an empty one keeps.
+std::size_t cost_of(const Packet& packet) noexcept { return packet.size() + PacketPool::header_capacity; }
+
 Config checked(Config config) noexcept {
   config.max_tries = std::max(config.max_tries, 1U);
-  config.queue_limit = std::max<std::size_t>(config.queue_limit, 1);
   config.entry_limit = std::max<std::size_t>(config.entry_limit, 1);
   config.refresh_window = std::min(config.refresh_window, config.lifetime / 4);
   return config;
@@ -68,7 +70,7 @@ Result<> Arp::resolve_and_queue(Packet packet, const Send& to) {
   entry->source = to.source;
   auto queued = enqueue(*entry, std::move(packet), to);
   if (!entry->retry.armed()) {
-    const auto earliest = entry->last_request ? *entry->last_request + config_.retry_interval : context_.now();
+    const auto earliest = entry->last_request ? deadline_after(*entry->last_request, config_.retry_interval) : context_.now();
     if (earliest > context_.now()) {
       entry->retry.arm_at(earliest);
     } else {
@@ -79,19 +81,29 @@ Result<> Arp::resolve_and_queue(Packet packet, const Send& to) {
 }
 
 Result<> Arp::enqueue(Entry& entry, Packet packet, const Send& to) {
-  const auto fits = [&] { return packet.size() <= config_.queue_bytes_limit - queued_bytes_; };
-  while (!entry.waiting.empty() && (entry.waiting.size() >= config_.queue_limit || !fits())) {
-    queued_bytes_ -= entry.waiting.front().datagram.size();
-    entry.waiting.erase(entry.waiting.begin());
+  const std::size_t cost = cost_of(packet);
+  const auto fits = [&] { return queued_bytes_ + cost <= config_.queue_bytes_limit; };
+  while (!entry.waiting.empty() && (entry.waiting_bytes + cost > config_.address_queue_bytes || !fits())) {
+    const std::size_t freed = cost_of(entry.waiting.front().datagram);
+    queued_bytes_ -= freed;
+    entry.waiting_bytes -= freed;
+    entry.waiting.pop_front();
     (void)reject(context_, drops_, LayerId::arp, Drop::queue_full);
   }
   if (!fits()) {
     (void)reject(context_, drops_, LayerId::arp, Drop::memory_limit);
     return fail(Error::no_buffer_space);
   }
-  queued_bytes_ += packet.size();
+  queued_bytes_ += cost;
+  entry.waiting_bytes += cost;
   entry.waiting.push_back({std::move(packet), to.tos});
   return {};
+}
+
+/// Empties an entry's queue.
+std::deque<Waiting> Arp::take_waiting(Entry& entry) noexcept {
+  queued_bytes_ -= std::exchange(entry.waiting_bytes, 0);
+  return std::exchange(entry.waiting, {});
 }
 
 /// Broadcasts one request for the entry's address.
@@ -127,11 +139,9 @@ void Arp::retry(Entry& entry) {
 void Arp::give_up(Entry& entry) {
   ++stats_.failures;
   cache_->enter(entry, NeighbourState::failed);
-  entry.until = context_.now() + config_.failure_hold;
+  entry.until = deadline_after(context_.now(), config_.failure_hold);
   const Ipv4Address address = entry.address;
-  auto waiting = std::exchange(entry.waiting, {});
-  for (const auto& each : waiting) queued_bytes_ -= each.datagram.size();
-  for (auto& each : waiting) {  // the receiver may send, and so change the table: `entry` is not looked at again
+  for (auto& each : take_waiting(entry)) {  // the receiver may send, and so change the table: `entry` is not looked at again
     if (failures_ != nullptr) {
       failures_->unresolved(address, std::move(each.datagram));
     } else {
@@ -147,21 +157,15 @@ void Arp::learn(Entry& entry, MacAddress hardware) {
   entry.tries = 0;
   if (entry.state != NeighbourState::permanent) {
     cache_->enter(entry, NeighbourState::resolved);
-    entry.until = context_.now() + config_.lifetime;
+    entry.until = deadline_after(context_.now(), config_.lifetime);
   }
-  auto waiting = std::exchange(entry.waiting, {});
-  for (const auto& each : waiting) queued_bytes_ -= each.datagram.size();
-  for (auto& each : waiting) {
+  for (auto& each : take_waiting(entry)) {
     if (!send_datagram(std::move(each.datagram), hardware, each.tos)) ++stats_.out_failed;
   }
 }
 
 void Arp::discard_waiting(Entry& entry, Drop reason) {
-  for (const auto& each : entry.waiting) {
-    queued_bytes_ -= each.datagram.size();
-    (void)reject(context_, drops_, LayerId::arp, reason);
-  }
-  entry.waiting.clear();
+  for (std::size_t left = take_waiting(entry).size(); left > 0; --left) (void)reject(context_, drops_, LayerId::arp, reason);
 }
 
 void Arp::make_room() {

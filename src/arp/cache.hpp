@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <list>
 #include <optional>
 #include <unordered_map>
@@ -31,7 +32,8 @@ struct Entry {
   unsigned tries = 0;                     ///< requests since it was last known
   std::optional<TimePoint> last_request;  ///< of any kind: keeps requests apart
   Ipv4Address source;                     ///< of the datagram that wanted it last
-  std::vector<Waiting> waiting;           ///< oldest first
+  std::deque<Waiting> waiting;            ///< oldest first
+  std::size_t waiting_bytes = 0;          ///< what they count for
   std::list<Entry>::iterator self;
 };
 

@@ -27,7 +27,7 @@ void Rarp::request(Handler done) {
   cancel();
   done_ = std::move(done);
   interval_ = config_.first_interval;
-  give_up_at_ = context_.now() + config_.timeout;
+  give_up_at_ = deadline_after(context_.now(), config_.timeout);
   send_request();
 }
 
@@ -45,7 +45,7 @@ void Rarp::on_timer() {
 }
 
 void Rarp::send_request() {
-  timer_.arm_at(std::min(context_.now() + interval_, give_up_at_));
+  timer_.arm_at(std::min(deadline_after(context_.now(), interval_), give_up_at_));
   interval_ = std::min(interval_ * 2, config_.max_interval);
   const Message message{.operation = Operation::reverse_request, .sender_hardware = own_, .target_hardware = own_};
   Packet packet{context_.pool};

@@ -18,6 +18,7 @@ std::string_view name(Drop drop) noexcept {
     case Drop::queue_full: return "queue_full";
     case Drop::memory_limit: return "memory_limit";
     case Drop::rate_limited: return "rate_limited";
+    case Drop::device_failed: return "device_failed";
     case Drop::bad_fcs: return "bad_fcs";
     case Drop::oversized: return "oversized";
     case Drop::bad_source: return "bad_source";

@@ -16,7 +16,7 @@ class Category final : public std::error_category {
       case Error::connection_refused: return "connection refused";
       case Error::connection_reset: return "connection reset by the peer";
       case Error::connection_aborted: return "connection aborted";
-      case Error::connection_closed: return "the sending direction is closed";
+      case Error::connection_closed: return "already closed";
       case Error::not_connected: return "not connected";
       case Error::already_connected: return "already connected";
       case Error::host_unreachable: return "host unreachable";

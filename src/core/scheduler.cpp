@@ -7,7 +7,7 @@
 namespace tapir {
 
 void Timer::arm_at(TimePoint deadline) { scheduler_->arm(*this, deadline); }
-void Timer::arm_after(Duration delay) { scheduler_->arm(*this, scheduler_->now() + delay); }
+void Timer::arm_after(Duration delay) { scheduler_->arm(*this, deadline_after(scheduler_->now(), delay)); }
 void Timer::cancel() noexcept { scheduler_->disarm(*this); }
 
 ReadySource::~ReadySource() {
@@ -18,12 +18,12 @@ Scheduler::Scheduler(TimePoint start) noexcept : now_{start}, tick_{tick_of(star
 
 Scheduler::~Scheduler() {
   // Timers and sources may outlive the scheduler in a careless teardown; they must not touch it then.
+  const auto forget_list = [](Timer* timer) {
+    for (; timer != nullptr; timer = timer->next_) timer->place_ = Timer::Place::nowhere;
+  };
   for (Timer* timer : due_) timer->place_ = Timer::Place::nowhere;
-  for (const Level& level : wheel_) {
-    for (Timer* timer : level.first) {
-      for (; timer != nullptr; timer = timer->next_) timer->place_ = Timer::Place::nowhere;
-    }
-  }
+  forget_list(next_turn_);
+  for (const Level& level : wheel_) std::ranges::for_each(level.first, forget_list);
   for (List* list : {&ready_, &blocked_}) {
     while (list->first != nullptr) unlink(*list->first);
   }
@@ -55,6 +55,11 @@ void Scheduler::disarm(Timer& timer) noexcept {
 void Scheduler::file(Timer& timer) {
   timer.filed_deadline_ = timer.deadline_;
   timer.filed_order_ = timer.order_;
+  if (timer.order_ > turn_order_ && timer.deadline_ <= now_) {
+    timer.place_ = Timer::Place::next_turn;
+    link_first(next_turn_, timer);
+    return;
+  }
   const std::uint64_t tick = tick_of(timer.deadline_);
   if (tick <= tick_) {
     push_due(timer);
@@ -66,24 +71,25 @@ void Scheduler::file(Timer& timer) {
   timer.slot_ = static_cast<std::uint8_t>(tick >> (timer.level_ * slot_bits) & (slots - 1));
   timer.place_ = Timer::Place::wheel;
   Level& level = wheel_[timer.level_];
-  timer.previous_ = nullptr;
-  timer.next_ = std::exchange(level.first[timer.slot_], &timer);
-  if (timer.next_ != nullptr) timer.next_->previous_ = &timer;
+  link_first(level.first[timer.slot_], timer);
   level.occupied |= std::uint64_t{1} << timer.slot_;
+}
+
+void Scheduler::link_first(Timer*& first, Timer& timer) noexcept {
+  timer.previous_ = nullptr;
+  timer.next_ = std::exchange(first, &timer);
+  if (timer.next_ != nullptr) timer.next_->previous_ = &timer;
 }
 
 void Scheduler::unfile(Timer& timer) noexcept {
   if (timer.place_ == Timer::Place::due) {
     remove_due(timer.due_index_);
   } else {
-    Level& level = wheel_[timer.level_];
+    const bool in_wheel = timer.place_ == Timer::Place::wheel;
+    Timer*& first = in_wheel ? wheel_[timer.level_].first[timer.slot_] : next_turn_;
     if (timer.next_ != nullptr) timer.next_->previous_ = timer.previous_;
-    if (timer.previous_ != nullptr) {
-      timer.previous_->next_ = timer.next_;
-    } else {
-      level.first[timer.slot_] = timer.next_;
-      if (timer.next_ == nullptr) level.occupied &= ~(std::uint64_t{1} << timer.slot_);
-    }
+    (timer.previous_ != nullptr ? timer.previous_->next_ : first) = timer.next_;
+    if (in_wheel && first == nullptr) wheel_[timer.level_].occupied &= ~(std::uint64_t{1} << timer.slot_);
   }
   timer.place_ = Timer::Place::nowhere;
 }
@@ -120,6 +126,11 @@ void Scheduler::cascade(std::uint64_t tick) {
 
 void Scheduler::advance(TimePoint now) {
   now_ = std::max(now_, now);
+  while (next_turn_ != nullptr) {
+    Timer& timer = *std::exchange(next_turn_, next_turn_->next_);
+    push_due(timer);
+  }
+  const std::uint64_t outer = std::exchange(turn_order_, order_);  // a handler may have a turn of its own run
   const std::uint64_t target = tick_of(now_);
   for (;;) {
     expire_due();
@@ -128,6 +139,7 @@ void Scheduler::advance(TimePoint now) {
     cascade(*next);
   }
   tick_ = std::max(tick_, target);
+  turn_order_ = outer;
 }
 
 void Scheduler::expire_due() {
@@ -145,6 +157,7 @@ void Scheduler::expire_due() {
 }
 
 std::optional<TimePoint> Scheduler::next_wakeup() const noexcept {
+  if (next_turn_ != nullptr) return now_;
   if (!due_.empty()) return due_.front()->filed_deadline_;
   if (wheel_[0].occupied != 0) {
     const Timer* timer = wheel_[0].first[static_cast<std::size_t>(std::countr_zero(wheel_[0].occupied))];

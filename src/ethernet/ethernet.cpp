@@ -39,6 +39,26 @@ constexpr std::size_t kMaxDatagram = 65535;
 constexpr std::uint8_t kSnapSap = 0xaa;
 constexpr std::uint8_t kUnnumberedInformation = 0x03;
 
+/// Why a frame was lost that the link did not take.
+Drop reason_of(std::error_code error) noexcept {
+  if (error == Error::would_block) return Drop::queue_full;
+  return error == Error::message_too_large ? Drop::oversized : Drop::device_failed;
+}
+
+std::string in_words(const MacAddress& address) { return address.is_broadcast() ? "everybody" : to_string(address); }
+
+/// What the type field says: "IPv4", "0x88cc", "length 46".
+std::string in_words(std::uint16_t type) {
+  if (type <= kMaxLength) return fmt::format("length {}", type);
+  switch (static_cast<EtherType>(type)) {
+    case EtherType::ipv4: return "IPv4";
+    case EtherType::arp: return "ARP";
+    case EtherType::rarp: return "RARP";
+    case EtherType::vlan: return "VLAN";
+    default: return fmt::format("0x{:04x}", type);
+  }
+}
+
 }  // namespace
 
 Ethernet::Ethernet(Context& context, link::Link& link, Config config) : context_{context}, link_{link}, config_{std::move(config)} {
@@ -65,7 +85,10 @@ std::size_t Ethernet::max_super_segment() const noexcept {
 Result<> Ethernet::encapsulate(Packet packet, const Send& to) {
   const auto& can = link_.capabilities();
   const bool super_segment = packet.meta().gso != GsoKind::none;
-  if (packet.size() > (super_segment ? kMaxDatagram : mtu())) return fail(Error::message_too_large);
+  if (packet.size() > (super_segment ? kMaxDatagram : mtu())) {
+    (void)reject(context_, drops_, LayerId::ethernet, Drop::oversized);
+    return fail(Error::message_too_large);
+  }
   packet.meta().tos = to.tos;
   if (super_segment && packet.size() > max_super_segment()) {
     Result<> outcome{};
@@ -85,7 +108,7 @@ Result<> Ethernet::frame_and_transmit(Packet packet, const Send& to) {
   const std::size_t size = packet.size();
   if (link_.capabilities().carries_fcs) append_fcs(packet);
   if (auto sent = link_.transmit(std::move(packet)); !sent) {
-    if (sent.error() == Error::would_block) (void)reject(context_, drops_, LayerId::ethernet, Drop::queue_full);
+    (void)reject(context_, drops_, LayerId::ethernet, reason_of(sent.error()));
     return sent;
   }
   ++stats_.out_frames;
@@ -188,8 +211,9 @@ void Ethernet::observe(Direction direction, const Packet& frame, std::size_t hea
   const std::array fields{
       Field{"destination", to_string(header->destination)}, Field{"source", to_string(header->source)},
       Field{type <= kMaxLength ? "length" : "type", type <= kMaxLength ? fmt::format("{}", type) : fmt::format("0x{:04x}", type)}};
+  const std::string brief = fmt::format("{} > {} {}", to_string(header->source), in_words(header->destination), in_words(type));
   context_.observer->crossed(
-      {LayerId::ethernet, direction, context_.now(), &frame, header_size, frame.size() - header_size, "frame", fields});
+      {LayerId::ethernet, direction, context_.now(), &frame, header_size, frame.size() - header_size, "frame", fields, brief});
 }
 
 }  // namespace tapir::ethernet

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -13,5 +14,8 @@ namespace tapir::icmp {
 [[nodiscard]] std::string_view summary_of(Type type) noexcept;
 /// The header's fields for people.
 [[nodiscard]] std::vector<Field> fields_of(const Header& header);
+
+/// The header in a line: "id 0x1234 seq 1", "host unreachable".
+[[nodiscard]] std::string in_words(const Header& header);
 
 }  // namespace tapir::icmp

@@ -66,7 +66,7 @@ void PingSession::on_timer() {
 }
 
 void PingSession::expire_overdue() {
-  while (running() && !waiting_.empty() && waiting_.front().sent_at + options_.timeout <= icmp_->context_.now()) {
+  while (running() && !waiting_.empty() && deadline_after(waiting_.front().sent_at, options_.timeout) <= icmp_->context_.now()) {
     const std::uint16_t sequence = waiting_.front().sequence;
     waiting_.pop_front();
     tell({sequence, tapir::fail(Error::timed_out), std::nullopt, false});
@@ -76,7 +76,7 @@ void PingSession::expire_overdue() {
 void PingSession::send_request() {
   const TimePoint now = icmp_->context_.now();
   const auto sequence = static_cast<std::uint16_t>(++tried_);
-  next_send_ = now + options_.interval;
+  next_send_ = deadline_after(now, options_.interval);
   Send to{Type::echo_request, 0, std::uint32_t{identifier_} << 16U | sequence, {}};
   to.network.source = options_.source;
   to.network.destination = destination_;
@@ -97,7 +97,7 @@ void PingSession::arm() {
   std::optional<TimePoint> deadline;
   if (more_to_send()) deadline = next_send_;
   if (!waiting_.empty()) {
-    const TimePoint expiry = waiting_.front().sent_at + options_.timeout;
+    const TimePoint expiry = deadline_after(waiting_.front().sent_at, options_.timeout);
     deadline = deadline ? std::min(*deadline, expiry) : expiry;
   }
   if (deadline) timer_.arm_at(*deadline);

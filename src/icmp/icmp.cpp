@@ -144,7 +144,7 @@ void Icmp::observe(Direction direction, const Packet& packet) const {
   if (!header) return;
   const auto fields = fields_of(*header);
   context_.observer->crossed({LayerId::icmp, direction, context_.now(), &packet, sizeof(Header), packet.size() - sizeof(Header),
-                              summary_of(header->type), fields});
+                              summary_of(header->type), fields, in_words(*header)});
 }
 
 }  // namespace tapir::icmp

@@ -131,6 +131,30 @@ std::uint32_t Ipv4::timestamp() const noexcept {
   return 0x8000'0000U | static_cast<std::uint32_t>(milliseconds.count());
 }
 
+namespace {
+
+std::string in_words(network::Protocol protocol) {
+  switch (protocol) {
+    case network::Protocol::icmp: return "ICMP";
+    case network::Protocol::tcp: return "TCP";
+    case network::Protocol::udp: return "UDP";
+    default: return fmt::format("protocol {}", static_cast<unsigned>(protocol));
+  }
+}
+
+/// "192.0.2.2 > 192.0.2.1 TCP ttl 64 DF"
+std::string in_words(const Header& header) {
+  std::string text = fmt::format("{} > {} {} ttl {}", to_string(header.source.get()), to_string(header.destination.get()),
+                                 in_words(header.protocol.get()), header.ttl);
+  if (header.dont_fragment()) text += " DF";
+  if (!header.is_fragment()) return text;
+  text += fmt::format(" id {} offset {}", header.identification.get(), header.fragment_offset());
+  if (header.more_fragments()) text += " MF";
+  return text;
+}
+
+}  // namespace
+
 void Ipv4::observe(Direction direction, const Packet& packet, const Header& header) const {
   const std::array fields{Field{"source", to_string(header.source.get())},
                           Field{"destination", to_string(header.destination.get())},
@@ -143,7 +167,7 @@ void Ipv4::observe(Direction direction, const Packet& packet, const Header& head
                           Field{"fragment offset", fmt::format("{}", header.fragment_offset())}};
   const std::size_t size = header.header_size();
   context_.observer->crossed({LayerId::ipv4, direction, context_.now(), &packet, size, packet.size() - size,
-                              header.is_fragment() ? "fragment" : "datagram", fields});
+                              header.is_fragment() ? "fragment" : "datagram", fields, in_words(header)});
 }
 
 }  // namespace tapir::ipv4

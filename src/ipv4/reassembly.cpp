@@ -106,7 +106,7 @@ Reassembly::Datagrams::iterator Reassembly::find_or_start(const Key& key) {
   if (datagrams_.size() >= limits_.max_datagrams) evict(datagrams_.find(by_age_.front()));
   const auto started = datagrams_.try_emplace(key).first;
   Datagram& datagram = started->second;
-  datagram.deadline = context_.now() + limits_.timeout;
+  datagram.deadline = deadline_after(context_.now(), limits_.timeout);
   datagram.age = by_age_.insert(by_age_.end(), key);
   datagram.memory = kDatagramCost;
   memory_ += kDatagramCost;

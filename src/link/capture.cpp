@@ -1,9 +1,13 @@
 #include <tapir/link/capture.hpp>
 
 #include <algorithm>
+#include <iterator>
+#include <tuple>
 #include <utility>
 
 #include <tapir/link/segmentation.hpp>
+
+#include "absent_link.hpp"
 
 namespace tapir::link {
 
@@ -12,7 +16,8 @@ constexpr std::uint8_t kFcsSize = 4;
 }
 
 Capture::Capture(std::unique_ptr<Link> below, const Scheduler& scheduler, std::unique_ptr<ByteSink> sink, CaptureOptions options)
-    : below_{std::move(below)}, scheduler_{scheduler}, sink_{std::move(sink)}, options_{options} {
+    : below_{or_absent(std::move(below))}, scheduler_{scheduler}, sink_{std::move(sink)}, options_{options} {
+  if (sink_ == nullptr || below_->capabilities().mtu == 0) stats_.write_error = Error::invalid_argument;
   pcapng::append_section_header(block_, "tapir");
   const bool fcs = below_->capabilities().carries_fcs;
   pcapng::append_interface(
@@ -23,6 +28,7 @@ Capture::Capture(std::unique_ptr<Link> below, const Scheduler& scheduler, std::u
 
 Result<std::unique_ptr<Capture>> Capture::to_file(std::unique_ptr<Link> below, const Scheduler& scheduler, const std::string& path,
                                                   CaptureOptions options) {
+  if (below == nullptr) return fail(Error::invalid_argument);
   auto file = create_file(path);
   if (!file) return fail(file.error());
   return std::make_unique<Capture>(std::move(below), scheduler, std::move(*file), options);
@@ -30,7 +36,18 @@ Result<std::unique_ptr<Capture>> Capture::to_file(std::unique_ptr<Link> below, c
 
 Capture::~Capture() {
   below_->attach(nullptr);
-  if (!sink_->flush()) ++stats_.write_errors;
+  std::ignore = flush();
+}
+
+Result<> Capture::flush() {
+  if (sink_ == nullptr) return fail(Error::invalid_argument);
+  return noted(sink_->flush());
+}
+
+std::vector<Counter> Capture::counters() const {
+  std::vector<Counter> all{{"captured", stats_.frames}, {"captureErrors", stats_.write_errors}};
+  std::ranges::copy(below_->counters(), std::back_inserter(all));
+  return all;
 }
 
 Result<> Capture::transmit(Packet frame) {
@@ -66,8 +83,15 @@ void Capture::write_frame(Packet frame, pcapng::Direction direction) {
 }
 
 void Capture::write_block() {
-  if (!sink_->write(block_)) ++stats_.write_errors;
+  if (sink_ != nullptr) std::ignore = noted(sink_->write(block_));
   block_.clear();
+}
+
+Result<> Capture::noted(Result<> outcome) {
+  if (outcome) return outcome;
+  ++stats_.write_errors;
+  if (!stats_.write_error) stats_.write_error = outcome.error();
+  return outcome;
 }
 
 }  // namespace tapir::link

@@ -1,10 +1,13 @@
 #include <tapir/link/impair.hpp>
 
 #include <algorithm>
+#include <iterator>
 #include <tuple>
 #include <utility>
 
 #include <tapir/link/segmentation.hpp>
+
+#include "absent_link.hpp"
 
 namespace tapir::link {
 
@@ -13,7 +16,7 @@ constexpr std::size_t kLongestLinkHeaders = 14 + 4 + 4;  ///< Ethernet, an 802.1
 }
 
 Impair::Impair(std::unique_ptr<Link> below, Scheduler& scheduler, Random& random, const FaultConfig& outgoing, const FaultConfig& incoming)
-    : below_{std::move(below)},
+    : below_{or_absent(std::move(below))},
       scheduler_{scheduler},
       capabilities_{below_->capabilities()},
       out_{FaultModel{random, outgoing}, DelayLine{scheduler, [this](Packet frame) { leave(std::move(frame)); }}},
@@ -28,6 +31,16 @@ Impair::~Impair() { below_->attach(nullptr); }
 void Impair::set_faults(const FaultConfig& outgoing, const FaultConfig& incoming) noexcept {
   out_.model.set_config(outgoing);
   in_.model.set_config(incoming);
+}
+
+std::vector<Counter> Impair::counters() const {
+  std::vector<Counter> all{{"outLost", out_.stats.lost},           {"outDuplicated", out_.stats.duplicated},
+                           {"outReordered", out_.stats.reordered}, {"outCorrupted", out_.stats.corrupted},
+                           {"outRefused", out_.stats.refused},     {"inLost", in_.stats.lost},
+                           {"inDuplicated", in_.stats.duplicated}, {"inReordered", in_.stats.reordered},
+                           {"inCorrupted", in_.stats.corrupted},   {"inRefused", in_.stats.refused}};
+  std::ranges::copy(below_->counters(), std::back_inserter(all));
+  return all;
 }
 
 Result<> Impair::transmit(Packet frame) {
@@ -61,7 +74,7 @@ bool Impair::send_on(Way& way, Packet frame) {
       ++way.stats.corrupted;
       flip_bit(copy, *arrival.flipped_bit);
     }
-    TimePoint due = scheduler_.now() + arrival.delay;
+    TimePoint due = deadline_after(scheduler_.now(), arrival.delay);
     if (arrival.reordered) {
       ++way.stats.reordered;
     } else {

@@ -208,6 +208,12 @@ Result<> Tap::transmit(Packet frame) {
   return {};
 }
 
+std::vector<Counter> Tap::counters() const {
+  return {{"inFrames", stats_.in_frames},  {"inOctets", stats_.in_bytes},   {"outFrames", stats_.out_frames},
+          {"outOctets", stats_.out_bytes}, {"reads", stats_.reads},         {"writes", stats_.writes},
+          {"inErrors", stats_.in_errors},  {"outErrors", stats_.out_errors}};
+}
+
 std::size_t Tap::drain(std::size_t budget) {
   std::size_t frames = 0;
   while (frames < budget && read_frame()) ++frames;

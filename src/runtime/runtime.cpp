@@ -57,16 +57,16 @@ void Runtime::forget(link::Link& link) noexcept {
 
 int Runtime::run() {
   if (!status()) return 1;
-  while (!stop_code_) turn(std::nullopt);
-  return *std::exchange(stop_code_, std::nullopt);
+  while (!stopping()) turn(std::nullopt);
+  return take_stop_code();
 }
 
 bool Runtime::run_until(const std::function<bool()>& done, Duration limit) {
   set_time();
   const TimePoint start = scheduler_.now();
-  const TimePoint end = limit > TimePoint::max() - start ? TimePoint::max() : start + limit;
+  const TimePoint end = deadline_after(start, limit);
   while (!done()) {
-    if (stop_code_ || scheduler_.now() >= end || !status()) return false;
+    if (stopping() || scheduler_.now() >= end || !status()) return false;
     turn(end);
   }
   return true;

@@ -25,17 +25,27 @@ void World::at(TimePoint when, std::move_only_function<void()> action) {
   actions_.emplace(std::pair{std::max(when, now()), ++action_order_}, std::move(action));
 }
 
+int World::run() {
+  while (!stopping() && !stuck_at_) {
+    settle();
+    const auto next = next_event();
+    if (stopping() || stuck_at_ || !next) break;
+    scheduler_.set_time(*next);
+  }
+  return take_stop_code();
+}
+
 void World::run_for(Duration time) {
   (void)run_until([] { return false; }, time);
 }
 
 bool World::run_until(const std::function<bool()>& done, Duration limit) {
-  const TimePoint end = limit > TimePoint::max() - now() ? TimePoint::max() : now() + std::max(limit, Duration{});
+  const TimePoint end = deadline_after(now(), limit);
   if (done()) return true;
-  while (!stuck_at_) {
+  while (!stuck_at_ && !stopping()) {
     settle();
     if (done()) return true;
-    if (stuck_at_) break;
+    if (stuck_at_ || stopping()) break;
     const auto next = next_event();
     if (!next || *next > end) {
       scheduler_.set_time(end);
@@ -49,6 +59,7 @@ bool World::run_until(const std::function<bool()>& done, Duration limit) {
 std::optional<TimePoint> World::next_event() const noexcept {
   auto next = scheduler_.next_wakeup();
   if (!actions_.empty()) next = std::min(next.value_or(TimePoint::max()), actions_.begin()->first.first);
+  if (next == TimePoint::max()) next.reset();  // what waits for ever never happens
   return next;
 }
 
@@ -64,7 +75,7 @@ void World::settle() {
       scheduler_.run_ready(kSendBatch);
       busy = true;
     }
-    if (!busy) return;
+    if (!busy || stopping()) return;
   }
   stuck_at_ = now();
 }

@@ -1,6 +1,7 @@
 #include <tapir/stack/stack.hpp>
 
 #include <array>
+#include <exception>
 
 #include "interface.hpp"
 
@@ -18,6 +19,14 @@ MacAddress random_mac(Random& random) {
   }
   octets[0] = static_cast<std::uint8_t>((octets[0] & 0xfcU) | 0x02U);
   return MacAddress{octets};
+}
+
+/// Whether `gateway` can be another host of the network. Asked before anything is set up, so that a refusal leaves nothing behind.
+Result<> check_gateway(Ipv4Prefix network, Ipv4Address gateway) {
+  if (!network.contains(gateway)) return fail(Error::network_unreachable);
+  const bool no_host = network.length() < 31 && (gateway == network.network() || gateway == network.broadcast());
+  if (no_host || gateway == network.address()) return fail(Error::invalid_argument);
+  return {};
 }
 
 }  // namespace
@@ -44,7 +53,10 @@ Stack::~Stack() {
 
 Result<InterfaceIndex> Stack::add_interface(std::unique_ptr<link::Link> link, const InterfaceConfig& config) {
   if (link == nullptr || config.address.address().is_unspecified()) return fail(Error::invalid_argument);
-  if (config.gateway && !config.address.contains(*config.gateway)) return fail(Error::network_unreachable);
+  if (config.gateway) {
+    if (const auto usable = check_gateway(config.address, *config.gateway); !usable) return fail(usable.error());
+    if (ipv4_->is_own(*config.gateway) || ipv4_->is_group(*config.gateway)) return fail(Error::invalid_argument);
+  }
   const MacAddress mac = config.mac ? *config.mac : random_mac(context_.random);
   if (mac.is_group() || mac.is_zero()) return fail(Error::invalid_argument);
   if (const auto watched = driver_.watch(*link); !watched) return fail(watched.error());
@@ -85,8 +97,13 @@ ipv4::InterfaceConfig Stack::describe(Interface& interface, const InterfaceConfi
   return described;
 }
 
-ethernet::Ethernet& Stack::ethernet(std::size_t which) noexcept { return interfaces_[which]->ethernet; }
-arp::Arp& Stack::arp(std::size_t which) noexcept { return interfaces_[which]->arp; }
-link::Link& Stack::link(std::size_t which) noexcept { return *interfaces_[which]->link; }
+Stack::Interface& Stack::interface(std::size_t which) noexcept {
+  if (which >= interfaces_.size()) std::terminate();  // there is nothing that could be given back
+  return *interfaces_[which];
+}
+
+ethernet::Ethernet& Stack::ethernet(std::size_t which) noexcept { return interface(which).ethernet; }
+arp::Arp& Stack::arp(std::size_t which) noexcept { return interface(which).arp; }
+link::Link& Stack::link(std::size_t which) noexcept { return *interface(which).link; }
 
 }  // namespace tapir

@@ -106,6 +106,7 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   void set_receive_buffer(std::size_t bytes);
   [[nodiscard]] Info info() const;
   [[nodiscard]] State state() const noexcept { return tcb_.state; }
+  [[nodiscard]] const Tcb& tcb() const noexcept { return tcb_; }
   [[nodiscard]] const FourTuple& tuple() const noexcept { return tuple_; }
   [[nodiscard]] std::size_t unacknowledged() const noexcept { return send_buffer_.size(); }
   [[nodiscard]] std::size_t waiting_to_leave() const noexcept { return unsent(); }

@@ -87,7 +87,7 @@ void ConnectionCore::open_passive(const Arrival& syn, std::weak_ptr<ListenerCore
 
 void ConnectionCore::start_handshake() {
   last_received_ = context_.now();
-  if (!settings_.syn_retries || settings_.user_timeout) deadlines_.user_timeout = context_.now() + user_timeout();
+  if (!settings_.syn_retries || settings_.user_timeout) deadlines_.user_timeout = deadline_after(context_.now(), user_timeout());
   update_timers();
   wants_to_send();
 }

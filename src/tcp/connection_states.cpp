@@ -42,7 +42,7 @@ void ConnectionCore::own_fin_acknowledged() {
   switch (tcb_.state) {
     case State::fin_wait_1:
       set_state(State::fin_wait_2);
-      if (reading_over_) deadlines_.linger = context_.now() + fin_wait_2_timeout();
+      if (reading_over_) deadlines_.linger = deadline_after(context_.now(), fin_wait_2_timeout());
       break;
     case State::closing: enter_time_wait(); break;
     case State::last_ack: end({}, true); break;
@@ -164,7 +164,7 @@ void ConnectionCore::stop_reading() {
   receive_buffer_.clear();
   close_sending();
   if (tcb_.state == State::fin_wait_2) {
-    deadlines_.linger = context_.now() + fin_wait_2_timeout();
+    deadlines_.linger = deadline_after(context_.now(), fin_wait_2_timeout());
     update_timers();
   }
 }

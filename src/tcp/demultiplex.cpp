@@ -54,7 +54,8 @@ std::expected<Arrival, Drop> Engine::read(Packet packet, const network::Received
   const auto options = parse_options(option_bytes);
   if (!options) return std::unexpected{options.error()};
 
-  if (context_.observer != nullptr) observe(Direction::up, packet, *header);
+  const FourTuple tuple{.local = {from.destination, header->destination_port}, .remote = {from.source, header->source_port}};
+  if (context_.observer != nullptr) observe(Direction::up, packet, *header, tuple);
   packet.trim_front(header->header_size());
   const PacketMeta& meta = packet.meta();
   const std::uint32_t segments =
@@ -63,7 +64,7 @@ std::expected<Arrival, Drop> Engine::read(Packet packet, const network::Received
   return Arrival{.segment = *segment,
                  .options = *options,
                  .payload = std::move(packet),
-                 .tuple = {.local = {from.destination, header->destination_port}, .remote = {from.source, header->source_port}},
+                 .tuple = tuple,
                  .tos = from.tos,
                  .ip_options = return_route_option(from.options, from.source),
                  .segments = segments,

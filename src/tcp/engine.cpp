@@ -33,6 +33,9 @@ bool in_range(const Settings& settings) {
 bool can_be_peer(const network::Network& network, IpAddress address) {
   return !address.is_unspecified() && !network.is_group(address) && !address.v4().is_reserved();
 }
+
+/// Twice as long, or for ever: Duration::max() means that.
+constexpr Duration twice(Duration time) noexcept { return time > Duration::max() / 2 ? Duration::max() : 2 * time; }
 }  // namespace
 
 bool in_range(const ListenOptions& options) { return options.backlog > 0 && options.max_half_open > 0 && in_range(options.settings); }
@@ -51,7 +54,7 @@ Engine::Engine(Context& context, network::Network& network, Config config)
       events_{std::make_shared<EventQueue>(context.scheduler)},
       memory_{config_.memory_limit},
       resets_{*this},
-      time_wait_{context, hash_key_, 2 * config_.msl, config_.max_time_wait},
+      time_wait_{context, hash_key_, twice(config_.msl), config_.max_time_wait},
       connections_{0, FourTupleHash{hash_key_}} {}
 
 Engine::~Engine() {
@@ -168,7 +171,7 @@ Result<> Engine::send(Packet packet, const Send& to) {
     packet.meta().gso_size = to.mss;
   }
   if (has(to.flags, Flags::rst)) ++stats_.out_rsts;
-  if (context_.observer != nullptr) observe(Direction::down, packet, header);
+  if (context_.observer != nullptr) observe(Direction::down, packet, header, {to.local, to.remote});
   return network_.encapsulate(std::move(packet), {.source = to.local.address,
                                                   .destination = to.remote.address,
                                                   .protocol = network::Protocol::tcp,
@@ -222,7 +225,26 @@ void Engine::observe(const Endpoint& listener, State from, State to) const {
   context_.observer->changed_state({context_.now(), fmt::format("{} > *", to_string(listener)), name(from), name(to)});
 }
 
-void Engine::observe(Direction direction, const Packet& packet, const Header& header) const {
+/// "192.0.2.2:49152 > 192.0.2.1:1883 seq 1 ack 5 win 65535": numbers count from the first of their direction where that is known.
+std::string Engine::in_words(Direction direction, const Header& header, const FourTuple& tuple) const {
+  std::optional<SeqNum> first_sent;
+  std::optional<SeqNum> first_received;
+  if (const auto found = connections_.find(tuple); found != connections_.end()) {
+    first_sent = found->second->tcb().iss;
+    if (found->second->state() != State::syn_sent) first_received = found->second->tcb().irs;
+  }
+  const bool down = direction == Direction::down;
+  std::string text = down ? to_string(tuple) : to_string(FourTuple{.local = tuple.remote, .remote = tuple.local});
+  const SeqNum sequence = header.sequence;
+  const auto first = down ? first_sent : first_received;
+  text += fmt::format(" seq {}", has(header.flags, Flags::syn) ? 0 : distance(first.value_or(SeqNum{}), sequence));
+  if (has(header.flags, Flags::ack)) {
+    text += fmt::format(" ack {}", distance((down ? first_received : first_sent).value_or(SeqNum{}), header.acknowledgment));
+  }
+  return text + fmt::format(" win {}", header.window.get());
+}
+
+void Engine::observe(Direction direction, const Packet& packet, const Header& header, const FourTuple& tuple) const {
   const std::size_t header_size = header.header_size();
   const std::array fields{Field{"source port", fmt::format("{}", header.source_port.get().value())},
                           Field{"destination port", fmt::format("{}", header.destination_port.get().value())},
@@ -230,8 +252,8 @@ void Engine::observe(Direction direction, const Packet& packet, const Header& he
                           Field{"acknowledgment", fmt::format("{}", header.acknowledgment.get().value())},
                           Field{"flags", to_string(header.flags)},
                           Field{"window", fmt::format("{}", header.window.get())}};
-  context_.observer->crossed(
-      {LayerId::tcp, direction, context_.now(), &packet, header_size, packet.size() - header_size, to_string(header.flags), fields});
+  context_.observer->crossed({LayerId::tcp, direction, context_.now(), &packet, header_size, packet.size() - header_size,
+                              to_string(header.flags), fields, in_words(direction, header, tuple)});
 }
 
 }  // namespace tapir::tcp::detail

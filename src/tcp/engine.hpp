@@ -95,7 +95,8 @@ class Engine final {
   [[nodiscard]] std::shared_ptr<ListenerCore> find_listener(const Endpoint& local) const;
   [[nodiscard]] Result<FourTuple> choose_ends(const Endpoint& remote, const Endpoint& local);
   [[nodiscard]] bool is_taken(const FourTuple& tuple) const { return connections_.contains(tuple) || time_wait_.find(tuple) != nullptr; }
-  void observe(Direction direction, const Packet& packet, const Header& header) const;
+  [[nodiscard]] std::string in_words(Direction direction, const Header& header, const FourTuple& tuple) const;
+  void observe(Direction direction, const Packet& packet, const Header& header, const FourTuple& tuple) const;
   void observe(const Endpoint& listener, State from, State to) const;
 
   Context& context_;

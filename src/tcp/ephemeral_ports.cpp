@@ -17,13 +17,12 @@ static_assert(sizeof(Hashed) == 10 && alignof(Hashed) == 1);
 }  // namespace
 
 EphemeralPorts::EphemeralPorts(const SipKey& key, Config config) : key_{key}, config_{std::move(config)} {
-  if (config_.last < config_.first) std::swap(config_.first, config_.last);
   if (config_.first == Port{}) config_.first = Port{1};
-  if (config_.last == Port{}) config_.last = Port{1};
   std::ranges::sort(config_.reserved);
 }
 
 std::optional<Port> EphemeralPorts::choose(IpAddress local, const Endpoint& remote, const std::function<bool(Port)>& usable) {
+  if (config_.last < config_.first) return std::nullopt;
   const Hashed hashed{.local = local.v4(), .remote = remote.address.v4(), .remote_port = remote.port};
   const auto offset = static_cast<std::uint32_t>(siphash(key_, std::as_bytes(std::span{&hashed, 1})));
   const std::uint32_t count = config_.last.value() - config_.first.value() + 1U;

@@ -16,7 +16,7 @@ class EphemeralPorts {
  public:
   struct Config {
     Port first{1024};              ///< the range is as wide as possible (section 3.2)
-    Port last{65535};              ///< inclusive
+    Port last{65535};              ///< inclusive; below `first` the range is empty
     std::vector<Port> reserved{};  ///< never chosen: ports that local services need
   };
 

@@ -16,7 +16,7 @@ class Notifier {
 };
 
 /// Calls the user's handlers after the input that caused them, never from inside it, and never from inside a call of the user's.
-class EventQueue final : public ReadySource {
+class EventQueue final : public ReadySource, public std::enable_shared_from_this<EventQueue> {
  public:
   explicit EventQueue(Scheduler& scheduler) noexcept : scheduler_{scheduler} {}
 
@@ -27,6 +27,7 @@ class EventQueue final : public ReadySource {
     scheduler_.make_ready(*this);
   }
   [[nodiscard]] Pulled pull() override {
+    const auto self = shared_from_this();  // a handler may destroy the stack
     // Those that are added meanwhile have their turn behind the packets that are ready now.
     for (auto left = waiting_.size(); left > 0 && !waiting_.empty(); --left) {
       const auto notifier = std::move(waiting_.front());

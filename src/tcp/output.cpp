@@ -147,7 +147,7 @@ bool ConnectionCore::send_new() {
   if (count == 0 && !with_fin) {
     // With data outstanding an ACK will come; otherwise only a timer can end the wait for a larger window.
     if (decision.queued > 0 && decision.usable_window > 0 && recovery_.queue().empty() && !deadlines_.send_override) {
-      deadlines_.send_override = context_.now() + engine_->config().send_override;
+      deadlines_.send_override = deadline_after(context_.now(), engine_->config().send_override);
     }
     return false;
   }

@@ -14,8 +14,8 @@ class RttEstimator {
  public:
   struct Config {
     Duration initial_rto = std::chrono::seconds{1};       ///< before any sample (section 2.1)
-    Duration min_rto = std::chrono::seconds{1};           ///< floor (section 2.4); a smaller one may be configured
-    Duration max_rto = std::chrono::seconds{60};          ///< cap, taken as at least 60 s (section 2.5)
+    Duration min_rto = std::chrono::seconds{1};           ///< floor (section 2.4); a smaller one may be configured, from 1 ms on
+    Duration max_rto = std::chrono::seconds{60};          ///< cap, taken as at least 60 s (section 2.5) and at most a day
     Duration granularity = std::chrono::milliseconds{1};  ///< G, of the clock behind the samples
     Duration min_rtt_window = std::chrono::seconds{300};  ///< min_rtt() forgets what is older than this, and not later than twice this
   };

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <span>
 
@@ -13,15 +14,18 @@ namespace tapir::tcp {
 /// oldest byte kept, the one at SND.UNA. It knows no sequence numbers.
 class SendBuffer {
  public:
-  /// `limit`: bytes that append() takes at most.
-  SendBuffer(PacketPool& pool, std::size_t limit) noexcept : queue_{pool}, limit_{limit} {}
+  /// All that is kept must have its place in sequence space, on the right side of SND.UNA (RFC 9293 section 3.4): well below 2^31 bytes.
+  static constexpr std::size_t max_limit = std::size_t{1} << 30U;
+
+  /// `limit`: bytes that append() takes at most; at most max_limit.
+  SendBuffer(PacketPool& pool, std::size_t limit) noexcept : queue_{pool}, limit_{std::min(limit, max_limit)} {}
 
   /// Bytes kept.
   [[nodiscard]] std::size_t size() const noexcept { return queue_.size(); }
   [[nodiscard]] bool empty() const noexcept { return queue_.empty(); }
   [[nodiscard]] std::size_t limit() const noexcept { return limit_; }
   /// A limit below size() refuses new bytes until enough is acknowledged; what is there stays.
-  void set_limit(std::size_t bytes) noexcept { limit_ = bytes; }
+  void set_limit(std::size_t bytes) noexcept { limit_ = std::min(bytes, max_limit); }
   /// Bytes that append() would take now.
   [[nodiscard]] std::size_t room() const noexcept { return size() < limit_ ? limit_ - size() : 0; }
 

@@ -18,14 +18,14 @@ void TimeWaitTable::insert(TimeWaitRecord record) {
   erase(record.tuple);
   if (index_.size() >= capacity_) drop(entries_.begin());
   const FourTuple tuple = record.tuple;
-  index_.emplace(tuple, entries_.insert(entries_.end(), Entry{std::move(record), context_.now() + length_}));
+  index_.emplace(tuple, entries_.insert(entries_.end(), Entry{std::move(record), deadline_after(context_.now(), length_)}));
   arm();
 }
 
 void TimeWaitTable::restart(const FourTuple& tuple) {
   const auto found = index_.find(tuple);
   if (found == index_.end()) return;
-  found->second->expires = context_.now() + length_;
+  found->second->expires = deadline_after(context_.now(), length_);
   entries_.splice(entries_.end(), entries_, found->second);
   arm();
 }

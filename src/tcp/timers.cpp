@@ -132,7 +132,7 @@ void ConnectionCore::on_persist_timer() {
 void ConnectionCore::on_keepalive_timer() {
   if (!settings_.keepalive.on) return;
   if (!recovery_.queue().empty() || unsent() > 0) {  // MUST-26: retransmission and probes find a dead peer, too
-    deadlines_.keepalive = context_.now() + settings_.keepalive.idle;
+    deadlines_.keepalive = deadline_after(context_.now(), settings_.keepalive.idle);
     return;
   }
   if (keepalive_unanswered_ >= settings_.keepalive.probes) {
@@ -142,7 +142,7 @@ void ConnectionCore::on_keepalive_timer() {
   }
   ++keepalive_unanswered_;
   keepalive_due_ = true;
-  deadlines_.keepalive = context_.now() + settings_.keepalive.interval;
+  deadlines_.keepalive = deadline_after(context_.now(), settings_.keepalive.interval);
 }
 
 /// RFC 9293 section 3.10.8: USER TIMEOUT, which is also R2.
@@ -161,12 +161,12 @@ Duration ConnectionCore::user_timeout() const noexcept {
 
 void ConnectionCore::restart_user_timeout() {
   if (!is_synchronized(tcb_.state) && deadlines_.user_timeout) return;  // the handshake's own runs
-  deadlines_.user_timeout = context_.now() + user_timeout();
+  deadlines_.user_timeout = deadline_after(context_.now(), user_timeout());
 }
 
 void ConnectionCore::restart_keepalive() {
   if (settings_.keepalive.on && is_synchronized(tcb_.state) && !is_over()) {
-    deadlines_.keepalive = std::max(context_.now(), last_received_ + settings_.keepalive.idle);
+    deadlines_.keepalive = std::max(context_.now(), deadline_after(last_received_, settings_.keepalive.idle));
   } else {
     deadlines_.keepalive.reset();
   }

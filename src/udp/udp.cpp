@@ -125,8 +125,9 @@ void Udp::observe(Direction direction, const Packet& packet) const {
                           Field{"destination port", fmt::format("{}", header->destination_port.get().value())},
                           Field{"length", fmt::format("{}", header->length.get())},
                           Field{"checksum", fmt::format("0x{:04x}", header->checksum.get())}};
+  const std::string brief = fmt::format("port {} > port {}", header->source_port.get().value(), header->destination_port.get().value());
   context_.observer->crossed(
-      {LayerId::udp, direction, context_.now(), &packet, sizeof(Header), packet.size() - sizeof(Header), "datagram", fields});
+      {LayerId::udp, direction, context_.now(), &packet, sizeof(Header), packet.size() - sizeof(Header), "datagram", fields, brief});
 }
 
 }  // namespace tapir::udp

@@ -42,6 +42,7 @@ Packet Lab::packet(std::span<const std::byte> bytes) {
 
 Result<> RecordingLink::transmit(Packet frame) {
   if (full) return fail(Error::would_block);
+  if (broken) return fail(broken);
   sent.push_back(frame.bytes());
   metas.push_back(frame.meta());
   return {};

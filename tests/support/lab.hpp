@@ -61,6 +61,7 @@ class RecordingLink final : public link::Link {
   std::vector<Bytes> sent;        ///< frames, oldest first
   std::vector<PacketMeta> metas;  ///< of the same frames
   bool full = false;              ///< makes transmit() refuse
+  std::error_code broken;         ///< makes transmit() fail with this
 
  private:
   PacketPool& pool_;

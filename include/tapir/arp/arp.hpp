@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -19,15 +20,18 @@ namespace tapir::arp {
 
 class Cache;
 struct Entry;
+struct Waiting;
 
 struct Config {
-  Duration lifetime = std::chrono::minutes{20};           ///< of a resolved entry, from the last ARP message of its owner
-  Duration retry_interval = std::chrono::seconds{1};      ///< between two requests for one address; RFC 1122 section 2.3.2.1: at least 1 s
-  unsigned max_tries = 3;                                 ///< requests before giving up, at least 1
-  Duration failure_hold = std::chrono::seconds{5};        ///< after giving up datagrams are refused at once for so long
-  Duration refresh_window = std::chrono::seconds{60};     ///< see Arp; at most a quarter of the lifetime is taken; 0: never refreshed
-  std::size_t queue_limit = 16;                           ///< datagrams that wait for one address, at least 1; the oldest gives way
-  std::size_t queue_bytes_limit = std::size_t{1} << 20U;  ///< of all waiting datagrams together
+  Duration lifetime = std::chrono::minutes{20};        ///< of a resolved entry, from the last ARP message of its owner
+  Duration retry_interval = std::chrono::seconds{1};   ///< between two requests for one address; RFC 1122 section 2.3.2.1: at least 1 s
+  unsigned max_tries = 3;                              ///< requests before giving up, at least 1
+  Duration failure_hold = std::chrono::seconds{5};     ///< after giving up datagrams are refused at once for so long
+  Duration refresh_window = std::chrono::seconds{60};  ///< see Arp; at most a quarter of the lifetime is taken; 0: never refreshed
+  /// What may wait for one address, bytes, each packet counted with 256 more for its slab; the oldest gives way, one waits always. The default
+  /// holds a datagram of 65535 bytes in fragments of 296 bytes and more: losing its first fragments would lose it whole.
+  std::size_t address_queue_bytes = std::size_t{256} * 1024;
+  std::size_t queue_bytes_limit = std::size_t{1} << 20U;  ///< of all waiting packets together, counted likewise
   std::size_t entry_limit = 1024;                         ///< learned and pending entries; the oldest gives way
   std::size_t static_limit = 1024;                        ///< entries entered by hand
 };
@@ -125,6 +129,7 @@ class Arp final : public Layer<Send, ethernet::Received> {
   void refresh(Entry& entry);
   void ask(Entry& entry);
   void discard_waiting(Entry& entry, Drop reason);
+  [[nodiscard]] std::deque<Waiting> take_waiting(Entry& entry) noexcept;
   void learn(Entry& entry, MacAddress hardware);
   [[nodiscard]] Accepted merge_and_answer(const Message& message);
   [[nodiscard]] Accepted answer(const Message& message);

@@ -25,6 +25,7 @@ enum class Drop : std::uint8_t {
   queue_full,        ///< a bounded queue was full
   memory_limit,      ///< a bound on memory was reached
   rate_limited,      ///< more of these than the configured rate
+  device_failed,     ///< the device below did not take it (it is down or gone, for example)
   // ethernet
   bad_fcs,      ///< frame check sequence wrong (IEEE 802.3 section 3.4)
   oversized,    ///< larger than the link's MTU allows

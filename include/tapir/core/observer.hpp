@@ -38,6 +38,8 @@ struct Crossing {
   std::size_t payload_size;  ///< bytes behind it
   std::string_view summary;  ///< what it is in a word or two: "echo request", "SYN, ACK", "PUBLISH"
   std::span<const Field> fields;
+  /// The header in a line for people: "192.0.2.2:49152 > 192.0.2.1:1883 seq 1 ack 5 win 65535". May be empty.
+  std::string_view brief = {};
 };
 
 /// A packet went no further.

@@ -26,9 +26,10 @@ class Timer {
   Timer& operator=(const Timer&) = delete;
   ~Timer() { cancel(); }
 
-  /// Expires at `deadline`, or at the scheduler's next turn when that has passed. Replaces an earlier deadline.
+  /// Expires at `deadline`, or at the scheduler's next turn when that has passed: never within the turn in which it was armed, so that a timer
+  /// that arms itself at once cannot keep others from running. Replaces an earlier deadline.
   void arm_at(TimePoint deadline);
-  /// Expires `delay` from now.
+  /// Expires `delay` from now; with Duration::max() never.
   void arm_after(Duration delay);
   void cancel() noexcept;
   [[nodiscard]] bool armed() const noexcept { return place_ != Place::nowhere; }
@@ -37,7 +38,7 @@ class Timer {
 
  private:
   friend class Scheduler;
-  enum class Place : std::uint8_t { nowhere, wheel, due };
+  enum class Place : std::uint8_t { nowhere, wheel, due, next_turn };
 
   Timer(Scheduler& scheduler, void* owner, void (*expired)(void*)) noexcept : scheduler_{&scheduler}, owner_{owner}, expired_{expired} {}
 
@@ -48,7 +49,7 @@ class Timer {
   std::uint64_t order_ = 0;     ///< arming order: breaks ties, so that a run repeats exactly
   TimePoint filed_deadline_{};  ///< the deadline it is filed under; earlier than deadline_ after a lazy move
   std::uint64_t filed_order_ = 0;
-  Timer* previous_ = nullptr;  ///< neighbours in a slot of the wheel
+  Timer* previous_ = nullptr;  ///< neighbours in a slot of the wheel, or in the next turn's list
   Timer* next_ = nullptr;
   std::uint32_t due_index_ = 0;  ///< index in the heap of near deadlines
   Place place_ = Place::nowhere;
@@ -98,7 +99,8 @@ class Scheduler {
 
   /// Moves the clock to `now` (never back) and expires nothing yet: input that has waited is handled before the timers it may stop.
   void set_time(TimePoint now) noexcept { now_ = now > now_ ? now : now_; }
-  /// Moves the clock to `now` (never back) and expires what is due, in order. now() is the given time throughout.
+  /// One turn: moves the clock to `now` (never back) and expires what is due, in order. now() is the given time throughout. What is armed
+  /// meanwhile for a moment that has come waits for the next turn.
   void advance(TimePoint now);
   /// No timer expires before this; nullopt when none is armed. It may be early (by less than a slot of the wheel), never late.
   [[nodiscard]] std::optional<TimePoint> next_wakeup() const noexcept;
@@ -116,6 +118,7 @@ class Scheduler {
 
  private:
   friend class Timer;
+  static constexpr std::uint64_t no_turn = ~std::uint64_t{0};
   static constexpr unsigned tick_bits = 16;  ///< a tick is 2^16 ns, 65.5 microseconds
   static constexpr unsigned slot_bits = 6;
   static constexpr std::size_t slots = 1U << slot_bits;
@@ -134,6 +137,7 @@ class Scheduler {
   void arm(Timer& timer, TimePoint deadline);
   void disarm(Timer& timer) noexcept;
   void file(Timer& timer);
+  static void link_first(Timer*& first, Timer& timer) noexcept;
   void unfile(Timer& timer) noexcept;
   [[nodiscard]] std::optional<std::uint64_t> next_slot_tick() const noexcept;
   void cascade(std::uint64_t tick);
@@ -153,7 +157,9 @@ class Scheduler {
   std::uint64_t order_ = 0;
   std::size_t armed_ = 0;
   std::array<Level, levels> wheel_{};
-  std::vector<Timer*> due_;  ///< binary heap of the nearest deadlines, exact order
+  std::vector<Timer*> due_;             ///< binary heap of the nearest deadlines, exact order
+  Timer* next_turn_ = nullptr;          ///< armed within a turn for a moment that had come, in no order
+  std::uint64_t turn_order_ = no_turn;  ///< the last arming before the turn under way; outside a turn no arming comes after it
   List ready_;
   List blocked_;
 };

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 
 namespace tapir {
@@ -19,5 +20,11 @@ struct Clock {
 
 /// A moment on the scheduler's clock. Its zero is arbitrary: only differences mean anything.
 using TimePoint = Clock::time_point;
+
+/// `delay` from `now`, or the end of time when that is further than the clock can say: Duration::max() means "never".
+[[nodiscard]] constexpr TimePoint deadline_after(TimePoint now, Duration delay) noexcept {
+  if (delay <= Duration::zero()) return now;
+  return delay > TimePoint::max() - std::max(now, TimePoint{}) ? TimePoint::max() : now + delay;
+}
 
 }  // namespace tapir

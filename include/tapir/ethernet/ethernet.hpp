@@ -59,7 +59,8 @@ class Ethernet final : public Layer<Send, link::Received> {
   void leave(const MacAddress& group);
 
   /// Sends a frame: header, padding, and what the link does not do itself (splitting super-segments, checksums, FCS).
-  /// Error::message_too_large beyond the MTU; Error::would_block when the link is full, the frame is then lost.
+  /// Error::message_too_large beyond the MTU; Error::would_block when the link is full; what else the link says. The frame is then lost, and
+  /// counted: Drop::oversized, queue_full or device_failed.
   [[nodiscard]] Result<> encapsulate(Packet packet, const Send& to) override;
   [[nodiscard]] Accepted demultiplex(Packet frame, const link::Received& from) override;
 

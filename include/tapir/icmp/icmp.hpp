@@ -66,9 +66,9 @@ class Icmp final : public Layer<Send, network::Received>, public network::ErrorS
   Icmp& operator=(const Icmp&) = delete;
   ~Icmp() override;
 
-  /// Sends echo requests to `destination`, the first one at the scheduler's next turn, and tells `handler` of each what became of it. Even a request that cannot
-  /// be sent is reported by the handler, never from within this call. Error::invalid_argument for options outside their range or an
-  /// unspecified destination, Error::no_buffer_space when 65536 pings are running.
+  /// Sends echo requests to `destination`, the first one at the scheduler's next turn, and tells `handler` of each what became of it. Even a
+  /// request that cannot be sent is reported by the handler, never from within this call. Error::invalid_argument for options outside their
+  /// range or an unspecified destination, Error::no_buffer_space when 65536 pings are running.
   [[nodiscard]] Result<Ping> ping(IpAddress destination, const PingOptions& options, PingHandler handler);
 
   /// Puts the ICMP header with its checksum in front of `packet` and hands it to the network layer.

@@ -28,7 +28,8 @@ struct ReassemblyLimits {
 };
 
 /// Puts fragments together (RFC 791 section 3.2 with the hole list of RFC 815). Fragments that overlap spoil their datagram: it is dropped
-/// whole and the rest of it ignored until its time is over, because overlaps are only ever made to deceive (RFC 1858, RFC 3128, RFC 5722). One thread.
+/// whole and the rest of it ignored until its time is over, because overlaps are only ever made to deceive (RFC 1858, RFC 3128, RFC 5722).
+/// One thread.
 class Reassembly {
  public:
   /// A datagram was given up: why, and its first fragment as it was received, if that came and the sender is to be told (timeout).

@@ -19,17 +19,21 @@ struct CaptureOptions {
 };
 
 struct CaptureStats {
-  std::uint64_t frames = 0;        ///< frames recorded
-  std::uint64_t write_errors = 0;  ///< blocks that the sink did not take; the link works on
+  std::uint64_t frames = 0;          ///< frames recorded
+  std::uint64_t write_errors = 0;    ///< blocks, and calls of flush(), that the sink refused; the link works on
+  std::error_code write_error = {};  ///< the first of them: why the file is not whole
 };
 
 /// Wraps any link and records every frame that it carries, both ways, as pcapng. What the device would complete (checksums,
 /// segmentation) is completed in the recorded copy, so that a reader finds only valid packets. Reads no clock: timestamps are the
-/// scheduler's time plus `epoch`. Owns the link below and the sink; `scheduler` must outlive it. One thread.
+/// scheduler's time plus `epoch`. A file that cannot be written does not disturb the traffic: stats() says so. Owns the link below and the
+/// sink; `scheduler` must outlive it. One thread.
 class Capture final : public Link, private Demultiplexer<Received> {
  public:
+  /// Without a link or a sink (nullptr) nothing is carried, or nothing recorded, and CaptureStats::write_error is
+  /// Error::invalid_argument.
   Capture(std::unique_ptr<Link> below, const Scheduler& scheduler, std::unique_ptr<ByteSink> sink, CaptureOptions options = {});
-  /// Records to the file `path`. Fails with the system's error when it cannot be created.
+  /// Records to the file `path`. Fails with the system's error when it cannot be created; Error::invalid_argument for no link.
   [[nodiscard]] static Result<std::unique_ptr<Capture>> to_file(std::unique_ptr<Link> below, const Scheduler& scheduler,
                                                                 const std::string& path, CaptureOptions options = {});
   ~Capture() override;
@@ -42,9 +46,11 @@ class Capture final : public Link, private Demultiplexer<Received> {
   std::size_t drain(std::size_t budget) override { return below_->drain(budget); }
   [[nodiscard]] std::optional<int> descriptor() const noexcept override { return below_->descriptor(); }
   void set_writable() noexcept override { below_->set_writable(); }
+  [[nodiscard]] std::vector<Counter> counters() const override;
+  [[nodiscard]] DropCounters drop_counters() const noexcept override { return below_->drop_counters(); }
 
-  /// Hands what is buffered to the file. The destructor does it too.
-  [[nodiscard]] Result<> flush() { return sink_->flush(); }
+  /// Hands what is buffered to the file. The destructor does it too, when nobody can see any more that it failed.
+  [[nodiscard]] Result<> flush();
   [[nodiscard]] Link& below() noexcept { return *below_; }
   [[nodiscard]] const CaptureStats& stats() const noexcept { return stats_; }
 
@@ -53,6 +59,7 @@ class Capture final : public Link, private Demultiplexer<Received> {
   void record(Packet frame, pcapng::Direction direction);
   void write_frame(Packet frame, pcapng::Direction direction);
   void write_block();
+  [[nodiscard]] Result<> noted(Result<> outcome);
 
   std::unique_ptr<Link> below_;
   const Scheduler& scheduler_;

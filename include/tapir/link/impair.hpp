@@ -24,6 +24,7 @@ struct ImpairStats {
 /// Owns the link below; `scheduler` and `random` must outlive it. One thread.
 class Impair final : public Link, private Demultiplexer<Received> {
  public:
+  /// Without a link (nullptr) nothing is carried; a stack refuses it.
   Impair(std::unique_ptr<Link> below, Scheduler& scheduler, Random& random, const FaultConfig& outgoing, const FaultConfig& incoming);
   ~Impair() override;
 
@@ -35,6 +36,8 @@ class Impair final : public Link, private Demultiplexer<Received> {
   std::size_t drain(std::size_t budget) override { return below_->drain(budget); }
   [[nodiscard]] std::optional<int> descriptor() const noexcept override { return below_->descriptor(); }
   void set_writable() noexcept override { below_->set_writable(); }
+  [[nodiscard]] std::vector<Counter> counters() const override;
+  [[nodiscard]] DropCounters drop_counters() const noexcept override { return below_->drop_counters(); }
 
   /// Changes the faults from now on; frames on their way keep their fate.
   void set_faults(const FaultConfig& outgoing, const FaultConfig& incoming) noexcept;

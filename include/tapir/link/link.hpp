@@ -1,9 +1,12 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string_view>
+#include <vector>
 
+#include <tapir/core/drop.hpp>
 #include <tapir/core/layer.hpp>
 #include <tapir/core/time.hpp>
 
@@ -15,6 +18,12 @@ struct Capabilities {
   bool carries_fcs = false;           ///< frames end with the 4-byte frame check sequence (sim::Cable); TAP frames have none
   bool completes_checksums = false;   ///< takes packets with ChecksumState::partial
   std::size_t max_super_segment = 0;  ///< largest IPv4 datagram taken as a TCP super-segment, bytes; 0: none
+};
+
+/// One count that a link keeps, for people: {"outErrors", 3}.
+struct Counter {
+  std::string_view name;  ///< a string literal
+  std::uint64_t value = 0;
 };
 
 /// What a link reports with each frame. The frame's own facts (ingress time, checksum and gso state) are in its PacketMeta.
@@ -44,6 +53,11 @@ class Link {
   [[nodiscard]] virtual std::optional<int> descriptor() const noexcept { return std::nullopt; }
   /// The driver saw that the descriptor takes data again.
   virtual void set_writable() noexcept {}
+
+  /// What the link has counted, zeros included; those of the links that it wraps follow.
+  [[nodiscard]] virtual std::vector<Counter> counters() const { return {}; }
+  /// Received frames that the link dropped itself, by reason; a wrapper's are those of the link below.
+  [[nodiscard]] virtual DropCounters drop_counters() const noexcept { return {}; }
 };
 
 }  // namespace tapir::link

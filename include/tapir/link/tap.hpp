@@ -31,10 +31,10 @@ enum class TapError {
 [[nodiscard]] std::error_code make_error_code(TapError error) noexcept;
 
 struct TapStats {
-  std::uint64_t in_frames = 0;
-  std::uint64_t in_bytes = 0;
-  std::uint64_t out_frames = 0;
-  std::uint64_t out_bytes = 0;
+  std::uint64_t in_frames = 0;   ///< read from the device; a super-segment counts as one
+  std::uint64_t in_bytes = 0;    ///< of those, Ethernet headers included
+  std::uint64_t out_frames = 0;  ///< taken by the device; a super-segment counts as one
+  std::uint64_t out_bytes = 0;   ///< of those, Ethernet headers included
   std::uint64_t reads = 0;       ///< read system calls
   std::uint64_t writes = 0;      ///< write system calls
   std::uint64_t in_errors = 0;   ///< reads that failed, other than for there being nothing (the device is gone, for example)
@@ -44,7 +44,8 @@ struct TapStats {
 /// A Linux TAP device (Documentation/networking/tuntap.rst), non-blocking. Owns the file descriptor; a device that it created disappears with it.
 class Tap final : public Link {
  public:
-  /// Attaches to the device `name`, creating it when it does not exist; "tap%d" creates one with a free number. Fails with a TapError, or with the system's error otherwise.
+  /// Attaches to the device `name`, creating it when it does not exist; "tap%d" creates one with a free number. Fails with a TapError, or with
+  /// the system's error otherwise.
   [[nodiscard]] static Result<Tap> open(const std::string& name, TapOptions options = {});
 
   Tap(Tap&& other) noexcept;
@@ -61,6 +62,8 @@ class Tap final : public Link {
   std::size_t drain(std::size_t budget) override;
   [[nodiscard]] std::optional<int> descriptor() const noexcept override { return descriptor_; }
   void set_writable() noexcept override { writable_ = true; }
+  [[nodiscard]] std::vector<Counter> counters() const override;
+  [[nodiscard]] DropCounters drop_counters() const noexcept override { return drops_; }
 
   [[nodiscard]] const TapStats& stats() const noexcept { return stats_; }
   /// Frames dropped here, by reason.

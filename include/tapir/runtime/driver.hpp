@@ -1,6 +1,8 @@
 #pragma once
 
 #include <functional>
+#include <optional>
+#include <utility>
 
 #include <tapir/core/error.hpp>
 #include <tapir/core/packet_pool.hpp>
@@ -24,8 +26,22 @@ class Driver {
   [[nodiscard]] virtual Result<> watch(link::Link& link) = 0;
   virtual void forget(link::Link& link) noexcept = 0;
 
+  /// Runs until stop(); the code given there. 1 when nothing can happen any more.
+  [[nodiscard]] virtual int run() = 0;
   /// Lets everything happen until `done` returns true (asked after every batch of events) or `limit` has passed. Whether `done` was reached.
+  /// Also returns, with false, when stop() was called; run() then returns at once.
   virtual bool run_until(const std::function<bool()>& done, Duration limit) = 0;
+  /// Makes run() return `code` after the current turn.
+  void stop(int code = 0) noexcept { stop_code_ = code; }
+  /// Whether stop() was called and run() has not returned since.
+  [[nodiscard]] bool stopping() const noexcept { return stop_code_.has_value(); }
+
+ protected:
+  /// The code given to stop(), which is over with this.
+  [[nodiscard]] int take_stop_code() noexcept { return std::exchange(stop_code_, std::nullopt).value_or(1); }
+
+ private:
+  std::optional<int> stop_code_;
 };
 
 }  // namespace tapir

@@ -36,14 +36,9 @@ class Runtime final : public Driver {
   [[nodiscard]] Result<> watch(link::Link& link) override;
   void forget(link::Link& link) noexcept override;
 
-  /// Runs until stop(); the code given there. 1 when the system refused what the loop needs (see status()).
-  [[nodiscard]] int run();
-  /// Also returns, with false, when stop() was called; run() then returns at once.
+  /// 1 also when the system refused what the loop needs (see status()).
+  [[nodiscard]] int run() override;
   bool run_until(const std::function<bool()>& done, Duration limit) override;
-  /// Makes run() return `code` after the current turn.
-  void stop(int code = 0) noexcept { stop_code_ = code; }
-  /// Whether stop() was called and run() has not returned since.
-  [[nodiscard]] bool stopping() const noexcept { return stop_code_.has_value(); }
 
   /// Has `task` called on the loop's thread. The one call that any thread may make; the runtime must outlive it. Tasks run in order;
   /// those still waiting when the runtime goes are destroyed uncalled.
@@ -78,7 +73,6 @@ class Runtime final : public Driver {
   std::unique_ptr<Kernel> kernel_;                 ///< the descriptors
   std::vector<std::unique_ptr<Watched>> watched_;  ///< forgotten ones stay until the outermost turn ends
   std::function<void(link::Link&)> link_lost_;
-  std::optional<int> stop_code_;
   int signal_code_ = 0;
   bool more_to_do_ = false;  ///< do not sleep in the next turn
   int depth_ = 0;            ///< turns under way: run_until() may be called from within one

@@ -43,7 +43,9 @@ class World final : public Driver {
   /// Calls `action` once `delay` from now.
   void after(Duration delay, std::move_only_function<void()> action) { at(now() + delay, std::move(action)); }
 
-  /// Lets `time` pass; everything due by its end has happened when this returns.
+  /// 1 also when nothing is left that could happen, or the world is stuck: virtual time would stand still for ever.
+  [[nodiscard]] int run() override;
+  /// Lets `time` pass; everything due by its end has happened when this returns, unless stop() was called.
   void run_for(Duration time);
   /// Lets time pass until `done` returns true, asked at the start and after every moment at which something happened, or `limit` has
   /// passed. Whether `done` was reached.

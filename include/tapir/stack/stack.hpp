@@ -44,7 +44,8 @@ struct StackConfig {
 };
 
 /// One host: its own hardware and network addresses, ARP table, routes, sockets and connections. Any number of stacks may share a driver;
-/// each belongs to the driver's thread. Handles (connections, sockets) must not outlive their stack, nor the stack its driver.
+/// each belongs to the driver's thread. The driver must outlive the stack. Handles (connections, listeners, sockets, pings) may outlive it:
+/// their calls fail then. A handler of a TCP event may destroy the stack.
 class Stack {
  public:
   /// A host with one interface on `link`. status() says whether the configuration was accepted.
@@ -60,7 +61,9 @@ class Stack {
 
   /// Whether the interface given to the constructor could be brought up.
   [[nodiscard]] const Result<>& status() const noexcept { return status_; }
-  /// Brings up a further interface. Error::invalid_argument for an address that no host can have or an MTU below 68.
+  /// Brings up a further interface. Error::invalid_argument for no link, a hardware address that is zero or a group, an address that no host can
+  /// have, an MTU below 68 or a gateway that is no other host of the network; Error::network_unreachable for a gateway outside it;
+  /// Error::address_in_use for an address that we have; what Driver::watch() says. When it fails the stack is as before.
   [[nodiscard]] Result<InterfaceIndex> add_interface(std::unique_ptr<link::Link> link, const InterfaceConfig& config);
 
   /// Sends echo requests; see icmp::Icmp::ping().
@@ -75,17 +78,19 @@ class Stack {
   [[nodiscard]] udp::Udp& udp() noexcept { return *udp_; }
   [[nodiscard]] tcp::Tcp& tcp() noexcept { return *tcp_; }
 
-  /// Interfaces brought up so far, the loopback not counted. `which` is below that number.
+  /// Interfaces brought up so far, the loopback not counted. Below, `which` is less than that number: asking for an interface that is not
+  /// there (the first one, when status() is an error) ends the program.
   [[nodiscard]] std::size_t interface_count() const noexcept { return interfaces_.size(); }
   [[nodiscard]] ethernet::Ethernet& ethernet(std::size_t which = 0) noexcept;
   [[nodiscard]] arp::Arp& arp(std::size_t which = 0) noexcept;
   [[nodiscard]] link::Link& link(std::size_t which = 0) noexcept;
 
-  /// Every counter that is not zero, a line each, under its MIB name, and every drop by its reason.
+  /// Every counter that is not zero, a line each, under its MIB name, and every drop by its reason, from the links up.
   [[nodiscard]] std::string counters() const;
 
  private:
   struct Interface;
+  [[nodiscard]] Interface& interface(std::size_t which) noexcept;
   [[nodiscard]] static ipv4::InterfaceConfig describe(Interface& interface, const InterfaceConfig& config);
 
   Driver& driver_;

@@ -40,7 +40,8 @@ struct Events {
 };
 
 /// One end of a TCP connection. A move-only handle that owns it: destroying it closes in order (data already sent is still delivered), or
-/// resets the connection when data was left unread (RFC 9293 SHLD-3). Must not outlive its stack. One thread.
+/// resets the connection when data was left unread (RFC 9293 SHLD-3). It may outlive its stack: the connection is
+/// over then, without a word to the peer, and every call fails. One thread.
 ///
 /// A default-constructed or moved-from handle has no connection: its calls fail with Error::not_connected.
 class Connection {
@@ -91,9 +92,13 @@ class Connection {
   /// Ends the connection at once: what is queued is discarded, the peer gets a RST (RFC 9293 section 3.10.5). No event follows.
   void abort();
 
+  /// RFC 9293 section 3.3.2; State::closed without a connection.
   [[nodiscard]] State state() const noexcept;
+  /// A snapshot: what the connection knows of itself and has counted. All zero without a connection.
   [[nodiscard]] Info info() const;
+  /// Our end; unspecified without a connection.
   [[nodiscard]] Endpoint local() const noexcept;
+  /// The peer's end; unspecified without a connection.
   [[nodiscard]] Endpoint remote() const noexcept;
   /// Bytes that were sent and not acknowledged yet.
   [[nodiscard]] std::size_t unacknowledged() const noexcept;
@@ -108,14 +113,16 @@ class Connection {
   /// Why the connection ended; empty while it lives, and after an end in order.
   [[nodiscard]] std::error_code error() const noexcept;
 
+  /// Nagle's algorithm (RFC 9293 section 3.7.4), on unless Settings said otherwise. Off: small segments leave at once.
   void set_nagle(bool on);
   /// Error::invalid_argument outside the documented ranges.
   Result<> set_keepalive(const Keepalive& keepalive);
-  /// Error::invalid_argument unless positive.
+  /// How long sent data may stay unacknowledged; Duration::max(): for ever. Error::invalid_argument unless positive.
   Result<> set_user_timeout(Duration timeout);
   /// Another congestion control algorithm takes over, with the window and the threshold as they are. Error::invalid_argument for a name that is neither
   /// built in nor in Config::congestion_controls; why the connection ended.
   Result<> set_congestion_control(std::string_view name);
+  /// The Diffserv field in the high six bits (RFC 2474). The two ECN bits are TCP's own (RFC 3168), whatever is given.
   void set_tos(std::uint8_t tos);
   /// 1-255; empty: the stack's default.
   void set_ttl(std::optional<std::uint8_t> ttl);
@@ -130,8 +137,10 @@ class Connection {
   void set_fin_wait_2_timeout(std::optional<Duration> timeout);
   /// Acknowledges what is owed at once, and so the next segments; false: acknowledgments may wait again.
   void set_quick_ack(bool on);
-  /// Bytes, at least 1. A smaller receive buffer takes effect as data arrives: the window offered is never taken back (SHLD-14).
+  /// How much send() may queue, in bytes: 0 is taken as 1, more than 2^30 as 2^30. What is queued stays queued.
   void set_send_buffer(std::size_t bytes);
+  /// How much may wait to be read, in bytes; 0 is taken as 1. A smaller one takes effect as data arrives: the window offered is never taken back
+  /// (SHLD-14).
   void set_receive_buffer(std::size_t bytes);
 
  private:

@@ -19,7 +19,7 @@ class ListenerCore;
 using AcceptHandler = std::move_only_function<void(Connection)>;
 
 /// A passive open. A move-only handle: destroying it ends listening and resets connections that nobody accepted; accepted ones are
-/// unaffected. Must not outlive its stack. One thread.
+/// unaffected. It may outlive its stack: nobody connects any more then. One thread.
 class Listener {
  public:
   Listener() noexcept = default;

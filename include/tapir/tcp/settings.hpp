@@ -35,7 +35,7 @@ struct Settings {
   std::optional<std::uint8_t> ttl = {};         ///< 1-255; empty: the stack's default
   std::uint8_t tos = 0;                         ///< Diffserv field in the high six bits (RFC 2474); the ECN bits are sent as zero
   bool nagle = true;                            ///< Nagle's algorithm (RFC 9293 section 3.7.4); false: small segments leave at once
-  std::optional<std::size_t> send_buffer = {};  ///< bytes, at least 1; empty: as in Config
+  std::optional<std::size_t> send_buffer = {};  ///< bytes, at least 1, at most 2^30 are taken; empty: as in Config
   std::optional<std::size_t> receive_buffer =
       {};  ///< bytes, at least 1; empty: as in Config. Without window scaling no more than 65535 are offered
   std::optional<Duration> user_timeout = {};  ///< R2: how long sent data may stay unacknowledged; empty: as in Config
@@ -83,7 +83,7 @@ enum class SynCookiePolicy : std::uint8_t { never, when_full, always };
 
 /// What can be chosen for a whole stack's TCP.
 struct Config {
-  std::size_t send_buffer = std::size_t{256} * 1024;           ///< bytes at the start
+  std::size_t send_buffer = std::size_t{256} * 1024;           ///< bytes at the start, at most 2^30 are taken
   std::size_t max_send_buffer = std::size_t{4} * 1024 * 1024;  ///< bytes: what it may grow to with cwnd; as Linux' tcp_wmem[2]
   std::size_t receive_buffer = std::size_t{128} * 1024;        ///< bytes at the start; as Linux' tcp_rmem[1]
   std::size_t max_receive_buffer =
@@ -102,8 +102,8 @@ struct Config {
   std::uint32_t r1 = 3;                                     ///< retransmissions of one segment before the path is called into question
   Duration fin_wait_2_timeout = std::chrono::seconds{60};   ///< how long FIN-WAIT-2 lasts when nobody reads any more
   Duration initial_rto = std::chrono::seconds{1};           ///< RFC 6298 section 2.1
-  Duration min_rto = std::chrono::seconds{1};               ///< RFC 6298 section 2.4
-  Duration max_rto = std::chrono::seconds{60};              ///< at least 60 s (RFC 6298 section 2.5)
+  Duration min_rto = std::chrono::seconds{1};               ///< RFC 6298 section 2.4; taken as at least 1 ms
+  Duration max_rto = std::chrono::seconds{60};              ///< taken as at least 60 s (RFC 6298 section 2.5), at most a day
   Duration rto_granularity = std::chrono::milliseconds{1};  ///< G of RFC 6298: the timeout exceeds the mean round trip by this at least
   std::optional<std::uint32_t> syn_retries = {};   ///< SYN segments sent again before an open fails; empty: connect_timeout decides
   std::optional<std::uint32_t> data_retries = {};  ///< timeouts of one segment before the connection fails; empty: user_timeout decides
@@ -132,9 +132,9 @@ struct Config {
   SynCookiePolicy syn_cookies = SynCookiePolicy::when_full;  ///< when_full: ListenOptions::max_half_open handshakes are under way
   std::size_t max_connections = 1U << 20U;                   ///< those in TIME-WAIT not counted
   std::size_t max_time_wait = 1U << 16U;                     ///< connections in TIME-WAIT; the oldest goes early beyond that
-  Port first_ephemeral{1024};                                ///< range of local ports for active opens (RFC 6056 section 3.2)
-  Port last_ephemeral{65535};
-  std::vector<Port> reserved_ports = {};  ///< never chosen as ephemeral
+  Port first_ephemeral{1024};                                ///< range of local ports for active opens (RFC 6056 section 3.2): ...
+  Port last_ephemeral{65535};                                ///< ... both included; with the last below the first no port is free
+  std::vector<Port> reserved_ports = {};                     ///< never chosen as ephemeral
 };
 
 }  // namespace tapir::tcp

@@ -123,7 +123,7 @@ TEST_CASE("advice from above confirms an entry or ends it", "[arp]") {
 }
 
 TEST_CASE("the latest datagrams wait and leave in order", "[arp][RFC1122-2.3.2.2-1][POLICY-ARP-4]") {
-  Neighbourhood net{{.queue_limit = 2}};
+  Neighbourhood net{{.address_queue_bytes = 2 * (64 + 256)}};
   for (std::uint8_t mark = 1; mark <= 3; ++mark) REQUIRE(net.send(kPeerIp, mark));
   CHECK(net.drops(Drop::queue_full) == 1);
   CHECK(net.arp.entries().at(0).waiting == 2);
@@ -135,7 +135,7 @@ TEST_CASE("the latest datagrams wait and leave in order", "[arp][RFC1122-2.3.2.2
 }
 
 TEST_CASE("waiting bytes are bounded over all neighbours", "[arp][POLICY-ARP-4]") {
-  Neighbourhood net{{.queue_bytes_limit = 64 * 3}};
+  Neighbourhood net{{.queue_bytes_limit = 3 * (64 + 256)}};
   REQUIRE(net.send(kPeerIp, 1));
   REQUIRE(net.send(kOtherIp, 2));
   REQUIRE(net.send(kOtherIp, 3));
@@ -276,4 +276,37 @@ TEST_CASE("the table is printed as arp -n prints it", "[arp]") {
   net.lab.advance(3s);
   CHECK(net.arp.entries()[2].state == arp::NeighbourState::failed);
   CHECK(net.arp.entries()[2].remaining == Duration{5s});
+}
+
+TEST_CASE("one datagram waits, however small the queue", "[arp][RFC1122-2.3.2.2-1]") {
+  Neighbourhood net{{.address_queue_bytes = 0}};
+  REQUIRE(net.send(kPeerIp, 1));
+  REQUIRE(net.send(kPeerIp, 2));
+  REQUIRE(net.reply());
+  const auto sent = net.take();
+  REQUIRE(sent.datagrams.size() == 1);
+  CHECK(sent.datagrams[0].second == 2);
+}
+
+TEST_CASE("the largest datagram there is waits whole, in fragments", "[arp]") {
+  Neighbourhood net;
+  for (std::uint8_t fragment = 0; fragment < 45; ++fragment) {
+    REQUIRE(net.arp.encapsulate(net.lab.packet(Bytes(1500, std::byte{fragment})), {.next_hop = kPeerIp}));
+  }
+  REQUIRE(net.reply());
+  CHECK(net.take().datagrams.size() == 45);
+  CHECK(net.drops(Drop::queue_full) == 0);
+  REQUIRE(net.arp.remove(kPeerIp));
+  for (int i = 0; i < 10'000; ++i) REQUIRE(net.send(kPeerIp));  // and yet there is a bound
+  CHECK(net.arp.entries().at(0).waiting == 256 * 1024 / (64 + 256));
+}
+
+TEST_CASE("an entry may live for ever", "[arp]") {
+  Neighbourhood net{{.lifetime = Duration::max(), .retry_interval = Duration::max(), .failure_hold = Duration::max()}};
+  net.lab.advance(1s);
+  REQUIRE(net.send(kPeerIp));
+  net.resolve();
+  net.lab.advance(std::chrono::hours{24} * 365);
+  CHECK(net.arp.lookup(kPeerIp) == kPeerMac);
+  REQUIRE(net.send(kPeerIp));
 }

@@ -184,3 +184,96 @@ TEST_CASE("the ready list keeps its budget", "[core]") {
   CHECK_FALSE(scheduler.run_ready(100));
   CHECK(log.size() == 10);
 }
+
+TEST_CASE("a timer that arms itself at once expires once a turn, and lets the others expire", "[core]") {
+  Scheduler scheduler;
+  struct Restless {
+    explicit Restless(Scheduler& scheduler) : timer{Timer::calling<&Restless::ring>(scheduler, *this)} {}
+    void ring() {
+      if (++rung < 1000) timer.arm_after(delay);
+    }
+    Timer timer;
+    Duration delay{};
+    int rung = 0;
+  } restless{scheduler};
+  std::vector<int> log;
+  Alarm other{scheduler, 1, log};
+  SECTION("with no delay") {}
+  SECTION("with a negative one") { restless.delay = -1s; }
+  restless.timer.arm_after(1s);
+  other.timer.arm_after(1s);
+  scheduler.advance(TimePoint{1s});
+  CHECK(restless.rung == 1);
+  CHECK(log == std::vector{1});
+  for (int turn = 2; turn <= 5; ++turn) {
+    CHECK(scheduler.next_wakeup() == TimePoint{1s});
+    scheduler.advance(TimePoint{1s});
+    CHECK(restless.rung == turn);
+  }
+  CHECK(scheduler.armed_timers() == 1);
+  restless.timer.cancel();
+  CHECK(scheduler.armed_timers() == 0);
+  CHECK_FALSE(scheduler.next_wakeup());
+  scheduler.advance(TimePoint{2s});
+  CHECK(restless.rung == 5);
+}
+
+TEST_CASE("what is armed in a turn for that moment keeps the order of arming in the next", "[core]") {
+  Scheduler scheduler;
+  std::vector<int> log;
+  std::vector<std::unique_ptr<Alarm>> alarms;
+  for (int i = 0; i < 20; ++i) alarms.push_back(std::make_unique<Alarm>(scheduler, i, log));
+  struct Starter {
+    void ring() {
+      for (auto& alarm : alarms) alarm->timer.arm_after(0s);
+      alarms[3]->timer.cancel();
+      alarms[7].reset();
+      alarms[9]->timer.arm_after(1s);  // moved out of the next turn
+      alarms[5]->timer.arm_after(0s);  // moved behind the others
+    }
+    std::vector<std::unique_ptr<Alarm>>& alarms;
+  } starter{alarms};
+  Timer start = Timer::calling<&Starter::ring>(scheduler, starter);
+  start.arm_after(1s);
+  alarms[12]->timer.arm_after(1min);  // armed before, moved to now within the turn
+  scheduler.advance(TimePoint{1s});
+  CHECK(log.empty());
+  scheduler.advance(TimePoint{1s});
+  CHECK(log == std::vector{0, 1, 2, 4, 6, 8, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 5});
+  scheduler.advance(TimePoint{2s});
+  CHECK(log.back() == 9);
+  CHECK(scheduler.armed_timers() == 0);
+}
+
+TEST_CASE("a turn within a turn leaves the outer one its rule", "[core]") {
+  Scheduler scheduler;
+  struct Nested {
+    explicit Nested(Scheduler& all) : scheduler{all}, timer{Timer::calling<&Nested::ring>(all, *this)} {}
+    void ring() {
+      if (++rung == 1) scheduler.advance(scheduler.now());
+      if (rung < 100) timer.arm_after(0s);
+    }
+    Scheduler& scheduler;
+    Timer timer;
+    int rung = 0;
+  } nested{scheduler};
+  nested.timer.arm_after(1s);
+  scheduler.advance(TimePoint{1s});
+  CHECK(nested.rung == 1);
+  scheduler.advance(TimePoint{1s});
+  CHECK(nested.rung == 2);
+}
+
+TEST_CASE("the longest delay there is means never", "[core]") {
+  Scheduler scheduler{TimePoint{1h}};
+  std::vector<int> log;
+  Alarm alarm{scheduler, 1, log};
+  alarm.timer.arm_after(Duration::max());
+  CHECK(alarm.timer.deadline() == TimePoint::max());
+  scheduler.advance(TimePoint{std::chrono::hours{24} * 365 * 200});
+  CHECK(log.empty());
+  CHECK(alarm.timer.armed());
+  CHECK(deadline_after(TimePoint{1h}, 1s) == TimePoint{1h + 1s});
+  CHECK(deadline_after(TimePoint{-1h}, Duration::max()) == TimePoint{Duration::max() - 1h});
+  CHECK(deadline_after(TimePoint{1h}, Duration::min()) == TimePoint{1h});
+}

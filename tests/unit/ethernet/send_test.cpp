@@ -153,3 +153,33 @@ TEST_CASE("a group address maps to 01-00-5E and its low 23 bits", "[ethernet][RF
   CHECK(ethernet::group_address("239.0.1.2"_ipv4) == "01:00:5e:00:01:02"_mac);
   CHECK(ethernet::group_address("239.255.255.255"_ipv4) == "01:00:5e:7f:ff:ff"_mac);
 }
+
+TEST_CASE("a frame that does not leave is counted by a name, and its error returned", "[ethernet]") {
+  Station station;
+  SECTION("the device is down or gone") {
+    station.link.broken = std::make_error_code(std::errc::io_error);
+    CHECK(station.send(datagram(100)).error() == std::errc::io_error);
+    CHECK(station.drops(Drop::device_failed) == 1);
+  }
+  SECTION("the device says that it is too long") {
+    station.link.broken = make_error_code(Error::message_too_large);
+    CHECK(station.send(datagram(100)).error() == Error::message_too_large);
+    CHECK(station.drops(Drop::oversized) == 1);
+  }
+  SECTION("it is longer than the MTU") {
+    CHECK(station.send(datagram(1501)).error() == Error::message_too_large);
+    CHECK(station.drops(Drop::oversized) == 1);
+  }
+  SECTION("the device is full") {
+    station.link.full = true;
+    CHECK(station.send(datagram(100)).error() == Error::would_block);
+    CHECK(station.drops(Drop::queue_full) == 1);
+  }
+  CHECK(station.ethernet.drops().total() == 1);
+  CHECK(station.ethernet.stats().out_frames == 0);
+  station.link.full = false;
+  station.link.broken = {};
+  REQUIRE(station.send(datagram(1500)));
+  CHECK(station.ethernet.drops().total() == 1);
+  CHECK(station.ethernet.stats().out_frames == 1);
+}

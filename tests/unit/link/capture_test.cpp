@@ -10,6 +10,7 @@
 
 #include <support/lab.hpp>
 #include <tapir/link/capture.hpp>
+#include <tapir/link/impair.hpp>
 #include <tapir/link/segmentation.hpp>
 
 #include "pcapng_reader.hpp"
@@ -216,4 +217,45 @@ TEST_CASE("a capture into a file", "[link]") {
   const auto refused = link::Capture::to_file(std::make_unique<RecordingLink>(lab.pool), lab.scheduler, "/nonexistent/x.pcapng");
   REQUIRE_FALSE(refused);
   CHECK(refused.error() == std::errc::no_such_file_or_directory);
+}
+
+TEST_CASE("a file that cannot be written is reported with the system's reason", "[link]") {
+  Lab lab;
+  auto capture = link::Capture::to_file(std::make_unique<RecordingLink>(lab.pool), lab.scheduler, "/dev/full");
+  REQUIRE(capture);
+  CHECK((*capture)->transmit(lab.packet(tcp_frame("x"))));
+  CHECK_FALSE((*capture)->stats().write_error);  // it is in the file's buffer
+  const auto flushed = (*capture)->flush();
+  REQUIRE_FALSE(flushed);
+  CHECK(flushed.error() == std::errc::no_space_on_device);
+  CHECK((*capture)->stats().write_error == flushed.error());
+  CHECK((*capture)->stats().write_errors == 1);
+  CHECK((*capture)->transmit(lab.packet(tcp_frame("x"))));
+  CHECK((*capture)->stats().frames == 2);
+
+  Recorded good;
+  CHECK(good.capture->transmit(good.lab.packet(tcp_frame("x"))));
+  CHECK(good.capture->flush());
+  CHECK_FALSE(good.capture->stats().write_error);
+}
+
+TEST_CASE("a capture and an impairment without a link carry nothing, and say so", "[link]") {
+  Lab lab;
+  Bytes file;
+  link::Capture capture{nullptr, lab.scheduler, std::make_unique<link::MemorySink>(file)};
+  CHECK(capture.stats().write_error == Error::invalid_argument);
+  CHECK(capture.transmit(lab.packet(tcp_frame("x"))) == fail(Error::no_such_device));
+  CHECK_FALSE(capture.writable());
+  CHECK(capture.capabilities().mtu == 0);
+  CHECK(capture.drain(1) == 0);
+  CHECK(link::Capture::to_file(nullptr, lab.scheduler, "/nonexistent/x").error() == Error::invalid_argument);
+
+  link::Capture unrecorded{std::make_unique<RecordingLink>(lab.pool), lab.scheduler, nullptr};
+  CHECK(unrecorded.stats().write_error == Error::invalid_argument);
+  CHECK(unrecorded.transmit(lab.packet(tcp_frame("x"))));
+  CHECK(unrecorded.flush() == fail(Error::invalid_argument));
+
+  link::Impair impaired{nullptr, lab.scheduler, lab.random, {}, {}};
+  CHECK_FALSE(impaired.writable());
+  CHECK(impaired.transmit(lab.packet(tcp_frame("x"))).error() == Error::message_too_large);
 }

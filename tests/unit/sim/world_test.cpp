@@ -127,6 +127,15 @@ TEST_CASE("a world that goes round without time passing is found stuck", "[sim]"
     world.after(2s, [&] { world.scheduler().make_ready(sender); });
     world.run_for(10s);
   }
+  SECTION("a timer that arms itself at once") {
+    struct Restless {
+      explicit Restless(Scheduler& scheduler) : timer{Timer::calling<&Restless::expired>(scheduler, *this)} {}
+      void expired() { timer.arm_after(0ns); }
+      Timer timer;
+    } restless{world.scheduler()};
+    restless.timer.arm_after(2s);
+    world.run_for(10s);
+  }
   CHECK(world.stuck_at() == TimePoint{2s});
   CHECK(world.now() == TimePoint{2s});
   CHECK_FALSE(world.run_until([] { return false; }, 1s));
@@ -173,4 +182,47 @@ TEST_CASE("a seed determines the world's random numbers", "[sim]") {
   const auto first = one.random().next();
   CHECK(same.random().next() == first);
   CHECK(other.random().next() != first);
+}
+
+TEST_CASE("run() goes on until stop() and returns its code", "[sim]") {
+  sim::World world;
+  std::vector<std::string> log;
+  world.after(1s, [&] { log.emplace_back("a"); });
+  world.after(2s, [&] { world.stop(7); });
+  world.after(3s, [&] { log.emplace_back("b"); });
+  CHECK(world.run() == 7);
+  CHECK(world.now() == TimePoint{2s});
+  CHECK(log == std::vector<std::string>{"a"});
+  CHECK_FALSE(world.stopping());
+
+  world.stop();
+  CHECK(world.stopping());
+  CHECK_FALSE(world.run_until([] { return false; }, 10s));  // stop() is for run()
+  CHECK(world.now() == TimePoint{2s});
+  CHECK(world.run() == 0);
+}
+
+TEST_CASE("run() returns 1 when nothing is left that could happen", "[sim]") {
+  sim::World world{{.rounds_at_one_moment = 100}};
+  SECTION("no event") {
+    bool done = false;
+    world.after(1s, [&] { done = true; });
+    CHECK(world.run() == 1);
+    CHECK(done);
+  }
+  SECTION("no event but one that is put off for ever") {
+    Alarm alarm{world.scheduler()};
+    alarm.timer.arm_after(Duration::max());
+    world.after(1s, [] {});
+    CHECK(world.run() == 1);
+    CHECK(alarm.at.empty());
+    return;
+  }
+  SECTION("a moment without end") {
+    std::function<void()> again = [&] { world.after(0ns, again); };
+    world.after(1s, again);
+    CHECK(world.run() == 1);
+    CHECK(world.stuck_at() == TimePoint{1s});
+  }
+  CHECK(world.now() == TimePoint{1s});
 }

@@ -297,3 +297,13 @@ TEST_CASE("ten bytes do not keep a big slab alive", "[tcp]") {
   buffer.append(full);
   CHECK(buffer.read_slice()->bytes().data() == where);
 }
+
+TEST_CASE("the send buffer never outgrows sequence space", "[tcp]") {
+  PacketPool pool;
+  SendBuffer buffer{pool, ~std::size_t{0}};
+  CHECK(buffer.limit() == std::size_t{1} << 30U);
+  buffer.set_limit(std::size_t{1} << 40U);
+  CHECK(buffer.room() == std::size_t{1} << 30U);
+  buffer.set_limit(5);
+  CHECK(buffer.append(pattern(10)) == 5);
+}

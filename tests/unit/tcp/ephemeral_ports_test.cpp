@@ -87,3 +87,10 @@ TEST_CASE("the one port that is left is found, and none when there is none", "[t
   CHECK(narrow.choose(kLocal, kRemote, kAny) == Port{5000});
   CHECK(narrow.choose(kLocal, kRemote, kAny) == Port{5000});
 }
+
+TEST_CASE("a range whose last port is below its first has no port", "[tcp]") {
+  EphemeralPorts upside_down{kKey, {.first = Port{5000}, .last = Port{4000}}};
+  CHECK_FALSE(upside_down.choose(kLocal, kRemote, kAny));
+  EphemeralPorts zero{kKey, {.first = Port{}, .last = Port{}}};
+  CHECK_FALSE(zero.choose(kLocal, kRemote, kAny));
+}

@@ -128,3 +128,16 @@ TEST_CASE("absurd samples do no harm", "[tcp]") {
   estimator.on_sample(Duration::max());
   CHECK(estimator.rto() == 60s);
 }
+
+TEST_CASE("no configuration makes the timeout zero or endless", "[tcp]") {
+  RttEstimator none{{.initial_rto = 0s, .min_rto = 0s, .granularity = 0s}};
+  CHECK(none.rto() == 1ms);
+  none.on_sample(0s);
+  CHECK(none.rto() == 1ms);
+  none.back_off();
+  CHECK(none.rto() == 2ms);
+  RttEstimator endless{{.initial_rto = Duration::max(), .min_rto = Duration::max(), .max_rto = Duration::max()}};
+  CHECK(endless.rto() == 24h);
+  endless.back_off();
+  CHECK(endless.rto() == 24h);
+}
