@@ -1,6 +1,7 @@
 #include <tapir/link/capture.hpp>
 
 #include <algorithm>
+#include <tuple>
 #include <utility>
 
 #include <tapir/link/segmentation.hpp>
@@ -23,6 +24,7 @@ Capture::Capture(std::unique_ptr<Link> below, const Scheduler& scheduler, std::u
 
 Result<std::unique_ptr<Capture>> Capture::to_file(std::unique_ptr<Link> below, const Scheduler& scheduler, const std::string& path,
                                                   CaptureOptions options) {
+  if (below == nullptr) return fail(Error::invalid_argument);
   auto file = create_file(path);
   if (!file) return fail(file.error());
   return std::make_unique<Capture>(std::move(below), scheduler, std::move(*file), options);
@@ -30,7 +32,7 @@ Result<std::unique_ptr<Capture>> Capture::to_file(std::unique_ptr<Link> below, c
 
 Capture::~Capture() {
   below_->attach(nullptr);
-  if (!sink_->flush()) ++stats_.write_errors;
+  std::ignore = flush();
 }
 
 Result<> Capture::transmit(Packet frame) {
@@ -66,8 +68,13 @@ void Capture::write_frame(Packet frame, pcapng::Direction direction) {
 }
 
 void Capture::write_block() {
-  if (!sink_->write(block_)) ++stats_.write_errors;
+  std::ignore = noted(sink_->write(block_));
   block_.clear();
+}
+
+Result<> Capture::noted(Result<> outcome) {
+  if (!outcome && stats_.write_errors++ == 0) stats_.write_error = outcome.error();
+  return outcome;
 }
 
 }  // namespace tapir::link

@@ -19,8 +19,9 @@ struct CaptureOptions {
 };
 
 struct CaptureStats {
-  std::uint64_t frames = 0;        ///< frames recorded
-  std::uint64_t write_errors = 0;  ///< blocks that the sink did not take; the link works on
+  std::uint64_t frames = 0;          ///< frames recorded
+  std::uint64_t write_errors = 0;    ///< blocks, and calls of flush(), that the sink refused; the link works on
+  std::error_code write_error = {};  ///< the first of them: why the file is not whole
 };
 
 /// Wraps any link and records every frame that it carries, both ways, as pcapng. What the device would complete (checksums,
@@ -29,7 +30,8 @@ struct CaptureStats {
 class Capture final : public Link, private Demultiplexer<Received> {
  public:
   Capture(std::unique_ptr<Link> below, const Scheduler& scheduler, std::unique_ptr<ByteSink> sink, CaptureOptions options = {});
-  /// Records to the file `path`. Fails with the system's error when it cannot be created.
+  /// Records to the file `path`. Fails with the system's error when it cannot be created,
+  /// invalid_argument without a link.
   [[nodiscard]] static Result<std::unique_ptr<Capture>> to_file(std::unique_ptr<Link> below, const Scheduler& scheduler,
                                                                 const std::string& path, CaptureOptions options = {});
   ~Capture() override;
@@ -43,8 +45,8 @@ class Capture final : public Link, private Demultiplexer<Received> {
   [[nodiscard]] std::optional<int> descriptor() const noexcept override { return below_->descriptor(); }
   void set_writable() noexcept override { below_->set_writable(); }
 
-  /// Hands what is buffered to the file. The destructor does it too.
-  [[nodiscard]] Result<> flush() { return sink_->flush(); }
+  /// Hands what is buffered to the file. The destructor does it too, when nobody can see any more that it failed.
+  [[nodiscard]] Result<> flush() { return noted(sink_->flush()); }
   [[nodiscard]] Link& below() noexcept { return *below_; }
   [[nodiscard]] const CaptureStats& stats() const noexcept { return stats_; }
 
@@ -53,6 +55,7 @@ class Capture final : public Link, private Demultiplexer<Received> {
   void record(Packet frame, pcapng::Direction direction);
   void write_frame(Packet frame, pcapng::Direction direction);
   void write_block();
+  [[nodiscard]] Result<> noted(Result<> outcome);
 
   std::unique_ptr<Link> below_;
   const Scheduler& scheduler_;

@@ -62,6 +62,8 @@ class Tap final : public Link {
   [[nodiscard]] std::optional<int> descriptor() const noexcept override { return descriptor_; }
   void set_writable() noexcept override { writable_ = true; }
 
+  /// Whether the device is up (IFF_UP). One that is down hears nothing and takes no frame; a device is created down.
+  [[nodiscard]] bool is_up() const noexcept;
   [[nodiscard]] const TapStats& stats() const noexcept { return stats_; }
   /// Frames dropped here, by reason.
   [[nodiscard]] const DropCounters& drops() const noexcept { return drops_; }
