@@ -47,7 +47,7 @@ class Publisher(unittest.TestCase):
                 self.assertEqual([line for line in device.lines if line.startswith("device_publisher")], [])
 
     def test_a_reading_is_json_for_every_client_id(self):
-        for client_id in ('a "b" \\ c', "Fühler\t1"):
+        for client_id in ('a "b" \\ c', "Fühler 1"):
             with self.subTest(client_id), lab.Broker(), lab.Subscriber(TOPIC) as subscriber:
                 with publisher("--count", 1, "--client-id", client_id) as device:
                     self.assertEqual(device.wait(), 0, device.output)
