@@ -32,6 +32,8 @@ struct BeaconSend {
 class Beacon final : public tapir::Layer<BeaconSend, tapir::network::Received> {
  public:
   explicit Beacon(tapir::Stack& stack) : stack_{stack} { stack.ipv4().attach(kBeacon, *this, nullptr); }
+  Beacon(const Beacon&) = delete;
+  ~Beacon() override { stack_.ipv4().detach(kBeacon); }  // it goes before the stack does
 
   tapir::Result<> encapsulate(tapir::Packet packet, const BeaconSend& to) override {
     BeaconHeader header{to.sequence, to.millivolts, std::uint16_t{0}};

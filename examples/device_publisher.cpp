@@ -1,23 +1,25 @@
 // An IoT device: publishes simulated temperature readings to an MQTT broker through a TCP/IP stack of its own.
 
+#include <charconv>
+#include <cmath>
 #include <csignal>
-#include <cstdio>
-#include <ctime>
 #include <optional>
 #include <string>
 
-#include <fmt/format.h>
-#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
 
+#include <tapir/mqtt/topic.hpp>
 #include <tapir/tapir.hpp>
+
+#include "command_line.hpp"
 
 namespace {
 
+/// Readings that nobody has acknowledged yet. When the broker does not keep up, or is away, the sensor waits.
+constexpr unsigned kMostUnderWay = 100;
+
 struct Options {
-  std::string tap;
-  std::string address;
-  std::string gateway;
-  std::string mac;
+  example::Interface interface;
   std::string broker;
   std::string topic;
   unsigned count = 5;
@@ -26,6 +28,9 @@ struct Options {
   std::string client_id = "tapir-device";
   std::string pcap;
   bool verbose = false;
+
+  /// What is wrong with the options together; empty: nothing.
+  [[nodiscard]] std::string problem() const;
 };
 
 /// "192.0.2.1" or "192.0.2.1:1883".
@@ -34,27 +39,34 @@ std::optional<tapir::Endpoint> parse_broker(const std::string& text) {
   const auto address = tapir::Ipv4Address::parse(text.substr(0, colon));
   if (!address) return std::nullopt;
   if (colon == std::string::npos) return tapir::Endpoint{*address, tapir::Port{1883}};
-  unsigned port = 0;
-  char rest = 0;
-  if (std::sscanf(text.c_str() + colon + 1, "%5u%c", &port, &rest) != 1 || port == 0 || port > 65535) return std::nullopt;
-  return tapir::Endpoint{*address, tapir::Port{static_cast<std::uint16_t>(port)}};
-}
-
-/// Without "/n" the device would take itself to be alone on the link.
-std::string check_address(const std::string& text) {
-  if (!text.contains('/')) return "needs the network's prefix length: " + text + "/24";
-  return tapir::Ipv4Prefix::parse(text) ? std::string{} : std::string{"not an IPv4 address with prefix length"};
+  std::uint16_t port = 0;
+  const char* end = text.data() + text.size();
+  const auto read = std::from_chars(text.data() + colon + 1, end, port);
+  if (read.ec != std::errc{} || read.ptr != end || port == 0) return std::nullopt;
+  return tapir::Endpoint{*address, tapir::Port{port}};
 }
 
 std::string check(bool ok, const char* what) { return ok ? std::string{} : std::string{what}; }
 
+std::string Options::problem() const {
+  if (auto wrong = interface.problem(); !wrong.empty()) return wrong;
+  if (const auto host = parse_broker(broker)->address.v4(); !example::is_host(host, interface.prefix()))
+    return fmt::format("--broker: {} is no address that a broker can have", tapir::to_string(host));
+  if (std::isnan(interval)) return "--interval: not a number";
+  if (client_id.empty() && qos > 0) return "--client-id: may be empty with --qos 0 only: the broker keeps the session under this name";
+  return {};
+}
+
 /// Takes one reading at each interval and ends the program when the last one was handed over.
 class Sensor {
  public:
-  Sensor(tapir::Runtime& runtime, tapir::mqtt::Client& client, tapir::Journey* journey, const Options& options)
+  Sensor(tapir::Runtime& runtime, tapir::mqtt::Client& client, const tapir::link::Tap& tap, tapir::Journey* journey,
+         example::Console& console, const Options& options)
       : runtime_{runtime},
         client_{client},
+        tap_{tap},
         journey_{journey},
+        console_{console},
         options_{options},
         timer_(tapir::Timer::calling<&Sensor::read>(runtime.scheduler(), *this)) {
     client_.on_connected([this](bool) {
@@ -66,11 +78,15 @@ class Sensor {
 
  private:
   void read() {
+    waiting_ = published_ - delivered_ == kMostUnderWay;
+    if (waiting_) return;                                  // delivered() goes on
     celsius_ += (runtime_.random().fraction() - 0.5) / 2;  // a room's temperature drifts slowly
     ++published_;
-    const std::string reading =
-        fmt::format(R"({{"sensor":"{}","sequence":{},"celsius":{:.2f}}})", options_.client_id, published_, celsius_);
-    fmt::print("reading {}/{}: {}\n", published_, options_.count, reading);
+    const nlohmann::ordered_json values{
+        {"sensor", options_.client_id}, {"sequence", published_}, {"celsius", std::round(celsius_ * 100) / 100}};
+    const std::string reading = values.dump();
+    console_.say("reading {}/{}: {}\n", published_, options_.count, reading);
+    if (!console_.ok()) return runtime_.stop(1);
     client_.publish(options_.topic, std::string_view{reading}, static_cast<tapir::mqtt::QoS>(options_.qos),
                     [this, number = published_](tapir::Result<> outcome) { delivered(number, outcome); });
     if (published_ < options_.count) timer_.arm_after(std::chrono::nanoseconds{static_cast<std::int64_t>(options_.interval * 1e9)});
@@ -78,62 +94,69 @@ class Sensor {
 
   void delivered(unsigned number, const tapir::Result<>& outcome) {
     if (!outcome) return fail(outcome.error().message());
-    fmt::print("reading {}/{} {}\n", number, options_.count, options_.qos == 0 ? "acknowledged by TCP" : "acknowledged by the broker");
+    console_.say("reading {}/{} {}\n", number, options_.count, options_.qos == 0 ? "acknowledged by TCP" : "acknowledged by the broker");
     if (journey_ != nullptr) journey_->pause();  // the first reading's way says it all
-    if (++delivered_ == options_.count) client_.disconnect([this](tapir::Result<>) { runtime_.stop(0); });
+    if (++delivered_ == options_.count) return client_.disconnect([this](tapir::Result<>) { runtime_.stop(0); });
+    if (waiting_) read();
   }
 
   void disconnected(const tapir::mqtt::Disconnection& why) {
+    if (runtime_.stopping()) return;  // a reading that went with the connection has said why
     if (delivered_ == options_.count) return runtime_.stop(0);
-    if (!connected_ || !why.will_retry) return fail(why.text);
-    fmt::print(stderr, "device_publisher: {}; connecting again\n", why.text);
+    const auto text = tap_.is_up() ? why.text : fmt::format("{} ({} is down: ip link set {} up)", why.text, tap_.name(), tap_.name());
+    if (!connected_ || !why.will_retry) return fail(text);
+    console_.note(text + "; connecting again");
   }
 
-  void fail(const std::string& why) {
-    fmt::print(stderr, "device_publisher: {}\n", why);
-    runtime_.stop(1);
-  }
+  void fail(const std::string& why) { runtime_.stop(console_.fail(why)); }
 
   tapir::Runtime& runtime_;
   tapir::mqtt::Client& client_;
+  const tapir::link::Tap& tap_;
   tapir::Journey* journey_;
+  example::Console& console_;
   const Options& options_;
   tapir::Timer timer_;
   double celsius_ = 21.5;
   unsigned published_ = 0;
   unsigned delivered_ = 0;
   bool connected_ = false;
+  bool waiting_ = false;  // for one of the readings under way to be delivered
 };
 
-int publish(const Options& options) {
+int publish(const Options& options, example::Console& console) {
   tapir::Runtime runtime;
-  auto tap = tapir::link::Tap::open(options.tap);
-  if (!tap) return tapir::report("device_publisher: " + options.tap, tap.error());
-  std::unique_ptr<tapir::link::Link> link = std::make_unique<tapir::link::Tap>(std::move(*tap));
+  auto opened = tapir::link::Tap::open(options.interface.tap);
+  if (!opened) return console.fail(fmt::format("{}: {}", options.interface.tap, opened.error().message()));
+  auto owned = std::make_unique<tapir::link::Tap>(std::move(*opened));
+  const tapir::link::Tap& tap = *owned;
+  std::unique_ptr<tapir::link::Link> link = std::move(owned);
+  tapir::link::Capture* capture = nullptr;
   if (!options.pcap.empty()) {
     const auto since_1970 = std::chrono::system_clock::now().time_since_epoch() - runtime.scheduler().now().time_since_epoch();
-    auto capture = tapir::link::Capture::to_file(std::move(link), runtime.scheduler(), options.pcap, {.epoch = since_1970});
-    if (!capture) return tapir::report("device_publisher: " + options.pcap, capture.error());
-    link = std::move(*capture);
+    auto created = tapir::link::Capture::to_file(std::move(link), runtime.scheduler(), options.pcap, {.epoch = since_1970});
+    if (!created) return console.fail(fmt::format("{}: {}", options.pcap, created.error().message()));
+    capture = created->get();
+    link = std::move(*created);
   }
+  runtime.on_link_lost([&](tapir::link::Link& lost) { runtime.stop(console.fail(fmt::format("{}: the device is gone", lost.name()))); });
 
-  tapir::Journey journey{[](std::string_view line) { fmt::print("  {}\n", line); }};
-  tapir::StackConfig config{.address = *tapir::Ipv4Prefix::parse(options.address)};
-  if (!options.gateway.empty()) config.gateway = tapir::Ipv4Address::parse(options.gateway);
-  if (!options.mac.empty()) config.mac = tapir::MacAddress::parse(options.mac);
+  tapir::Journey journey{[&](std::string_view line) { console.say("  {}\n", line); }};
+  tapir::StackConfig config = options.interface.config();
   if (options.verbose) config.observer = &journey;
   tapir::Stack stack{runtime, std::move(link), config};
-  if (!stack.status()) return tapir::report("device_publisher: " + options.address, stack.status().error());
+  if (!stack.status()) return console.fail(fmt::format("{}: {}", options.interface.address, stack.status().error().message()));
 
   // A session that outlives the connection: a reading in flight when the broker restarts is sent again.
-  tapir::mqtt::ClientConfig mqtt{
-      .broker = *parse_broker(options.broker), .client_id = options.client_id, .clean_session = options.qos == 0};
-  tapir::mqtt::Client client{stack, mqtt};
-  const Sensor sensor{runtime, client, options.verbose ? &journey : nullptr, options};
-  if (const auto signals = runtime.stop_on_signals({SIGINT, SIGTERM}, 130); !signals)
-    return tapir::report("device_publisher", signals.error());
+  tapir::mqtt::Client client{stack,
+                             {.broker = *parse_broker(options.broker), .client_id = options.client_id, .clean_session = options.qos == 0}};
+  const Sensor sensor{runtime, client, tap, options.verbose ? &journey : nullptr, console, options};
+  if (const auto signals = runtime.stop_on_signals({SIGINT, SIGTERM}, 130); !signals) return console.fail(signals.error().message());
   const int code = runtime.run();
-  if (options.verbose && journey.untold() > 0) fmt::print("  … and {} more events\n", journey.untold());
+  if (options.verbose && journey.untold() > 0) console.say("  … and {} more events\n", journey.untold());
+  if (capture != nullptr) (void)capture->flush();  // what it fails with stands in the statistics
+  if (capture != nullptr && capture->stats().write_errors > 0)
+    return console.fail(fmt::format("{}: {}", options.pcap, capture->stats().write_error.message()));
   return code;
 }
 
@@ -142,25 +165,22 @@ int publish(const Options& options) {
 int main(int argc, char** argv) {
   Options options;
   CLI::App app{"Publishes simulated temperature readings over MQTT, through a TCP/IP stack of its own on a TAP device"};
-  app.add_option("--tap", options.tap, "TAP device, opened or created")->required();
-  app.add_option("--address", options.address, "own address and network: 192.0.2.2/24")->required()->check(check_address);
-  app.add_option("--gateway", options.gateway, "default gateway")->check([](const std::string& text) {
-    return check(tapir::Ipv4Address::parse(text).has_value(), "not an IPv4 address");
-  });
-  app.add_option("--mac", options.mac, "own hardware address; random by default")->check([](const std::string& text) {
-    return check(tapir::MacAddress::parse(text).has_value(), "not a hardware address");
-  });
+  options.interface.add_options(app);
   app.add_option("--broker", options.broker, "IP[:PORT] of the MQTT broker")->required()->check([](const std::string& text) {
     return check(parse_broker(text).has_value(), "not IP[:PORT]");
   });
-  app.add_option("--topic", options.topic, "topic to publish to")->required();
+  app.add_option("--topic", options.topic, "topic to publish to")->required()->check([](const std::string& text) {
+    return check(tapir::mqtt::is_valid_topic_name(text), "not a topic to publish to: it is empty, has a wildcard, or is not UTF-8");
+  });
   app.add_option("--count", options.count, "readings to publish")->check(CLI::Range(1U, 1'000'000U))->capture_default_str();
   app.add_option("--interval", options.interval, "seconds between readings")->check(CLI::Range(0.0, 86400.0))->capture_default_str();
   app.add_option("--qos", options.qos, "MQTT quality of service")->check(CLI::Range(0, 2))->capture_default_str();
-  app.add_option("--client-id", options.client_id, "MQTT client identifier")->capture_default_str();
+  app.add_option("--client-id", options.client_id, "MQTT client identifier")->capture_default_str()->check([](const std::string& text) {
+    return check(tapir::mqtt::is_valid_string(text), "not UTF-8, or longer than 65535 bytes");
+  });
   app.add_option("--pcap", options.pcap, "record all frames to this pcapng file");
   app.add_flag("--verbose", options.verbose, "tell what happens at each layer until the first reading has arrived");
-  CLI11_PARSE(app, argc, argv);
-  std::setvbuf(stdout, nullptr, _IOLBF, 0);
-  return publish(options);
+  example::Console console{"device_publisher"};
+  if (const auto code = example::parse(app, argc, argv, console, [&] { return options.problem(); })) return *code;
+  return console.end(publish(options, console));
 }

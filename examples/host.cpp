@@ -6,26 +6,11 @@
 #include <string>
 #include <vector>
 
-#include <fmt/format.h>
-#include <CLI/CLI.hpp>
-
 #include <tapir/tapir.hpp>
 
+#include "command_line.hpp"
+
 namespace {
-
-struct Options {
-  std::string tap;
-  std::string address;
-  std::string gateway;
-  std::string mac;
-  bool plain = false;
-};
-
-/// What is wrong with an address and network; empty: nothing. Without "/n" the host would take itself to be alone on the link.
-std::string check_address(const std::string& text) {
-  if (!text.contains('/')) return "needs the network's prefix length: " + text + "/24";
-  return tapir::Ipv4Prefix::parse(text) ? std::string{} : std::string{"not an IPv4 address with prefix length"};
-}
 
 /// One connection of a service. It removes itself from its service's list when the connection is over.
 class Serving {
@@ -102,49 +87,44 @@ class Service {
   std::optional<tapir::tcp::Listener> listener_;
 };
 
-int run(const Options& options) {
+int run(const example::Interface& interface, tapir::link::TapMode mode, example::Console& console) {
   tapir::Runtime runtime;
-  auto tap = tapir::link::Tap::open(options.tap, {.mode = options.plain ? tapir::link::TapMode::plain : tapir::link::TapMode::offload});
-  if (!tap) return tapir::report("host: " + options.tap, tap.error());
-  tapir::StackConfig config{.address = *tapir::Ipv4Prefix::parse(options.address)};
-  if (!options.gateway.empty()) config.gateway = tapir::Ipv4Address::parse(options.gateway);
-  if (!options.mac.empty()) config.mac = tapir::MacAddress::parse(options.mac);
-  tapir::Stack stack{runtime, std::move(*tap), config};
-  if (!stack.status()) return tapir::report("host: " + options.address, stack.status().error());
+  auto opened = tapir::link::Tap::open(interface.tap, {.mode = mode});
+  if (!opened) return console.fail(fmt::format("{}: {}", interface.tap, opened.error().message()));
+  auto tap = std::make_unique<tapir::link::Tap>(std::move(*opened));
+  if (!tap->is_up()) console.note(fmt::format("{0} is down, nobody can be heard; bring it up: ip link set {0} up", tap->name()));
+  runtime.on_link_lost([&](tapir::link::Link& link) { runtime.stop(console.fail(fmt::format("{}: the device is gone", link.name()))); });
+  tapir::Stack stack{runtime, std::move(tap), interface.config()};
+  if (!stack.status()) return console.fail(fmt::format("{}: {}", interface.address, stack.status().error().message()));
 
   Service echo, discard, chargen;
   for (const auto& started : {echo.start(stack, 7, Serving::Kind::echo), discard.start(stack, 9, Serving::Kind::discard),
                               chargen.start(stack, 19, Serving::Kind::chargen)}) {
-    if (!started) return tapir::report("host", started.error());
+    if (!started) return console.fail(started.error().message());
   }
   auto udp_echo = stack.udp().bind({tapir::IpAddress{}, tapir::Port{7}});
-  if (!udp_echo) return tapir::report("host", udp_echo.error());
+  if (!udp_echo) return console.fail(udp_echo.error().message());
   udp_echo->on_readable([&] {
     while (auto datagram = udp_echo->receive()) (void)udp_echo->send_to(datagram->source, datagram->payload.bytes());
   });
 
-  if (const auto signals = runtime.stop_on_signals({SIGINT, SIGTERM}, 0); !signals) return tapir::report("host", signals.error());
-  fmt::print("host: up as {} ({}) on {}\n", options.address, tapir::to_string(stack.ethernet().address()), options.tap);
+  if (const auto signals = runtime.stop_on_signals({SIGINT, SIGTERM}, 0); !signals) return console.fail(signals.error().message());
+  console.say("host: up as {} ({}) on {}\n", interface.address, tapir::to_string(stack.ethernet().address()), interface.tap);
+  if (!console.ok()) return 1;
   const int code = runtime.run();
-  fmt::print("{}\n{}", stack.ipv4().print_routes(), stack.counters());
+  console.say("{}\n{}", stack.ipv4().print_routes(), stack.counters());
   return code;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  Options options;
   CLI::App app{"A host on a TAP device: ping it, connect to TCP 7 (echo), 9 (discard), 19 (chargen), or UDP 7 (echo)"};
-  app.add_option("--tap", options.tap, "TAP device, opened or created")->required();
-  app.add_option("--address", options.address, "own address and network: 192.0.2.2/24")->required()->check(check_address);
-  app.add_option("--gateway", options.gateway, "default gateway")->check([](const std::string& text) {
-    return tapir::Ipv4Address::parse(text) ? std::string{} : std::string{"not an IPv4 address"};
-  });
-  app.add_option("--mac", options.mac, "own hardware address; random by default")->check([](const std::string& text) {
-    return tapir::MacAddress::parse(text) ? std::string{} : std::string{"not a hardware address"};
-  });
-  app.add_flag("--plain", options.plain, "bare frames: no checksum or segmentation offload");
-  CLI11_PARSE(app, argc, argv);
-  std::setvbuf(stdout, nullptr, _IOLBF, 0);
-  return run(options);
+  example::Interface interface;
+  bool plain = false;
+  interface.add_options(app);
+  app.add_flag("--plain", plain, "bare frames: no checksum or segmentation offload");
+  example::Console console{"host"};
+  if (const auto code = example::parse(app, argc, argv, console, [&] { return interface.problem(); })) return *code;
+  return console.end(run(interface, plain ? tapir::link::TapMode::plain : tapir::link::TapMode::offload, console));
 }

@@ -105,9 +105,6 @@ Result<std::size_t> device_mtu(const std::string& name) {
   return static_cast<std::size_t>(request.ifr_mtu);
 }
 
-}  // namespace
-
-namespace {
 constexpr std::size_t kLinkHeaders = 14 + 4;  ///< Ethernet and an 802.1Q tag
 
 /// The same frame in one piece: for the rare one that is made of more pieces than one writev should take.
@@ -174,6 +171,12 @@ Tap& Tap::operator=(Tap&& other) noexcept {
 
 Tap::~Tap() {
   if (descriptor_ >= 0) ::close(descriptor_);
+}
+
+bool Tap::is_up() const noexcept {
+  const Descriptor socket{::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)};
+  ifreq request = request_for(name_);
+  return socket.get() >= 0 && ::ioctl(socket.get(), SIOCGIFFLAGS, &request) == 0 && (request.ifr_flags & IFF_UP) != 0;
 }
 
 Result<> Tap::transmit(Packet frame) {

@@ -23,30 +23,49 @@ Client::~Client() {
   if (core_ != nullptr) core_->shut_down();
 }
 
-Result<> Client::connect() { return core_->connect(); }
+Result<> Client::connect() { return core_ != nullptr ? core_->connect() : fail(tapir::Error::not_connected); }
 
-void Client::disconnect(Completion done) { core_->disconnect(std::move(done)); }
+void Client::disconnect(Completion done) {
+  if (core_ != nullptr) return core_->disconnect(std::move(done));
+  if (done) done(fail(tapir::Error::not_connected));
+}
 
 void Client::publish(std::string topic, Payload payload, QoS qos, Completion done) {
-  core_->publish({.topic = std::move(topic), .payload = std::move(payload), .qos = qos}, std::move(done));
+  publish({.topic = std::move(topic), .payload = std::move(payload), .qos = qos}, std::move(done));
 }
 
-void Client::publish(Message message, Completion done) { core_->publish(std::move(message), std::move(done)); }
+void Client::publish(Message message, Completion done) {
+  if (core_ != nullptr) return core_->publish(std::move(message), std::move(done));
+  if (done) done(fail(tapir::Error::not_connected));
+}
 
 void Client::subscribe(std::string filter, QoS qos, Handler handler, Granted done) {
-  core_->subscribe(std::move(filter), qos, std::move(handler), std::move(done));
+  if (core_ != nullptr) return core_->subscribe(std::move(filter), qos, std::move(handler), std::move(done));
+  if (done) done(fail(tapir::Error::not_connected));
 }
 
-void Client::unsubscribe(const std::string& filter, Completion done) { core_->unsubscribe(filter, std::move(done)); }
+void Client::unsubscribe(const std::string& filter, Completion done) {
+  if (core_ != nullptr) return core_->unsubscribe(filter, std::move(done));
+  if (done) done(fail(tapir::Error::not_connected));
+}
 
-void Client::on_connected(std::function<void(bool session_present)> handler) { core_->connected_handler = std::move(handler); }
+void Client::on_connected(std::function<void(bool session_present)> handler) {
+  if (core_ != nullptr) core_->connected_handler = std::move(handler);
+}
 
-void Client::on_disconnected(std::function<void(const Disconnection&)> handler) { core_->disconnected_handler = std::move(handler); }
+void Client::on_disconnected(std::function<void(const Disconnection&)> handler) {
+  if (core_ != nullptr) core_->disconnected_handler = std::move(handler);
+}
 
-void Client::on_unmatched(Handler handler) { core_->unmatched_handler = std::move(handler); }
+void Client::on_unmatched(Handler handler) {
+  if (core_ != nullptr) core_->unmatched_handler = std::move(handler);
+}
 
-bool Client::is_connected() const noexcept { return core_->session().is_connected(); }
+bool Client::is_connected() const noexcept { return core_ != nullptr && core_->session().is_connected(); }
 
-const Session& Client::session() const noexcept { return core_->session(); }
+const Session& Client::session() const noexcept {
+  static const Session none;  // of clients that were moved from
+  return core_ != nullptr ? core_->session() : none;
+}
 
 }  // namespace tapir::mqtt

@@ -23,6 +23,10 @@ Client::Core::Core(Context& context, std::unique_ptr<Transport> transport, Clien
       phase_timer_{Timer::calling<&Core::on_phase_timer>(context.scheduler, *this)},
       session_timer_{Timer::calling<&Core::on_session_timer>(context.scheduler, *this)},
       turn_timer_{Timer::calling<&Core::on_turn>(context.scheduler, *this)} {
+  if (transport_ == nullptr) {
+    configured_ = fail(tapir::Error::invalid_argument);
+    return;
+  }
   transport_->attach(this);
   if (context_.observer != nullptr) session_.observe(this);
   configured_ = session_.configure({.client_id = config_.client_id,
@@ -42,21 +46,14 @@ void Client::Core::start() {
   defer([this] {
     const auto handler = disconnected_handler;
     const auto error = configured_.error();
-    call(handler, Disconnection{.error = error, .layer = LayerId::mqtt, .text = "invalid configuration: " + error.message()});
+    const auto problem = transport_ != nullptr ? error.message() : "no transport";
+    call(handler, Disconnection{.error = error, .layer = LayerId::mqtt, .text = "invalid configuration: " + problem});
   });
 }
 
 void Client::Core::shut_down() {
   gone_ = true;
-  if (phase_ == Phase::connected && session_.disconnect(context_.now())) {
-    write();
-    transport_->close();
-  } else if (phase_ == Phase::closing) {
-    transport_->close();
-  } else {
-    transport_->abort();
-  }
-  transport_->attach(nullptr);
+  if (transport_ != nullptr) leave_transport();
   phase_ = Phase::idle;
   phase_timer_.cancel();
   session_timer_.cancel();
@@ -71,7 +68,20 @@ void Client::Core::shut_down() {
   unsubscribing_.clear();
   unwanted_.clear();
   deferred_.clear();
+  held_.clear();
   closed_ = {};
+}
+
+void Client::Core::leave_transport() {
+  if (phase_ == Phase::connected && session_.disconnect(context_.now())) {
+    write();
+    transport_->close();
+  } else if (phase_ == Phase::closing) {
+    transport_->close();
+  } else {
+    transport_->abort();
+  }
+  transport_->attach(nullptr);
 }
 
 Result<> Client::Core::connect() {
@@ -249,6 +259,11 @@ void Client::Core::confirm_acknowledged() {
   }
 }
 
+void Client::Core::release_calls() {
+  holding_ = false;
+  for (auto calls = std::exchange(held_, {}); !calls.empty(); calls.pop_front()) call(calls.front());
+}
+
 void Client::Core::fail_unconfirmed(const Result<>& outcome) {
   for (auto lost = std::exchange(unconfirmed_, {}); !lost.empty(); lost.pop_front()) call(lost.front().done, outcome);
 }
@@ -281,6 +296,7 @@ void Client::Core::session_failed(std::error_code error, bool refused) {
 }
 
 void Client::Core::connection_over(const Disconnection& why, bool in_order) {
+  hold_calls();
   if (in_order) {
     transport_->close();
   } else {
@@ -297,6 +313,7 @@ void Client::Core::connection_over(const Disconnection& why, bool in_order) {
   fail_unconfirmed(fail(why.error));
   if (!why.will_retry) end(why.error);
   settle();
+  release_calls();
   const auto handler = disconnected_handler;
   call(handler, why);
 }
@@ -318,6 +335,7 @@ void Client::Core::end(std::error_code error) {
 
 void Client::Core::finish_closing(Result<> outcome) {
   if (phase_ != Phase::closing) return;
+  hold_calls();
   phase_timer_.cancel();
   phase_ = Phase::idle;
   session_.transport_lost(context_.now());
@@ -325,8 +343,8 @@ void Client::Core::finish_closing(Result<> outcome) {
   fail_unconfirmed(outcome);
   end(tapir::Error::operation_canceled);
   settle();
-  const auto done = std::exchange(closed_, {});
-  call(done, outcome);
+  call(std::exchange(closed_, {}), outcome);
+  release_calls();
   const auto handler = disconnected_handler;
   call(handler, Disconnection{.error = outcome ? std::error_code{} : outcome.error(), .layer = LayerId::mqtt, .text = "disconnected"});
 }
@@ -335,8 +353,8 @@ void Client::Core::finish_closing(Result<> outcome) {
 Duration Client::Core::next_delay() {
   const auto shift = std::min(failures_, 20U);
   ++failures_;
-  const auto longest = std::max(config_.reconnect.min_delay, config_.reconnect.max_delay).count();
-  const auto whole = std::max<Duration::rep>(config_.reconnect.min_delay.count(), 0);
+  const auto whole = std::max(config_.reconnect.min_delay, Reconnect::shortest_delay).count();
+  const auto longest = std::max(whole, config_.reconnect.max_delay.count());
   const auto delay = whole > longest >> shift ? longest : whole << shift;
   const auto half = static_cast<std::uint64_t>(delay / 2);
   return Duration{delay - static_cast<Duration::rep>(context_.random.below(half + 1))};

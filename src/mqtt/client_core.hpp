@@ -68,6 +68,7 @@ class Client::Core final : public std::enable_shared_from_this<Client::Core>, Tr
   void on_closed(std::error_code error) override;
   void packet(Direction direction, const ControlPacket& packet, std::size_t size, TimePoint now) override;
 
+  void leave_transport();
   void on_phase_timer();
   void on_session_timer();
   void on_turn();
@@ -75,11 +76,17 @@ class Client::Core final : public std::enable_shared_from_this<Client::Core>, Tr
   void open();
   void write();
   void settle();
-  /// Calls a handler of the user's, if there is one and the Client still exists.
+  /// Calls a handler of the user's, if there is one and the Client still exists; later, while calls are held.
   template <class F, class... Arguments>
   void call(const F& handler, const Arguments&... arguments) {
-    if (!gone_ && handler) handler(arguments...);
+    if (gone_ || !handler) return;
+    if (!holding_) return handler(arguments...);
+    held_.push_back([handler, arguments...] { handler(arguments...); });
   }
+  /// From here to release_calls() the client's state changes without anybody being called, so that what a callback asks for
+  /// (a new connection, a new message) is not taken for a part of what has just ended.
+  void hold_calls() { holding_ = true; }
+  void release_calls();
   void defer(std::function<void()> call);
   void confirm_acknowledged();
   void connection_failed(std::error_code error);
@@ -113,6 +120,7 @@ class Client::Core final : public std::enable_shared_from_this<Client::Core>, Tr
   Result<> configured_;
   Phase phase_ = Phase::idle;
   bool gone_ = false;      ///< the Client was destroyed
+  bool holding_ = false;   ///< between hold_calls() and release_calls()
   unsigned failures_ = 0;  ///< in a row, for the backoff
 
   Payload slice_;             ///< being written
@@ -128,6 +136,7 @@ class Client::Core final : public std::enable_shared_from_this<Client::Core>, Tr
   std::vector<Unsubscribing> unwanted_;  ///< to be unsubscribed on the next connection
   Completion closed_;                    ///< of disconnect()
   std::deque<std::function<void()>> deferred_;
+  std::deque<std::function<void()>> held_;
 
   Timer phase_timer_;
   Timer session_timer_;

@@ -27,6 +27,7 @@ class Category final : public std::error_category {
       case Error::subscription_refused: return "subscription refused";
       case Error::invalid_topic: return "invalid topic name";
       case Error::invalid_filter: return "invalid topic filter";
+      case Error::missing_client_id: return "a session that outlives its connection needs a client identifier";
       case Error::out_of_memory: return "out of memory";
     }
     return "unknown error";
@@ -48,7 +49,8 @@ class Category final : public std::error_category {
       case Error::session_full: return std::errc::no_buffer_space;
       case Error::session_lost: return std::errc::connection_aborted;
       case Error::invalid_topic:
-      case Error::invalid_filter: return std::errc::invalid_argument;
+      case Error::invalid_filter:
+      case Error::missing_client_id: return std::errc::invalid_argument;
       case Error::out_of_memory: return std::errc::not_enough_memory;
     }
     return {value, *this};

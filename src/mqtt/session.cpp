@@ -26,7 +26,7 @@ Result<> Session::configure(ConnectOptions options) {
   if (state_ == State::connecting || state_ == State::connected) return fail(tapir::Error::already_connected);
   if (options.will && !is_valid_topic_name(options.will->topic)) return fail(Error::invalid_topic);
   // Without a ClientId the server could not find the session again [MQTT-3.1.3-7].
-  if (options.client_id.empty() && !options.clean_session) return fail(tapir::Error::invalid_argument);
+  if (options.client_id.empty() && !options.clean_session) return fail(Error::missing_client_id);
   std::vector<std::byte> scratch;
   if (!encode(connect_packet(options), scratch)) return fail(tapir::Error::invalid_argument);
   if (options.client_id != options_.client_id) discard_session(Error::session_lost);  // the state belongs to the ClientId [MQTT-3.1.3-2]

@@ -38,6 +38,22 @@ class Publisher(unittest.TestCase):
                 self.assertEqual(subscriber.messages(), [sent[number] for number in sorted(sent)])
                 self.assertEqual([json.loads(text)["sequence"] for text in subscriber.messages()], list(range(1, 21)))
 
+    def test_as_fast_as_the_broker_takes_them(self):
+        """More readings at once than wait in any queue: the sensor waits for room."""
+        for qos in (0, 1):
+            with self.subTest(qos=qos), lab.Broker(), publisher("--count", 3000, "--interval", 0, "--qos", qos) as device:
+                self.assertEqual(device.wait(), 0, device.output[-1000:])
+                self.assertEqual(sum(line.startswith("reading 3000/3000 acknowledged") for line in device.lines), 1)
+                self.assertEqual([line for line in device.lines if line.startswith("device_publisher")], [])
+
+    def test_a_reading_is_json_for_every_client_id(self):
+        for client_id in ('a "b" \\ c', "Fühler 1"):
+            with self.subTest(client_id), lab.Broker(), lab.Subscriber(TOPIC) as subscriber:
+                with publisher("--count", 1, "--client-id", client_id) as device:
+                    self.assertEqual(device.wait(), 0, device.output)
+                    subscriber.wait_for("^message ")
+                self.assertEqual([json.loads(text)["sensor"] for text in subscriber.messages()], [client_id])
+
     def test_a_broker_on_another_port(self):
         with lab.Broker(f"listener 2883 {lab.HOST}"):
             with publisher("--count", 1, broker=f"{lab.HOST}:2883") as device:
@@ -57,7 +73,7 @@ class Publisher(unittest.TestCase):
 
 
 class BrokerRestart(unittest.TestCase):
-    """mosquitto is killed in mid-session, stays away while readings go on, and comes back with the subscriptions that it had saved."""
+    """mosquitto is killed (SIGKILL) in mid-session, stays away while readings go on, and comes back with the subscriptions that it had saved."""
 
     def broker(self, folder):
         return lab.Broker("persistence true", f"persistence_location {folder}/", "autosave_on_changes true", "autosave_interval 1")

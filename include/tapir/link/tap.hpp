@@ -65,6 +65,8 @@ class Tap final : public Link {
   [[nodiscard]] std::vector<Counter> counters() const override;
   [[nodiscard]] DropCounters drop_counters() const noexcept override { return drops_; }
 
+  /// Whether the device is up (IFF_UP). One that is down hears nothing and takes no frame; a device is created down.
+  [[nodiscard]] bool is_up() const noexcept;
   [[nodiscard]] const TapStats& stats() const noexcept { return stats_; }
   /// Frames dropped here, by reason.
   [[nodiscard]] const DropCounters& drops() const noexcept { return drops_; }

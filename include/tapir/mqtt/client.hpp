@@ -23,6 +23,8 @@ namespace tapir::mqtt {
 
 /// When to connect again after a connection was lost or could not be made.
 struct Reconnect {
+  static constexpr Duration shortest_delay = std::chrono::milliseconds{10};  ///< a smaller min_delay is taken as this: no client may spin
+
   bool enabled = true;
   Duration min_delay = std::chrono::seconds{1};   ///< before the first try; doubled for each further one …
   Duration max_delay = std::chrono::seconds{60};  ///< … up to this. The delay used is a random one between the half and the whole.
@@ -54,6 +56,9 @@ struct Disconnection {
 /// An MQTT 3.1.1 client with callbacks. It connects by itself, also again after a loss, and subscribes again when the broker has
 /// forgotten. Callbacks come from the scheduler, never from inside a call, each exactly once unless the client is destroyed; they may
 /// call the client and may destroy it. Belongs to its stack's thread.
+///
+/// A client that was moved from is not connected and stays so: its calls fail with not_connected, and since it has no scheduler any
+/// more their completions come at once, from inside the call.
 class Client {
  public:
   using Completion = std::function<void(Result<>)>;
@@ -62,7 +67,7 @@ class Client {
 
   /// Connects over TCP to `config.broker`. The stack outlives the client.
   Client(Stack& stack, ClientConfig config);
-  /// Connects over a transport of any kind. The context outlives the client.
+  /// Connects over a transport of any kind. The context outlives the client. Without a transport the configuration is invalid: see connect().
   Client(Context& context, std::unique_ptr<Transport> transport, ClientConfig config);
   Client(Client&&) noexcept = default;
   Client& operator=(Client&& other) noexcept;
@@ -72,7 +77,7 @@ class Client {
   ~Client();
 
   /// Connects again after disconnect(), after a refusal, or when reconnecting is off. already_connected while connecting or connected;
-  /// invalid_argument and the like for a configuration that CONNECT cannot carry.
+  /// invalid_argument and the like for a configuration that CONNECT cannot carry, and without a transport.
   Result<> connect();
   /// Sends DISCONNECT and closes; `done` comes when the transport is closed. Whatever is unfinished fails with operation_canceled.
   void disconnect(Completion done = {});

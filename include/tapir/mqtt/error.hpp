@@ -23,6 +23,7 @@ enum class Error {
   subscription_refused,          ///< SUBACK return code 0x80
   invalid_topic,                 ///< not a topic name (section 4.7): empty, too long, a wildcard in it, or not UTF-8
   invalid_filter,                ///< not a topic filter (section 4.7)
+  missing_client_id,             ///< an empty client identifier without a clean session (section 3.1.3.1)
   out_of_memory,                 ///< a packet could not be stored; the connection is closed (section 4.8)
 };
 

@@ -67,7 +67,7 @@ class Session {
  public:
   explicit Session(SessionLimits limits = {}) : limits_{limits}, decoder_{limits.max_packet_size} {}
 
-  /// Sets what the next CONNECT says. invalid_argument (or invalid_topic for the will) leaves the old options; already_connected.
+  /// Sets what the next CONNECT says. invalid_argument, missing_client_id or, for the will, invalid_topic leaves the old options; already_connected.
   [[nodiscard]] Result<> configure(ConnectOptions options);
   [[nodiscard]] const ConnectOptions& options() const noexcept { return options_; }
 

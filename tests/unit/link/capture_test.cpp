@@ -196,6 +196,17 @@ TEST_CASE("a link that is captured works on when the sink fails", "[link]") {
   CHECK(capture.stats().write_errors == 1);
   CHECK(capture.transmit(lab.packet(tcp_frame("x"))));
   CHECK(capture.stats().write_errors == 2);
+  CHECK(capture.stats().write_error == Error::no_buffer_space);
+}
+
+TEST_CASE("a file that cannot take what was buffered shows in flush() and the statistics", "[link]") {
+  Lab lab;
+  auto full = link::Capture::to_file(std::make_unique<RecordingLink>(lab.pool), lab.scheduler, "/dev/full");
+  REQUIRE(full);
+  CHECK((*full)->stats().write_errors == 0);  // a section header fits into the buffer
+  CHECK((*full)->flush().error() == std::errc::no_space_on_device);
+  CHECK((*full)->stats().write_errors == 1);
+  CHECK((*full)->stats().write_error == std::errc::no_space_on_device);
 }
 
 TEST_CASE("a capture into a file", "[link]") {
@@ -214,6 +225,10 @@ TEST_CASE("a capture into a file", "[link]") {
   CHECK(file.frames[0].bytes == frame);
   std::filesystem::remove(path);
 
+  const auto nothing = link::Capture::to_file(nullptr, lab.scheduler, path.string());
+  REQUIRE_FALSE(nothing);
+  CHECK(nothing.error() == Error::invalid_argument);
+  CHECK_FALSE(std::filesystem::exists(path));
   const auto refused = link::Capture::to_file(std::make_unique<RecordingLink>(lab.pool), lab.scheduler, "/nonexistent/x.pcapng");
   REQUIRE_FALSE(refused);
   CHECK(refused.error() == std::errc::no_such_file_or_directory);

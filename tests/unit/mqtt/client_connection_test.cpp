@@ -227,9 +227,103 @@ TEST_CASE("a configuration that CONNECT cannot carry is reported", "[mqtt][MQTT3
   t.client->publish("t", "x", kQoS0, told.callback());
   t.turn();
   CHECK(t.far->opened == 0);
-  CHECK(t.disconnections.at(0).error == tapir::Error::invalid_argument);
+  CHECK(t.disconnections.at(0).error == mqtt::Error::missing_client_id);
+  CHECK(t.disconnections.at(0).error == std::errc::invalid_argument);
+  CHECK(t.disconnections.at(0).text.ends_with("a session that outlives its connection needs a client identifier"));
+  CHECK(told.failure(mqtt::Error::missing_client_id));
+  CHECK(t.client->connect().error() == mqtt::Error::missing_client_id);
+}
+
+TEST_CASE("a client without a transport is refused by name", "[mqtt]") {
+  Lab lab;
+  const Told told;
+  const Told gone;
+  std::vector<Disconnection> disconnections;
+  Client client{lab.context, nullptr, {.client_id = "s1"}};
+  client.on_disconnected([&](const Disconnection& why) { disconnections.push_back(why); });
+  client.publish("t", "x", kQoS1, told.callback());
+  client.disconnect(gone.callback());
+  lab.advance(1h);
+  REQUIRE(disconnections.size() == 1);
+  CHECK(disconnections[0].error == tapir::Error::invalid_argument);
+  CHECK(disconnections[0].text == "invalid configuration: no transport");
   CHECK(told.failure(tapir::Error::invalid_argument));
-  CHECK(t.client->connect().error() == tapir::Error::invalid_argument);
+  CHECK(gone.failure(tapir::Error::not_connected));
+  CHECK(client.connect().error() == tapir::Error::invalid_argument);
+}
+
+TEST_CASE("a client that was moved from is not connected, and the one it went into is", "[mqtt]") {
+  ClientLab t;
+  t.connect();
+  Client heir{std::move(*t.client)};
+  const Told message;
+  const Told text;
+  const Told unsubscribed;
+  const Told gone;
+  std::vector<std::error_code> subscribed;
+  CHECK(t.client->connect().error() == tapir::Error::not_connected);
+  t.client->publish("t", "x", kQoS1, text.callback());
+  t.client->publish(Message{.topic = "t"}, message.callback());
+  t.client->subscribe("t", kQoS1, {}, [&](Result<QoS> outcome) { subscribed.push_back(outcome.error()); });
+  t.client->unsubscribe("t", unsubscribed.callback());
+  t.client->disconnect(gone.callback());
+  t.client->disconnect();
+  t.client->on_connected({});
+  t.client->on_disconnected({});
+  t.client->on_unmatched({});
+  CHECK_FALSE(t.client->is_connected());
+  CHECK_FALSE(t.client->session().is_connected());
+  for (const auto* told : {&text, &message, &unsubscribed, &gone}) CHECK(told->failure(tapir::Error::not_connected));
+  CHECK(subscribed == std::vector<std::error_code>{tapir::Error::not_connected});
+  CHECK(t.far->take_sent().empty());
+
+  CHECK(heir.is_connected());
+  heir.publish("t", "x", kQoS0);
+  CHECK(t.far->take_sent() == hex("30 04 0001 74 78"));
+  *t.client = std::move(heir);
+  CHECK(t.client->is_connected());
+}
+
+TEST_CASE("what a callback asks for after the end is not part of that end", "[mqtt]") {
+  ClientLab t{{.client_id = "s1", .reconnect = {.enabled = false}}};
+  const Told second;
+  std::vector<std::error_code> granted;
+  t.client->publish("t", "1", kQoS1, [&](Result<> first) {
+    CHECK(first.error() == tapir::Error::connection_refused);
+    REQUIRE(t.client->connect());
+    t.client->publish("t", "2", kQoS1, second.callback());
+    t.client->subscribe("u", kQoS1, {}, [&](Result<QoS> outcome) { granted.push_back(outcome ? std::error_code{} : outcome.error()); });
+  });
+  t.turn();
+  t.far->fail(tapir::Error::connection_refused);
+  t.turn();
+  CHECK(t.disconnections.size() == 1);
+  CHECK(second.nothing());
+  CHECK(granted.empty());
+  t.far->accept();
+  t.far->deliver("20 02 00 00");
+  t.turn();
+  CHECK(t.far->take_sent().size() > hex("10 0e 0004 4d515454 04 02 003c 0002 7331").size());
+  t.far->deliver("90 03 0001 01  40 02 0002");
+  CHECK(second.success());
+  CHECK(granted == std::vector<std::error_code>{{}});
+}
+
+TEST_CASE("a delay of nothing is taken as the shortest one: a client without a route does not spin", "[mqtt]") {
+  ClientLab t{{.client_id = "s1", .reconnect = {.min_delay = Duration{0}, .max_delay = Duration{0}}}};
+  SECTION("zero") {}
+  SECTION("negative") {
+    t.client.emplace(t.lab.context, std::make_unique<ScriptedTransport>(t.far),
+                     ClientConfig{.client_id = "s1", .reconnect = {.min_delay = -1s, .max_delay = -1s}});
+  }
+  t.turn();
+  for (int tries = 1; tries <= 50; ++tries) {
+    REQUIRE(t.far->opened == tries);
+    t.far->fail(tapir::Error::network_unreachable);
+    t.lab.advance(Reconnect::shortest_delay / 2 - 1ns);
+    REQUIRE(t.far->opened == tries);
+    t.lab.advance(Reconnect::shortest_delay / 2 + 1ns);
+  }
 }
 
 TEST_CASE("destroying a client disconnects in order, also from its own callback", "[mqtt][MQTT311-3.14.4-1]") {

@@ -27,7 +27,7 @@ TEST_CASE("what CONNECT cannot say is refused by configure",
   Session session;
   const std::string surrogate = "\xed\xa0\x80";
   CHECK_FALSE(session.configure({.client_id = surrogate}));
-  CHECK_FALSE(session.configure({.client_id = "", .clean_session = false}));
+  CHECK(session.configure({.client_id = "", .clean_session = false}).error() == mqtt::Error::missing_client_id);
   CHECK(session.configure({.client_id = "", .clean_session = true}));
   CHECK_FALSE(session.configure({.client_id = "a", .user_name = surrogate}));
   CHECK_FALSE(session.configure({.client_id = "a", .password = "secret"}));

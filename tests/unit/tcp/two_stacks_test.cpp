@@ -6,6 +6,7 @@
 
 #include <support/fake_network.hpp>
 #include <support/lab.hpp>
+#include <support/talker.hpp>
 #include <tapir/link/segmentation.hpp>
 #include <tapir/tcp/tcp.hpp>
 
@@ -82,51 +83,6 @@ class TwoStacks {
   std::vector<Flying> to_left_;
 };
 
-std::vector<std::byte> noise(std::size_t size, std::uint32_t seed) {
-  std::mt19937 random{seed};
-  std::vector<std::byte> bytes(size);
-  for (auto& byte : bytes) byte = static_cast<std::byte>(random() >> 24U);
-  return bytes;
-}
-
-/// Sends its text, half-closes, and reads to the peer's end.
-struct Talker {
-  Talker(tcp::Connection given, std::vector<std::byte> text) : connection{std::move(given)}, outgoing{std::move(text)} {
-    connection.handle({.connected = [this] { work(); },
-                       .readable = [this] { work(); },
-                       .writable = [this] { work(); },
-                       .closed =
-                           [this](std::error_code why) {
-                             closed = true;
-                             error = why;
-                           }});
-    work();
-  }
-  void work() {
-    while (sent < outgoing.size()) {
-      const auto taken = connection.send(std::span{outgoing}.subspan(sent, std::min<std::size_t>(outgoing.size() - sent, 10'000)));
-      if (!taken) break;
-      sent += *taken;
-    }
-    if (sent == outgoing.size() && !half_closed) half_closed = connection.shutdown().has_value();
-    for (std::vector<std::byte> buffer(20'000); !ended;) {
-      const auto count = connection.receive(buffer);
-      if (!count) return;
-      ended = *count == 0;
-      incoming.insert(incoming.end(), buffer.begin(), buffer.begin() + static_cast<std::ptrdiff_t>(*count));
-    }
-  }
-
-  tcp::Connection connection;
-  std::vector<std::byte> outgoing;
-  std::vector<std::byte> incoming;
-  std::size_t sent = 0;
-  bool half_closed = false;
-  bool ended = false;
-  bool closed = false;
-  std::error_code error;
-};
-
 /// Moves `size` bytes each way; returns the retransmissions.
 std::uint64_t exchange(TwoStacks& stacks, std::size_t size) {
   std::unique_ptr<Talker> server;
@@ -136,7 +92,8 @@ std::uint64_t exchange(TwoStacks& stacks, std::size_t size) {
   auto opened = stacks.left->connect({kRight, Port{7}});
   REQUIRE(opened);
   Talker client{std::move(*opened), noise(size, 1)};
-  const bool done = stacks.run([&] { return server && server->ended && client.ended && client.closed && server->closed; }, 4h);
+  const bool done =
+      stacks.run([&] { return server && server->end_of_stream && client.end_of_stream && client.closed && server->closed; }, 4h);
   INFO("client " << client.connection.state() << ' ' << client.sent << ' ' << client.incoming.size());
   REQUIRE(server);
   INFO("server " << server->connection.state() << ' ' << server->sent << ' ' << server->incoming.size());
