@@ -22,6 +22,7 @@ BELOW = {
     "sim": {"link", "runtime", "ethernet"},
     "stack": {"network", "link", "ethernet", "arp", "ipv4", "icmp", "udp", "tcp", "runtime"},
     "mqtt": {"network", "tcp", "stack"},
+    "asio": {"tcp", "udp", "stack", "runtime", "sim"},
 }
 PUBLIC = re.compile(r'#include <tapir/(?:(\w+)/)?\w+\.hpp>')
 PRIVATE = re.compile(r'#include "([^"]+)"')

@@ -40,6 +40,14 @@ class Runtime final : public Driver {
   [[nodiscard]] int run();
   /// Also returns, with false, when stop() was called; run() then returns at once.
   bool run_until(const std::function<bool()>& done, Duration limit) override;
+
+  /// For a program with an event loop of its own, instead of run(): readable when poll() has something to do. Owned by the runtime.
+  [[nodiscard]] int descriptor() const noexcept;
+  /// How long that program may wait for descriptor() to become readable before it calls poll(); empty: as long as it takes.
+  [[nodiscard]] std::optional<Duration> patience() const noexcept;
+  /// Does what can be done now, and does not wait.
+  void poll();
+
   /// Makes run() return `code` after the current turn.
   void stop(int code = 0) noexcept { stop_code_ = code; }
   /// Whether stop() was called and run() has not returned since.
