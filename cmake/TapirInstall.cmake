@@ -1,9 +1,13 @@
-# Installs the library as the CMake package tapir (tapir::tapir) and as the pkg-config module tapir.
+# Installs the library as the CMake package tapir (tapir::tapir, and tapir::asio as a component) and as the pkg-config module tapir.
 include(CMakePackageConfigHelpers)
 
 install(TARGETS tapir EXPORT tapirTargets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(DIRECTORY include/tapir DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(EXPORT tapirTargets NAMESPACE tapir:: DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/tapir)
+if(TARGET tapir_asio)  # the package's component asio: who does not ask for it needs no Boost
+  install(TARGETS tapir_asio EXPORT tapirAsioTargets)
+  install(EXPORT tapirAsioTargets NAMESPACE tapir:: DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/tapir)
+endif()
 
 configure_package_config_file(cmake/tapirConfig.cmake.in ${PROJECT_BINARY_DIR}/tapirConfig.cmake
                               INSTALL_DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/tapir)

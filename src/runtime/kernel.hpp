@@ -25,6 +25,9 @@ class Runtime::Kernel {
   /// What the constructor could not get; no error otherwise.
   [[nodiscard]] std::error_code error() const noexcept { return error_; }
 
+  /// epoll's own: readable when wait() has something to report.
+  [[nodiscard]] int descriptor() const noexcept { return epoll_; }
+
   [[nodiscard]] Result<> add(int fd, void* tag) const noexcept;
   void change(int fd, void* tag, bool output_too) const noexcept;
   void remove(int fd) const noexcept;

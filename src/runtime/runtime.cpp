@@ -72,6 +72,21 @@ bool Runtime::run_until(const std::function<bool()>& done, Duration limit) {
   return true;
 }
 
+int Runtime::descriptor() const noexcept { return kernel_->descriptor(); }
+
+std::optional<Duration> Runtime::patience() const noexcept {
+  if (more_to_do_ || options_.busy_poll || scheduler_.has_ready()) return Duration{};
+  const auto wakeup = scheduler_.next_wakeup();
+  if (!wakeup) return std::nullopt;
+  return std::max(*wakeup - monotonic_now(), Duration{});
+}
+
+void Runtime::poll() {
+  if (!status()) return;
+  turn(scheduler_.now());
+  refresh_interest();  // the next wait is somebody else's
+}
+
 void Runtime::post(std::move_only_function<void()> task) {
   {
     const std::lock_guard lock{posted_mutex_};
@@ -101,13 +116,9 @@ void Runtime::turn(std::optional<TimePoint> latest) {
 }
 
 void Runtime::wait(std::optional<TimePoint> latest) {
-  std::optional<Duration> timeout;
-  if (std::exchange(more_to_do_, false) || options_.busy_poll || scheduler_.has_ready()) {
-    timeout = Duration{};
-  } else {
-    const auto wakeup = scheduler_.next_wakeup();
-    if (wakeup || latest) timeout = std::min(wakeup.value_or(TimePoint::max()), latest.value_or(TimePoint::max())) - monotonic_now();
-  }
+  auto timeout = patience();
+  more_to_do_ = false;
+  if (latest) timeout = std::min(timeout.value_or(Duration::max()), *latest - monotonic_now());
   std::array<epoll_event, 64> events;
   const auto happened = kernel_->wait(events, timeout);
   set_time();

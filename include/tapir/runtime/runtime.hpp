@@ -40,6 +40,13 @@ class Runtime final : public Driver {
   [[nodiscard]] int run() override;
   bool run_until(const std::function<bool()>& done, Duration limit) override;
 
+  /// For a program with an event loop of its own, instead of run(): readable when poll() has something to do. Owned by the runtime.
+  [[nodiscard]] int descriptor() const noexcept;
+  /// How long that program may wait for descriptor() to become readable before it calls poll(); empty: as long as it takes.
+  [[nodiscard]] std::optional<Duration> patience() const noexcept;
+  /// Does what can be done now, and does not wait.
+  void poll();
+
   /// Has `task` called on the loop's thread. The one call that any thread may make; the runtime must outlive it. Tasks run in order;
   /// those still waiting when the runtime goes are destroyed uncalled.
   void post(std::move_only_function<void()> task);

@@ -1,0 +1,156 @@
+#include "hosts.hpp"
+
+#include <memory>
+#include <optional>
+
+#include <boost/asio/ssl.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/http.hpp>
+#include <openssl/evp.h>
+#include <openssl/x509v3.h>
+
+using namespace tapir;
+using namespace tapir::test;
+using namespace std::chrono_literals;
+namespace http = boost::beast::http;
+namespace ssl = boost::asio::ssl;
+
+namespace {
+
+constexpr Port kHttp{80};
+constexpr Port kHttps{443};
+constexpr const char* kName = "sensor.example";
+
+template <class Stream>
+awaitable<void> serve_http(Stream& stream) {
+  boost::beast::flat_buffer buffer;
+  for (;;) {
+    http::request_parser<http::string_body> parser;
+    parser.body_limit(2'000'000);
+    const auto [error, count] = co_await http::async_read(stream, buffer, parser, with_error);
+    if (error == http::error::end_of_stream) break;
+    if (error) throw boost::system::system_error{error};
+    const auto request = parser.release();
+    http::response<http::string_body> response{http::status::ok, request.version()};
+    response.body() = std::string{request.target()} + ": " + request.body();
+    response.keep_alive(request.keep_alive());
+    response.prepare_payload();
+    co_await http::async_write(stream, response, use_awaitable);
+  }
+}
+
+template <class Stream>
+awaitable<std::string> post_http(Stream& stream, std::string target, std::string body) {
+  http::request<http::string_body> request{http::verb::post, target, 11};
+  request.set(http::field::host, kName);
+  request.body() = std::move(body);
+  request.prepare_payload();
+  co_await http::async_write(stream, request, use_awaitable);
+  boost::beast::flat_buffer buffer;
+  http::response_parser<http::string_body> parser;
+  parser.body_limit(2'000'000);
+  co_await http::async_read(stream, buffer, parser, use_awaitable);
+  CHECK(parser.get().result() == http::status::ok);
+  co_return parser.get().body();
+}
+
+/// A key, and a certificate for kName that it signed itself, valid now.
+struct Identity {
+  std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)> key{EVP_EC_gen("P-256"), EVP_PKEY_free};
+  std::unique_ptr<X509, decltype(&X509_free)> certificate{X509_new(), X509_free};
+
+  Identity() {
+    X509* const x509 = certificate.get();
+    REQUIRE(X509_set_version(x509, X509_VERSION_3) == 1);
+    ASN1_INTEGER_set(X509_get_serialNumber(x509), 1);
+    X509_gmtime_adj(X509_getm_notBefore(x509), -3600);
+    X509_gmtime_adj(X509_getm_notAfter(x509), 3600);
+    REQUIRE(X509_set_pubkey(x509, key.get()) == 1);
+    X509_NAME* const name = X509_get_subject_name(x509);
+    X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, reinterpret_cast<const unsigned char*>(kName), -1, -1, 0);
+    REQUIRE(X509_set_issuer_name(x509, name) == 1);
+    REQUIRE(X509_sign(x509, key.get(), EVP_sha256()) > 0);
+  }
+};
+
+struct Tls {
+  Identity identity;
+  ssl::context server{ssl::context::tls_server};
+  ssl::context client{ssl::context::tls_client};
+
+  explicit Tls(bool trusted = true) {
+    REQUIRE(SSL_CTX_use_certificate(server.native_handle(), identity.certificate.get()) == 1);
+    REQUIRE(SSL_CTX_use_PrivateKey(server.native_handle(), identity.key.get()) == 1);
+    client.set_verify_mode(ssl::verify_peer);
+    client.set_verify_callback(ssl::host_name_verification{kName});
+    if (trusted) REQUIRE(X509_STORE_add_cert(SSL_CTX_get_cert_store(client.native_handle()), identity.certificate.get()) == 1);
+  }
+};
+
+}  // namespace
+
+TEST_CASE("Boost.Beast serves and asks over HTTP, several requests on one connection", "[asio]") {
+  Hosts hosts;
+  const auto serve = [&]() -> awaitable<void> {
+    tcp_acceptor acceptor{hosts.io, hosts.server()};
+    CHECK_FALSE(acceptor.listen({{}, kHttp}));
+    auto stream = co_await acceptor.async_accept(use_awaitable);
+    co_await serve_http(stream);
+  };
+  const auto ask = [&]() -> awaitable<void> {
+    tcp_stream stream{hosts.io, hosts.client()};
+    co_await stream.async_connect(Endpoint{kRightAddress, kHttp}, use_awaitable);
+    const auto small = co_await post_http(stream, "/temperature", "21.5");
+    CHECK(small == "/temperature: 21.5");
+    const std::string body(1'000'000, 'x');
+    const auto large = co_await post_http(stream, "/log", body);
+    CHECK(large == "/log: " + body);
+  };
+  hosts.play(serve(), ask());
+}
+
+TEST_CASE("asio::ssl with Boost.Beast on top, through loss, to the end that TLS announces", "[asio]") {
+  PairConfig config;
+  config.cable.faults = {.loss = 0.02};
+  Hosts hosts{config};
+  Tls tls;
+  const auto serve = [&]() -> awaitable<void> {
+    tcp_acceptor acceptor{hosts.io, hosts.server()};
+    CHECK_FALSE(acceptor.listen({{}, kHttps}));
+    ssl::stream<tcp_stream> stream{co_await acceptor.async_accept(use_awaitable), tls.server};
+    co_await stream.async_handshake(ssl::stream_base::server, use_awaitable);
+    co_await serve_http(stream);
+    co_await stream.async_shutdown(use_awaitable);
+  };
+  const auto ask = [&]() -> awaitable<void> {
+    ssl::stream<tcp_stream> stream{tcp_stream{hosts.io, hosts.client()}, tls.client};
+    co_await stream.lowest_layer().async_connect(Endpoint{kRightAddress, kHttps}, use_awaitable);
+    co_await stream.async_handshake(ssl::stream_base::client, use_awaitable);
+    const std::string body(300'000, 'x');
+    const auto answer = co_await post_http(stream, "/log", body);
+    CHECK(answer == "/log: " + body);
+    const auto [ended] = co_await stream.async_shutdown(with_error);
+    CHECK((!ended || ended == net::error::eof));
+  };
+  hosts.play(serve(), ask());
+}
+
+TEST_CASE("a certificate that the client does not trust ends the handshake on both sides", "[asio]") {
+  Hosts hosts;
+  Tls tls{false};
+  const auto serve = [&]() -> awaitable<void> {
+    tcp_acceptor acceptor{hosts.io, hosts.server()};
+    CHECK_FALSE(acceptor.listen({{}, kHttps}));
+    ssl::stream<tcp_stream> stream{co_await acceptor.async_accept(use_awaitable), tls.server};
+    const auto [error] = co_await stream.async_handshake(ssl::stream_base::server, with_error);
+    CHECK(error.category() == net::error::get_ssl_category());
+  };
+  const auto ask = [&]() -> awaitable<void> {
+    ssl::stream<tcp_stream> stream{tcp_stream{hosts.io, hosts.client()}, tls.client};
+    co_await stream.lowest_layer().async_connect(Endpoint{kRightAddress, kHttps}, use_awaitable);
+    const auto [error] = co_await stream.async_handshake(ssl::stream_base::client, with_error);
+    CHECK(error.category() == net::error::get_ssl_category());
+    CHECK(ERR_GET_REASON(static_cast<unsigned long>(error.value())) == SSL_R_CERTIFICATE_VERIFY_FAILED);
+  };
+  hosts.play(serve(), ask());
+}
