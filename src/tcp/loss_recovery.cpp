@@ -252,7 +252,7 @@ bool LossRecovery::timeout_was_spurious(const AckReport& report, const News& new
 }
 
 void LossRecovery::undo(AckOutcome& out) {
-  if (state_ == CaState::loss) rtt_.on_spurious_timeout(out.rtt);
+  if (state_ == CaState::loss) rtt_.on_spurious_timeout();
   out.undone = true;
   ++undos_;
   queue_.mark_none_lost();
