@@ -275,7 +275,7 @@ void LossRecovery::rebuild_log() {
     const RetransmitQueue::Range& range = queue_.ranges()[i];
     if (range.in_network()) waiting.push_back({.begin = range.begin, .end = range.end, .at = range.last_sent});
   }
-  std::stable_sort(waiting.begin(), waiting.end(), [](const auto& a, const auto& b) { return a.at < b.at; });
+  std::ranges::sort(waiting, {}, &TransmissionLog::Entry::at);
   for (const auto& entry : waiting) log_.on_sent(entry.begin, entry.end, entry.at);
 }
 
