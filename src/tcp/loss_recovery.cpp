@@ -256,7 +256,7 @@ bool LossRecovery::timeout_was_spurious(const AckReport& report, const News& new
 }
 
 void LossRecovery::undo(AckOutcome& out) {
-  if (state_ == CaState::loss) rtt_.on_spurious_timeout(out.rtt);
+  if (state_ == CaState::loss) rtt_.on_spurious_timeout();
   out.undone = true;
   ++undos_;
   queue_.mark_none_lost();
@@ -279,7 +279,7 @@ void LossRecovery::rebuild_log() {
     const RetransmitQueue::Range& range = queue_.ranges()[i];
     if (range.in_network()) waiting.push_back({.begin = range.begin, .end = range.end, .at = range.last_sent});
   }
-  std::stable_sort(waiting.begin(), waiting.end(), [](const auto& a, const auto& b) { return a.at < b.at; });
+  std::ranges::sort(waiting, {}, &TransmissionLog::Entry::at);
   for (const auto& entry : waiting) log_.on_sent(entry.begin, entry.end, entry.at);
 }
 

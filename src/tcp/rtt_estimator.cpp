@@ -53,17 +53,9 @@ void RttEstimator::note_minimum(Duration rtt, TimePoint now) noexcept {
   min_rtt_ = std::min(min_rtt_, rtt);
 }
 
-void RttEstimator::on_spurious_timeout(std::optional<Duration> rtt) noexcept {
+void RttEstimator::on_spurious_timeout() noexcept {
   backoffs_ = 0;
-  if (!sampled()) {
-    rto_ = bounded(config_.initial_rto);
-    return;
-  }
-  if (rtt) {
-    srtt_ = std::max(srtt_, *rtt);
-    rttvar_ = std::max(rttvar_, *rtt / 2);
-  }
-  rto_ = bounded(srtt_ + std::max(config_.granularity, 4 * rttvar_));
+  rto_ = bounded(sampled() ? srtt_ + std::max(config_.granularity, 4 * rttvar_) : config_.initial_rto);
 }
 
 void RttEstimator::back_off() noexcept {

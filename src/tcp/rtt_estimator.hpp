@@ -28,9 +28,9 @@ class RttEstimator {
   void on_sample(Duration rtt, std::uint32_t samples_per_rtt = 1, TimePoint now = {}) noexcept;
   /// The timer expired: the timeout doubles, up to the cap (section 5.5).
   void back_off() noexcept;
-  /// The last expiry was none of a lost segment: the back-off ends, and the timeout allows for the delay that there was, `rtt` if it was measured
-  /// (RFC 4015 section 3.3).
-  void on_spurious_timeout(std::optional<Duration> rtt) noexcept;
+  /// The last expiry was none of a lost segment: the back-off ends. The mean is left alone, unlike in RFC 4015 section 3.3: where it was the
+  /// acknowledgment that was lost, the delay measured is the timeout itself, and each such loss would multiply it.
+  void on_spurious_timeout() noexcept;
   /// The handshake is over. After a SYN timed out with a timeout below 3 s, it becomes 3 s for the data (section 5.7).
   void on_established(bool syn_timed_out) noexcept;
 

@@ -142,6 +142,17 @@ TEST_CASE("a timeout whose original is echoed was spurious, and the timer is as 
   CHECK(outcome.restart_timer);
 }
 
+TEST_CASE("a spurious timeout counts as one sample, not as the measure of all to come", "[tcp]") {
+  TimedOut bench{false};
+  bench.advance(5ms);
+  auto said = bench.report(1);
+  said.echo_before = bench.resent - 1ms;
+  said.echo_rtt = 305ms;  // when it was the ACK that was lost, this is the timeout and a round trip
+  REQUIRE(bench.recovery.on_ack(said).undone);
+  CHECK(bench.rtt.srtt() < Duration{80ms});
+  CHECK(bench.rtt.rto() < 500ms);
+}
+
 TEST_CASE("a real timeout recovers by retransmissions", "[tcp]") {
   const bool sack = GENERATE(true, false);
   TimedOut bench{sack, {.frto = false}};
