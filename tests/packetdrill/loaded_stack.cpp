@@ -26,9 +26,9 @@ std::chrono::microseconds LoadedStack::look_at_clock() {
   return std::chrono::seconds{now.tv_sec} + std::chrono::microseconds{now.tv_usec};
 }
 
-void LoadedStack::inject(Tins::TCP::Flags flags, std::uint32_t seq, std::uint32_t ack, std::size_t payload, std::uint16_t stack_port) {
+void LoadedStack::inject(unsigned flags, std::uint32_t seq, std::uint32_t ack, std::size_t payload, std::uint16_t stack_port) {
   Tins::TCP tcp{stack_port, kPeersPort};
-  tcp.flags(flags);
+  tcp.flags(static_cast<std::uint16_t>(flags));
   tcp.seq(seq);
   tcp.ack_seq(ack);
   tcp.window(65535);

@@ -44,7 +44,7 @@ class LoadedStack {
   [[nodiscard]] void* exported(const char* name) const;
 
   /// A segment of the peer's, towards the stack's port.
-  void inject(Tins::TCP::Flags flags, std::uint32_t seq, std::uint32_t ack, std::size_t payload = 0, std::uint16_t stack_port = kListening);
+  void inject(unsigned flags, std::uint32_t seq, std::uint32_t ack, std::size_t payload = 0, std::uint16_t stack_port = kListening);
   /// A SYN with an MSS of 1000 and nothing else.
   void inject_syn();
   /// The next segment that leaves, however long that takes; nullopt when none ever will.
