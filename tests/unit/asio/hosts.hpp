@@ -28,7 +28,8 @@ using tapir::asio::udp_socket;
 using VirtualTimer = tapir::asio::steady_timer;
 using ErrorCode = boost::system::error_code;
 
-/// Errors are part of the result instead of exceptions.
+/// Errors are part of the result instead of exceptions. (No co_await inside CHECK(): it names its expression twice, the second time behind
+/// `false &&`, where GCC 12 awaits all the same.)
 inline constexpr auto with_error = net::as_tuple(net::use_awaitable);
 
 inline constexpr Port kEcho{7};
