@@ -3,11 +3,11 @@
 #include <memory>
 #include <optional>
 
+#include <openssl/evp.h>
+#include <openssl/x509v3.h>
 #include <boost/asio/ssl.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
-#include <openssl/evp.h>
-#include <openssl/x509v3.h>
 
 using namespace tapir;
 using namespace tapir::test;

@@ -303,7 +303,9 @@ TEST_CASE("an acceptor's waiters get connections in their order; cancel() and cl
   wait();
   std::vector<tcp_stream> clients;
   for (int i = 0; i < 3; ++i) {
-    clients.emplace_back(hosts.io, hosts.client()).async_connect(Endpoint{kRightAddress, kEcho}, [](ErrorCode error) { CHECK_FALSE(error); });
+    clients.emplace_back(hosts.io, hosts.client()).async_connect(Endpoint{kRightAddress, kEcho}, [](ErrorCode error) {
+      CHECK_FALSE(error);
+    });
     hosts.pass(1s);
   }
   REQUIRE(outcomes == std::vector<ErrorCode>(2));
@@ -357,11 +359,12 @@ TEST_CASE("a handler is called by its own executor, and lives in its own allocat
   std::ptrdiff_t now = 0;
   std::ptrdiff_t ever = 0;
   std::optional<std::size_t> got;
-  left.async_read_some(net::buffer(buffer),
-                       net::bind_executor(other.get_executor(), net::bind_allocator(Counting<void*>{&now, &ever}, [&](ErrorCode, std::size_t count) {
-                                            CHECK(now == 0);  // freed before the call
-                                            got = count;
-                                          })));
+  left.async_read_some(
+      net::buffer(buffer),
+      net::bind_executor(other.get_executor(), net::bind_allocator(Counting<void*>{&now, &ever}, [&](ErrorCode, std::size_t count) {
+                           CHECK(now == 0);  // freed before the call
+                           got = count;
+                         })));
   CHECK(now > 0);
   right.async_write_some(net::buffer("abc", 3), [](ErrorCode error, std::size_t) { CHECK_FALSE(error); });
   hosts.pass(1s);
@@ -450,7 +453,8 @@ TEST_CASE("the resolver knows literal addresses, and asks its lookup for names",
 TEST_CASE("a lookup may answer later, or too late", "[asio]") {
   Hosts hosts;
   std::vector<tapir::asio::LookupAnswer> asked;
-  std::optional<resolver> names{std::in_place, hosts.io, [&](const std::string&, tapir::asio::LookupAnswer answer) { asked.push_back(std::move(answer)); }};
+  std::optional<resolver> names{std::in_place, hosts.io,
+                                [&](const std::string&, tapir::asio::LookupAnswer answer) { asked.push_back(std::move(answer)); }};
   std::vector<ErrorCode> outcomes;
   for (int i = 0; i < 3; ++i) names->async_resolve("broker", "7", [&](ErrorCode error, const auto&) { outcomes.push_back(error); });
   hosts.pass(1s);
