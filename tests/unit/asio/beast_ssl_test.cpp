@@ -7,10 +7,11 @@
 #include <openssl/x509v3.h>
 
 #include <boost/asio/ssl.hpp>
+#include <boost/beast/core/buffers_to_string.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
 #include <boost/beast/websocket.hpp>
-#include <tapir/asio/websocket.hpp>
+#include <tapir/asio/beast.hpp>
 
 using namespace tapir;
 using namespace tapir::test;

@@ -1,6 +1,6 @@
 #pragma once
 
-// What Boost.Beast's websocket::stream asks a stream of its own for: the end of the TCP connection after the closing handshake.
+// What Boost.Beast's websocket::stream asks of a transport that is no socket of the system's: how to end it. HTTP does without.
 
 #include <array>
 #include <cstddef>
@@ -57,7 +57,10 @@ class TearingDown {
 
 }  // namespace detail
 
-/// Found by Boost.Beast; void(error_code).
+/// Found by Boost.Beast: closes at once, when something has failed.
+inline void beast_close_socket(tcp_stream& stream) { stream.close(); }
+
+/// Found by Boost.Beast: ends the connection in order, after the closing handshake. void(error_code)
 template <class Handler>
 void async_teardown(boost::beast::role_type role, tcp_stream& stream, Handler&& handler) {
   boost::asio::async_compose<Handler, void(boost::system::error_code)>(detail::TearingDown{role, stream}, handler, stream.get_executor());
