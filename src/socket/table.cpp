@@ -112,7 +112,7 @@ Result<> Table::close(int descriptor) {
   return {};
 }
 
-Result<int> Table::fcntl(int descriptor, int command, long argument) {
+Result<int> Table::fcntl(int descriptor, int command, long argument) const {
   const auto found = file(descriptor);
   if (!found) return fail(found.error());
   File& file = **found;
@@ -125,7 +125,7 @@ Result<int> Table::fcntl(int descriptor, int command, long argument) {
   }
 }
 
-Result<> Table::ioctl(int descriptor, unsigned long request, void* argument) {
+Result<> Table::ioctl(int descriptor, unsigned long request, void* argument) const {
   const auto found = file(descriptor);
   if (!found) return fail(found.error());
   switch (request) {

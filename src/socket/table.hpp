@@ -28,8 +28,8 @@ class Table {
   [[nodiscard]] Result<int> epoll_create(int flags);
   [[nodiscard]] Result<std::shared_ptr<Socket>> accept(int descriptor, int flags, int& opened);
   [[nodiscard]] Result<> close(int descriptor);
-  [[nodiscard]] Result<int> fcntl(int descriptor, int command, long argument);
-  [[nodiscard]] Result<> ioctl(int descriptor, unsigned long request, void* argument);
+  [[nodiscard]] Result<int> fcntl(int descriptor, int command, long argument) const;
+  [[nodiscard]] Result<> ioctl(int descriptor, unsigned long request, void* argument) const;
   /// EBADF.
   [[nodiscard]] Result<std::shared_ptr<File>> file(int descriptor) const;
   /// EBADF, ENOTSOCK.
@@ -38,7 +38,7 @@ class Table {
 
   // readiness: table_poll.cpp
   [[nodiscard]] Result<int> poll(std::span<pollfd> wanted, int timeout);
-  [[nodiscard]] Result<> epoll_control(int epoll, int operation, int descriptor, const epoll_event* event);
+  [[nodiscard]] Result<> epoll_control(int epoll, int operation, int descriptor, const epoll_event* event) const;
   [[nodiscard]] Result<int> epoll_wait(int epoll, std::span<epoll_event> events, int timeout);
 
  private:

@@ -39,7 +39,7 @@ Result<int> Table::poll(std::span<pollfd> wanted, int timeout) {
   return look();
 }
 
-Result<> Table::epoll_control(int epoll, int operation, int descriptor, const epoll_event* event) {
+Result<> Table::epoll_control(int epoll, int operation, int descriptor, const epoll_event* event) const {
   if (operation != EPOLL_CTL_DEL && event == nullptr) return error(EFAULT);
   const auto holder = file(epoll);
   if (!holder) return fail(holder.error());
