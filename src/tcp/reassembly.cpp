@@ -35,7 +35,7 @@ Reassembly::Inserted Reassembly::insert(SeqNum rcv_nxt, SeqNum begin, Packet pay
 }
 
 std::size_t Reassembly::first_ending_after(SeqNum number) const noexcept {
-  const auto found = std::ranges::find_if(ranges_, [&](const Range& range) { return range.end > number; });
+  const auto found = std::ranges::partition_point(ranges_, [&](const Range& range) { return range.end <= number; });
   return static_cast<std::size_t>(found - ranges_.begin());
 }
 
