@@ -50,6 +50,7 @@ struct Info {
   std::uint32_t retransmitted = 0;  ///< sent again and neither acknowledged nor lost again
   std::uint32_t reordering = 0;     ///< how far, at most, a segment arrived behind one sent later; 0: none did
   std::uint64_t delivered = 0;      ///< sequence space known to have arrived
+  std::uint64_t delivered_segments = 0;  ///< the same in segments; a SYN and its data are one
   std::uint64_t dsacks = 0;         ///< duplicates that the peer reported (RFC 2883)
   std::uint64_t undos = 0;          ///< recoveries that turned out to be unnecessary
   std::uint64_t tail_probes = 0;    ///< tail loss probes sent (RFC 8985)
@@ -79,6 +80,8 @@ struct Info {
   std::uint64_t timeouts = 0;         ///< expiries of the retransmission timer
   std::uint64_t fast_retransmits = 0;
   std::uint64_t duplicate_acks = 0;  ///< received
+
+  bool syn_data = false;  ///< the SYN carried data, and its receiver took all of it (RFC 7413)
 
   std::uint8_t received_tos = 0;        ///< of the latest segment
   std::optional<SoftError> soft_error;  ///< the latest
