@@ -36,6 +36,7 @@ class StreamSocket final : public Socket {
   [[nodiscard]] std::uint32_t readiness() const override;
   [[nodiscard]] Result<Endpoint> local() const override;
   [[nodiscard]] Result<Endpoint> peer() const override;
+  [[nodiscard]] Endpoint accepted_from() const override { return connection_.remote(); }
   [[nodiscard]] Result<int> ioctl(unsigned long request) override;
   [[nodiscard]] int take_error() override;
   [[nodiscard]] bool listening() const noexcept override { return listening_; }

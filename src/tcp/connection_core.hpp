@@ -142,6 +142,7 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
     std::optional<FastOpenOption> option{};  ///< of the first SYN or SYN,ACK
     std::uint32_t room = 0;                  ///< bytes of data that the SYN takes, until it leaves
     FastOpenCache::Attempt attempt{};
+    std::uint32_t taken = 0;                 ///< bytes of the peer's SYN
     bool early = false;                      ///< given to the application before the handshake is complete
     std::weak_ptr<ListenerCore> listener{};  ///< counts it until then
   };

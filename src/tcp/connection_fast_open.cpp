@@ -42,6 +42,7 @@ void ConnectionCore::fast_open_answered(const Arrival& syn_ack) {
       context_.now());
   counters_.syn_data = attempt.data > 0 && acked >= attempt.data;
   if (attempt.data > 0 && tcb_.snd_una < tcb_.snd_nxt) recovery_.all_lost();
+  if (unsent() > 0) ack_.set_quick(false);  // an exchange has begun: what the peer answers is answered in turn
 }
 
 /// SYN segments stay without an answer: the second time, or for good.
@@ -62,8 +63,10 @@ void ConnectionCore::accept_early(Arrival& syn) {
   if (tcb_.negotiated.sack) recovery_.permit_sack();
   fast_open_.early = true;
   fast_open_.listener = listener_;
+  congestion_->on_established(0);  // data may follow the SYN,ACK at once, as much as an initial window holds
   syn.payload.truncate(std::min<std::size_t>(syn.payload.size(), tcb_.rcv_wnd));
-  counters_.syn_data = !syn.payload.empty();
+  fast_open_.taken = static_cast<std::uint32_t>(syn.payload.size());
+  counters_.syn_data = fast_open_.taken > 0;
   if (counters_.syn_data) accept_in_order(std::move(syn.payload));
   listener->opened_early(shared_from_this());
 }

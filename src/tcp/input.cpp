@@ -106,6 +106,7 @@ ConnectionCore::Checked ConnectionCore::repeated_syn(Arrival& arrival) {
   Segment& segment = arrival.segment;
   if (segment.has(Flags::ack)) {
     segment.flags &= ~Flags::syn;
+    if (engine_->config().dsack) sack_report_.on_duplicate(segment.seq, segment.seq + 1);
     ++segment.seq;
     ack_.on_urgent();
     return Verdict::go_on;

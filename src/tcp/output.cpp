@@ -70,8 +70,10 @@ bool ConnectionCore::retransmit() {
   if (paced_out()) return false;
   const bool with_fin = fin_sent_ && begin + size == tcb_.snd_nxt;
   std::uint32_t payload = size - (with_fin ? 1U : 0U);
-  // A short rest is filled up with what has not been sent yet.
-  if (begin + size == tcb_.snd_nxt && !fin_sent_ && payload < mss_) payload += std::min({mss_ - payload, unsent(), usable_window()});
+  // A short rest is filled up with what has not been sent yet; not what went with the SYN, for which room was left.
+  const bool of_syn = begin <= tcb_.iss + fast_open_.attempt.data;
+  if (begin + size == tcb_.snd_nxt && !fin_sent_ && payload < mss_ && !of_syn)
+    payload += std::min({mss_ - payload, unsent(), usable_window()});
   note_sent(begin, begin + payload + (with_fin ? 1U : 0U));
   // The timer is not to send again what has just been (RFC 6298 section 5). Without SACK partial acknowledgments move it (RFC 6582 section 3.2).
   if (begin == tcb_.snd_una && recovery_.sack()) deadlines_.retransmit = context_.now() + rtt_.rto();
