@@ -80,7 +80,7 @@ bool ConnectionCore::retransmit() {
   count_sent(payload, true);
   Flags flags = Flags::ack;
   if (with_fin) flags |= Flags::fin;
-  if (payload > 0 && begin + payload == data_end()) flags |= Flags::psh;
+  if (payload > 0 && (of_syn || begin + payload == data_end())) flags |= Flags::psh;
   transmit(begin, payload, flags);
   return true;
 }

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <system_error>
 
 namespace tapir::packetdrill {
 
@@ -28,6 +29,12 @@ std::optional<tcp::FastOpenKey> key_of(std::string_view text) {
 }
 
 }  // namespace
+
+bool MetricsFlush::happened() {
+  std::error_code none;
+  const std::uintmax_t size = std::filesystem::file_size(file_, none);
+  return !none && std::exchange(size_, size) != size;
+}
 
 void read_fast_open(const std::filesystem::path& directory, tcp::Config& config) {
   if (std::ifstream in{directory / "tcp_fastopen"}; in >> config.fast_open) {}
