@@ -1,13 +1,12 @@
 #include <tapir/link/byte_sink.hpp>
 
-#include <cerrno>
 #include <cstdio>
+
+#include "system_error.hpp"
 
 namespace tapir::link {
 
 namespace {
-
-std::error_code system_error() noexcept { return {errno, std::system_category()}; }
 
 struct CloseFile {
   void operator()(std::FILE* file) const noexcept { (void)std::fclose(file); }

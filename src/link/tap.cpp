@@ -14,6 +14,7 @@
 #include <tuple>
 #include <utility>
 
+#include "system_error.hpp"
 #include "virtio_header.hpp"
 
 namespace tapir::link {
@@ -62,8 +63,6 @@ class Descriptor {
  private:
   int fd_;
 };
-
-std::error_code system_error() noexcept { return {errno, std::system_category()}; }
 
 std::error_code attach_error() noexcept {
   switch (errno) {

@@ -50,7 +50,7 @@ Engine::Engine(Context& context, network::Network& network, Config config)
              {.first = config_.first_ephemeral, .last = config_.last_ephemeral, .reserved = config_.reserved_ports}},
       timestamp_offsets_{SipKey::generate(context.random)},
       cookies_{SipKey::generate(context.random)},
-      challenges_{config_.challenge_acks, config_.challenge_period},
+      challenges_{config_.all_challenge_acks, config_.challenge_period, context.random},
       events_{std::make_shared<EventQueue>(context.scheduler)},
       memory_{config_.memory_limit},
       resets_{*this},

@@ -12,6 +12,7 @@
 #include <tapir/network/network.hpp>
 #include <tapir/tcp/tcp.hpp>
 
+#include "challenge_budget.hpp"
 #include "ephemeral_ports.hpp"
 #include "event_queue.hpp"
 #include "fast_open.hpp"
@@ -20,7 +21,6 @@
 #include "isn.hpp"
 #include "memory_budget.hpp"
 #include "options.hpp"
-#include "rate_limiter.hpp"
 #include "reset_queue.hpp"
 #include "syn_cookies.hpp"
 #include "time_wait.hpp"
@@ -74,8 +74,8 @@ class Engine final {
   [[nodiscard]] std::uint32_t timestamp_offset(const FourTuple& tuple) const noexcept {
     return static_cast<std::uint32_t>(timestamp_offsets_(tuple));
   }
-  /// Whether one more challenge ACK may be sent from TIME-WAIT (RFC 5961 section 7).
-  [[nodiscard]] bool may_challenge() noexcept { return challenges_.allow(context_.now()); }
+  /// Whether the stack may send one more challenge ACK (RFC 5961 section 7).
+  [[nodiscard]] bool may_challenge() { return challenges_.allow(context_.now()); }
   /// Answers a segment that belongs to nothing (RFC 9293 section 3.5.2 group 1).
   void reset_stranger(const Segment& segment, const FourTuple& tuple, std::uint8_t tos);
   void forget(const FourTuple& tuple) { connections_.erase(tuple); }
@@ -113,7 +113,7 @@ class Engine final {
   Stats stats_;
   DropCounters drops_;
   SynCookies cookies_;
-  RateLimiter challenges_;
+  ChallengeBudget challenges_;
   std::shared_ptr<EventQueue> events_;  ///< connections that are over hold it, too: their handles may still ask for news
   MemoryBudget memory_;
   ResetQueue resets_;

@@ -199,7 +199,7 @@ void ConnectionCore::cut_to_window(Arrival& arrival) {
 
 /// RFC 5961: an ACK that asks the peer, if it is the peer, to say it again with the right numbers.
 void ConnectionCore::challenge() {
-  if (challenges_.allow(context_.now())) ack_.on_urgent();
+  if (challenges_.allow(context_.now()) && engine_->may_challenge()) ack_.on_urgent();
 }
 
 std::unexpected<Drop> ConnectionCore::drop(Drop reason) { return engine_->drop(reason); }

@@ -50,13 +50,23 @@ class tcp_stream {
 
   /// Active open; void(error_code). boost::asio::error::already_connected when there is a connection, and what tcp::Tcp::connect() and
   /// the handshake fail with. After a failure, a cancellation included, the stream can connect again.
+  ///
+  /// In a coroutine give `options` a name: GCC 12 copies a temporary of such a type into the coroutine's frame byte by byte.
   template <boost::asio::completion_token_for<void(boost::system::error_code)> Token>
-  auto async_connect(const Endpoint& remote, Token&& token, const tcp::ConnectOptions& options = {}) {
+  auto async_connect(const Endpoint& remote, Token&& token, const tcp::ConnectOptions& options) {
     return connect_to(remote, std::forward<Token>(token), options);
   }
   template <boost::asio::completion_token_for<void(boost::system::error_code)> Token>
-  auto async_connect(const endpoint_type& remote, Token&& token, const tcp::ConnectOptions& options = {}) {
+  auto async_connect(const Endpoint& remote, Token&& token) {
+    return connect_to(remote, std::forward<Token>(token), tcp::ConnectOptions{});
+  }
+  template <boost::asio::completion_token_for<void(boost::system::error_code)> Token>
+  auto async_connect(const endpoint_type& remote, Token&& token, const tcp::ConnectOptions& options) {
     return connect_to(from_asio(remote), std::forward<Token>(token), options);
+  }
+  template <boost::asio::completion_token_for<void(boost::system::error_code)> Token>
+  auto async_connect(const endpoint_type& remote, Token&& token) {
+    return connect_to(from_asio(remote), std::forward<Token>(token), tcp::ConnectOptions{});
   }
 
   /// void(error_code, std::size_t): at least one byte unless `buffers` are empty; boost::asio::error::eof when the peer has ended the stream.

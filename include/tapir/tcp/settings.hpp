@@ -152,6 +152,7 @@ struct Config {
   EcnMode ecn = EcnMode::passive;     ///< RFC 3168
   std::uint32_t challenge_acks = 10;  ///< of one connection: so many at most ...
   Duration challenge_period = std::chrono::seconds{5};  ///< ... in this time (RFC 5961 section 7)
+  std::uint32_t all_challenge_acks = 1000;              ///< of all connections together in that time: half as many to one and a half times
   bool path_mtu_discovery = true;                       ///< segments carry DF (RFC 1191)
   /// A segment with a bad checksum makes the connection that its ports name acknowledge at once, within the limit of challenge_acks. Not in
   /// the RFC, which drops it in silence: the header may be the damaged part.

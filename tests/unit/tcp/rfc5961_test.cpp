@@ -1,5 +1,8 @@
 #include <catch2/catch.hpp>
 
+#include <set>
+#include <vector>
+
 #include "wire.hpp"
 
 using namespace tapir;
@@ -110,6 +113,34 @@ TEST_CASE("one connection's flood does not silence another", "[tcp][POLICY-TCP-C
   }
   (void)other.say({.flags = kRst, .seq = other.nxt + 1U});
   CHECK(other.hear().size() == 1);
+}
+
+TEST_CASE("all connections together have a budget of challenges that nobody can count on", "[tcp][RFC5961-7-1][POLICY-TCP-CHALLENGE-1]") {
+  constexpr std::uint32_t kAbout = 20;
+  constexpr Port kFirst{6000};
+  Wire wire{{.challenge_acks = 5, .all_challenge_acks = kAbout}};
+  auto listener = wire.tcp.listen(kService);
+  REQUIRE(listener);
+  std::vector<Peer> peers;
+  for (std::uint16_t i = 0; i < 40; ++i) {
+    auto& peer = peers.emplace_back(wire, kService, Endpoint{kPeerAddress, Port{static_cast<std::uint16_t>(kFirst.value() + i)}});
+    REQUIRE(peer.say({.flags = kSyn}));
+    REQUIRE(peer.hear_one().flags == kSynAck);
+    REQUIRE(peer.say({}));
+  }
+  std::set<std::size_t> counts;
+  for (int period = 0; period < 20; ++period) {
+    std::size_t count = 0;
+    for (auto& peer : peers) {
+      (void)peer.say({.flags = kRst, .seq = peer.nxt + 1U});
+      count += peer.hear().size();
+    }
+    CHECK(count >= kAbout / 2);
+    CHECK(count <= kAbout + kAbout / 2);
+    counts.insert(count);
+    wire.advance(5s);
+  }
+  CHECK(counts.size() > 3);
 }
 
 TEST_CASE("a listening port is not chosen as ephemeral", "[tcp][RFC6056-3.1-2][RFC6056-3.1-1]") {
