@@ -36,6 +36,8 @@ class Socket : public File {
   [[nodiscard]] virtual Result<> shutdown(int how) = 0;
   [[nodiscard]] virtual Result<Endpoint> local() const = 0;
   [[nodiscard]] virtual Result<Endpoint> peer() const = 0;
+  /// What accept() tells of the peer, also of one that has gone again since.
+  [[nodiscard]] virtual Endpoint accepted_from() const { return {}; }
   /// The integer that an ioctl() reports. EINVAL, ENOTTY.
   [[nodiscard]] virtual Result<int> ioctl(unsigned long request) = 0;
   /// SO_ERROR: the pending error's number, which is no longer pending then.

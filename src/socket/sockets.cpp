@@ -92,8 +92,7 @@ int Sockets::accept4(int descriptor, sockaddr* address, socklen_t* size, int fla
     const auto accepted = table_->accept(descriptor, flags, opened);
     if (!accepted) return fail(accepted.error());
     if (address != nullptr) {
-      const auto peer = (*accepted)->peer();
-      const auto written = detail::write_address(peer.value_or(Endpoint{}), address, size);
+      const auto written = detail::write_address((*accepted)->accepted_from(), address, size);
       if (!written) {
         (void)table_->close(opened);
         return fail(written.error());

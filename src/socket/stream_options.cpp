@@ -3,6 +3,7 @@
 #include <netinet/tcp.h>
 
 #include <algorithm>
+#include <array>
 #include <climits>
 #include <string>
 
@@ -147,15 +148,42 @@ Result<> set_congestion(Socket& socket, OptionBytes bytes) {
   return {};
 }
 
+/// The primary key, and the backup behind it.
 Result<OptionValue> get_fast_open_key(Socket& socket) {
-  return OptionValue{std::span{of(socket).fast_open_key}.first(of(socket).fast_open_key_size)};
+  std::array<std::byte, 2 * sizeof(tcp::FastOpenKey)> bytes{};
+  const auto& keys = of(socket).fast_open_keys ? of(socket).fast_open_keys : socket.shared().stack().tcp().config().fast_open_keys;
+  if (!keys) return OptionValue{OptionBytes{}};
+  std::ranges::copy(keys->primary, bytes.begin());
+  if (!keys->backup) return OptionValue{OptionBytes{bytes}.first(sizeof(tcp::FastOpenKey))};
+  std::ranges::copy(*keys->backup, bytes.begin() + sizeof(tcp::FastOpenKey));
+  return OptionValue{OptionBytes{bytes}};
 }
 
 Result<> set_fast_open_key(Socket& socket, OptionBytes bytes) {
-  constexpr std::size_t kKeySize = 16;  // one key, or one and its successor
+  constexpr std::size_t kKeySize = sizeof(tcp::FastOpenKey);
   if (bytes.size() != kKeySize && bytes.size() != 2 * kKeySize) return error(EINVAL);
-  std::ranges::copy(bytes, of(socket).fast_open_key.begin());
-  of(socket).fast_open_key_size = bytes.size();
+  tcp::FastOpenKeys keys;
+  std::ranges::copy(bytes.first(kKeySize), keys.primary.begin());
+  if (bytes.size() > kKeySize) std::ranges::copy(bytes.subspan(kKeySize), keys.backup.emplace().begin());
+  of(socket).fast_open_keys = keys;
+  return {};
+}
+
+bool is_closed(Socket& socket) { return static_cast<StreamSocket&>(socket).state() == tcp::State::closed; }
+
+Result<> set_fast_open_backlog(Socket& socket, OptionBytes bytes) {
+  const auto value = int_of(bytes);
+  if (!value) return fail(value.error());
+  if (*value < 0 || !is_closed(socket)) return error(EINVAL);
+  of(socket).fast_open_backlog = *value;
+  return {};
+}
+
+Result<> set_fast_open_no_cookie(Socket& socket, OptionBytes bytes) {
+  const auto value = int_of(bytes);
+  if (!value) return fail(value.error());
+  if (*value < 0 || *value > 1 || !is_closed(socket)) return error(EINVAL);
+  of(socket).fast_open_no_cookie = *value == 1;
   return {};
 }
 
@@ -163,7 +191,8 @@ Result<> set_fast_open_connect(Socket& socket, OptionBytes bytes) {
   const auto value = int_of(bytes);
   if (!value) return fail(value.error());
   if (*value < 0 || *value > 1) return error(EINVAL);
-  if (static_cast<StreamSocket&>(socket).state() != tcp::State::closed) return error(EINVAL);
+  if (!static_cast<StreamSocket&>(socket).fast_open_enabled()) return error(EOPNOTSUPP);
+  if (!is_closed(socket)) return error(EINVAL);
   of(socket).fast_open_connect = *value == 1;
   return {};
 }
@@ -184,10 +213,11 @@ constexpr Option kRows[] = {
     {IPPROTO_TCP, TCP_CONGESTION, get_congestion, set_congestion},
     {IPPROTO_TCP, TCP_INFO, get_info, nullptr},
     {IPPROTO_TCP, TCP_CC_INFO, get_congestion_info, nullptr},
+    {IPPROTO_TCP, TCP_FASTOPEN, get<&TcpOptions::fast_open_backlog>, set_fast_open_backlog},
+    {IPPROTO_TCP, TCP_FASTOPEN_NO_COOKIE, get<&TcpOptions::fast_open_no_cookie>, set_fast_open_no_cookie},
     {IPPROTO_TCP, TCP_FASTOPEN_KEY, get_fast_open_key, set_fast_open_key},
     {IPPROTO_TCP, TCP_FASTOPEN_CONNECT, get<&TcpOptions::fast_open_connect>, set_fast_open_connect},
     flag<&TcpOptions::cork>(TCP_CORK),
-    flag<&TcpOptions::fast_open_no_cookie>(TCP_FASTOPEN_NO_COOKIE),
     flag<&TcpOptions::inq>(TCP_INQ),
     flag<&TcpOptions::thin_linear_timeouts>(TCP_THIN_LINEAR_TIMEOUTS),
     flag<&TcpOptions::save_syn>(TCP_SAVE_SYN),
@@ -195,7 +225,6 @@ constexpr Option kRows[] = {
     number<&TcpOptions::keep_interval, 1, 32767>(TCP_KEEPINTVL),
     number<&TcpOptions::keep_count, 1, 127>(TCP_KEEPCNT),
     number<&TcpOptions::user_timeout, 0, INT_MAX>(TCP_USER_TIMEOUT),
-    number<&TcpOptions::fast_open_backlog, 0, INT_MAX>(TCP_FASTOPEN),
     number<&TcpOptions::window_clamp, 0, INT_MAX>(TCP_WINDOW_CLAMP),
 };
 
@@ -211,7 +240,7 @@ void StreamSocket::options_changed() {
   applied_ = options_;
   tcp_applied_ = tcp_;
   if (listening_) {
-    listen_options_.settings = now;
+    listen_options_ = to_listen_options(listen_options_.backlog);
     (void)listener_.change(listen_options_);
   }
   if (!connection_) return;

@@ -45,11 +45,20 @@ Result<> StreamSocket::claim(const Endpoint& local) {
 
 Result<> StreamSocket::bind(const Endpoint& local) {
   if (const auto own = check_local(local.address); !own) return own;
-  if (listening_ || state() != State::closed || claim_ != nullptr) return error(EINVAL);
+  if (listening_ || state() != State::closed || claim_ != nullptr || phase_ == Phase::deferred) return error(EINVAL);
   if (const auto claimed = claim(local); !claimed) return claimed;
   port_bound_ = local.port != Port{};
   bound_address_ = local.address;
   return {};
+}
+
+tcp::ListenOptions StreamSocket::to_listen_options(std::size_t backlog) const {
+  tcp::ListenOptions options{
+      .backlog = backlog, .max_half_open = std::max<std::size_t>(backlog, kLeastHalfOpen), .settings = to_settings(options_, tcp_)};
+  options.fast_open_backlog = static_cast<std::size_t>(std::min(tcp_.fast_open_backlog, environment().config().max_backlog));
+  options.fast_open_keys = tcp_.fast_open_keys;
+  options.fast_open_without_cookie = tcp_.fast_open_no_cookie;
+  return options;
 }
 
 Result<> StreamSocket::listen(int backlog) {
@@ -57,8 +66,7 @@ Result<> StreamSocket::listen(int backlog) {
   // As Linux has it: a negative backlog is the largest, and one more than asked for may wait.
   const int most = environment().config().max_backlog;
   const auto wanted = static_cast<std::size_t>(backlog < 0 || backlog > most ? most : backlog) + 1;
-  listen_options_ = {
-      .backlog = wanted, .max_half_open = std::max<std::size_t>(wanted, kLeastHalfOpen), .settings = to_settings(options_, tcp_)};
+  listen_options_ = to_listen_options(wanted);
   if (listening_) return listener_.change(listen_options_);
   if (claim_ == nullptr) {
     if (const auto claimed = claim({}); !claimed) return claimed;
@@ -127,7 +135,7 @@ void StreamSocket::adopt(tcp::Connection connection) {
 
 bool StreamSocket::handshaking() const noexcept {
   const State now = state();
-  return now == State::syn_sent || now == State::syn_received;
+  return now == State::syn_sent || (now == State::syn_received && phase_ != Phase::connected);
 }
 
 void StreamSocket::sync() const {
@@ -143,21 +151,28 @@ void StreamSocket::sync() const {
 
 Result<> StreamSocket::connect(const Endpoint& remote) {
   sync();
-  if (phase_ == Phase::connected || listening_) return error(EISCONN);
+  if (phase_ == Phase::connected || phase_ == Phase::deferred || listening_) return error(EISCONN);
   const bool first = phase_ == Phase::unconnected;
   if (first) {
-    if (const auto opened = open(remote); !opened) return opened;
+    if (may_defer(remote)) {
+      deferred_to_ = remote;
+      phase_ = Phase::deferred;
+      return {};
+    }
+    if (const auto opened = open(remote, tcp_.fast_open_connect); !opened) return opened;
     phase_ = Phase::connecting;
   }
-  return await_handshake(first);
+  return await_handshake(first, 0);
 }
 
-Result<> StreamSocket::open(const Endpoint& remote) {
+Result<> StreamSocket::open(const Endpoint& remote, bool fast_open) {
   auto& stack = environment().stack();
   if (state() != State::closed) return error(EISCONN);
   if (stack.ipv4().is_group(remote.address)) return error(ENETUNREACH);
   if (remote.port == Port{}) return error(ECONNREFUSED);  // nobody can listen there
   tcp::ConnectOptions options{.local = {}, .source_route = {}, .settings = to_settings(options_, tcp_)};
+  options.fast_open = fast_open;
+  options.fast_open_without_cookie = tcp_.fast_open_no_cookie;
   if (claim_ != nullptr) options.local = {bound_address_, claim_->local().port};
   Endpoint to = remote;
   if (to.address.is_unspecified()) to.address = Ipv4Address{0x7f00'0001U};  // this host (man 7 ip)
@@ -173,10 +188,10 @@ Result<> StreamSocket::open(const Endpoint& remote) {
 }
 
 /// The second half of connect(), also of a second call while the first is under way.
-Result<> StreamSocket::await_handshake(bool first) {
+Result<> StreamSocket::await_handshake(bool first, int flags) {
   if (handshaking()) {
     const int under_way = first ? EINPROGRESS : EALREADY;
-    if (nonblocking) return error(under_way);
+    if (must_not_wait(flags)) return error(under_way);
     const auto waited = wait([this] { return !handshaking(); }, deadline_after(options_.send_timeout));
     if (!waited) return number_of(waited.error()) == EAGAIN ? error(under_way) : fail(waited.error());
   }
@@ -221,7 +236,7 @@ Result<> StreamSocket::shutdown(int how) {
   const bool receive = how != SHUT_WR;
   const bool send = how != SHUT_RD;
   if (listening_) return receive ? disconnect() : Result<>{};
-  if (state() == State::syn_sent) return disconnect();
+  if (state() == State::syn_sent || phase_ == Phase::deferred) return disconnect();
   const bool closed = state() == State::closed;
   receive_shut_ = receive_shut_ || receive;
   send_shut_ = send_shut_ || send;

@@ -36,6 +36,7 @@ class StreamSocket final : public Socket {
   [[nodiscard]] std::uint32_t readiness() const override;
   [[nodiscard]] Result<Endpoint> local() const override;
   [[nodiscard]] Result<Endpoint> peer() const override;
+  [[nodiscard]] Endpoint accepted_from() const override { return connection_.remote(); }
   [[nodiscard]] Result<int> ioctl(unsigned long request) override;
   [[nodiscard]] int take_error() override;
   [[nodiscard]] bool listening() const noexcept override { return listening_; }
@@ -50,10 +51,17 @@ class StreamSocket final : public Socket {
   [[nodiscard]] TcpOptions& tcp() noexcept { return tcp_; }
   /// What Nagle or a cork holds back leaves now.
   void push() { connection_.push(); }
+  /// Whether the stack lets clients use Fast Open: stream_fast_open.cpp
+  [[nodiscard]] bool fast_open_enabled() const;
   void set_quick_ack(bool on) { connection_.set_quick_ack(on); }
 
  private:
-  enum class Phase : std::uint8_t { unconnected, connecting, connected };
+  enum class Phase : std::uint8_t {
+    unconnected,
+    deferred,  ///< connect() has been called, nothing sent yet (TCP_FASTOPEN_CONNECT)
+    connecting,
+    connected
+  };
   /// What one step of a receive call came to.
   struct Step {
     std::size_t copied = 0;
@@ -62,8 +70,9 @@ class StreamSocket final : public Socket {
 
   // stream_socket.cpp
   [[nodiscard]] Result<> claim(const Endpoint& local);
-  [[nodiscard]] Result<> open(const Endpoint& remote);
-  [[nodiscard]] Result<> await_handshake(bool first);
+  [[nodiscard]] tcp::ListenOptions to_listen_options(std::size_t backlog) const;
+  [[nodiscard]] Result<> open(const Endpoint& remote, bool fast_open);
+  [[nodiscard]] Result<> await_handshake(bool first, int flags);
   void adopt(tcp::Connection connection);
   void forget_connection();
   void linger();
@@ -75,13 +84,19 @@ class StreamSocket final : public Socket {
   [[nodiscard]] Result<> may_send(int flags, std::optional<TimePoint> deadline);
   [[nodiscard]] Result<> await_room(int flags, std::optional<TimePoint> deadline);
   [[nodiscard]] Result<std::size_t> send_part(std::span<const std::byte> bytes, int flags, bool last, std::optional<TimePoint> deadline);
-  [[nodiscard]] Result<std::size_t> send_opening(const Outgoing& message);
   [[nodiscard]] Result<std::size_t> receive_bytes(Incoming& message);
   [[nodiscard]] Step receive_step(Incoming& message, std::size_t copied, std::size_t& peeked);
   [[nodiscard]] std::size_t take(Incoming& message, std::size_t copied, std::size_t most, std::size_t& peeked);
   [[nodiscard]] std::optional<Result<std::size_t>> end_of_reading();
   [[nodiscard]] bool nothing_more_comes() const;
   [[nodiscard]] std::error_code stream_error();
+
+  // stream_fast_open.cpp
+  [[nodiscard]] bool may_defer(const Endpoint& remote) const;
+  [[nodiscard]] Result<Endpoint> opening_to(const Outgoing& message) const;
+  [[nodiscard]] std::size_t queue_opening(const Outgoing& message);
+  [[nodiscard]] Result<std::size_t> send_opening(const Outgoing& message);
+  [[nodiscard]] Result<std::size_t> send_behind(const Outgoing& message, std::size_t queued);
 
   // stream_urgent.cpp
   [[nodiscard]] Result<std::size_t> receive_urgent(Incoming& message);
@@ -102,6 +117,7 @@ class StreamSocket final : public Socket {
   tcp::ListenOptions listen_options_;
   tcp::Connection connection_;
   Phase phase_ = Phase::unconnected;
+  Endpoint deferred_to_;  ///< meaningful in Phase::deferred
   bool listening_ = false;
   bool port_bound_ = false;  ///< by bind(), so it survives a disconnect
   IpAddress bound_address_;  ///< what bind() said

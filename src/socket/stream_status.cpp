@@ -37,6 +37,7 @@ std::size_t StreamSocket::readable_at_least() const {
 
 std::uint32_t StreamSocket::readiness() const {
   sync();
+  if (phase_ == Phase::deferred) return EPOLLOUT | EPOLLWRNORM;
   if (listening_) return listener_.waiting() > 0 ? EPOLLIN | EPOLLRDNORM : 0U;
   std::uint32_t ready = 0;
   const bool receive_over = receive_shut_ || connection_.peer_closed();

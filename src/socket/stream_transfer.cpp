@@ -36,7 +36,8 @@ Result<> StreamSocket::may_send(int flags, std::optional<TimePoint> deadline) {
     sync();
   }
   const State now = state();
-  if (error_ != 0 || send_shut_ || (now != State::established && now != State::close_wait)) return fail(stream_error());
+  const bool open = now == State::established || now == State::close_wait || now == State::syn_received;
+  if (error_ != 0 || send_shut_ || !open) return fail(stream_error());
   return {};
 }
 
@@ -75,18 +76,8 @@ Result<std::size_t> StreamSocket::send_part(std::span<const std::byte> bytes, in
   return sent;
 }
 
-/// MSG_FASTOPEN: connect() and send() in one call (RFC 7413 section 4.2.1; without a cookie the data waits for the handshake).
-Result<std::size_t> StreamSocket::send_opening(const Outgoing& message) {
-  const auto to = endpoint_of(message.to, message.to_size);
-  if (!to) return fail(to.error());
-  if (const auto connected = connect(*to); !connected) return fail(connected.error());
-  Outgoing rest = message;
-  rest.flags &= ~MSG_FASTOPEN;
-  return send(rest);
-}
-
 Result<std::size_t> StreamSocket::send(const Outgoing& message) {
-  if ((message.flags & MSG_FASTOPEN) != 0 && message.to != nullptr && phase_ == Phase::unconnected) return send_opening(message);
+  if ((message.flags & MSG_FASTOPEN) != 0 || phase_ == Phase::deferred) return send_opening(message);
   const auto deadline = deadline_after(options_.send_timeout);
   if (const auto allowed = may_send(message.flags, deadline); !allowed) return fail(allowed.error());
   std::size_t sent = 0;
@@ -152,7 +143,7 @@ StreamSocket::Step StreamSocket::receive_step(Incoming& message, std::size_t cop
 
 bool StreamSocket::nothing_more_comes() const {
   sync();
-  return error_ != 0 || receive_shut_ || connection_.peer_closed() || state() == State::closed;
+  return error_ != 0 || receive_shut_ || connection_.peer_closed() || (state() == State::closed && phase_ != Phase::deferred);
 }
 
 /// What a receive call that has got nothing returns when it need not wait.
@@ -161,7 +152,7 @@ std::optional<Result<std::size_t>> StreamSocket::end_of_reading() {
   if (connection_.peer_closed()) return std::size_t{0};
   if (error_ != 0) return error(std::exchange(error_, 0));
   if (receive_shut_) return std::size_t{0};
-  if (state() == State::closed) return error(ENOTCONN);
+  if (state() == State::closed && phase_ != Phase::deferred) return error(ENOTCONN);
   return std::nullopt;
 }
 

@@ -50,6 +50,15 @@ std::uint32_t clamped(std::uint64_t value) { return static_cast<std::uint32_t>(s
 
 std::uint32_t segments(std::uint64_t bytes, std::uint32_t mss) { return clamped((bytes + mss - 1) / mss); }
 
+std::uint8_t options_of(const tcp::Info& info) {
+  int options = 0;
+  if (info.timestamps) options |= TCPI_OPT_TIMESTAMPS;
+  if (info.sack) options |= TCPI_OPT_SACK;
+  if (info.window_scaling) options |= TCPI_OPT_WSCALE;
+  if (info.syn_data) options |= TCPI_OPT_SYN_DATA;
+  return static_cast<std::uint8_t>(options);
+}
+
 void fill_times(const tcp::Info& info, tcp_info& out) {
   constexpr std::uint32_t kNoMinimum = UINT32_MAX;
   out.tcpi_rto = microseconds(info.rto);
@@ -60,6 +69,7 @@ void fill_times(const tcp::Info& info, tcp_info& out) {
 
 void fill_counts(const tcp::Info& info, tcp_info& out) {
   out.tcpi_total_retrans = clamped(info.retransmissions);
+  out.tcpi_delivered = clamped(info.delivered_segments);
   out.tcpi_bytes_acked = info.bytes_acked;
   out.tcpi_bytes_received = info.bytes_received;
   out.tcpi_bytes_sent = info.bytes_sent;
@@ -78,6 +88,7 @@ std::array<std::byte, kTcpInfoSize> to_tcp_info(const StreamSocket& socket) {
   out.known.tcpi_ca_state = info.in_recovery ? TCP_CA_Recovery : info.backoffs > 0 ? TCP_CA_Loss : TCP_CA_Open;
   out.known.tcpi_retransmits = static_cast<std::uint8_t>(std::min(info.backoffs, 255U));
   out.known.tcpi_backoff = out.known.tcpi_retransmits;
+  out.known.tcpi_options = options_of(info);
   out.known.tcpi_snd_mss = info.mss;
   out.known.tcpi_rcv_mss = info.mss;
   out.known.tcpi_advmss = info.mss;

@@ -1,8 +1,8 @@
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include <tapir/tcp/settings.hpp>
@@ -30,8 +30,7 @@ struct TcpOptions {
   int fast_open_backlog = 0;
   bool fast_open_connect = false;
   bool fast_open_no_cookie = false;
-  std::array<std::byte, 32> fast_open_key{};
-  std::size_t fast_open_key_size = 0;
+  std::optional<tcp::FastOpenKeys> fast_open_keys;  ///< empty: the stack's
   bool inq = false;
   bool thin_linear_timeouts = false;
   bool save_syn = false;

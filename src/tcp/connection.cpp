@@ -80,6 +80,7 @@ Endpoint Connection::local() const noexcept { return core_ == nullptr ? Endpoint
 Endpoint Connection::remote() const noexcept { return core_ == nullptr ? Endpoint{} : core_->tuple().remote; }
 std::size_t Connection::unacknowledged() const noexcept { return core_ == nullptr ? 0 : core_->unacknowledged(); }
 std::size_t Connection::unsent() const noexcept { return core_ == nullptr ? 0 : core_->waiting_to_leave(); }
+std::size_t Connection::fast_open_room() const noexcept { return core_ == nullptr ? 0 : core_->fast_open_room(); }
 std::size_t Connection::send_room() const noexcept { return core_ == nullptr ? 0 : core_->send_room(); }
 std::size_t Connection::unread() const noexcept { return core_ == nullptr ? 0 : core_->unread(); }
 bool Connection::peer_closed() const noexcept { return core_ != nullptr && core_->peer_closed(); }

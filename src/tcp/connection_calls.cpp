@@ -104,6 +104,7 @@ void ConnectionCore::after_read() {
   account_memory();
   if (tcb_.urgent_in && tcb_.rcv_up <= next_read()) tcb_.urgent_in = false;
   if (!receives_text(tcb_.state) || fin_received_) return;
+  if (fast_open_.taken > 0 && distance(tcb_.irs, tcb_.rcv_nxt) == fast_open_.taken + 1) return;  // it has used nothing of the window yet
   tune_receive_buffer();
   const std::uint32_t window = offered_window();
   if (window <= tcb_.rcv_wnd) return;

@@ -20,6 +20,7 @@
 #include "delayed_ack.hpp"
 #include "ecn.hpp"
 #include "event_queue.hpp"
+#include "fast_open.hpp"
 #include "four_tuple.hpp"
 #include "header.hpp"
 #include "loss_recovery.hpp"
@@ -69,7 +70,10 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
 
   // Opening: connection_open.cpp
   void open_active(std::vector<std::byte> ip_options);
-  void open_passive(const Arrival& syn, std::weak_ptr<ListenerCore> listener, std::optional<TimeWaitRecord> former);
+  void open_passive(Arrival& syn, std::weak_ptr<ListenerCore> listener, std::optional<TimeWaitRecord> former,
+                    const FastOpenAnswer& fast_open = {});
+  /// Before open_active(): connection_fast_open.cpp
+  void plan_fast_open(bool cookie_needed);
   // The same without a half-open connection, for a SYN with number iss: connection_cookies.cpp
   void answer_with_cookie(const Arrival& syn);
   [[nodiscard]] Accepted open_by_cookie(Arrival arrival, std::uint16_t mss, std::weak_ptr<ListenerCore> listener);
@@ -111,6 +115,7 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   [[nodiscard]] std::size_t unacknowledged() const noexcept { return send_buffer_.size(); }
   [[nodiscard]] std::size_t waiting_to_leave() const noexcept { return unsent(); }
   [[nodiscard]] std::size_t send_room() const noexcept;
+  [[nodiscard]] std::size_t fast_open_room() const noexcept { return fast_open_.room; }
   [[nodiscard]] std::size_t unread() const noexcept { return receive_buffer_.size(); }
   [[nodiscard]] bool peer_closed() const noexcept { return fin_received_; }
   [[nodiscard]] std::error_code error() const noexcept { return error_; }
@@ -131,6 +136,16 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
 
  private:
   static constexpr std::uint32_t kAnswersPerSecond = 10;
+
+  /// Data in the SYN (RFC 7413).
+  struct FastOpen {
+    std::optional<FastOpenOption> option{};  ///< of the first SYN or SYN,ACK
+    std::uint32_t room = 0;                  ///< bytes of data that the SYN takes, until it leaves
+    FastOpenCache::Attempt attempt{};
+    std::uint32_t taken = 0;                 ///< bytes of the peer's SYN
+    bool early = false;                      ///< given to the application before the handshake is complete
+    std::weak_ptr<ListenerCore> listener{};  ///< counts it until then
+  };
 
   /// What a check leaves to do with the segment.
   enum class Verdict : std::uint8_t { go_on, stop };
@@ -167,6 +182,19 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   [[nodiscard]] std::unexpected<std::error_code> why_over() const noexcept;
   [[nodiscard]] Result<> may_queue() const noexcept;
   void data_queued();
+
+  // Fast Open: connection_fast_open.cpp
+  [[nodiscard]] std::uint32_t take_syn_data();
+  void fast_open_answered(const Arrival& syn_ack);
+  void fast_open_unanswered(bool given_up);
+  void accept_early(Arrival& syn);
+  /// Back to LISTEN, as if nothing had been, goes a connection that nobody has seen yet.
+  [[nodiscard]] bool unseen() const noexcept { return tcb_.passive && !fast_open_.early; }
+  [[nodiscard]] bool transfers() const noexcept {
+    return is_synchronized(tcb_.state) || (tcb_.state == State::syn_received && fast_open_.early);
+  }
+  /// Octets of what is outstanding that are our SYN: no window counts it.
+  [[nodiscard]] std::uint32_t syn_outstanding() const noexcept { return tcb_.snd_una == tcb_.iss && tcb_.snd_nxt != tcb_.iss ? 1 : 0; }
 
   // Options: connection_options.cpp
   void negotiate(const Options& theirs);
@@ -281,6 +309,7 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   std::weak_ptr<ListenerCore> listener_;  ///< until the connection is accepted
   std::optional<TimeWaitRecord> former_;  ///< an earlier incarnation in TIME-WAIT, until the handshake proves the new one
   std::vector<std::byte> ip_options_;     ///< sent with every segment: a source route
+  FastOpen fast_open_;
 
   // Sending
   SendBuffer send_buffer_;

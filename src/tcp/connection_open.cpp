@@ -73,7 +73,8 @@ void ConnectionCore::open_active(std::vector<std::byte> ip_options) {
 }
 
 /// RFC 9293 section 3.10.7.2, third step: a SYN for a listener.
-void ConnectionCore::open_passive(const Arrival& syn, std::weak_ptr<ListenerCore> listener, std::optional<TimeWaitRecord> former) {
+void ConnectionCore::open_passive(Arrival& syn, std::weak_ptr<ListenerCore> listener, std::optional<TimeWaitRecord> former,
+                                  const FastOpenAnswer& fast_open) {
   tcb_.passive = true;
   listener_ = std::move(listener);
   former_ = std::move(former);
@@ -82,6 +83,8 @@ void ConnectionCore::open_passive(const Arrival& syn, std::weak_ptr<ListenerCore
   take_syn(syn);
   tcb_.state = State::listen;
   set_state(State::syn_received);
+  fast_open_.option = fast_open.option;
+  if (fast_open.accept) accept_early(syn);
   start_handshake();
 }
 
@@ -115,6 +118,8 @@ void ConnectionCore::take_syn(const Arrival& syn) {
 /// Our SYN has been acknowledged.
 void ConnectionCore::handshake_complete() {
   former_.reset();
+  if (const auto listener = fast_open_.listener.lock()) listener->confirmed(*this);
+  fast_open_.listener.reset();
   congestion_->on_established(syn_retransmissions_);
   rtt_.on_established(syn_retransmissions_ > 0);
   recovery_.on_established(tcb_.negotiated.sack);
@@ -127,6 +132,7 @@ void ConnectionCore::become_established() {
   set_state(State::established);
   if (fin_queued_) set_state(State::fin_wait_1);
   if (deadlines_.user_timeout) restart_user_timeout();
+  if (fast_open_.early) return;
   if (const auto listener = listener_.lock()) {
     listener->established(shared_from_this());
   } else {

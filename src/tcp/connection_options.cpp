@@ -15,6 +15,7 @@ Options ConnectionCore::syn_options() const {
   options.sack_permitted = answers ? tcb_.negotiated.sack : config.sack;
   if (answers ? tcb_.negotiated.window_scaling : config.window_scaling) options.window_scale = tcb_.rcv_wind_shift;
   if (answers ? tcb_.negotiated.timestamps : config.timestamps) options.timestamps = timestamps_to_send(answers);
+  options.fast_open = fast_open_.option;
   return options;
 }
 

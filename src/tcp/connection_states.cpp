@@ -103,6 +103,7 @@ void ConnectionCore::end(std::error_code error, bool tell_user, State next) {
   forget_queues();
   if (error && !settings_.keep_unread) receive_buffer_.clear();
   if (const auto listener = listener_.lock()) listener->handshake_over(*this);
+  if (const auto listener = fast_open_.listener.lock()) listener->ended_early(*this, context_.now());
   if (tell_user) {
     tell(kClosed);
   } else {
@@ -156,7 +157,7 @@ void ConnectionCore::return_to_listen() {
 void ConnectionCore::stop_reading() {
   if (reading_over_) return;
   reading_over_ = true;
-  if (!receive_buffer_.empty() && is_synchronized(tcb_.state)) {
+  if (!receive_buffer_.empty() && transfers()) {
     if (tcb_.state != State::closing && tcb_.state != State::last_ack) reset_peer();
     end(Error::connection_aborted, true);
     return;

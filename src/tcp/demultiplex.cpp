@@ -115,16 +115,33 @@ Accepted Engine::listen_arrives(Arrival& arrival, ListenerCore& listener, std::o
   return open(arrival, listener, std::move(former));
 }
 
+/// RFC 7413 section 4.2.2. An old duplicate SYN must not bring data: it is not taken while an earlier incarnation is remembered.
+FastOpenAnswer Engine::answer_fast_open(const Arrival& syn, ListenerCore& listener) {
+  const auto allows = [this](std::uint32_t bit) { return (config_.fast_open & bit) != 0; };
+  if (!allows(FastOpenUse::server) || !listener.may_open_early(allows(FastOpenUse::any_listener), context_.now())) return {};
+  const FastOpenKeys own{.primary = fast_open_key_};
+  const FastOpenKeys& keys = listener.fast_open_keys() ? *listener.fast_open_keys()
+                             : config_.fast_open_keys  ? *config_.fast_open_keys
+                                                       : own;
+  return tcp::answer_fast_open({.client = syn.tuple.remote.address.v4(),
+                                .server = syn.tuple.local.address.v4(),
+                                .option = syn.options.fast_open,
+                                .has_data = syn.segment.payload_size > 0,
+                                .cookie_needed = !allows(FastOpenUse::server_without_cookie) && !listener.fast_open_without_cookie()},
+                               keys);
+}
+
 /// A connection in SYN-RECEIVED.
-Accepted Engine::open(const Arrival& syn, ListenerCore& listener, std::optional<TimeWaitRecord> former) {
+Accepted Engine::open(Arrival& syn, ListenerCore& listener, std::optional<TimeWaitRecord> former) {
   if (connections_.size() >= config_.max_connections || memory_.exhausted()) return drop(Drop::memory_limit);
   SeqNum iss = isn_.next(syn.tuple.local, syn.tuple.remote, context_.now());
   if (former && iss <= former->snd_nxt + kReopenGap) iss = former->snd_nxt + kReopenGap;
   const auto connection = std::make_shared<ConnectionCore>(*this, syn.tuple, listener.settings(), iss);
   connections_.emplace(syn.tuple, connection);
-  listener.handshake_begun(*connection);
-  // Data or FIN that came with the SYN is not acknowledged: the peer sends it again after the handshake.
-  connection->open_passive(syn, listener.weak_from_this(), std::move(former));
+  const FastOpenAnswer fast_open = former ? FastOpenAnswer{} : answer_fast_open(syn, listener);
+  if (!fast_open.accept) listener.handshake_begun(*connection);
+  // Without Fast Open data that came with the SYN is not acknowledged: the peer sends it again after the handshake.
+  connection->open_passive(syn, listener.weak_from_this(), std::move(former), fast_open);
   return {};
 }
 

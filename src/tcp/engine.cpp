@@ -55,7 +55,9 @@ Engine::Engine(Context& context, network::Network& network, Config config)
       memory_{config_.memory_limit},
       resets_{*this},
       time_wait_{context, hash_key_, twice(config_.msl), config_.max_time_wait},
-      connections_{0, FourTupleHash{hash_key_}} {}
+      connections_{0, FourTupleHash{hash_key_}} {
+  for (std::byte& byte : fast_open_key_) byte = static_cast<std::byte>(context.random.next() & 0xffU);
+}
 
 Engine::~Engine() {
   events_->close();
@@ -87,6 +89,11 @@ Result<std::shared_ptr<ListenerCore>> Engine::listen(const Endpoint& local, Acce
   return listener;
 }
 
+bool Engine::fast_open_ready(IpAddress server) {
+  if ((config_.fast_open & FastOpenUse::client) == 0) return false;
+  return fast_open_cache_.plan(server, (config_.fast_open & FastOpenUse::client_without_cookie) == 0, context_.now()).with_data;
+}
+
 Result<std::shared_ptr<ConnectionCore>> Engine::connect(const Endpoint& remote, const ConnectOptions& options) {
   if (!can_be_peer(network_, remote.address) || remote.port == Port{}) return fail(Error::invalid_argument);
   if (!may_use(options.settings) || options.source_route.size() > kMaxSourceRouteHops) return fail(Error::invalid_argument);
@@ -96,6 +103,9 @@ Result<std::shared_ptr<ConnectionCore>> Engine::connect(const Endpoint& remote, 
   auto connection =
       std::make_shared<ConnectionCore>(*this, *tuple, options.settings, isn_.next(tuple->local, tuple->remote, context_.now()));
   connections_.emplace(*tuple, connection);
+  if (options.fast_open && (config_.fast_open & FastOpenUse::client) != 0) {
+    connection->plan_fast_open((config_.fast_open & FastOpenUse::client_without_cookie) == 0 && !options.fast_open_without_cookie);
+  }
   connection->open_active(source_route_option(options.source_route));
   return connection;
 }

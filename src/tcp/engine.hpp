@@ -15,6 +15,7 @@
 #include "challenge_budget.hpp"
 #include "ephemeral_ports.hpp"
 #include "event_queue.hpp"
+#include "fast_open.hpp"
 #include "four_tuple.hpp"
 #include "header.hpp"
 #include "isn.hpp"
@@ -63,6 +64,8 @@ class Engine final {
   [[nodiscard]] Stats& stats() noexcept { return stats_; }
   [[nodiscard]] const DropCounters& drops() const noexcept { return drops_; }
   [[nodiscard]] const std::shared_ptr<EventQueue>& events() const noexcept { return events_; }
+  [[nodiscard]] FastOpenCache& fast_open_cache() noexcept { return fast_open_cache_; }
+  [[nodiscard]] bool fast_open_ready(IpAddress server);
   [[nodiscard]] const SynCookies& cookies() const noexcept { return cookies_; }
   [[nodiscard]] ResetQueue& resets() noexcept { return resets_; }
   [[nodiscard]] TimeWaitTable& time_wait() noexcept { return time_wait_; }
@@ -88,7 +91,8 @@ class Engine final {
   [[nodiscard]] bool checksum_ok(const Packet& packet, const network::Received& from) const;
   [[nodiscard]] Accepted time_wait_arrives(Arrival& arrival, const TimeWaitRecord& record);
   [[nodiscard]] Accepted listen_arrives(Arrival& arrival, ListenerCore& listener, std::optional<TimeWaitRecord> former);
-  [[nodiscard]] Accepted open(const Arrival& syn, ListenerCore& listener, std::optional<TimeWaitRecord> former);
+  [[nodiscard]] FastOpenAnswer answer_fast_open(const Arrival& syn, ListenerCore& listener);
+  [[nodiscard]] Accepted open(Arrival& syn, ListenerCore& listener, std::optional<TimeWaitRecord> former);
   [[nodiscard]] Accepted answer_with_cookie(const Arrival& syn, ListenerCore& listener);
   [[nodiscard]] Accepted cookie_arrives(Arrival& arrival, ListenerCore& listener);
   void acknowledge_from_time_wait(const TimeWaitRecord& record);
@@ -116,6 +120,8 @@ class Engine final {
   TimeWaitTable time_wait_;
   std::unordered_map<FourTuple, std::shared_ptr<ConnectionCore>, FourTupleHash> connections_;
   std::map<Endpoint, std::shared_ptr<ListenerCore>> listeners_;
+  FastOpenKey fast_open_key_{};  ///< where nobody has chosen one
+  FastOpenCache fast_open_cache_;
 };
 
 }  // namespace tapir::tcp::detail

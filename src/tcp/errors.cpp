@@ -50,7 +50,7 @@ void ConnectionCore::error_arrives(const network::ErrorReport& report, SeqNum qu
     case network::ErrorKind::port_unreachable:
       // RFC 5927 section 5.2: an established connection has proved that the port is there.
       if (handshake) {
-        if (tcb_.passive) return return_to_listen();
+        if (unseen()) return return_to_listen();
         return end(network::error_of(report.kind), true);
       }
       break;
@@ -68,7 +68,8 @@ void ConnectionCore::error_arrives(const network::ErrorReport& report, SeqNum qu
 void ConnectionCore::path_narrowed() {
   const std::uint32_t former = mss_;
   update_mss();
-  if (mss_ >= former || !is_synchronized(tcb_.state)) return;
+  const bool syn_too_large = tcb_.state == State::syn_sent && fast_open_.attempt.data > 0;  // its data, which the next one is without
+  if (!syn_too_large && (mss_ >= former || !is_synchronized(tcb_.state))) return;
   recovery_.all_lost();
   update_timers();
   wants_to_send();

@@ -106,6 +106,7 @@ ConnectionCore::Checked ConnectionCore::repeated_syn(Arrival& arrival) {
   Segment& segment = arrival.segment;
   if (segment.has(Flags::ack)) {
     segment.flags &= ~Flags::syn;
+    if (engine_->config().dsack) sack_report_.on_duplicate(segment.seq, segment.seq + 1);
     ++segment.seq;
     ack_.on_urgent();
     return Verdict::go_on;
@@ -125,10 +126,10 @@ ConnectionCore::Checked ConnectionCore::check_reset(Arrival& arrival) {
   }
   switch (tcb_.state) {
     case State::syn_received:
-      if (tcb_.passive) {
+      if (unseen()) {
         return_to_listen();
       } else {
-        end(Error::connection_refused, true);
+        end(tcb_.passive ? Error::connection_reset : Error::connection_refused, true);
       }
       break;
     case State::closing:
@@ -141,7 +142,7 @@ ConnectionCore::Checked ConnectionCore::check_reset(Arrival& arrival) {
 /// Fourth check: SYN, as RFC 5961 section 4 has it.
 ConnectionCore::Checked ConnectionCore::check_syn(Arrival& arrival) {
   if (!arrival.segment.has(Flags::syn)) return Verdict::go_on;
-  if (tcb_.state == State::syn_received && tcb_.passive) {
+  if (tcb_.state == State::syn_received && unseen()) {
     return_to_listen();
     return Verdict::stop;
   }

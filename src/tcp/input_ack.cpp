@@ -19,7 +19,9 @@ void ConnectionCore::process_ack(const Arrival& arrival) {
     new_ack(arrival);
   } else if (repeats_ack(segment) || (recovery_.sack() && !arrival.options.sack.empty())) {
     if (repeats_ack(segment) && !recovery_.queue().empty()) ++counters_.duplicate_acks;
-    respond(recovery_.on_ack(report_of(arrival)), 0);
+    const AckOutcome outcome = recovery_.on_ack(report_of(arrival));
+    counters_.delivered_segments += (outcome.delivered + mss_ - 1) / mss_;
+    respond(outcome, 0);
   }
   if (segment.ack >= tcb_.snd_una) update_send_window(segment);
   // A peer that answers probes of its closed window is alive, however long that lasts (MUST-37).
@@ -54,6 +56,7 @@ void ConnectionCore::new_ack(const Arrival& arrival) {
   counters_.bytes_acked += bytes;
   if (tcb_.urgent_out && tcb_.snd_up <= tcb_.snd_una) tcb_.urgent_out = false;
   front_retransmissions_ = 0;
+  counters_.delivered_segments += of_syn ? 1 : (outcome.delivered + mss_ - 1) / mss_;
   if (of_syn) handshake_complete();
   respond(outcome, bytes);
   ack_made_progress(bytes);

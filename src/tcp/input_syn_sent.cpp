@@ -27,6 +27,7 @@ Accepted ConnectionCore::syn_sent_arrives(Arrival& arrival) {
     return {};
   }
   new_ack(arrival);
+  fast_open_answered(arrival);
   become_established();
   ack_.on_urgent();
   segment.flags &= ~Flags::syn;

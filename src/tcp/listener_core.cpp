@@ -1,5 +1,6 @@
 #include "listener_core.hpp"
 
+#include <chrono>
 #include <utility>
 #include <vector>
 
@@ -7,6 +8,10 @@
 #include "engine.hpp"
 
 namespace tapir::tcp::detail {
+
+namespace {
+constexpr std::chrono::seconds kEarlyEndCounts{60};  // as Linux has it
+}
 
 ListenerCore::ListenerCore(Engine& engine, const Endpoint& local, AcceptHandler handler, const ListenOptions& options)
     : engine_{&engine}, local_{local}, options_{options} {
@@ -60,6 +65,22 @@ void ListenerCore::established(std::shared_ptr<ConnectionCore> connection) {
   handshake_over(*connection);
   waiting_.push_back(std::move(connection));
   notify();
+}
+
+bool ListenerCore::may_open_early(bool any_listener, TimePoint now) {
+  while (!early_ends_.empty() && early_ends_.front() <= now) early_ends_.pop_front();
+  const std::size_t limit = options_.fast_open_backlog == 0 && any_listener ? options_.backlog : options_.fast_open_backlog;
+  return early_.size() + early_ends_.size() < limit;
+}
+
+void ListenerCore::opened_early(std::shared_ptr<ConnectionCore> connection) {
+  early_.insert(connection.get());
+  waiting_.push_back(std::move(connection));
+  notify();
+}
+
+void ListenerCore::ended_early(const ConnectionCore& connection, TimePoint now) {
+  if (early_.erase(&connection) > 0) early_ends_.push_back(now + kEarlyEndCounts);
 }
 
 void ListenerCore::dispatch() {

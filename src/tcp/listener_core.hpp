@@ -46,6 +46,14 @@ class ListenerCore final : public Notifier, public std::enable_shared_from_this<
   void handshake_begun(ConnectionCore& connection) { half_open_.insert(&connection); }
   void handshake_over(ConnectionCore& connection) { half_open_.erase(&connection); }
   void established(std::shared_ptr<ConnectionCore> connection);
+  /// Connections that may be given to the application before their handshakes are complete (RFC 7413 section 5.1).
+  [[nodiscard]] bool may_open_early(bool any_listener, TimePoint now);
+  void opened_early(std::shared_ptr<ConnectionCore> connection);
+  void confirmed(const ConnectionCore& connection) { early_.erase(&connection); }
+  /// Without a handshake, by a reset perhaps, which is as easily forged as the SYN was: its place stays taken for a while.
+  void ended_early(const ConnectionCore& connection, TimePoint now);
+  [[nodiscard]] const std::optional<FastOpenKeys>& fast_open_keys() const noexcept { return options_.fast_open_keys; }
+  [[nodiscard]] bool fast_open_without_cookie() const noexcept { return options_.fast_open_without_cookie; }
   void dispatch() override;
 
  private:
@@ -59,6 +67,8 @@ class ListenerCore final : public Notifier, public std::enable_shared_from_this<
   std::shared_ptr<std::move_only_function<void()>> waiting_handler_;
   std::deque<std::shared_ptr<ConnectionCore>> waiting_;
   std::unordered_set<ConnectionCore*> half_open_;
+  std::unordered_set<const ConnectionCore*> early_;  ///< given away, handshake not complete
+  std::deque<TimePoint> early_ends_;                 ///< until when each of those that are over counts, too
   std::optional<TimePoint> last_cookie_;
   bool queued_ = false;
 };

@@ -71,6 +71,8 @@ class LossRecovery {
 
   /// The handshake is over. `sack`: both ends permitted it.
   void on_established(bool sack) noexcept;
+  /// Both ends permitted SACK, though the handshake is not over yet, and data is under way.
+  void permit_sack() noexcept { sack_ = true; }
   void on_mss_change(std::uint32_t mss) noexcept { mss_ = mss; }
 
   /// Octets [begin, end) leave. `probe`: as a tail loss probe.

@@ -12,6 +12,11 @@ constexpr std::size_t kMssSize = 4;
 constexpr std::size_t kWindowScaleSize = 3;
 constexpr std::size_t kSackPermittedSize = 2;
 constexpr std::size_t kTimestampsSize = 10;
+constexpr std::uint16_t kFastOpenMagic = 0xf989;  // RFC 7413 section 4.1.1: of the experimental option (RFC 6994)
+
+constexpr std::size_t fast_open_size(const FastOpenOption& option) noexcept {
+  return 2 + (option.experimental ? sizeof(kFastOpenMagic) : 0) + option.cookie.size();
+}
 
 /// Reads the value of one option; `value` is what follows its length byte.
 bool read_value(OptionKind kind, std::span<const std::byte> value, Options& options) noexcept {
@@ -44,6 +49,15 @@ bool read_value(OptionKind kind, std::span<const std::byte> value, Options& opti
       options.timestamps = Timestamps{.value = now, .echo_reply = *reader.u32()};
       return true;
     }
+    case OptionKind::fast_open:
+      if (const auto cookie = FastOpenCookie::from(value)) options.fast_open = FastOpenOption{.cookie = *cookie};
+      return true;
+    case OptionKind::experimental:
+      if (value.size() < sizeof(kFastOpenMagic) || *reader.u16() != kFastOpenMagic) return true;
+      if (const auto cookie = FastOpenCookie::from(value.subspan(sizeof(kFastOpenMagic)))) {
+        options.fast_open = FastOpenOption{.cookie = *cookie, .experimental = true};
+      }
+      return true;
     default: return true;
   }
 }
@@ -68,7 +82,7 @@ std::expected<Options, Drop> parse_options(std::span<const std::byte> bytes) noe
 std::size_t encoded_size(const Options& options) noexcept {
   return (options.mss ? kMssSize : 0) + (options.timestamps ? kAlignedTimestampsSize : 0) +
          (options.sack_permitted && !options.timestamps ? 2 + kSackPermittedSize : 0) + (options.window_scale ? 1 + kWindowScaleSize : 0) +
-         encoded_size(options.sack);
+         encoded_size(options.sack) + (options.fast_open ? (fast_open_size(*options.fast_open) + 3) / 4 * 4 : 0);
 }
 
 std::expected<void, Drop> encode_options(const Options& options, Writer& into) noexcept {
@@ -108,6 +122,14 @@ std::expected<void, Drop> encode_options(const Options& options, Writer& into) n
       put(block.begin);
       put(block.end);
     }
+  }
+  if (options.fast_open) {
+    const FastOpenOption& fast_open = *options.fast_open;
+    const std::size_t size = fast_open_size(fast_open);
+    head(fast_open.experimental ? OptionKind::experimental : OptionKind::fast_open, size);
+    if (fast_open.experimental) put(kFastOpenMagic);
+    put(fast_open.cookie.bytes());
+    align((4 - size % 4) % 4);
   }
   if (!written) return std::unexpected{Drop::truncated};
   return {};

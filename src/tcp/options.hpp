@@ -11,6 +11,8 @@
 #include <tapir/core/reader.hpp>
 #include <tapir/tcp/seq_num.hpp>
 
+#include "fast_open_cookie.hpp"
+
 namespace tapir::tcp {
 
 /// Option kinds (IANA "Transmission Control Protocol (TCP) Parameters").
@@ -21,7 +23,9 @@ enum class OptionKind : std::uint8_t {
   window_scale = 3,
   sack_permitted = 4,
   sack = 5,
-  timestamps = 8
+  timestamps = 8,
+  fast_open = 34,
+  experimental = 254
 };
 
 /// TSval and TSecr (RFC 7323 section 3.2).
@@ -82,6 +86,7 @@ struct Options {
   bool sack_permitted = false;                 ///< RFC 2018 section 2
   std::optional<Timestamps> timestamps{};      ///< RFC 7323 section 3.2
   SackBlocks sack{};                           ///< RFC 2018 section 3, first block first
+  std::optional<FastOpenOption> fast_open{};   ///< RFC 7413; one with a length that it cannot have counts as absent (section 4.1.1)
 
   friend constexpr bool operator==(const Options&, const Options&) noexcept = default;
 };

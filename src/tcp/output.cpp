@@ -1,6 +1,7 @@
 // What leaves next: the scheduler asks for one segment at a time (pull), so that acknowledgments merge and windows are fresh.
 
 #include <algorithm>
+#include <utility>
 
 #include "connection_core.hpp"
 #include "engine.hpp"
@@ -28,10 +29,15 @@ bool ConnectionCore::send_syn() {
   const RetransmitQueue::Range* front = recovery_.queue().front();
   const bool again = front != nullptr && tcb_.snd_una == tcb_.iss && front->lost;
   if (tcb_.snd_nxt != tcb_.iss && !again) return false;
-  note_sent(tcb_.iss, tcb_.iss + 1);
+  const std::uint32_t payload = take_syn_data();
+  note_sent(tcb_.iss, tcb_.iss + 1 + payload);
   count_sent(0, again);
+  counters_.bytes_sent += payload;
   const Flags flags = tcb_.state == State::syn_sent ? Flags::syn | ecn_.syn_flags(again) : Flags::syn | Flags::ack | ecn_.syn_ack_flags();
-  emit(Packet{context_.pool}, tcb_.iss, flags);
+  Packet packet{context_.pool};
+  if (payload > 0) (void)send_buffer_.view(0, payload, packet);
+  emit(std::move(packet), tcb_.iss, flags);
+  fast_open_.option.reset();
   return true;
 }
 
@@ -64,15 +70,17 @@ bool ConnectionCore::retransmit() {
   if (paced_out()) return false;
   const bool with_fin = fin_sent_ && begin + size == tcb_.snd_nxt;
   std::uint32_t payload = size - (with_fin ? 1U : 0U);
-  // A short rest is filled up with what has not been sent yet.
-  if (begin + size == tcb_.snd_nxt && !fin_sent_ && payload < mss_) payload += std::min({mss_ - payload, unsent(), usable_window()});
+  // A short rest is filled up with what has not been sent yet; not what went with the SYN, for which room was left.
+  const bool of_syn = begin <= tcb_.iss + fast_open_.attempt.data;
+  if (begin + size == tcb_.snd_nxt && !fin_sent_ && payload < mss_ && !of_syn)
+    payload += std::min({mss_ - payload, unsent(), usable_window()});
   note_sent(begin, begin + payload + (with_fin ? 1U : 0U));
   // The timer is not to send again what has just been (RFC 6298 section 5). Without SACK partial acknowledgments move it (RFC 6582 section 3.2).
   if (begin == tcb_.snd_una && recovery_.sack()) deadlines_.retransmit = context_.now() + rtt_.rto();
   count_sent(payload, true);
   Flags flags = Flags::ack;
   if (with_fin) flags |= Flags::fin;
-  if (payload > 0 && begin + payload == data_end()) flags |= Flags::psh;
+  if (payload > 0 && (of_syn || begin + payload == data_end())) flags |= Flags::psh;
   transmit(begin, payload, flags);
   return true;
 }
@@ -128,14 +136,14 @@ SendDecision ConnectionCore::new_data_decision() const {
           .usable_window = usable_window(),
           .mss = current_mss(),
           .max_window = tcb_.max_snd_wnd,
-          .outstanding = !recovery_.queue().empty(),
+          .outstanding = recovery_.queue().outstanding() > syn_outstanding(),
           .no_delay = !settings_.nagle,
           .corked = (settings_.cork || more_follows_) && !fin_queued_,
           .override_expired = override_expired_};
 }
 
 bool ConnectionCore::send_new() {
-  if (!is_synchronized(tcb_.state) || (unsent() == 0 && !fin_unsent())) return false;
+  if (!transfers() || (unsent() == 0 && !fin_unsent())) return false;
   const bool lost_goes_first = !recovery_.prefers_new_data() && (recovery_.sack() || !recovery_.in_fast_recovery());
   if (lost_goes_first && recovery_.queue().lost_bytes() > 0) return false;
   if (recovery_.queue().empty() && last_sent_) {
@@ -181,14 +189,14 @@ std::uint32_t ConnectionCore::unsent() const noexcept {
 
 /// What the peer's window leaves beyond SND.NXT; 0 when it was shrunk below what is in flight (SHLD-15).
 std::uint32_t ConnectionCore::peer_window_left() const noexcept {
-  const std::uint32_t flight = tcb_.flight_size();
+  const std::uint32_t flight = tcb_.flight_size() - syn_outstanding();
   return tcb_.snd_wnd > flight ? tcb_.snd_wnd - flight : 0;
 }
 
 /// What the peer's window and cwnd leave beyond SND.NXT.
 std::uint32_t ConnectionCore::usable_window() const noexcept {
   const std::uint64_t cwnd = std::uint64_t{congestion_->cwnd()} + recovery_.limited_transmit_allowance();
-  const std::uint32_t flight = recovery_.in_flight();
+  const std::uint32_t flight = recovery_.in_flight() - std::min(recovery_.in_flight(), syn_outstanding());
   return cwnd > flight ? static_cast<std::uint32_t>(std::min<std::uint64_t>(cwnd - flight, peer_window_left())) : 0;
 }
 

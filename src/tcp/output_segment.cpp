@@ -86,7 +86,7 @@ void ConnectionCore::emit(Packet packet, SeqNum seq, Flags flags) {
           .flags = flags,
           .window = window_field(flags),
           .options = std::span{bytes}.first(writer.written()),
-          .mss = static_cast<std::uint16_t>(std::min<std::uint32_t>(mss, 65535)),
+          .mss = has(flags, Flags::syn) ? std::uint16_t{0} : static_cast<std::uint16_t>(std::min<std::uint32_t>(mss, 65535)),
           .ttl = settings_.ttl,
           .tos = static_cast<std::uint8_t>(settings_.tos | ecn_.take_field()),
           .dont_fragment = settings_.dont_fragment.value_or(engine_->config().path_mtu_discovery),

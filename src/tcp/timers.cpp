@@ -40,7 +40,7 @@ void ConnectionCore::update_timers() {
     } else if (!deadlines_.retransmit) {
       deadlines_.retransmit = context_.now() + rtt_.rto();
     }
-    recovery_.schedule_probe(context_.now(), deadlines_.retransmit);
+    if (tcb_.snd_una != tcb_.iss) recovery_.schedule_probe(context_.now(), deadlines_.retransmit);
   }
   const auto earliest = earliest_deadline();
   if (!earliest) {
@@ -91,6 +91,7 @@ void ConnectionCore::on_retransmit_timer() {
   ++counters_.timeouts;
   if (tcb_.snd_una == tcb_.iss) {
     ++syn_retransmissions_;
+    fast_open_unanswered(false);
   } else {
     congestion_->on_rto(
         {.now = context_.now(), .flight_size = sent.outstanding(), .first = front_retransmissions_ == 0, .snd_nxt = tcb_.snd_nxt});
@@ -147,7 +148,8 @@ void ConnectionCore::on_keepalive_timer() {
 
 /// RFC 9293 section 3.10.8: USER TIMEOUT, which is also R2.
 void ConnectionCore::on_user_timeout() {
-  if (tcb_.state == State::syn_received && tcb_.passive) return return_to_listen();
+  if (tcb_.state == State::syn_received && unseen()) return return_to_listen();
+  fast_open_unanswered(true);
   std::error_code why = Error::timed_out;
   // An open that never got an answer failed for what the network said, if it said something.
   if (tcb_.state == State::syn_sent && counters_.soft_error) why = network::error_of(counters_.soft_error->kind);

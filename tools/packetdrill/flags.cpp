@@ -19,6 +19,8 @@ Flags Flags::parse(std::string_view text) {
       flags.cubic = value;
     } else if (name == "queue") {
       flags.queue = value;
+    } else if (name == "metrics") {
+      flags.metrics = value;
     } else if (flags.unknown.empty()) {
       flags.unknown = one;
     }

@@ -15,6 +15,7 @@ struct Flags {
   std::string settings = "/proc/sys/net/ipv4";             ///< settings=: the directory with Linux' settings
   std::string cubic = "/sys/module/tcp_cubic/parameters";  ///< cubic=: the directory with those of CUBIC
   std::string queue = {};    ///< queue=: a file that names the device's queue discipline and its options, as tc has them; empty: none
+  std::string metrics = {};  ///< metrics=: a file that grows whenever `ip tcp_metrics flush` is meant; empty: none
   std::string unknown = {};  ///< the first that is none of these
 
   [[nodiscard]] static Flags parse(std::string_view text);

@@ -18,6 +18,7 @@ constexpr Ipv4Prefix kEverywhere{Ipv4Address{}, 0};
 Host::Host(const Flags& flags)
     : world_{{.start = kStart}},
       settings_{flags},
+      metrics_flush_{flags.metrics},
       stack_{world_, {.tcp = settings_.tcp()}},
       sockets_{stack_, {.wait = [this](const std::function<bool()>& done, std::optional<Duration> limit) { return wait(done, limit); }}} {
   auto& ipv4 = stack_.ipv4();
@@ -71,6 +72,7 @@ bool Host::wait(const std::function<bool()>& done, std::optional<Duration> limit
 void Host::apply_settings() {
   settings_.read();
   stack_.tcp().set_config(settings_.tcp());
+  if (metrics_flush_.happened()) stack_.tcp().forget_fast_open_cookies();
   wire_.set_queue_limit(settings_.queue_limit());
 }
 

@@ -13,6 +13,7 @@
 
 #include "blocked_call.hpp"
 #include "descriptors.hpp"
+#include "fast_open_settings.hpp"
 #include "flags.hpp"
 #include "settings.hpp"
 #include "virtual_clock.hpp"
@@ -60,6 +61,7 @@ class Host {
   VirtualClock clock_{world_, blocked_};
   Wire wire_{world_.scheduler()};
   Settings settings_;
+  MetricsFlush metrics_flush_;
   Stack stack_;
   InterfaceIndex interface_{};
   posix::Sockets sockets_;

@@ -106,6 +106,8 @@ class Connection {
   [[nodiscard]] std::size_t unsent() const noexcept;
   /// Bytes that send() would take now, were the connection open.
   [[nodiscard]] std::size_t send_room() const noexcept;
+  /// After an open with ConnectOptions::fast_open: bytes that the SYN, which has not left yet, takes. 0: without a cookie, and once it has left.
+  [[nodiscard]] std::size_t fast_open_room() const noexcept;
   /// Bytes that can be received now.
   [[nodiscard]] std::size_t unread() const noexcept;
   /// Whether the peer's FIN has arrived, behind all its data.

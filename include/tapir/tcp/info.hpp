@@ -45,14 +45,15 @@ struct Info {
   std::string_view congestion_control;
   bool in_recovery = false;  ///< fast recovery is under way
   CaState ca_state = CaState::open;
-  std::uint32_t sacked = 0;         ///< sent, and acknowledged selectively
-  std::uint32_t lost = 0;           ///< sent, considered lost and not sent again yet
-  std::uint32_t retransmitted = 0;  ///< sent again and neither acknowledged nor lost again
-  std::uint32_t reordering = 0;     ///< how far, at most, a segment arrived behind one sent later; 0: none did
-  std::uint64_t delivered = 0;      ///< sequence space known to have arrived
-  std::uint64_t dsacks = 0;         ///< duplicates that the peer reported (RFC 2883)
-  std::uint64_t undos = 0;          ///< recoveries that turned out to be unnecessary
-  std::uint64_t tail_probes = 0;    ///< tail loss probes sent (RFC 8985)
+  std::uint32_t sacked = 0;              ///< sent, and acknowledged selectively
+  std::uint32_t lost = 0;                ///< sent, considered lost and not sent again yet
+  std::uint32_t retransmitted = 0;       ///< sent again and neither acknowledged nor lost again
+  std::uint32_t reordering = 0;          ///< how far, at most, a segment arrived behind one sent later; 0: none did
+  std::uint64_t delivered = 0;           ///< sequence space known to have arrived
+  std::uint64_t delivered_segments = 0;  ///< the same in segments; a SYN and its data are one
+  std::uint64_t dsacks = 0;              ///< duplicates that the peer reported (RFC 2883)
+  std::uint64_t undos = 0;               ///< recoveries that turned out to be unnecessary
+  std::uint64_t tail_probes = 0;         ///< tail loss probes sent (RFC 8985)
 
   Duration rto{};
   std::optional<Duration> srtt;
@@ -79,6 +80,8 @@ struct Info {
   std::uint64_t timeouts = 0;         ///< expiries of the retransmission timer
   std::uint64_t fast_retransmits = 0;
   std::uint64_t duplicate_acks = 0;  ///< received
+
+  bool syn_data = false;  ///< the SYN carried data, and its receiver took all of it (RFC 7413)
 
   std::uint8_t received_tos = 0;        ///< of the latest segment
   std::optional<SoftError> soft_error;  ///< the latest

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -56,16 +57,44 @@ struct Settings {
   bool keep_unread = false;
 };
 
+/// Bits of Config::fast_open, numbered as in Linux' tcp_fastopen.
+struct FastOpenUse {
+  static constexpr std::uint32_t client = 0x1;                 ///< ConnectOptions::fast_open has effect
+  static constexpr std::uint32_t server = 0x2;                 ///< ListenOptions::fast_open_backlog has effect
+  static constexpr std::uint32_t client_without_cookie = 0x4;  ///< clients send data without ever asking for a cookie
+  static constexpr std::uint32_t server_without_cookie =
+      0x200;  ///< servers take data without looking at the cookie: only where nobody forges addresses
+  static constexpr std::uint32_t any_listener = 0x400;  ///< every listener takes part, with its backlog as fast_open_backlog
+};
+
+/// The secret that a server makes Fast Open cookies with (RFC 7413 section 4.1.2), the bytes of Linux' TCP_FASTOPEN_KEY.
+using FastOpenKey = std::array<std::byte, 16>;
+struct FastOpenKeys {
+  FastOpenKey primary{};
+  std::optional<FastOpenKey> backup = {};  ///< cookies made with this one are accepted, too, and renewed: how keys are changed
+
+  friend bool operator==(const FastOpenKeys&, const FastOpenKeys&) noexcept = default;
+};
+
 struct ConnectOptions {
   Endpoint local = {};                       ///< address unspecified: the one of the route's interface; port 0: an ephemeral one
   std::vector<IpAddress> source_route = {};  ///< hops to pass on the way, at most 8 (RFC 9293 MUST-51)
   Settings settings = {};
+  /// TCP Fast Open (RFC 7413), where Config::fast_open allows it: a cookie of the server's, once there is one, goes with the SYN, and with it as much as fits of
+  /// what Connection::send() is given before the stack's thread is back in its scheduler. The server may see that data twice: it must not mind (section 6.1).
+  bool fast_open = false;
+  bool fast_open_without_cookie = false;  ///< data goes with the SYN though there is no cookie
 };
 
 struct ListenOptions {
   std::size_t backlog = 128;        ///< established connections that wait for accept(), at least 1
   std::size_t max_half_open = 256;  ///< handshakes under way, at least 1
   Settings settings = {};           ///< of every connection accepted
+  /// TCP Fast Open (RFC 7413), where Config::fast_open allows it: connections with data in the SYN that may be under way, given to accept() before their
+  /// handshake is complete. 0: none.
+  std::size_t fast_open_backlog = 0;
+  std::optional<FastOpenKeys> fast_open_keys = {};  ///< empty: as in Config
+  bool fast_open_without_cookie = false;            ///< data in a SYN is taken without a cookie
 };
 
 /// How a sender finds out what was lost.
@@ -131,11 +160,15 @@ struct Config {
   std::uint32_t min_burst_segments = 2;  ///< at least so many in a super-segment where there are; as tcp_min_tso_segs
   bool split_below = false;              ///< hand down super-segments even where the link takes none: they are cut just above it
   SynCookiePolicy syn_cookies = SynCookiePolicy::when_full;  ///< when_full: ListenOptions::max_half_open handshakes are under way
-  std::size_t max_connections = 1U << 20U;                   ///< those in TIME-WAIT not counted
-  std::size_t max_time_wait = 1U << 16U;                     ///< connections in TIME-WAIT; the oldest goes early beyond that
-  Port first_ephemeral{1024};                                ///< range of local ports for active opens (RFC 6056 section 3.2): ...
-  Port last_ephemeral{65535};                                ///< ... both included; with the last below the first no port is free
-  std::vector<Port> reserved_ports = {};                     ///< never chosen as ephemeral
+  std::uint32_t fast_open = FastOpenUse::client;             ///< who may use TCP Fast Open: bits of FastOpenUse
+  std::optional<FastOpenKeys> fast_open_keys = {};           ///< of listeners without their own; empty: a random one
+  Duration
+      fast_open_blackhole_timeout{};  ///< clients do without when it seems to be swallowed on the way, twice as long each time; 0: never
+  std::size_t max_connections = 1U << 20U;  ///< those in TIME-WAIT not counted
+  std::size_t max_time_wait = 1U << 16U;    ///< connections in TIME-WAIT; the oldest goes early beyond that
+  Port first_ephemeral{1024};               ///< range of local ports for active opens (RFC 6056 section 3.2): ...
+  Port last_ephemeral{65535};               ///< ... both included; with the last below the first no port is free
+  std::vector<Port> reserved_ports = {};    ///< never chosen as ephemeral
 };
 
 }  // namespace tapir::tcp

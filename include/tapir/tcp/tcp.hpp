@@ -75,6 +75,11 @@ class Tcp final : public Layer<Send, network::Received>, public network::ErrorRe
   /// already; Error::no_buffer_space at Config::max_connections or Config::memory_limit.
   [[nodiscard]] Result<Connection> connect(const Endpoint& remote, const ConnectOptions& options = {});
 
+  /// Whether an active open with ConnectOptions::fast_open to `server` could send data with its SYN now.
+  [[nodiscard]] bool fast_open_ready(IpAddress server) const;
+  /// All that is known of servers' Fast Open cookies is forgotten, refusals included.
+  void forget_fast_open_cookies() noexcept;
+
   /// Puts the TCP header in front of `packet` and hands it to the network layer. Error::message_too_large, Error::invalid_argument for
   /// options outside their range, and what the network layer says.
   [[nodiscard]] Result<> encapsulate(Packet packet, const Send& to) override;
