@@ -130,7 +130,7 @@ Result<OptionValue> get_congestion(Socket& socket) {
   constexpr std::size_t kNameSize = 16;  // TCP_CA_NAME_MAX
   std::array<char, kNameSize> name{};
   const auto& stream = static_cast<StreamSocket&>(socket);
-  const std::string current = of(socket).congestion.empty() ? std::string{stream.info().congestion_control} : of(socket).congestion;
+  const std::string current = stream.congestion_control();
   std::copy_n(current.begin(), std::min(current.size(), kNameSize - 1), name.begin());
   return OptionValue{name};
 }
@@ -142,9 +142,7 @@ Result<> set_congestion(Socket& socket, OptionBytes bytes) {
     if (byte == std::byte{0}) break;
     name.push_back(static_cast<char>(byte));
   }
-  if (name != "reno") return error(ENOENT);
-  of(socket).congestion = name;
-  return {};
+  return static_cast<StreamSocket&>(socket).set_congestion_control(name);
 }
 
 Result<OptionValue> get_fast_open_key(Socket& socket) {
@@ -202,6 +200,21 @@ constexpr Option kRows[] = {
 }  // namespace
 
 std::span<const Option> tcp_level_options() noexcept { return kRows; }
+
+std::string StreamSocket::congestion_control() const {
+  if (!tcp_.congestion.empty()) return tcp_.congestion;
+  const auto& config = environment().stack().tcp().config();
+  std::string name = connection_ ? std::string{connection_.info().congestion_control} : config.congestion_control;
+  return name == "newreno" ? "reno" : name;  // as Linux calls it
+}
+
+Result<> StreamSocket::set_congestion_control(const std::string& name) {
+  if (!environment().stack().tcp().has_congestion_control(name)) return error(ENOENT);
+  if (connection_ && name != congestion_control())
+    (void)connection_.set_congestion_control(name);  // one that is over has no more use for it
+  tcp_.congestion = name;
+  return {};
+}
 
 /// Tells the connection of what has changed, and of nothing else: some of it has effects of its own.
 void StreamSocket::options_changed() {

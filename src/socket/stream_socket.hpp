@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
 
 #include <tapir/tcp/connection.hpp>
 #include <tapir/tcp/listener.hpp>
@@ -42,6 +43,8 @@ class StreamSocket final : public Socket {
   /// As the connection has it; TIME-WAIT, which outlives the socket's part in it, is CLOSED.
   [[nodiscard]] tcp::State state() const noexcept;
   [[nodiscard]] tcp::Info info() const { return connection_.info(); }
+  /// What the stack begins with: segments that may overtake one before it counts as lost.
+  [[nodiscard]] std::uint32_t reordering_degree() const;
   [[nodiscard]] std::size_t waiting() const noexcept { return listener_.waiting(); }
 
   // Options: stream_options.cpp
@@ -50,6 +53,9 @@ class StreamSocket final : public Socket {
   [[nodiscard]] TcpOptions& tcp() noexcept { return tcp_; }
   /// What Nagle or a cork holds back leaves now.
   void push() { connection_.push(); }
+  [[nodiscard]] std::string congestion_control() const;
+  /// ENOENT: there is no such algorithm.
+  [[nodiscard]] Result<> set_congestion_control(const std::string& name);
   void set_quick_ack(bool on) { connection_.set_quick_ack(on); }
 
  private:

@@ -20,6 +20,8 @@ State StreamSocket::state() const noexcept {
   return now == State::time_wait ? State::closed : now;
 }
 
+std::uint32_t StreamSocket::reordering_degree() const { return environment().stack().tcp().config().recovery.reordering; }
+
 /// Worth waking a writer for: a third of the buffer is free, and not too much waits to be sent (TCP_NOTSENT_LOWAT).
 bool StreamSocket::writable() const {
   const std::size_t used = connection_.unacknowledged();

@@ -18,6 +18,7 @@ tcp::Keepalive to_keepalive(const SocketOptions& options, const TcpOptions& tcp)
 tcp::Settings to_settings(const SocketOptions& options, const TcpOptions& tcp) {
   tcp::Settings settings{
       .tos = options.tos, .nagle = !tcp.no_delay, .keepalive = to_keepalive(options, tcp), .cork = tcp.cork, .keep_unread = true};
+  settings.congestion_control = tcp.congestion;
   if (options.ttl > 0) settings.ttl = static_cast<std::uint8_t>(options.ttl);
   if (options.send_buffer_set) settings.send_buffer = static_cast<std::size_t>(options.send_buffer) / 2;
   if (options.receive_buffer_set) settings.receive_buffer = static_cast<std::size_t>(options.receive_buffer) / 2;

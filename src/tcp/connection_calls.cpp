@@ -170,6 +170,13 @@ Info ConnectionCore::info() const {
   info.rcv_nxt = tcb_.rcv_nxt;
   info.rcv_wnd = tcb_.rcv_wnd;
   info.mss = mss_;
+  info.receive_mss = receive_mss_;
+  info.probes = persist_backoff_;
+  info.ecn = tcb_.negotiated.ecn;
+  info.pacing_rate = pacing_rate();
+  if (last_data_sent_) info.since_data_sent = context_.now() - *last_data_sent_;
+  info.since_data_received = context_.now() - last_data_received_;
+  info.since_ack_received = context_.now() - last_ack_received_;
   info.timestamps = tcb_.negotiated.timestamps;
   info.sack = tcb_.negotiated.sack;
   info.window_scaling = tcb_.negotiated.window_scaling;
@@ -185,6 +192,7 @@ Info ConnectionCore::info() const {
   info.lost = sent.lost_bytes();
   info.retransmitted = sent.retransmitted_bytes();
   info.reordering = recovery_.rack().reordering();
+  info.reorderings = recovery_.rack().reordering_events();
   info.delivered = recovery_.rate().delivered();
   info.dsacks = recovery_.duplicates_reported();
   info.undos = recovery_.undos();

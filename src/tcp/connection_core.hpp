@@ -17,6 +17,7 @@
 #include <tapir/tcp/connection.hpp>
 #include <tapir/tcp/tcp.hpp>
 
+#include "cwnd_usage.hpp"
 #include "delayed_ack.hpp"
 #include "ecn.hpp"
 #include "event_queue.hpp"
@@ -243,7 +244,7 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   void note_app_limit() noexcept;
   [[nodiscard]] bool send_keepalive();
   [[nodiscard]] SendDecision new_data_decision() const;
-  void note_cwnd_use() noexcept;
+  [[nodiscard]] bool cwnd_limited() const noexcept { return cwnd_usage_.limited(congestion_->cwnd(), congestion_->in_slow_start()); }
   void emit(Packet packet, SeqNum seq, Flags flags);
   [[nodiscard]] std::uint16_t window_field(Flags flags);
   [[nodiscard]] bool paced_out();
@@ -289,6 +290,7 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   LossRecovery recovery_;
   std::unique_ptr<CongestionControl> congestion_;  ///< never empty
   Pacer pacer_;
+  CwndUsage cwnd_usage_;
   Ecn ecn_;
   std::uint16_t peer_mss_ = kDefaultMss;
   std::uint32_t mss_ = 536;  ///< Eff.snd.MSS: payload beside the options that every segment carries
@@ -296,6 +298,7 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   std::uint32_t front_retransmissions_ = 0;  ///< timeouts since SND.UNA moved: compared with R1
   std::uint32_t persist_backoff_ = 0;
   std::optional<TimePoint> last_sent_;
+  std::optional<TimePoint> last_data_sent_;
   std::optional<TimePoint> last_advice_;
   bool fin_queued_ = false;
   bool fin_sent_ = false;
@@ -306,8 +309,7 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   bool override_expired_ = false;
   bool more_follows_ = false;  ///< the latest send was a send_more(), and no acknowledgment has come since
   bool end_pushed_ = true;     ///< the latest send was none: what was written last is to be pushed
-  bool cwnd_limited_ = true;
-  bool wants_room_ = false;  ///< a send() took less than given
+  bool wants_room_ = false;    ///< a send() took less than given
   std::uint32_t keepalive_unanswered_ = 0;
   RateLimiter challenges_;  ///< of this connection alone: a shared limit would tell an attacker about others (CVE-2016-5696)
   RateLimiter answers_{kAnswersPerSecond, std::chrono::seconds{1}};  ///< to unacceptable segments without octets
@@ -329,7 +331,9 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
 
   Deadlines deadlines_;
   Timer timer_;
-  TimePoint last_received_{};
+  TimePoint last_received_{};       ///< any segment
+  TimePoint last_data_received_{};  ///< or the end of the handshake
+  TimePoint last_ack_received_{};
 
   std::shared_ptr<EventQueue> queue_;
   std::shared_ptr<Events> events_;

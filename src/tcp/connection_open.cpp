@@ -115,6 +115,7 @@ void ConnectionCore::take_syn(const Arrival& syn) {
 /// Our SYN has been acknowledged.
 void ConnectionCore::handshake_complete() {
   former_.reset();
+  last_data_received_ = context_.now();
   congestion_->on_established(syn_retransmissions_);
   rtt_.on_established(syn_retransmissions_ > 0);
   recovery_.on_established(tcb_.negotiated.sack);

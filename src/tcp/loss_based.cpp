@@ -53,10 +53,10 @@ void LossBased::on_ack(const AckEvent& event) {
     hystart_.on_ack(event.snd_una, event.snd_nxt, event.rtt);
     if (hystart_.phase() == Hystart::Phase::over) ssthresh_ = cwnd_;
   }
-  if (event.ece || event.acked_bytes == 0) return;
+  std::uint32_t acked = event.credit_bytes.value_or(event.acked_bytes);
+  if (event.ece || acked == 0) return;
   // A window that the application does not fill was not probed, so it must not grow (RFC 7661 section 1 on RFC 5681 section 3.1).
   if (!event.cwnd_limited) return unused();
-  std::uint32_t acked = event.acked_bytes;
   if (in_slow_start()) slow_start(event, acked);
   if (acked > 0) avoid(event, acked);
 }

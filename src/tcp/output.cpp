@@ -199,13 +199,13 @@ void ConnectionCore::note_sent(SeqNum begin, SeqNum end, bool tail_probe) {
   const std::uint32_t before = recovery_.queue().in_network();
   recovery_.on_sent(begin, end, now, tail_probe);
   tcb_.snd_nxt = later(tcb_.snd_nxt, end);
-  note_cwnd_use();
   if (begin == tcb_.iss) return;
+  cwnd_usage_.on_sent(recovery_.in_flight(), congestion_->cwnd(), mss_, tcb_.snd_una, tcb_.snd_nxt);
   congestion_->on_sent({.now = now,
                         .bytes = distance(begin, end),
                         .in_flight = before,
                         .retransmission = again,
-                        .cwnd_limited = cwnd_limited_,
+                        .cwnd_limited = cwnd_limited(),
                         .rto = rtt_.rto()});
 }
 
@@ -214,13 +214,6 @@ void ConnectionCore::note_app_limit() noexcept {
   const RetransmitQueue& sent = recovery_.queue();
   if (unsent() < mss_ && sent.lost_bytes() == 0 && sent.in_network() < congestion_->cwnd())
     recovery_.rate().on_app_limited(sent.in_network());
-}
-
-/// Whether cwnd is what holds the sender back: a window that is not used must not grow (RFC 7661 section 4.1 has the same test).
-void ConnectionCore::note_cwnd_use() noexcept {
-  const std::uint64_t flight = recovery_.in_flight();
-  const std::uint64_t cwnd = congestion_->cwnd();
-  cwnd_limited_ = flight + mss_ > cwnd || (congestion_->in_slow_start() && 2 * flight >= cwnd);
 }
 
 }  // namespace tapir::tcp::detail

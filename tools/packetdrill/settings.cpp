@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <fstream>
+#include <limits>
 
 namespace tapir::packetdrill {
 
@@ -11,18 +12,64 @@ namespace {
 tcp::Config linux_constants() {
   tcp::Config config;
   config.min_rto = std::chrono::milliseconds{200};
+  config.rto_granularity = std::chrono::milliseconds{200};  // the timeout exceeds the mean by TCP_RTO_MIN at least
   config.max_rto = std::chrono::seconds{120};
   config.msl = std::chrono::seconds{30};
   config.quick_acks = 16;
+  config.require_timestamps = false;
+  config.slow_start_limit = std::numeric_limits<std::uint32_t>::max();   // each acknowledgment counts for all it acknowledges
+  config.user_timeout = config.connect_timeout = std::chrono::hours{1};  // it counts the retries instead
   return config;
 }
+
+constexpr long long kEarlyRetransmitAndProbes = 3;  // tcp_early_retrans from which on tail losses are probed
 
 }  // namespace
 
 void Settings::read() {
   tcp_ = linux_constants();
-  if (const auto buffers = numbers(directory_ / "tcp_wmem"); buffers.size() == 3) tcp_.send_buffer = static_cast<std::size_t>(buffers[1]);
+  if (const auto buffers = numbers(directory_ / "tcp_wmem"); buffers.size() == 3) {
+    tcp_.send_buffer = static_cast<std::size_t>(buffers[1]);
+    tcp_.max_send_buffer = static_cast<std::size_t>(buffers[2]);
+  }
+  if (const auto buffers = numbers(directory_ / "tcp_rmem"); buffers.size() == 3) {
+    tcp_.receive_buffer = static_cast<std::size_t>(buffers[1]);
+    tcp_.max_receive_buffer = static_cast<std::size_t>(buffers[2]);
+  }
+  read_switch(directory_ / "tcp_timestamps", tcp_.timestamps);
+  read_switch(directory_ / "tcp_sack", tcp_.sack);
+  read_switch(directory_ / "tcp_dsack", tcp_.dsack);
+  read_switch(directory_ / "tcp_window_scaling", tcp_.window_scaling);
+  read_switch(directory_ / "tcp_slow_start_after_idle", tcp_.slow_start_after_idle);
+  if (const auto segments = number("tcp_min_tso_segs")) tcp_.min_burst_segments = static_cast<std::uint32_t>(*segments);
+  if (const auto mode = number("tcp_ecn"); mode && *mode >= 0 && *mode <= 2) tcp_.ecn = static_cast<tcp::EcnMode>(*mode);
+  if (const auto retries = number("tcp_syn_retries")) tcp_.syn_retries = static_cast<std::uint32_t>(*retries);
+  if (const auto retries = number("tcp_retries2")) tcp_.data_retries = static_cast<std::uint32_t>(*retries);
+  read_recovery();
+  read_congestion_control();
   read_queue();
+}
+
+void Settings::read_recovery() {
+  if (const auto segments = number("tcp_reordering")) tcp_.recovery.reordering = static_cast<std::uint32_t>(*segments);
+  if (const auto methods = number("tcp_recovery")) tcp_.recovery.rack = (*methods & 1) != 0;
+  if (const auto mode = number("tcp_early_retrans")) tcp_.recovery.tail_loss_probe = *mode >= kEarlyRetransmitAndProbes;
+  read_switch(directory_ / "tcp_frto", tcp_.recovery.frto);
+}
+
+void Settings::read_congestion_control() {
+  std::ifstream in{directory_ / "tcp_congestion_control"};
+  if (std::string name; in >> name) tcp_.congestion_control = name;
+  read_switch(cubic_ / "hystart", tcp_.hystart);
+}
+
+void Settings::read_switch(const std::filesystem::path& file, bool& value) {
+  if (const auto found = numbers(file); found.size() == 1) value = found[0] != 0;
+}
+
+std::optional<long long> Settings::number(const char* file) const {
+  const auto found = numbers(directory_ / file);
+  return found.size() == 1 ? std::optional{found[0]} : std::nullopt;
 }
 
 void Settings::read_queue() {
@@ -31,6 +78,7 @@ void Settings::read_queue() {
   std::string word;
   while (in >> word) {
     std::size_t limit = 0;
+    if (word == "fq") tcp_.pacing = true;  // the discipline that Linux leaves the pacing to
     if (word == "limit" && in >> limit) queue_limit_ = limit;
   }
 }

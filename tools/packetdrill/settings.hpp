@@ -23,7 +23,11 @@ class Settings {
   [[nodiscard]] std::optional<std::size_t> queue_limit() const noexcept { return queue_limit_; }
 
  private:
+  void read_recovery();
+  void read_congestion_control();
   void read_queue();
+  static void read_switch(const std::filesystem::path& file, bool& value);
+  [[nodiscard]] std::optional<long long> number(const char* file) const;
   /// The numbers in a file, separated by blanks; none when there is no such file.
   [[nodiscard]] static std::vector<long long> numbers(const std::filesystem::path& file);
 

@@ -40,7 +40,10 @@ struct SentEvent {
 /// with SACK, here.
 struct AckEvent {
   TimePoint now{};
-  std::uint32_t acked_bytes = 0;      ///< newly acknowledged in order, SYN and FIN not counted
+  std::uint32_t acked_bytes = 0;  ///< newly acknowledged in order, SYN and FIN not counted
+  /// Bytes by which slow start may grow: of those acknowledged the ones of which that is news, for what SACK or duplicate acknowledgments told of before has
+  /// let new data leave already. Where reordering is known, what is acknowledged selectively counts. Empty: acked_bytes.
+  std::optional<std::uint32_t> credit_bytes = {};
   std::uint32_t delivered_bytes = 0;  ///< newly acknowledged in order or selectively: DeliveredData (RFC 9937 section 6)
   std::uint32_t lost_bytes = 0;       ///< newly considered lost because of this acknowledgment
   std::uint32_t flight_size = 0;      ///< bytes outstanding after this acknowledgment
