@@ -11,6 +11,7 @@
 #include "port_book.hpp"
 #include "socket.hpp"
 #include "tcp_options.hpp"
+#include "zero_copy.hpp"
 
 namespace tapir::posix::detail {
 
@@ -82,7 +83,9 @@ class StreamSocket final : public Socket {
   [[nodiscard]] Result<> await_room(int flags, std::optional<TimePoint> deadline);
   [[nodiscard]] Result<std::size_t> send_part(std::span<const std::byte> bytes, int flags, bool last, std::optional<TimePoint> deadline);
   [[nodiscard]] Result<std::size_t> send_opening(const Outgoing& message);
+  [[nodiscard]] Result<std::size_t> send_parts(const Outgoing& message);
   [[nodiscard]] Result<std::size_t> receive_bytes(Incoming& message);
+  [[nodiscard]] Result<std::size_t> receive_completion(Incoming& message);
   [[nodiscard]] Step receive_step(Incoming& message, std::size_t copied, std::size_t& peeked);
   [[nodiscard]] std::size_t take(Incoming& message, std::size_t copied, std::size_t most, std::size_t& peeked);
   [[nodiscard]] std::optional<Result<std::size_t>> end_of_reading();
@@ -113,6 +116,8 @@ class StreamSocket final : public Socket {
   IpAddress bound_address_;  ///< what bind() said
   Port former_port_;         ///< what getsockname() tells when the port is given back
 
+  std::uint64_t queued_ = 0;  ///< octets written into the stream
+  ZeroCopy zero_copy_;
   std::uint64_t consumed_ = 0;      ///< octets read from the stream
   std::uint64_t urgent_taken_ = 0;  ///< one past the octet that MSG_OOB has read last, in octets of the stream
 

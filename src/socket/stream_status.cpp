@@ -55,11 +55,12 @@ std::uint32_t StreamSocket::readiness() const {
       ready |= EPOLLPRI;
     }
   }
-  if (error_ != 0) ready |= EPOLLERR;
+  if (error_ != 0 || zero_copy_.done()) ready |= EPOLLERR;
   return ready;
 }
 
 void StreamSocket::acknowledged() {
+  if (zero_copy_.on_acknowledged(queued_ - connection_.unacknowledged())) notify(EPOLLERR);
   if (wants_room_ && writable()) {
     wants_room_ = false;
     notify(EPOLLOUT | EPOLLWRNORM);

@@ -128,6 +128,10 @@ void Connection::set_cork(bool on) {
   if (core_ != nullptr) core_->set_cork(on);
 }
 
+void Connection::end_record() {
+  if (core_ != nullptr) core_->end_record();
+}
+
 void Connection::push() {
   if (core_ != nullptr) core_->push();
 }

@@ -93,6 +93,7 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   void set_nagle(bool on);
   void set_cork(bool on);
   void push();
+  void end_record() { send_buffer_.end_record(); }
   void set_ttl(std::optional<std::uint8_t> ttl) noexcept { settings_.ttl = ttl; }
   void set_dont_fragment(std::optional<bool> on) noexcept { settings_.dont_fragment = on; }
   void set_max_segment(std::optional<std::uint16_t> bytes);
@@ -229,6 +230,8 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   [[nodiscard]] bool send_probe();
   [[nodiscard]] bool send_new();
   [[nodiscard]] bool send_ack();
+  [[nodiscard]] std::uint32_t record_left(SeqNum begin) const noexcept;
+  [[nodiscard]] SeqNum record_begin(SeqNum end) const noexcept;
   [[nodiscard]] std::uint32_t retransmission_size(SeqNum begin) const;
   [[nodiscard]] std::uint32_t super_segment_limit() const;
   [[nodiscard]] std::uint64_t sending_rate() const noexcept;
@@ -307,6 +310,7 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   bool tail_probe_due_ = false;
   bool keepalive_due_ = false;
   bool override_expired_ = false;
+  bool let_go_ = false;        ///< the user wants to see leave what waits
   bool more_follows_ = false;  ///< the latest send was a send_more(), and no acknowledgment has come since
   bool end_pushed_ = true;     ///< the latest send was none: what was written last is to be pushed
   bool wants_room_ = false;    ///< a send() took less than given

@@ -1,6 +1,7 @@
 // What leaves next: the scheduler asks for one segment at a time (pull), so that acknowledgments merge and windows are fresh.
 
 #include <algorithm>
+#include <limits>
 
 #include "connection_core.hpp"
 #include "engine.hpp"
@@ -49,6 +50,7 @@ std::uint32_t ConnectionCore::retransmission_size(SeqNum begin) const {
   }
   std::uint32_t most = std::min({allowed, super_segment_limit(), distance(begin, edge)});
   if (most > mss_) most -= most % mss_;
+  most = std::min(most, record_left(begin));
   // A FIN behind a full segment takes no room in it.
   const std::uint32_t run = sent.lost_run(begin, most + (fin_sent_ ? 1U : 0U));
   return run > most && begin + run != tcb_.snd_nxt ? most : run;
@@ -65,14 +67,16 @@ bool ConnectionCore::retransmit() {
   const bool with_fin = fin_sent_ && begin + size == tcb_.snd_nxt;
   std::uint32_t payload = size - (with_fin ? 1U : 0U);
   // A short rest is filled up with what has not been sent yet.
-  if (begin + size == tcb_.snd_nxt && !fin_sent_ && payload < mss_) payload += std::min({mss_ - payload, unsent(), usable_window()});
+  const bool ends_record = payload > 0 && record_left(begin) == payload;
+  if (begin + size == tcb_.snd_nxt && !fin_sent_ && payload < mss_ && !ends_record)
+    payload += std::min({mss_ - payload, unsent(), usable_window(), record_left(tcb_.snd_nxt)});
   note_sent(begin, begin + payload + (with_fin ? 1U : 0U));
   // The timer is not to send again what has just been (RFC 6298 section 5). Without SACK partial acknowledgments move it (RFC 6582 section 3.2).
   if (begin == tcb_.snd_una && recovery_.sack()) deadlines_.retransmit = context_.now() + rtt_.rto();
   count_sent(payload, true);
   Flags flags = Flags::ack;
   if (with_fin) flags |= Flags::fin;
-  if (payload > 0 && begin + payload == data_end()) flags |= Flags::psh;
+  if (payload > 0 && (ends_record || begin + payload == data_end())) flags |= Flags::psh;
   transmit(begin, payload, flags);
   return true;
 }
@@ -83,9 +87,10 @@ bool ConnectionCore::send_tail_probe() {
   tail_probe_due_ = false;
   const RetransmitQueue::Range* last = recovery_.queue().back();
   if (last == nullptr || tcb_.snd_wnd == 0) return false;
-  const std::uint32_t fresh = std::min({unsent(), peer_window_left(), mss_});
+  const std::uint32_t fresh = std::min({unsent(), peer_window_left(), mss_, record_left(tcb_.snd_nxt)});
   const bool with_fin = fresh == 0 && fin_sent_;
-  const SeqNum begin = fresh > 0 ? tcb_.snd_nxt : later(last->begin, tcb_.snd_nxt - mss_ - (with_fin ? 1U : 0U));
+  const SeqNum begin =
+      fresh > 0 ? tcb_.snd_nxt : later(later(last->begin, record_begin(tcb_.snd_nxt)), tcb_.snd_nxt - mss_ - (with_fin ? 1U : 0U));
   const SeqNum end = tcb_.snd_nxt + fresh;
   const std::uint32_t payload = distance(begin, end) - (with_fin ? 1U : 0U);
   note_sent(begin, end, true);
@@ -123,15 +128,32 @@ bool ConnectionCore::send_keepalive() {
   return true;
 }
 
+/// Octets from `begin` to the end of the record that it is in; far more when none is known.
+std::uint32_t ConnectionCore::record_left(SeqNum begin) const noexcept {
+  if (begin < send_base_) return std::numeric_limits<std::uint32_t>::max();
+  const auto left = send_buffer_.record_left(distance(send_base_, begin));
+  return left ? static_cast<std::uint32_t>(*left) : std::numeric_limits<std::uint32_t>::max();
+}
+
+/// Where the record begins that the octet before `end` is in, as far as it is kept.
+SeqNum ConnectionCore::record_begin(SeqNum end) const noexcept {
+  if (end <= send_base_) return end;
+  return send_base_ + static_cast<std::uint32_t>(send_buffer_.record_begin(distance(send_base_, end)));
+}
+
+/// About the next record: behind it no more comes into its last segment, so that has nothing to wait for.
 SendDecision ConnectionCore::new_data_decision() const {
-  return {.queued = unsent(),
+  const std::uint32_t queued = unsent();
+  const std::uint32_t record = std::min(queued, record_left(later(tcb_.snd_nxt, send_base_)));
+  const bool middle = record < queued;
+  return {.queued = record,
           .usable_window = usable_window(),
           .mss = current_mss(),
           .max_window = tcb_.max_snd_wnd,
           .outstanding = !recovery_.queue().empty(),
-          .no_delay = !settings_.nagle,
-          .corked = (settings_.cork || more_follows_) && !fin_queued_,
-          .override_expired = override_expired_};
+          .no_delay = !settings_.nagle || middle,
+          .corked = (settings_.cork || more_follows_) && !fin_queued_ && !middle,
+          .override_expired = override_expired_ || let_go_};
 }
 
 bool ConnectionCore::send_new() {
@@ -143,7 +165,7 @@ bool ConnectionCore::send_new() {
   }
   const SendDecision decision = new_data_decision();
   const std::uint32_t count = std::min(may_send(decision), super_segment_limit());
-  const bool with_fin = fin_unsent() && count == decision.queued && peer_window_left() > count;
+  const bool with_fin = fin_unsent() && count == unsent() && peer_window_left() > count;
   if (count == 0 && !with_fin) {
     // With data outstanding an ACK will come; otherwise only a timer can end the wait for a larger window.
     if (decision.queued > 0 && decision.usable_window > 0 && recovery_.queue().empty() && !deadlines_.send_override) {
@@ -152,8 +174,8 @@ bool ConnectionCore::send_new() {
     return false;
   }
   if (paced_out()) return false;
-  const bool pushed = end_pushed_ || override_expired_;
-  override_expired_ = false;
+  const bool pushed = end_pushed_ || override_expired_ || count < unsent();
+  override_expired_ = let_go_ = false;
   deadlines_.send_override.reset();
   const SeqNum begin = later(tcb_.snd_nxt, send_base_);
   const SeqNum end = begin + count + (with_fin ? 1U : 0U);

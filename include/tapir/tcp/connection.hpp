@@ -131,6 +131,9 @@ class Connection {
   void set_cork(bool on);
   /// What Nagle's algorithm or a cork holds back leaves now, once.
   void push();
+  /// What was written last ends a record: no segment carries octets of it and of what is written next, not when it is sent again either; and
+  /// it does not wait for more to fill its last segment once more is written (MSG_EOR of Linux' man 2 send).
+  void end_record();
   /// As Settings::max_segment, for what is sent from now on.
   void set_max_segment(std::optional<std::uint16_t> bytes);
   void set_syn_retries(std::optional<std::uint32_t> retries);
