@@ -1,6 +1,7 @@
-// One TCP connection that carries a file, from or to 192.0.2.2 on tap0: the stack's end of tests/host/transfer_test.py.
-//   transfer receive PORT FILE    listens, and writes what the first connection brings
-//   transfer send PORT FILE       connects to 192.0.2.1, and sends the file
+// One TCP connection that carries a file, from or to 192.0.2.2 on tap0: the stack's end of tests/host/transfer_test.py and options_test.py.
+//   transfer receive PORT FILE [OPTION...]    listens, and writes what the first connection brings
+//   transfer send PORT FILE [OPTION...]       connects to 192.0.2.1, and sends the file
+// OPTION: no-sack no-timestamps no-window-scaling ecn, or the name of a congestion control algorithm
 // Exit code 0 when the connection ended in order after the whole stream.
 
 #include <algorithm>
@@ -8,6 +9,7 @@
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -84,11 +86,29 @@ class Sender {
   tapir::tcp::Connection connection_;
 };
 
-int run(std::string_view direction, tapir::Port port, const char* file) {
+tapir::tcp::Config configured(std::span<char* const> options) {
+  tapir::tcp::Config config;
+  for (const std::string_view option : options) {
+    if (option == "no-sack") {
+      config.sack = false;
+    } else if (option == "no-timestamps") {
+      config.timestamps = false;
+    } else if (option == "no-window-scaling") {
+      config.window_scaling = false;
+    } else if (option == "ecn") {
+      config.ecn = tapir::tcp::EcnMode::on;
+    } else {
+      config.congestion_control = option;
+    }
+  }
+  return config;
+}
+
+int run(std::string_view direction, tapir::Port port, const char* file, const tapir::tcp::Config& config) {
   tapir::Runtime runtime;
   auto tap = tapir::link::Tap::open("tap0");
   if (!tap) return tapir::report("tap0", tap.error());
-  tapir::Stack stack{runtime, std::move(*tap), {.address = "192.0.2.2/24"_prefix}};
+  tapir::Stack stack{runtime, std::move(*tap), {.address = "192.0.2.2/24"_prefix, .tcp = config}};
   if (!stack.status()) return tapir::report("transfer", stack.status().error());
 
   if (direction == "receive") {
@@ -108,10 +128,11 @@ int run(std::string_view direction, tapir::Port port, const char* file) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const std::string_view direction{argc == 4 ? argv[1] : ""};
+  const std::string_view direction{argc >= 4 ? argv[1] : ""};
   if (direction != "receive" && direction != "send") {
-    std::fputs("usage: transfer receive|send PORT FILE\n", stderr);
+    std::fputs("usage: transfer receive|send PORT FILE [OPTION...]\n", stderr);
     return 2;
   }
-  return run(direction, tapir::Port{static_cast<std::uint16_t>(std::strtoul(argv[2], nullptr, 10))}, argv[3]);
+  const tapir::Port port{static_cast<std::uint16_t>(std::strtoul(argv[2], nullptr, 10))};
+  return run(direction, port, argv[3], configured(std::span{argv + 4, argv + argc}));
 }

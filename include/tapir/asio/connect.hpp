@@ -32,7 +32,8 @@ class ConnectingToAny {
   template <class Self>
   void operator()(Self& self, boost::system::error_code error) {
     if (!error) return self.complete(error, endpoints_[next_ - 1]);
-    if (next_ == endpoints_.size() || error == boost::asio::error::operation_aborted) return self.complete(error, tcp_stream::endpoint_type{});
+    if (next_ == endpoints_.size() || error == boost::asio::error::operation_aborted)
+      return self.complete(error, tcp_stream::endpoint_type{});
     try_next(self);
   }
 

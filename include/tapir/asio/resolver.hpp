@@ -100,7 +100,8 @@ class resolver {
   void cancel() { state_->questions.abort_all(); }
 
  private:
-  static void ask(const std::shared_ptr<detail::ResolverState>& state, const std::string& host, const std::shared_ptr<detail::Question>& question) {
+  static void ask(const std::shared_ptr<detail::ResolverState>& state, const std::string& host,
+                  const std::shared_ptr<detail::Question>& question) {
     if (const auto literal = Ipv4Address::parse(host)) {
       question->answer = {boost::system::error_code{}, {*literal}};
       return;

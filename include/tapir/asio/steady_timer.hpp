@@ -64,7 +64,8 @@ class steady_timer {
   using time_point = TimePoint;
 
   /// `scheduler` outlives the timer.
-  steady_timer(executor_type executor, Scheduler& scheduler) : state_{std::make_unique<detail::TimerState>(std::move(executor), scheduler)} {}
+  steady_timer(executor_type executor, Scheduler& scheduler)
+      : state_{std::make_unique<detail::TimerState>(std::move(executor), scheduler)} {}
   steady_timer(boost::asio::io_context& context, Scheduler& scheduler) : steady_timer{context.get_executor(), scheduler} {}
 
   [[nodiscard]] executor_type get_executor() const noexcept { return state_->executor(); }

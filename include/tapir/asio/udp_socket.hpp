@@ -134,7 +134,8 @@ class udp_socket {
   auto async_receive_from(const MutableBufferSequence& buffers, endpoint_type& source, Token&& token) {
     return boost::asio::async_initiate<Token, void(boost::system::error_code, std::size_t)>(
         [state = state_.get()](auto handler, const MutableBufferSequence& into, endpoint_type* from) {
-          detail::start(state->receives(), state->executor(), detail::Receiving<MutableBufferSequence>{state, into, from}, std::move(handler));
+          detail::start(state->receives(), state->executor(), detail::Receiving<MutableBufferSequence>{state, into, from},
+                        std::move(handler));
         },
         token, buffers, &source);
   }

@@ -3,17 +3,22 @@
 #include <memory>
 #include <optional>
 
-#include <boost/asio/ssl.hpp>
-#include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/http.hpp>
 #include <openssl/evp.h>
 #include <openssl/x509v3.h>
+
+#include <boost/asio/ssl.hpp>
+#include <boost/beast/core/buffers_to_string.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/http.hpp>
+#include <boost/beast/websocket.hpp>
+#include <tapir/asio/beast.hpp>
 
 using namespace tapir;
 using namespace tapir::test;
 using namespace std::chrono_literals;
 namespace http = boost::beast::http;
 namespace ssl = boost::asio::ssl;
+namespace websocket = boost::beast::websocket;
 
 namespace {
 
@@ -153,4 +158,35 @@ TEST_CASE("a certificate that the client does not trust ends the handshake on bo
     CHECK(ERR_GET_REASON(static_cast<unsigned long>(error.value())) == SSL_R_CERTIFICATE_VERIFY_FAILED);
   };
   hosts.play(serve(), ask());
+}
+
+TEST_CASE("a Boost.Beast websocket, to the end of its connection on both sides", "[asio]") {
+  Hosts hosts;
+  const auto serve = [&]() -> awaitable<void> {
+    tcp_acceptor acceptor{hosts.io, hosts.server()};
+    CHECK_FALSE(acceptor.listen({{}, kHttp}));
+    websocket::stream<tcp_stream> socket{co_await acceptor.async_accept(use_awaitable)};
+    co_await socket.async_accept(use_awaitable);
+    boost::beast::flat_buffer buffer;
+    co_await socket.async_read(buffer, use_awaitable);
+    co_await socket.async_write(buffer.data(), use_awaitable);
+    const auto [error, count] = co_await socket.async_read(buffer, with_error);
+    CHECK(error == websocket::error::closed);
+    CHECK_FALSE(socket.next_layer().is_open());
+  };
+  const auto ask = [&]() -> awaitable<void> {
+    websocket::stream<tcp_stream> socket{hosts.io, hosts.client()};
+    co_await socket.next_layer().async_connect(Endpoint{kRightAddress, kHttp}, use_awaitable);
+    co_await socket.async_handshake(kName, "/", use_awaitable);
+    co_await socket.async_write(net::buffer("21.5", 4), use_awaitable);
+    boost::beast::flat_buffer buffer;
+    co_await socket.async_read(buffer, use_awaitable);
+    CHECK(boost::beast::buffers_to_string(buffer.data()) == "21.5");
+    co_await socket.async_close(websocket::close_code::normal, use_awaitable);
+    CHECK_FALSE(socket.next_layer().is_open());
+  };
+  hosts.play(serve(), ask());
+  hosts.pass(1h);  // TIME-WAIT
+  CHECK(hosts.client().tcp().stats().curr_estab + hosts.server().tcp().stats().curr_estab == 0);
+  CHECK(hosts.client().tcp().stats().estab_resets + hosts.server().tcp().stats().estab_resets == 0);
 }

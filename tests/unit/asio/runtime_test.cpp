@@ -58,7 +58,9 @@ TEST_CASE("coroutines in real time, until one of them stops the runtime", "[asio
 TEST_CASE("what wakes a program that waits: Boost.Asio's timers and sockets, the scheduler's timers, other threads", "[asio]") {
   LoopbackHost host;
   std::vector<std::string> events;
-  const auto until = [&](std::size_t count) { return tapir::asio::run_until(host.runtime, host.io, [&] { return events.size() == count; }, kLong); };
+  const auto until = [&](std::size_t count) {
+    return tapir::asio::run_until(host.runtime, host.io, [&] { return events.size() == count; }, kLong);
+  };
 
   net::steady_timer machine{host.io, 1ms};
   machine.async_wait([&](ErrorCode) { events.emplace_back("Boost.Asio's timer"); });

@@ -303,7 +303,9 @@ TEST_CASE("an acceptor's waiters get connections in their order; cancel() and cl
   wait();
   std::vector<tcp_stream> clients;
   for (int i = 0; i < 3; ++i) {
-    clients.emplace_back(hosts.io, hosts.client()).async_connect(Endpoint{kRightAddress, kEcho}, [](ErrorCode error) { CHECK_FALSE(error); });
+    clients.emplace_back(hosts.io, hosts.client()).async_connect(Endpoint{kRightAddress, kEcho}, [](ErrorCode error) {
+      CHECK_FALSE(error);
+    });
     hosts.pass(1s);
   }
   REQUIRE(outcomes == std::vector<ErrorCode>(2));
@@ -357,11 +359,12 @@ TEST_CASE("a handler is called by its own executor, and lives in its own allocat
   std::ptrdiff_t now = 0;
   std::ptrdiff_t ever = 0;
   std::optional<std::size_t> got;
-  left.async_read_some(net::buffer(buffer),
-                       net::bind_executor(other.get_executor(), net::bind_allocator(Counting<void*>{&now, &ever}, [&](ErrorCode, std::size_t count) {
-                                            CHECK(now == 0);  // freed before the call
-                                            got = count;
-                                          })));
+  left.async_read_some(
+      net::buffer(buffer),
+      net::bind_executor(other.get_executor(), net::bind_allocator(Counting<void*>{&now, &ever}, [&](ErrorCode, std::size_t count) {
+                           CHECK(now == 0);  // freed before the call
+                           got = count;
+                         })));
   CHECK(now > 0);
   right.async_write_some(net::buffer("abc", 3), [](ErrorCode error, std::size_t) { CHECK_FALSE(error); });
   hosts.pass(1s);
@@ -408,55 +411,6 @@ TEST_CASE("coroutines that wait are gone with their io_context, and their connec
   CHECK(pair.left->tcp().connection_count() == 0);
   CHECK(pair.right->tcp().connection_count() == 0);
   CHECK(pair.right->tcp().listen(kEcho));
-}
-
-TEST_CASE("the resolver knows literal addresses, and asks its lookup for names", "[asio]") {
-  Hosts hosts;
-  resolver literal{hosts.io};
-  resolver table{hosts.io, tapir::asio::lookup_in({{"broker", {Ipv4Address{0xc0000209}, kRightAddress}}})};
-  const auto ask = [&]() -> awaitable<void> {
-    const auto [ok, results] = co_await literal.async_resolve("192.0.2.2", "7", with_error);
-    CHECK_FALSE(ok);
-    REQUIRE(results.size() == 1);
-    CHECK(results.begin()->endpoint() == to_asio<net::ip::tcp>({kRightAddress, kEcho}));
-    CHECK(std::get<0>(co_await literal.async_resolve("broker", "7", with_error)) == net::error::host_not_found);
-    CHECK(std::get<0>(co_await table.async_resolve("nobody", "7", with_error)) == net::error::host_not_found);
-    for (const auto* service : {"echo", "65536", "7x", ""}) {
-      CHECK(std::get<0>(co_await table.async_resolve("broker", service, with_error)) == net::error::service_not_found);
-    }
-    // Of two addresses the second one answers.
-    const auto both = co_await table.async_resolve("broker", "7", use_awaitable);
-    CHECK(both.size() == 2);
-    tcp_acceptor acceptor{hosts.io, hosts.server()};
-    CHECK_FALSE(acceptor.listen({{}, kEcho}));
-    tcp_stream stream{hosts.io, hosts.client()};
-    const auto endpoint = co_await tapir::asio::async_connect(stream, both, use_awaitable);
-    CHECK(endpoint == to_asio<net::ip::tcp>({kRightAddress, kEcho}));
-    CHECK(std::get<0>(co_await tapir::asio::async_connect(stream, {}, with_error)) == net::error::not_found);
-  };
-  hosts.play(ask());
-}
-
-TEST_CASE("a lookup may answer later, or too late", "[asio]") {
-  Hosts hosts;
-  std::vector<tapir::asio::LookupAnswer> asked;
-  std::optional<resolver> names{std::in_place, hosts.io, [&](const std::string&, tapir::asio::LookupAnswer answer) { asked.push_back(std::move(answer)); }};
-  std::vector<ErrorCode> outcomes;
-  for (int i = 0; i < 3; ++i) names->async_resolve("broker", "7", [&](ErrorCode error, const auto&) { outcomes.push_back(error); });
-  hosts.pass(1s);
-  CHECK(outcomes.empty());
-  asked[1]({}, {kRightAddress});
-  asked[0](net::error::host_not_found_try_again, {});
-  hosts.pass(1s);
-  CHECK(outcomes == std::vector<ErrorCode>{{}, net::error::host_not_found_try_again});
-  names->cancel();
-  hosts.pass(1s);
-  REQUIRE(outcomes.size() == 3);
-  CHECK(outcomes[2] == net::error::operation_aborted);
-  names.reset();
-  asked[2]({}, {kRightAddress});
-  hosts.pass(1s);
-  CHECK(outcomes.size() == 3);
 }
 
 TEST_CASE("a timer waits for virtual time; a new expiry aborts those that wait", "[asio]") {

@@ -5,6 +5,7 @@
 #include <thread>
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -271,6 +272,60 @@ TEST_CASE("run_until works from within a callback", "[runtime]") {
   };
   wired.say(2);
   CHECK(wired.runtime.run_until([&] { return inner; }, kLong));
+}
+
+TEST_CASE("a program with a loop of its own waits for the runtime's descriptor and calls poll()", "[runtime]") {
+  Wired wired;
+  const auto readable = [&wired](int milliseconds) {
+    pollfd waiting{.fd = wired.runtime.descriptor(), .events = POLLIN, .revents = 0};
+    return ::poll(&waiting, 1, milliseconds) == 1;
+  };
+  constexpr int kLongMilliseconds = 60'000;
+  wired.runtime.poll();
+  CHECK_FALSE(readable(0));
+  CHECK_FALSE(wired.runtime.patience());
+
+  SECTION("a frame") {
+    wired.say();
+    CHECK(readable(kLongMilliseconds));
+    wired.runtime.poll();
+    CHECK(wired.up.frames == 1);
+    CHECK_FALSE(readable(0));
+  }
+  SECTION("a task from another thread") {
+    bool ran = false;
+    std::thread{[&] { wired.runtime.post([&] { ran = true; }); }}.join();
+    CHECK(readable(kLongMilliseconds));
+    wired.runtime.poll();
+    CHECK(ran);
+    CHECK_FALSE(readable(0));
+  }
+  SECTION("a timer: the descriptor says nothing of it, patience() does") {
+    Alarm alarm{wired.runtime.scheduler()};
+    alarm.timer.arm_after(1h);
+    REQUIRE(wired.runtime.patience());
+    CHECK(*wired.runtime.patience() <= 1h);
+    CHECK(*wired.runtime.patience() > 0s);
+    alarm.timer.arm_after(0s);
+    CHECK(wired.runtime.patience() == Duration{});
+    wired.runtime.poll();
+    CHECK(alarm.count == 1);
+  }
+  SECTION("a sender that a full device stopped goes on when there is room") {
+    constexpr std::size_t kFrames = 1000;
+    Sender sender{wired.runtime.pool(), *wired.link, kFrames};
+    wired.runtime.scheduler().make_ready(sender);
+    CHECK(wired.runtime.patience() == Duration{});
+    while (sender.blocked == 0 && sender.left > 0) wired.runtime.poll();
+    REQUIRE(sender.left > 0);
+    CHECK_FALSE(readable(0));
+    std::array<std::byte, 2000> frame{};
+    while (::recv(wired.peer, frame.data(), frame.size(), MSG_DONTWAIT) > 0) {}
+    CHECK(readable(kLongMilliseconds));
+    const auto before = sender.left;
+    wired.runtime.poll();
+    CHECK(sender.left < before);
+  }
 }
 
 TEST_CASE("a device that is gone is reported once and no longer waited on", "[runtime]") {

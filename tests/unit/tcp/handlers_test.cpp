@@ -177,7 +177,7 @@ TEST_CASE("a listener that goes resets what nobody accepted and leaves the rest 
   *listener = tcp::Listener{};
   const auto heard = wire.hear();
   REQUIRE(heard.size() == 2);
-  for (const auto& reset : heard) CHECK(reset.flags == kRst);
+  for (const auto& reset : heard) CHECK(reset.flags == kRstAck);
   CHECK(wire.tcp.connection_count() == 1);
   CHECK(accepted->state() == State::established);
 }

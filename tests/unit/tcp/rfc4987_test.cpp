@@ -189,7 +189,9 @@ TEST_CASE("ten thousand SYNs a second from nowhere do not keep an honest peer ou
   CHECK(wire.tcp.connection_count() == 2);
   CHECK(wire.tcp.stats().cookies_sent >= 9'000);
   REQUIRE(wire.peer.say({.flags = kSyn, .options = mss_option(1460)}));
-  (void)wire.peer.hear_one();
+  for (const auto& heard : wire.hear()) {  // the two handshakes under way are repeated meanwhile
+    if (heard.to == wire.peer.them) wire.peer.rcv = heard.end();
+  }
   REQUIRE(wire.peer.say({.payload = "served"}));
   CHECK(wire.read() == "served");
 }

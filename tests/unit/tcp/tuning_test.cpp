@@ -114,7 +114,7 @@ TEST_CASE("the receive buffer does not grow", "[tcp]") {
 
 TEST_CASE("the send buffer grows with cwnd unless it was set", "[tcp]") {
   const bool set = GENERATE(false, true);
-  ConversationOptions options{.config = {.send_buffer = 20'000, .max_send_buffer = 100'000}, .window = 65535};
+  ConversationOptions options{.config = {.send_buffer = 20'000, .max_send_buffer = 100'000, .congestion_control = "newreno"}, .window = 65535};
   if (set) options.settings.send_buffer = 20'000;
   OptionTalk talk{{}, options};
   for (int round = 0; round < 8; ++round) {

@@ -31,7 +31,8 @@ class OperationBase : public Hook<InQueue>, public Hook<InService> {
 };
 
 template <class Tag>
-using OperationList = boost::intrusive::list<OperationBase, boost::intrusive::base_hook<Hook<Tag>>, boost::intrusive::constant_time_size<false>>;
+using OperationList =
+    boost::intrusive::list<OperationBase, boost::intrusive::base_hook<Hook<Tag>>, boost::intrusive::constant_time_size<false>>;
 
 /// The operations that wait for the same event, in the order in which they were begun.
 class OperationQueue {
