@@ -237,6 +237,7 @@ void StreamSocket::options_changed() {
   if (changed(&tcp::Settings::max_segment)) connection_.set_max_segment(now.max_segment);
   if (changed(&tcp::Settings::syn_retries)) connection_.set_syn_retries(now.syn_retries);
   if (changed(&tcp::Settings::fin_wait_2_timeout)) connection_.set_fin_wait_2_timeout(now.fin_wait_2_timeout);
+  if (changed(&tcp::Settings::not_sent_low)) connection_.set_not_sent_low(now.not_sent_low);
   if (changed(&tcp::Settings::keepalive)) (void)connection_.set_keepalive(now.keepalive);
   if (changed(&tcp::Settings::user_timeout) && now.user_timeout) (void)connection_.set_user_timeout(*now.user_timeout);
   if (changed(&tcp::Settings::send_buffer) && now.send_buffer) connection_.set_send_buffer(*now.send_buffer);

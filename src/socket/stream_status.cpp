@@ -22,13 +22,7 @@ State StreamSocket::state() const noexcept {
 
 std::uint32_t StreamSocket::reordering_degree() const { return environment().stack().tcp().config().recovery.reordering; }
 
-/// Worth waking a writer for: a third of the buffer is free, and not too much waits to be sent (TCP_NOTSENT_LOWAT).
-bool StreamSocket::writable() const {
-  const std::size_t used = connection_.unacknowledged();
-  const std::size_t room = connection_.send_room();
-  if (connection_ && (room == 0 || room < used / 2)) return false;
-  return tcp_.not_sent_low < 0 || connection_.unsent() < std::max<std::size_t>(static_cast<std::size_t>(tcp_.not_sent_low), 1);
-}
+bool StreamSocket::writable() const { return !connection_ || connection_.worth_writing(); }
 
 /// Bytes that make it readable: SO_RCVLOWAT, and one more for an urgent octet that reading skips.
 std::size_t StreamSocket::readable_at_least() const {

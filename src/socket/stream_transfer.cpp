@@ -54,9 +54,7 @@ Result<> StreamSocket::await_room(int flags, std::optional<TimePoint> deadline) 
 Result<std::size_t> StreamSocket::send_part(std::span<const std::byte> bytes, int flags, bool last, std::optional<TimePoint> deadline) {
   std::size_t sent = 0;
   while (sent < bytes.size()) {
-    const auto low = static_cast<std::size_t>(tcp_.not_sent_low);
-    const bool enough = tcp_.not_sent_low >= 0 && connection_.unsent() >= std::max<std::size_t>(low, 1);
-    if (enough || connection_.send_room() == 0) {
+    if (connection_.send_room() == 0) {
       const int pending = error_;
       if (const auto room = await_room(flags, deadline); !room) {
         if (sent == 0) return fail(room.error());
@@ -65,7 +63,7 @@ Result<std::size_t> StreamSocket::send_part(std::span<const std::byte> bytes, in
       }
       continue;
     }
-    const auto chunk = bytes.subspan(sent, std::min(bytes.size() - sent, kChunk));
+    const auto chunk = bytes.subspan(sent);
     const bool end = last && sent + chunk.size() == bytes.size();
     const bool more = !end || (flags & MSG_MORE) != 0;
     const auto taken = (flags & MSG_OOB) != 0 && end ? connection_.send_urgent(chunk)

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <span>
@@ -39,6 +40,7 @@
 #include "time_wait.hpp"
 #include "timestamps.hpp"
 #include "window_scale.hpp"
+#include "write_chunks.hpp"
 
 namespace tapir::tcp::detail {
 
@@ -113,6 +115,8 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   [[nodiscard]] std::size_t unacknowledged() const noexcept { return send_buffer_.size(); }
   [[nodiscard]] std::size_t waiting_to_leave() const noexcept { return unsent(); }
   [[nodiscard]] std::size_t send_room() const noexcept;
+  [[nodiscard]] bool worth_writing() const noexcept;
+  void set_not_sent_low(std::optional<std::uint32_t> bytes) noexcept { settings_.not_sent_low = bytes; }
   [[nodiscard]] std::size_t unread() const noexcept { return receive_buffer_.size(); }
   [[nodiscard]] bool peer_closed() const noexcept { return fin_received_; }
   [[nodiscard]] std::error_code error() const noexcept { return error_; }
@@ -134,6 +138,11 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
  private:
   static constexpr std::uint32_t kAnswersPerSecond = 10;
 
+  /// Where a chunk of what was written ends and the next begins.
+  struct ChunkEnd {
+    SeqNum at{};
+    bool push = false;  ///< a lot was written since the last push
+  };
   /// What a check leaves to do with the segment.
   enum class Verdict : std::uint8_t { go_on, stop };
   using Checked = std::expected<Verdict, Drop>;
@@ -169,6 +178,9 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   [[nodiscard]] std::unexpected<std::error_code> why_over() const noexcept;
   [[nodiscard]] Result<> may_queue() const noexcept;
   void data_queued();
+  std::size_t take(std::span<const std::byte> bytes);
+  void begin_chunk();
+  [[nodiscard]] const ChunkEnd* next_chunk_end(SeqNum begin);
 
   // Options: connection_options.cpp
   void negotiate(const Options& theirs);
@@ -182,6 +194,9 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   // Memory: connection_memory.cpp
   void account_memory() noexcept;
   [[nodiscard]] std::size_t receive_room() const noexcept;
+  [[nodiscard]] std::uint32_t not_sent_low() const noexcept;
+  [[nodiscard]] std::uint32_t leaving_at_once() const noexcept;
+  [[nodiscard]] chunks::Decision write_decision() const noexcept;
   void tune_send_buffer();
   void tune_receive_buffer();
 
@@ -300,6 +315,9 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   std::uint32_t syn_retransmissions_ = 0;
   std::uint32_t front_retransmissions_ = 0;  ///< timeouts since SND.UNA moved: compared with R1
   std::uint32_t persist_backoff_ = 0;
+  std::deque<ChunkEnd> chunk_ends_;  ///< in what is not sent yet; chunked_writes
+  SeqNum pushed_;                    ///< up to where what was written is to be pushed
+  SeqNum chunk_begin_;               ///< of the last chunk written: chunked_writes
   std::optional<TimePoint> last_sent_;
   std::optional<TimePoint> last_data_sent_;
   std::optional<TimePoint> last_advice_;

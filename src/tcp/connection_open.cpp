@@ -54,6 +54,7 @@ ConnectionCore::ConnectionCore(Engine& engine, const FourTuple& tuple, const Set
       queue_{engine.events()} {
   set_tos(settings.tos);
   if (settings_.congestion_control.empty()) settings_.congestion_control = engine.config().congestion_control;
+  chunk_begin_ = pushed_ = iss;
   tcb_.iss = tcb_.snd_una = tcb_.snd_nxt = tcb_.snd_up = iss;
   tcb_.rcv_wnd = static_cast<std::uint32_t>(std::min<std::size_t>(receive_buffer_.limit(), kMaxUnscaledWindow));
   // It cannot be changed after the SYN, so it must do for every size that the buffer may grow to.
@@ -159,6 +160,7 @@ CongestionParameters ConnectionCore::congestion_parameters() const {
                                   .slow_start_limit = config.slow_start_limit,
                                   .hystart = config.hystart,
                                   .slow_start_after_idle = config.slow_start_after_idle,
+                                  .reduce_from_cwnd = config.reduce_from_cwnd,
                                   .paced = settings_.pacing.value_or(config.pacing),
                                   .rtt = rtt_.srtt(),
                                   .seed = tcb_.iss.value()};

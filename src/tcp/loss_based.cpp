@@ -86,7 +86,7 @@ void LossBased::on_loss(const LossEvent& event) {
   congested(false);
   hystart_.stop();
   recovering_ = event.cause != Congestion::ecn;
-  const std::uint64_t window = reduced(event.flight_size);
+  const std::uint64_t window = reduced(parameters_.reduce_from_cwnd ? cwnd_ : event.flight_size);
   ssthresh_ = static_cast<std::uint32_t>(std::max<std::uint64_t>(window, 2ULL * mss()));
   switch (event.cause) {
     case Congestion::duplicate_acks:
@@ -143,7 +143,8 @@ void LossBased::on_rto(const RtoEvent& event) {
   if (event.first) {
     remember();
     congested(true);
-    ssthresh_ = static_cast<std::uint32_t>(std::max<std::uint64_t>(reduced(event.flight_size), 2ULL * mss()));
+    ssthresh_ = static_cast<std::uint32_t>(
+        std::max<std::uint64_t>(reduced(parameters_.reduce_from_cwnd ? cwnd_ : event.flight_size), 2ULL * mss()));
   }
   set_cwnd(mss());
 }

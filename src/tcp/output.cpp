@@ -46,7 +46,7 @@ std::uint32_t ConnectionCore::retransmission_size(SeqNum begin) const {
     const std::uint32_t in_network = sent.in_network();
     allowed = congestion_->cwnd() > in_network ? congestion_->cwnd() - in_network : 0;
     if (in_network == 0) allowed = std::max(allowed, mss_);
-    if (allowed < sent.lost_run(begin, mss_)) return 0;
+    if (allowed < sent.lost_run(begin, std::min(mss_, record_left(begin)))) return 0;
   }
   std::uint32_t most = std::min({allowed, super_segment_limit(), distance(begin, edge)});
   if (most > mss_) most -= most % mss_;
@@ -164,7 +164,11 @@ bool ConnectionCore::send_new() {
     congestion_->on_idle({.now = context_.now(), .idle = context_.now() - *last_sent_, .rto = rtt_.rto()});
   }
   const SendDecision decision = new_data_decision();
-  const std::uint32_t count = std::min(may_send(decision), super_segment_limit());
+  const SeqNum begin = later(tcb_.snd_nxt, send_base_);
+  std::uint32_t count = std::min(may_send(decision), super_segment_limit());
+  const ChunkEnd* const chunk = next_chunk_end(begin);
+  const std::uint32_t in_chunk = chunk == nullptr ? 0 : distance(begin, chunk->at);
+  if (in_chunk > 0 && in_chunk % mss_ == 0) count = std::min(count, in_chunk);
   const bool with_fin = fin_unsent() && count == unsent() && peer_window_left() > count;
   if (count == 0 && !with_fin) {
     // With data outstanding an ACK will come; otherwise only a timer can end the wait for a larger window.
@@ -177,14 +181,15 @@ bool ConnectionCore::send_new() {
   const bool pushed = end_pushed_ || override_expired_ || count < unsent();
   override_expired_ = let_go_ = false;
   deadlines_.send_override.reset();
-  const SeqNum begin = later(tcb_.snd_nxt, send_base_);
   const SeqNum end = begin + count + (with_fin ? 1U : 0U);
   note_sent(begin, end);
   if (with_fin) fin_sent_ = true;
   count_sent(count, false);
   Flags flags = Flags::ack | ecn_.on_new_data(count);
   if (with_fin) flags |= Flags::fin;
-  if (count > 0 && count == decision.queued && pushed) flags |= Flags::psh;  // the end of what the user wrote (MUST-61)
+  const bool ends_write = count == decision.queued && pushed;
+  const bool ends_chunk = count == in_chunk && chunk->push;
+  if (count > 0 && (ends_write || ends_chunk)) flags |= Flags::psh;  // the end of what the user wrote (MUST-61)
   transmit(begin, count, flags);
   return true;
 }

@@ -34,6 +34,8 @@ class SendBuffer {
 
   /// Takes a copy of as many bytes as there is room for, filling the last slab first, so that many small writes share one. Returns how many.
   std::size_t append(std::span<const std::byte> bytes);
+  /// Takes a copy of all, whatever the limit.
+  void append_all(std::span<const std::byte> bytes) { queue_.append_copy(bytes); }
   /// Takes `slice`, cut to the room there is, without copying (unless it pins more than four times its size). Returns how many bytes it took.
   std::size_t append(Slice slice);
 

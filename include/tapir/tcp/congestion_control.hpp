@@ -132,6 +132,7 @@ struct CongestionParameters {
   std::optional<std::uint32_t> slow_start_limit = {};  ///< L of RFC 3465: segments that one ACK counts for; empty: as its RFC says
   bool hystart = true;                                 ///< leave the first slow start when the delay grows (RFC 9406)
   bool slow_start_after_idle = true;                   ///< a window that was not used decays (RFC 5681 section 4.1, RFC 2861)
+  bool reduce_from_cwnd = false;                       ///< the threshold after congestion comes from cwnd, not from what is outstanding
   bool paced = false;                                  ///< segments leave at even distances
   std::optional<std::uint32_t> cwnd = {};              ///< bytes: handed over by the algorithm before, in mid-connection
   std::optional<Duration> rtt = {};                    ///< smoothed, if there is one yet

@@ -106,6 +106,8 @@ class Connection {
   [[nodiscard]] std::size_t unsent() const noexcept;
   /// Bytes that send() would take now, were the connection open.
   [[nodiscard]] std::size_t send_room() const noexcept;
+  /// A third of the send buffer is free, and not too much waits to be sent: worth waking a writer for.
+  [[nodiscard]] bool worth_writing() const noexcept;
   /// Bytes that can be received now.
   [[nodiscard]] std::size_t unread() const noexcept;
   /// Whether the peer's FIN has arrived, behind all its data.
@@ -131,6 +133,8 @@ class Connection {
   void set_cork(bool on);
   /// What Nagle's algorithm or a cork holds back leaves now, once.
   void push();
+  /// As Settings::not_sent_low.
+  void set_not_sent_low(std::optional<std::uint32_t> bytes);
   /// What was written last ends a record: no segment carries octets of it and of what is written next, not when it is sent again either; and
   /// it does not wait for more to fill its last segment once more is written (MSG_EOR of Linux' man 2 send).
   void end_record();
