@@ -131,7 +131,7 @@ Result<OptionValue> get_congestion(Socket& socket) {
   constexpr std::size_t kNameSize = 16;  // TCP_CA_NAME_MAX
   std::array<char, kNameSize> name{};
   const auto& stream = static_cast<StreamSocket&>(socket);
-  const std::string current = of(socket).congestion.empty() ? std::string{stream.info().congestion_control} : of(socket).congestion;
+  const std::string current = stream.congestion_control();
   std::copy_n(current.begin(), std::min(current.size(), kNameSize - 1), name.begin());
   return OptionValue{name};
 }
@@ -143,9 +143,7 @@ Result<> set_congestion(Socket& socket, OptionBytes bytes) {
     if (byte == std::byte{0}) break;
     name.push_back(static_cast<char>(byte));
   }
-  if (name != "reno") return error(ENOENT);
-  of(socket).congestion = name;
-  return {};
+  return static_cast<StreamSocket&>(socket).set_congestion_control(name);
 }
 
 /// The primary key, and the backup behind it.
@@ -232,6 +230,21 @@ constexpr Option kRows[] = {
 
 std::span<const Option> tcp_level_options() noexcept { return kRows; }
 
+std::string StreamSocket::congestion_control() const {
+  if (!tcp_.congestion.empty()) return tcp_.congestion;
+  const auto& config = environment().stack().tcp().config();
+  std::string name = connection_ ? std::string{connection_.info().congestion_control} : config.congestion_control;
+  return name == "newreno" ? "reno" : name;  // as Linux calls it
+}
+
+Result<> StreamSocket::set_congestion_control(const std::string& name) {
+  if (!environment().stack().tcp().has_congestion_control(name)) return error(ENOENT);
+  if (connection_ && name != congestion_control())
+    (void)connection_.set_congestion_control(name);  // one that is over has no more use for it
+  tcp_.congestion = name;
+  return {};
+}
+
 /// Tells the connection of what has changed, and of nothing else: some of it has effects of its own.
 void StreamSocket::options_changed() {
   if (claim_ != nullptr) claim_->reuse = options_.reuse_address;
@@ -253,6 +266,7 @@ void StreamSocket::options_changed() {
   if (changed(&tcp::Settings::max_segment)) connection_.set_max_segment(now.max_segment);
   if (changed(&tcp::Settings::syn_retries)) connection_.set_syn_retries(now.syn_retries);
   if (changed(&tcp::Settings::fin_wait_2_timeout)) connection_.set_fin_wait_2_timeout(now.fin_wait_2_timeout);
+  if (changed(&tcp::Settings::not_sent_low)) connection_.set_not_sent_low(now.not_sent_low);
   if (changed(&tcp::Settings::keepalive)) (void)connection_.set_keepalive(now.keepalive);
   if (changed(&tcp::Settings::user_timeout) && now.user_timeout) (void)connection_.set_user_timeout(*now.user_timeout);
   if (changed(&tcp::Settings::send_buffer) && now.send_buffer) connection_.set_send_buffer(*now.send_buffer);

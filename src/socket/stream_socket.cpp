@@ -107,7 +107,8 @@ void StreamSocket::adopt(tcp::Connection connection) {
   connection_ = std::move(connection);
   end_seen_ = receive_shut_ = send_shut_ = false;
   error_ = 0;
-  consumed_ = urgent_taken_ = 0;
+  (void)zero_copy_.on_over();
+  queued_ = consumed_ = urgent_taken_ = 0;
   applied_ = options_;
   tcp_applied_ = tcp_;
   connection_.handle({.connected = [this] { notify(EPOLLOUT | EPOLLWRNORM); },
@@ -115,7 +116,11 @@ void StreamSocket::adopt(tcp::Connection connection) {
                       .acknowledged = [this] { acknowledged(); },
                       .peer_closed = [this] { notify(EPOLLIN | EPOLLRDNORM | EPOLLRDHUP); },
                       .urgent = [this] { notify(EPOLLPRI); },
-                      .closed = [this](std::error_code) { notify(kEverything); },
+                      .closed =
+                          [this](std::error_code) {
+                            (void)zero_copy_.on_over();
+                            notify(kEverything);
+                          },
                       .soft_error =
                           [this](const tcp::SoftError& soft) {
                             // Linux ends an open for any error that the network reports (man 7 tcp), an open connection only when asked to tell.

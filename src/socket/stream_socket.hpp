@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
 
 #include <tapir/tcp/connection.hpp>
 #include <tapir/tcp/listener.hpp>
@@ -10,6 +11,7 @@
 #include "port_book.hpp"
 #include "socket.hpp"
 #include "tcp_options.hpp"
+#include "zero_copy.hpp"
 
 namespace tapir::posix::detail {
 
@@ -43,6 +45,8 @@ class StreamSocket final : public Socket {
   /// As the connection has it; TIME-WAIT, which outlives the socket's part in it, is CLOSED.
   [[nodiscard]] tcp::State state() const noexcept;
   [[nodiscard]] tcp::Info info() const { return connection_.info(); }
+  /// What the stack begins with: segments that may overtake one before it counts as lost.
+  [[nodiscard]] std::uint32_t reordering_degree() const;
   [[nodiscard]] std::size_t waiting() const noexcept { return listener_.waiting(); }
 
   // Options: stream_options.cpp
@@ -53,6 +57,9 @@ class StreamSocket final : public Socket {
   void push() { connection_.push(); }
   /// Whether the stack lets clients use Fast Open: stream_fast_open.cpp
   [[nodiscard]] bool fast_open_enabled() const;
+  [[nodiscard]] std::string congestion_control() const;
+  /// ENOENT: there is no such algorithm.
+  [[nodiscard]] Result<> set_congestion_control(const std::string& name);
   void set_quick_ack(bool on) { connection_.set_quick_ack(on); }
 
  private:
@@ -84,7 +91,9 @@ class StreamSocket final : public Socket {
   [[nodiscard]] Result<> may_send(int flags, std::optional<TimePoint> deadline);
   [[nodiscard]] Result<> await_room(int flags, std::optional<TimePoint> deadline);
   [[nodiscard]] Result<std::size_t> send_part(std::span<const std::byte> bytes, int flags, bool last, std::optional<TimePoint> deadline);
+  [[nodiscard]] Result<std::size_t> send_parts(const Outgoing& message);
   [[nodiscard]] Result<std::size_t> receive_bytes(Incoming& message);
+  [[nodiscard]] Result<std::size_t> receive_completion(Incoming& message);
   [[nodiscard]] Step receive_step(Incoming& message, std::size_t copied, std::size_t& peeked);
   [[nodiscard]] std::size_t take(Incoming& message, std::size_t copied, std::size_t most, std::size_t& peeked);
   [[nodiscard]] std::optional<Result<std::size_t>> end_of_reading();
@@ -123,6 +132,8 @@ class StreamSocket final : public Socket {
   IpAddress bound_address_;  ///< what bind() said
   Port former_port_;         ///< what getsockname() tells when the port is given back
 
+  std::uint64_t queued_ = 0;  ///< octets written into the stream
+  ZeroCopy zero_copy_;
   std::uint64_t consumed_ = 0;      ///< octets read from the stream
   std::uint64_t urgent_taken_ = 0;  ///< one past the octet that MSG_OOB has read last, in octets of the stream
 

@@ -20,13 +20,9 @@ State StreamSocket::state() const noexcept {
   return now == State::time_wait ? State::closed : now;
 }
 
-/// Worth waking a writer for: a third of the buffer is free, and not too much waits to be sent (TCP_NOTSENT_LOWAT).
-bool StreamSocket::writable() const {
-  const std::size_t used = connection_.unacknowledged();
-  const std::size_t room = connection_.send_room();
-  if (connection_ && (room == 0 || room < used / 2)) return false;
-  return tcp_.not_sent_low < 0 || connection_.unsent() < std::max<std::size_t>(static_cast<std::size_t>(tcp_.not_sent_low), 1);
-}
+std::uint32_t StreamSocket::reordering_degree() const { return environment().stack().tcp().config().recovery.reordering; }
+
+bool StreamSocket::writable() const { return !connection_ || connection_.worth_writing(); }
 
 /// Bytes that make it readable: SO_RCVLOWAT, and one more for an urgent octet that reading skips.
 std::size_t StreamSocket::readable_at_least() const {
@@ -54,11 +50,12 @@ std::uint32_t StreamSocket::readiness() const {
       ready |= EPOLLPRI;
     }
   }
-  if (error_ != 0) ready |= EPOLLERR;
+  if (error_ != 0 || zero_copy_.done()) ready |= EPOLLERR;
   return ready;
 }
 
 void StreamSocket::acknowledged() {
+  if (zero_copy_.on_acknowledged(queued_ - connection_.unacknowledged())) notify(EPOLLERR);
   if (wants_room_ && writable()) {
     wants_room_ = false;
     notify(EPOLLOUT | EPOLLWRNORM);

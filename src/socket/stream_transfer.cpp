@@ -1,5 +1,8 @@
 // The bytes of a stream (man 2 send, recv; the order of the checks is Linux').
 
+#include "stream_socket.hpp"
+
+#include <linux/errqueue.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
 
@@ -10,7 +13,6 @@
 #include "address.hpp"
 #include "environment.hpp"
 #include "error_number.hpp"
-#include "stream_socket.hpp"
 
 namespace tapir::posix::detail {
 
@@ -53,9 +55,7 @@ Result<> StreamSocket::await_room(int flags, std::optional<TimePoint> deadline) 
 Result<std::size_t> StreamSocket::send_part(std::span<const std::byte> bytes, int flags, bool last, std::optional<TimePoint> deadline) {
   std::size_t sent = 0;
   while (sent < bytes.size()) {
-    const auto low = static_cast<std::size_t>(tcp_.not_sent_low);
-    const bool enough = tcp_.not_sent_low >= 0 && connection_.unsent() >= std::max<std::size_t>(low, 1);
-    if (enough || connection_.send_room() == 0) {
+    if (connection_.send_room() == 0) {
       const int pending = error_;
       if (const auto room = await_room(flags, deadline); !room) {
         if (sent == 0) return fail(room.error());
@@ -64,7 +64,7 @@ Result<std::size_t> StreamSocket::send_part(std::span<const std::byte> bytes, in
       }
       continue;
     }
-    const auto chunk = bytes.subspan(sent, std::min(bytes.size() - sent, kChunk));
+    const auto chunk = bytes.subspan(sent);
     const bool end = last && sent + chunk.size() == bytes.size();
     const bool more = !end || (flags & MSG_MORE) != 0;
     const auto taken = (flags & MSG_OOB) != 0 && end ? connection_.send_urgent(chunk)
@@ -72,12 +72,22 @@ Result<std::size_t> StreamSocket::send_part(std::span<const std::byte> bytes, in
                                                      : connection_.send(chunk);
     if (!taken) return sent > 0 ? Result<std::size_t>{sent} : fail(taken.error());
     sent += *taken;
+    queued_ += *taken;
   }
   return sent;
 }
 
 Result<std::size_t> StreamSocket::send(const Outgoing& message) {
   if ((message.flags & MSG_FASTOPEN) != 0 || phase_ == Phase::deferred) return send_opening(message);
+  const bool zero_copy = (message.flags & MSG_ZEROCOPY) != 0 && options_.zero_copy;
+  if (zero_copy && zero_copy_.full()) return error(ENOBUFS);
+  const auto sent = send_parts(message);
+  if ((message.flags & MSG_EOR) != 0 && sent && *sent == size_of(message.parts)) connection_.end_record();
+  if (zero_copy && sent && *sent > 0) zero_copy_.on_sent(queued_);
+  return sent;
+}
+
+Result<std::size_t> StreamSocket::send_parts(const Outgoing& message) {
   const auto deadline = deadline_after(options_.send_timeout);
   if (const auto allowed = may_send(message.flags, deadline); !allowed) return fail(allowed.error());
   std::size_t sent = 0;
@@ -166,9 +176,26 @@ Result<std::size_t> StreamSocket::receive(Incoming& message) {
   return received;
 }
 
+/// MSG_ERRQUEUE: which sends with MSG_ZEROCOPY are done (Linux' Documentation/networking/msg_zerocopy).
+Result<std::size_t> StreamSocket::receive_completion(Incoming& message) {
+  const auto done = zero_copy_.take();
+  if (!done) return error(EAGAIN);
+  struct {
+    sock_extended_err error;
+    sockaddr_in offender;
+  } told{};
+  told.error.ee_origin = SO_EE_ORIGIN_ZEROCOPY;
+  told.error.ee_code = SO_EE_CODE_ZEROCOPY_COPIED;
+  told.error.ee_info = done->first;
+  told.error.ee_data = done->last;
+  message.control.add(IPPROTO_IP, IP_RECVERR, told);
+  message.out_flags |= MSG_ERRQUEUE;
+  return 0;
+}
+
 Result<std::size_t> StreamSocket::receive_bytes(Incoming& message) {
   sync();
-  if ((message.flags & MSG_ERRQUEUE) != 0) return error(EAGAIN);
+  if ((message.flags & MSG_ERRQUEUE) != 0) return receive_completion(message);
   if (listening_) return error(ENOTCONN);
   if ((message.flags & MSG_OOB) != 0) return receive_urgent(message);
   const std::size_t wanted = size_of(message.parts);

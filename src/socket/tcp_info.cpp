@@ -50,13 +50,27 @@ std::uint32_t clamped(std::uint64_t value) { return static_cast<std::uint32_t>(s
 
 std::uint32_t segments(std::uint64_t bytes, std::uint32_t mss) { return clamped((bytes + mss - 1) / mss); }
 
-std::uint8_t options_of(const tcp::Info& info) {
-  int options = 0;
-  if (info.timestamps) options |= TCPI_OPT_TIMESTAMPS;
-  if (info.sack) options |= TCPI_OPT_SACK;
-  if (info.window_scaling) options |= TCPI_OPT_WSCALE;
-  if (info.syn_data) options |= TCPI_OPT_SYN_DATA;
-  return static_cast<std::uint8_t>(options);
+std::uint32_t milliseconds(Duration time) { return microseconds(time) / 1000; }
+
+/// TCP_CA_Open and so on, as <linux/tcp.h> numbers them.
+std::uint8_t recovery_number(tcp::CaState state) {
+  switch (state) {
+    case tcp::CaState::open: return TCP_CA_Open;
+    case tcp::CaState::disorder: return TCP_CA_Disorder;
+    case tcp::CaState::cwr: return TCP_CA_CWR;
+    case tcp::CaState::recovery: return TCP_CA_Recovery;
+    case tcp::CaState::loss: return TCP_CA_Loss;
+  }
+  return TCP_CA_Open;
+}
+
+void fill_options(const tcp::Info& info, tcp_info& out) {
+  const auto flag = [](bool on, int bit) { return static_cast<std::uint8_t>(on ? bit : 0); };
+  out.tcpi_options = static_cast<std::uint8_t>(flag(info.timestamps, TCPI_OPT_TIMESTAMPS) | flag(info.sack, TCPI_OPT_SACK) |
+                                               flag(info.window_scaling, TCPI_OPT_WSCALE) | flag(info.ecn, TCPI_OPT_ECN) |
+                                               flag(info.syn_data, TCPI_OPT_SYN_DATA));
+  out.tcpi_snd_wscale = info.snd_wind_shift & 0x0f;
+  out.tcpi_rcv_wscale = info.rcv_wind_shift & 0x0f;
 }
 
 void fill_times(const tcp::Info& info, tcp_info& out) {
@@ -65,6 +79,10 @@ void fill_times(const tcp::Info& info, tcp_info& out) {
   out.tcpi_rtt = microseconds(info.srtt.value_or(Duration::zero()));
   out.tcpi_rttvar = microseconds(info.rttvar.value_or(Duration::zero()));
   out.tcpi_min_rtt = info.min_rtt ? microseconds(*info.min_rtt) : kNoMinimum;
+  out.tcpi_rcv_rtt = microseconds(info.receiver_rtt.value_or(Duration::zero()));
+  out.tcpi_last_data_sent = milliseconds(info.since_data_sent.value_or(Duration::zero()));
+  out.tcpi_last_data_recv = milliseconds(info.since_data_received);
+  out.tcpi_last_ack_recv = milliseconds(info.since_ack_received);
 }
 
 void fill_counts(const tcp::Info& info, tcp_info& out) {
@@ -73,9 +91,30 @@ void fill_counts(const tcp::Info& info, tcp_info& out) {
   out.tcpi_bytes_acked = info.bytes_acked;
   out.tcpi_bytes_received = info.bytes_received;
   out.tcpi_bytes_sent = info.bytes_sent;
+  out.tcpi_bytes_retrans = info.bytes_retransmitted;
   out.tcpi_segs_out = clamped(info.segments_sent);
   out.tcpi_segs_in = clamped(info.segments_received);
   out.tcpi_notsent_bytes = clamped(info.unsent);
+  out.tcpi_dsack_dups = clamped(info.dsacks);
+  out.tcpi_reord_seen = clamped(info.reorderings);
+}
+
+/// Linux counts segments where we count octets; what was found lost stays so there until it is acknowledged.
+void fill_recovery(const tcp::Info& info, std::uint32_t reordering_degree, tcp_info& out) {
+  const std::uint32_t mss = std::max(info.mss, 1U);
+  out.tcpi_ca_state = recovery_number(info.ca_state);
+  out.tcpi_retransmits = static_cast<std::uint8_t>(std::min(info.backoffs, 255U));
+  out.tcpi_probes = static_cast<std::uint8_t>(std::min(info.probes, 255U));
+  out.tcpi_backoff = std::max(out.tcpi_retransmits, out.tcpi_probes);
+  out.tcpi_sacked = segments(info.sacked, mss);
+  out.tcpi_lost = segments(std::uint64_t{info.lost} + (info.ca_state >= tcp::CaState::recovery ? info.retransmitted : 0), mss);
+  out.tcpi_retrans = segments(info.retransmitted, mss);
+  out.tcpi_reordering = std::max(reordering_degree, segments(info.reordering, mss));
+  out.tcpi_delivered = segments(info.delivered, mss);
+  out.tcpi_snd_cwnd = info.cwnd / mss;
+  out.tcpi_snd_ssthresh = info.ssthresh == UINT32_MAX ? INT32_MAX : std::min<std::uint32_t>(info.ssthresh / mss, INT32_MAX);
+  out.tcpi_pacing_rate = info.pacing_rate.value_or(UINT64_MAX);
+  out.tcpi_max_pacing_rate = UINT64_MAX;
 }
 
 }  // namespace
@@ -85,20 +124,16 @@ std::array<std::byte, kTcpInfoSize> to_tcp_info(const StreamSocket& socket) {
   const std::uint32_t mss = std::max(info.mss, 1U);
   Extended out{};
   out.known.tcpi_state = state_number(socket.listening() ? tcp::State::listen : socket.state());
-  out.known.tcpi_ca_state = info.in_recovery ? TCP_CA_Recovery : info.backoffs > 0 ? TCP_CA_Loss : TCP_CA_Open;
-  out.known.tcpi_retransmits = static_cast<std::uint8_t>(std::min(info.backoffs, 255U));
-  out.known.tcpi_backoff = out.known.tcpi_retransmits;
-  out.known.tcpi_options = options_of(info);
   out.known.tcpi_snd_mss = info.mss;
-  out.known.tcpi_rcv_mss = info.mss;
+  out.known.tcpi_rcv_mss = info.receive_mss;
   out.known.tcpi_advmss = info.mss;
   out.known.tcpi_unacked = socket.listening() ? clamped(socket.waiting()) : segments(info.in_flight, mss);
-  out.known.tcpi_snd_cwnd = info.cwnd / mss;
-  out.known.tcpi_snd_ssthresh = info.ssthresh == UINT32_MAX ? INT32_MAX : std::min<std::uint32_t>(info.ssthresh / mss, INT32_MAX);
   out.known.tcpi_snd_wnd = info.snd_wnd;
   out.known.tcpi_rcv_space = info.rcv_wnd;
   out.rcv_wnd = info.rcv_wnd;
   out.total_rto = static_cast<std::uint16_t>(std::min<std::uint64_t>(info.timeouts, UINT16_MAX));
+  fill_options(info, out.known);
+  fill_recovery(info, socket.reordering_degree(), out.known);
   fill_times(info, out.known);
   fill_counts(info, out.known);
   std::array<std::byte, kTcpInfoSize> bytes{};

@@ -16,12 +16,18 @@ tcp::Keepalive to_keepalive(const SocketOptions& options, const TcpOptions& tcp)
 }
 
 tcp::Settings to_settings(const SocketOptions& options, const TcpOptions& tcp) {
-  tcp::Settings settings{
-      .tos = options.tos, .nagle = !tcp.no_delay, .keepalive = to_keepalive(options, tcp), .cork = tcp.cork, .keep_unread = true};
+  tcp::Settings settings{.tos = options.tos,
+                         .nagle = !tcp.no_delay,
+                         .keepalive = to_keepalive(options, tcp),
+                         .cork = tcp.cork,
+                         .keep_unread = true,
+                         .chunked_writes = true};
+  settings.congestion_control = tcp.congestion;
   if (options.ttl > 0) settings.ttl = static_cast<std::uint8_t>(options.ttl);
-  if (options.send_buffer_set) settings.send_buffer = static_cast<std::size_t>(options.send_buffer) / 2;
+  if (options.send_buffer_set) settings.send_buffer = static_cast<std::size_t>(options.send_buffer);
   if (options.receive_buffer_set) settings.receive_buffer = static_cast<std::size_t>(options.receive_buffer) / 2;
   if (tcp.user_timeout > 0) settings.user_timeout = milliseconds{tcp.user_timeout};
+  if (tcp.not_sent_low != 0) settings.not_sent_low = static_cast<std::uint32_t>(tcp.not_sent_low);
   if (tcp.max_segment > 0) settings.max_segment = static_cast<std::uint16_t>(tcp.max_segment);
   if (tcp.syn_count > 0) settings.syn_retries = static_cast<std::uint32_t>(tcp.syn_count);
   if (tcp.linger2 != 0) settings.fin_wait_2_timeout = seconds{std::max(tcp.linger2, 0)};

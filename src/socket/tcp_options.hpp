@@ -24,7 +24,7 @@ struct TcpOptions {
   int linger2 = 0;       ///< s; 0: the stack's; negative: FIN-WAIT-2 is left out
   int defer_accept = 0;  ///< s
   bool quick_ack = true;
-  int not_sent_low = -1;  ///< bytes; -1: as much as there is room for
+  int not_sent_low = 0;  ///< bytes, as an unsigned number; 0: the stack's
   int window_clamp = 0;
   std::string congestion;  ///< empty: the stack's
   int fast_open_backlog = 0;

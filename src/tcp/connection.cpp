@@ -82,6 +82,7 @@ std::size_t Connection::unacknowledged() const noexcept { return core_ == nullpt
 std::size_t Connection::unsent() const noexcept { return core_ == nullptr ? 0 : core_->waiting_to_leave(); }
 std::size_t Connection::fast_open_room() const noexcept { return core_ == nullptr ? 0 : core_->fast_open_room(); }
 std::size_t Connection::send_room() const noexcept { return core_ == nullptr ? 0 : core_->send_room(); }
+bool Connection::worth_writing() const noexcept { return core_ != nullptr && core_->worth_writing(); }
 std::size_t Connection::unread() const noexcept { return core_ == nullptr ? 0 : core_->unread(); }
 bool Connection::peer_closed() const noexcept { return core_ != nullptr && core_->peer_closed(); }
 std::error_code Connection::error() const noexcept { return core_ == nullptr ? make_error_code(Error::not_connected) : core_->error(); }
@@ -127,6 +128,14 @@ void Connection::set_dont_fragment(std::optional<bool> on) {
 
 void Connection::set_cork(bool on) {
   if (core_ != nullptr) core_->set_cork(on);
+}
+
+void Connection::set_not_sent_low(std::optional<std::uint32_t> bytes) {
+  if (core_ != nullptr) core_->set_not_sent_low(bytes);
+}
+
+void Connection::end_record() {
+  if (core_ != nullptr) core_->end_record();
 }
 
 void Connection::push() {

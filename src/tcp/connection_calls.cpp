@@ -26,10 +26,39 @@ void ConnectionCore::data_queued() {
   wants_to_send();
 }
 
+void ConnectionCore::begin_chunk() {
+  chunk_begin_ = data_end();
+  if (unsent() == 0) return;
+  const bool much = distance(pushed_, chunk_begin_) > tcb_.max_snd_wnd / 2;  // as Linux' forced_push()
+  if (much) pushed_ = chunk_begin_;
+  chunk_ends_.push_back({.at = chunk_begin_, .push = much});
+}
+
+/// The first end of a chunk behind `begin`, nullptr when there is none.
+const ConnectionCore::ChunkEnd* ConnectionCore::next_chunk_end(SeqNum begin) {
+  while (!chunk_ends_.empty() && chunk_ends_.front().at <= begin) chunk_ends_.pop_front();
+  return chunk_ends_.empty() ? nullptr : &chunk_ends_.front();
+}
+
+/// Copies what there is room for into the send buffer.
+std::size_t ConnectionCore::take(std::span<const std::byte> bytes) {
+  if (!settings_.chunked_writes) return send_buffer_.append(bytes.first(std::min(bytes.size(), send_room())));
+  std::size_t taken = 0;
+  while (taken < bytes.size()) {
+    const std::size_t room = send_room();
+    if (room == 0) break;
+    if (const auto now = write_decision(); now.tail == 0 || now.tail >= now.chunk) begin_chunk();
+    const auto chunk = bytes.subspan(taken, std::min(room, bytes.size() - taken));
+    send_buffer_.append_all(chunk);
+    taken += chunk.size();
+  }
+  return taken;
+}
+
 Result<std::size_t> ConnectionCore::send(std::span<const std::byte> bytes, bool urgent) {
   if (const auto allowed = may_queue(); !allowed) return fail(allowed.error());
   if (bytes.empty()) return 0;
-  const std::size_t taken = send_buffer_.append(bytes.first(std::min(bytes.size(), send_room())));
+  const std::size_t taken = take(bytes);
   if (taken < bytes.size()) wants_room_ = true;
   if (taken == 0) return fail(Error::would_block);
   if (urgent) {
@@ -38,6 +67,7 @@ Result<std::size_t> ConnectionCore::send(std::span<const std::byte> bytes, bool 
   }
   more_follows_ = false;
   end_pushed_ = true;
+  pushed_ = data_end();
   data_queued();
   return taken;
 }
@@ -171,6 +201,13 @@ Info ConnectionCore::info() const {
   info.rcv_nxt = tcb_.rcv_nxt;
   info.rcv_wnd = tcb_.rcv_wnd;
   info.mss = mss_;
+  info.receive_mss = receive_mss_;
+  info.probes = persist_backoff_;
+  info.ecn = tcb_.negotiated.ecn;
+  info.pacing_rate = pacing_rate();
+  if (last_data_sent_) info.since_data_sent = context_.now() - *last_data_sent_;
+  info.since_data_received = context_.now() - last_data_received_;
+  info.since_ack_received = context_.now() - last_ack_received_;
   info.timestamps = tcb_.negotiated.timestamps;
   info.sack = tcb_.negotiated.sack;
   info.window_scaling = tcb_.negotiated.window_scaling;
@@ -186,6 +223,7 @@ Info ConnectionCore::info() const {
   info.lost = sent.lost_bytes();
   info.retransmitted = sent.retransmitted_bytes();
   info.reordering = recovery_.rack().reordering();
+  info.reorderings = recovery_.rack().reordering_events();
   info.delivered = recovery_.rate().delivered();
   info.dsacks = recovery_.duplicates_reported();
   info.undos = recovery_.undos();

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <span>
@@ -17,6 +18,7 @@
 #include <tapir/tcp/connection.hpp>
 #include <tapir/tcp/tcp.hpp>
 
+#include "cwnd_usage.hpp"
 #include "delayed_ack.hpp"
 #include "ecn.hpp"
 #include "event_queue.hpp"
@@ -39,6 +41,7 @@
 #include "time_wait.hpp"
 #include "timestamps.hpp"
 #include "window_scale.hpp"
+#include "write_chunks.hpp"
 
 namespace tapir::tcp::detail {
 
@@ -96,6 +99,7 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   void set_nagle(bool on);
   void set_cork(bool on);
   void push();
+  void end_record() { send_buffer_.end_record(); }
   void set_ttl(std::optional<std::uint8_t> ttl) noexcept { settings_.ttl = ttl; }
   void set_dont_fragment(std::optional<bool> on) noexcept { settings_.dont_fragment = on; }
   void set_max_segment(std::optional<std::uint16_t> bytes);
@@ -116,6 +120,8 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   [[nodiscard]] std::size_t waiting_to_leave() const noexcept { return unsent(); }
   [[nodiscard]] std::size_t send_room() const noexcept;
   [[nodiscard]] std::size_t fast_open_room() const noexcept { return fast_open_.room; }
+  [[nodiscard]] bool worth_writing() const noexcept;
+  void set_not_sent_low(std::optional<std::uint32_t> bytes) noexcept { settings_.not_sent_low = bytes; }
   [[nodiscard]] std::size_t unread() const noexcept { return receive_buffer_.size(); }
   [[nodiscard]] bool peer_closed() const noexcept { return fin_received_; }
   [[nodiscard]] std::error_code error() const noexcept { return error_; }
@@ -147,6 +153,11 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
     std::weak_ptr<ListenerCore> listener{};  ///< counts it until then
   };
 
+  /// Where a chunk of what was written ends and the next begins.
+  struct ChunkEnd {
+    SeqNum at{};
+    bool push = false;  ///< a lot was written since the last push
+  };
   /// What a check leaves to do with the segment.
   enum class Verdict : std::uint8_t { go_on, stop };
   using Checked = std::expected<Verdict, Drop>;
@@ -182,6 +193,9 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   [[nodiscard]] std::unexpected<std::error_code> why_over() const noexcept;
   [[nodiscard]] Result<> may_queue() const noexcept;
   void data_queued();
+  std::size_t take(std::span<const std::byte> bytes);
+  void begin_chunk();
+  [[nodiscard]] const ChunkEnd* next_chunk_end(SeqNum begin);
 
   // Fast Open: connection_fast_open.cpp
   [[nodiscard]] std::uint32_t take_syn_data();
@@ -208,6 +222,9 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   // Memory: connection_memory.cpp
   void account_memory() noexcept;
   [[nodiscard]] std::size_t receive_room() const noexcept;
+  [[nodiscard]] std::uint32_t not_sent_low() const noexcept;
+  [[nodiscard]] std::uint32_t leaving_at_once() const noexcept;
+  [[nodiscard]] chunks::Decision write_decision() const noexcept;
   void tune_send_buffer();
   void tune_receive_buffer();
 
@@ -256,6 +273,8 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   [[nodiscard]] bool send_probe();
   [[nodiscard]] bool send_new();
   [[nodiscard]] bool send_ack();
+  [[nodiscard]] std::uint32_t record_left(SeqNum begin) const noexcept;
+  [[nodiscard]] SeqNum record_begin(SeqNum end) const noexcept;
   [[nodiscard]] std::uint32_t retransmission_size(SeqNum begin) const;
   [[nodiscard]] std::uint32_t super_segment_limit() const;
   [[nodiscard]] std::uint64_t sending_rate() const noexcept;
@@ -271,7 +290,7 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   void note_app_limit() noexcept;
   [[nodiscard]] bool send_keepalive();
   [[nodiscard]] SendDecision new_data_decision() const;
-  void note_cwnd_use() noexcept;
+  [[nodiscard]] bool cwnd_limited() const noexcept { return cwnd_usage_.limited(congestion_->cwnd(), congestion_->in_slow_start()); }
   void emit(Packet packet, SeqNum seq, Flags flags);
   [[nodiscard]] std::uint16_t window_field(Flags flags);
   [[nodiscard]] bool paced_out();
@@ -318,13 +337,18 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   LossRecovery recovery_;
   std::unique_ptr<CongestionControl> congestion_;  ///< never empty
   Pacer pacer_;
+  CwndUsage cwnd_usage_;
   Ecn ecn_;
   std::uint16_t peer_mss_ = kDefaultMss;
   std::uint32_t mss_ = 536;  ///< Eff.snd.MSS: payload beside the options that every segment carries
   std::uint32_t syn_retransmissions_ = 0;
   std::uint32_t front_retransmissions_ = 0;  ///< timeouts since SND.UNA moved: compared with R1
   std::uint32_t persist_backoff_ = 0;
+  std::deque<ChunkEnd> chunk_ends_;  ///< in what is not sent yet; chunked_writes
+  SeqNum pushed_;                    ///< up to where what was written is to be pushed
+  SeqNum chunk_begin_;               ///< of the last chunk written: chunked_writes
   std::optional<TimePoint> last_sent_;
+  std::optional<TimePoint> last_data_sent_;
   std::optional<TimePoint> last_advice_;
   bool fin_queued_ = false;
   bool fin_sent_ = false;
@@ -333,10 +357,10 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   bool tail_probe_due_ = false;
   bool keepalive_due_ = false;
   bool override_expired_ = false;
+  bool let_go_ = false;        ///< the user wants to see leave what waits
   bool more_follows_ = false;  ///< the latest send was a send_more(), and no acknowledgment has come since
   bool end_pushed_ = true;     ///< the latest send was none: what was written last is to be pushed
-  bool cwnd_limited_ = true;
-  bool wants_room_ = false;  ///< a send() took less than given
+  bool wants_room_ = false;    ///< a send() took less than given
   std::uint32_t keepalive_unanswered_ = 0;
   RateLimiter challenges_;  ///< of this connection alone: a shared limit would tell an attacker about others (CVE-2016-5696)
   RateLimiter answers_{kAnswersPerSecond, std::chrono::seconds{1}};  ///< to unacceptable segments without octets
@@ -358,7 +382,9 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
 
   Deadlines deadlines_;
   Timer timer_;
-  TimePoint last_received_{};
+  TimePoint last_received_{};       ///< any segment
+  TimePoint last_data_received_{};  ///< or the end of the handshake
+  TimePoint last_ack_received_{};
 
   std::shared_ptr<EventQueue> queue_;
   std::shared_ptr<Events> events_;

@@ -14,9 +14,44 @@ void ConnectionCore::account_memory() noexcept {
 
 /// Room to queue data to be sent. When the stack has no memory left each connection keeps a little, to make progress.
 std::size_t ConnectionCore::send_room() const noexcept {
-  const std::size_t room = send_buffer_.room();
+  std::size_t room = send_buffer_.room();
+  if (settings_.chunked_writes) {
+    room = chunks::room(write_decision());
+  } else if (unsent() >= not_sent_low()) {
+    room = 0;
+  }
   if (!memory_.exhausted()) return room;
   return std::min(room, send_buffer_.size() < MemoryShare::kAlways ? MemoryShare::kAlways - send_buffer_.size() : 0);
+}
+
+bool ConnectionCore::worth_writing() const noexcept {
+  if (settings_.chunked_writes) return chunks::worth_writing(write_decision());
+  const std::size_t room = send_room();
+  return room > 0 && room >= send_buffer_.size() / 2;
+}
+
+std::uint32_t ConnectionCore::not_sent_low() const noexcept {
+  return std::max(settings_.not_sent_low.value_or(engine_ == nullptr ? 1 : engine_->config().not_sent_low), 1U);
+}
+
+/// Octets that wait for nothing but their turn. Linux sends them while it takes a write, so they do not count as waiting.
+std::uint32_t ConnectionCore::leaving_at_once() const noexcept {
+  if (!is_synchronized(tcb_.state)) return 0;
+  const std::uint32_t most = std::min(unsent(), usable_window());
+  return most - most % mss_;
+}
+
+chunks::Decision ConnectionCore::write_decision() const noexcept {
+  const std::uint32_t leaving = leaving_at_once();
+  const SeqNum sent = later(tcb_.snd_nxt, send_base_) + leaving;
+  const SeqNum begin = later(chunk_begin_, sent);
+  const bool record_ended = send_buffer_.record_begin(send_buffer_.size() + 1) == send_buffer_.size();
+  return {.queued = send_buffer_.size(),
+          .limit = send_buffer_.limit(),
+          .waiting = unsent() - leaving,
+          .not_sent_low = not_sent_low(),
+          .tail = begin < data_end() && !record_ended ? distance(begin, data_end()) : 0,
+          .chunk = chunks::size(mss_, tcb_.max_snd_wnd)};
 }
 
 /// Room beyond RCV.NXT for the window to offer. Without memory left the window does not open further.
@@ -29,7 +64,12 @@ std::size_t ConnectionCore::receive_room() const noexcept {
 /// the user has set stays.
 void ConnectionCore::tune_send_buffer() {
   if (settings_.send_buffer || memory_.scarce()) return;
-  const std::size_t wanted = std::min(2 * std::size_t{congestion_->cwnd()}, engine_->config().max_send_buffer);
+  std::size_t wanted = 2 * std::size_t{congestion_->cwnd()};
+  if (settings_.chunked_writes) {
+    if (recovery_.in_flight() + leaving_at_once() >= congestion_->cwnd()) return;  // it is not the buffer that holds back
+    wanted = chunks::buffer_for(congestion_->cwnd() / mss_, mss_);
+  }
+  wanted = std::min(wanted, engine_->config().max_send_buffer);
   if (wanted <= send_buffer_.limit()) return;
   send_buffer_.set_limit(wanted);
   if (wants_room_ && send_room() > 0) {

@@ -54,6 +54,7 @@ ConnectionCore::ConnectionCore(Engine& engine, const FourTuple& tuple, const Set
       queue_{engine.events()} {
   set_tos(settings.tos);
   if (settings_.congestion_control.empty()) settings_.congestion_control = engine.config().congestion_control;
+  chunk_begin_ = pushed_ = iss;
   tcb_.iss = tcb_.snd_una = tcb_.snd_nxt = tcb_.snd_up = iss;
   tcb_.rcv_wnd = static_cast<std::uint32_t>(std::min<std::size_t>(receive_buffer_.limit(), kMaxUnscaledWindow));
   // It cannot be changed after the SYN, so it must do for every size that the buffer may grow to.
@@ -120,6 +121,7 @@ void ConnectionCore::handshake_complete() {
   former_.reset();
   if (const auto listener = fast_open_.listener.lock()) listener->confirmed(*this);
   fast_open_.listener.reset();
+  last_data_received_ = context_.now();
   congestion_->on_established(syn_retransmissions_);
   rtt_.on_established(syn_retransmissions_ > 0);
   recovery_.on_established(tcb_.negotiated.sack);
@@ -164,6 +166,7 @@ CongestionParameters ConnectionCore::congestion_parameters() const {
                                   .slow_start_limit = config.slow_start_limit,
                                   .hystart = config.hystart,
                                   .slow_start_after_idle = config.slow_start_after_idle,
+                                  .reduce_from_cwnd = config.reduce_from_cwnd,
                                   .paced = settings_.pacing.value_or(config.pacing),
                                   .rtt = rtt_.srtt(),
                                   .seed = tcb_.iss.value()};

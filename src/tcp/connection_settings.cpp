@@ -67,7 +67,7 @@ void ConnectionCore::set_cork(bool on) {
 
 void ConnectionCore::push() {
   if (unsent() == 0) return;
-  override_expired_ = true;
+  let_go_ = true;
   wants_to_send();
 }
 

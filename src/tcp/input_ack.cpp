@@ -14,6 +14,7 @@ constexpr Duration kAdviceInterval = std::chrono::milliseconds{500};  // good ne
 void ConnectionCore::process_ack(const Arrival& arrival) {
   const Segment& segment = arrival.segment;
   if (segment.ack >= tcb_.snd_una && ecn_.on_ack(segment.flags, segment.ack)) congestion_echoed();
+  last_ack_received_ = context_.now();
   more_follows_ = false;  // held back until the next chance to send at most, as Linux does it
   if (segment.ack > tcb_.snd_una) {
     new_ack(arrival);
@@ -81,6 +82,7 @@ void ConnectionCore::respond(const AckOutcome& outcome, std::uint32_t bytes) {
   } else if (bytes > 0 || (recovery_.sack() && outcome.delivered > 0)) {
     congestion_->on_ack({.now = now,
                          .acked_bytes = bytes,
+                         .credit_bytes = outcome.credit,
                          .delivered_bytes = outcome.delivered,
                          .lost_bytes = outcome.lost,
                          .flight_size = flight,
@@ -88,7 +90,7 @@ void ConnectionCore::respond(const AckOutcome& outcome, std::uint32_t bytes) {
                          .snd_una = tcb_.snd_una,
                          .snd_nxt = tcb_.snd_nxt,
                          .rtt = outcome.rtt,
-                         .cwnd_limited = cwnd_limited_,
+                         .cwnd_limited = cwnd_limited(),
                          .in_recovery = recovery_.sack() && recovery_.in_fast_recovery(),
                          .ece = ecn_.echoed(),
                          .rate = outcome.rate});

@@ -38,6 +38,7 @@ Accepted ConnectionCore::process_text(Arrival& arrival) {
   }
   Accepted outcome{};
   if (segment.payload_size > 0) {
+    last_data_received_ = context_.now();
     const std::uint32_t each = (segment.payload_size + arrival.segments - 1) / arrival.segments;
     receive_mss_ = std::clamp(each, receive_mss_, 65535U);
     if (segment.seq == tcb_.rcv_nxt) {

@@ -53,10 +53,10 @@ void LossBased::on_ack(const AckEvent& event) {
     hystart_.on_ack(event.snd_una, event.snd_nxt, event.rtt);
     if (hystart_.phase() == Hystart::Phase::over) ssthresh_ = cwnd_;
   }
-  if (event.ece || event.acked_bytes == 0) return;
+  std::uint32_t acked = event.credit_bytes.value_or(event.acked_bytes);
+  if (event.ece || acked == 0) return;
   // A window that the application does not fill was not probed, so it must not grow (RFC 7661 section 1 on RFC 5681 section 3.1).
   if (!event.cwnd_limited) return unused();
-  std::uint32_t acked = event.acked_bytes;
   if (in_slow_start()) slow_start(event, acked);
   if (acked > 0) avoid(event, acked);
 }
@@ -86,7 +86,7 @@ void LossBased::on_loss(const LossEvent& event) {
   congested(false);
   hystart_.stop();
   recovering_ = event.cause != Congestion::ecn;
-  const std::uint64_t window = reduced(event.flight_size);
+  const std::uint64_t window = reduced(parameters_.reduce_from_cwnd ? cwnd_ : event.flight_size);
   ssthresh_ = static_cast<std::uint32_t>(std::max<std::uint64_t>(window, 2ULL * mss()));
   switch (event.cause) {
     case Congestion::duplicate_acks:
@@ -143,7 +143,8 @@ void LossBased::on_rto(const RtoEvent& event) {
   if (event.first) {
     remember();
     congested(true);
-    ssthresh_ = static_cast<std::uint32_t>(std::max<std::uint64_t>(reduced(event.flight_size), 2ULL * mss()));
+    ssthresh_ = static_cast<std::uint32_t>(
+        std::max<std::uint64_t>(reduced(parameters_.reduce_from_cwnd ? cwnd_ : event.flight_size), 2ULL * mss()));
   }
   set_cwnd(mss());
 }

@@ -7,7 +7,8 @@
 namespace tapir::tcp {
 
 namespace {
-constexpr Duration kLeastProbeTimeout = std::chrono::milliseconds{10};  // round trips may take next to nothing, acknowledging does not
+constexpr Duration kProbeMargin =
+    std::chrono::milliseconds{2};  // round trips may take next to nothing, acknowledging does not; as Linux' TCP_TIMEOUT_MIN
 }  // namespace
 
 LossRecovery::LossRecovery(const Config& config, RttEstimator& rtt, SeqNum iss) noexcept
@@ -49,6 +50,7 @@ AckOutcome LossRecovery::on_ack(const AckReport& report) {
         report.sack, {.ack = report.ack, .snd_una = later(report.ack, snd_una_), .snd_nxt = snd_nxt_, .max_window = report.max_window});
     if (news.sack.duplicate) on_duplicate_reported(*news.sack.duplicate);
   }
+  rack_.on_ack();
   const auto visitor = [&](const RetransmitQueue::Range& range) { deliver(range, report, news); };
   news.acked = queue_.on_ack(report.ack, visitor);
   news.out.acked = news.acked.bytes;
@@ -106,6 +108,7 @@ void LossRecovery::on_duplicate_reported(const SackBlock& block) noexcept {
 
 void LossRecovery::acknowledged_with_sack(const AckReport& report, News& news) {
   AckOutcome& out = news.out;
+  if (out.acked > 0 || rack_.reordering() > config_.duplicate_threshold * mss_) out.credit = out.delivered;
   if (out.acked > 0) {
     duplicate_acks_ = 0;
     if (!recovering()) limited_bytes_ = 0;
@@ -128,6 +131,9 @@ void LossRecovery::acknowledged_without_sack(const AckReport& report, News& news
   AckOutcome& out = news.out;
   const bool duplicate = report.duplicate && !queue_.empty();
   if (out.acked > 0) {
+    // Each duplicate before it told of a segment that had arrived.
+    const std::uint64_t known = std::uint64_t{duplicate_acks_} * mss_;
+    out.credit = out.acked > known ? static_cast<std::uint32_t>(out.acked - known) : std::min(out.acked, mss_);
     duplicate_acks_ = 0;
     limited_bytes_ = 0;
     if (undo_if_spurious(report, news)) return;
@@ -376,8 +382,9 @@ void LossRecovery::schedule_probe(TimePoint now, std::optional<TimePoint> rto_de
   const bool wanted = config_.tail_loss_probe && sack_ && !recovering() && !queue_.empty() && queue_.sacked_bytes() == 0 &&
                       queue_.lost_bytes() == 0 && !probe_.outstanding();
   if (!wanted) return probe_.cancel();
-  const Duration timeout = rack::probe_timeout(rtt_.srtt(), queue_.outstanding() <= mss_, config_.max_ack_delay);
-  probe_.schedule(now, std::max(timeout, kLeastProbeTimeout), rto_deadline);
+  const bool one_segment = queue_.outstanding() <= mss_;
+  const Duration timeout = rack::probe_timeout(rtt_.srtt(), one_segment, std::max(config_.max_ack_delay, kProbeMargin));
+  probe_.schedule(now, one_segment ? timeout : timeout + kProbeMargin, rto_deadline);
 }
 
 bool LossRecovery::on_probe_timer() noexcept {

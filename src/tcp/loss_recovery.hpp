@@ -38,6 +38,7 @@ struct AckOutcome {
   std::uint32_t acked = 0;       ///< octets of sequence space newly acknowledged in order
   std::uint32_t sacked = 0;      ///< octets newly acknowledged selectively
   std::uint32_t delivered = 0;   ///< octets of which the arrival is news
+  std::uint32_t credit = 0;      ///< octets by which it lets the window grow: see AckEvent::credit_bytes
   std::uint32_t lost = 0;        ///< octets newly considered lost
   std::uint32_t recover_fs = 0;  ///< octets that were outstanding and not selectively acknowledged before (RFC 9937 section 6)
   std::optional<Duration> rtt{};

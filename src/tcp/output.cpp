@@ -1,6 +1,7 @@
 // What leaves next: the scheduler asks for one segment at a time (pull), so that acknowledgments merge and windows are fresh.
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "connection_core.hpp"
@@ -51,10 +52,11 @@ std::uint32_t ConnectionCore::retransmission_size(SeqNum begin) const {
     const std::uint32_t in_network = sent.in_network();
     allowed = congestion_->cwnd() > in_network ? congestion_->cwnd() - in_network : 0;
     if (in_network == 0) allowed = std::max(allowed, mss_);
-    if (allowed < sent.lost_run(begin, mss_)) return 0;
+    if (allowed < sent.lost_run(begin, std::min(mss_, record_left(begin)))) return 0;
   }
   std::uint32_t most = std::min({allowed, super_segment_limit(), distance(begin, edge)});
   if (most > mss_) most -= most % mss_;
+  most = std::min(most, record_left(begin));
   // A FIN behind a full segment takes no room in it.
   const std::uint32_t run = sent.lost_run(begin, most + (fin_sent_ ? 1U : 0U));
   return run > most && begin + run != tcb_.snd_nxt ? most : run;
@@ -72,15 +74,16 @@ bool ConnectionCore::retransmit() {
   std::uint32_t payload = size - (with_fin ? 1U : 0U);
   // A short rest is filled up with what has not been sent yet; not what went with the SYN, for which room was left.
   const bool of_syn = begin <= tcb_.iss + fast_open_.attempt.data;
-  if (begin + size == tcb_.snd_nxt && !fin_sent_ && payload < mss_ && !of_syn)
-    payload += std::min({mss_ - payload, unsent(), usable_window()});
+  const bool ends_record = payload > 0 && record_left(begin) == payload;
+  if (begin + size == tcb_.snd_nxt && !fin_sent_ && payload < mss_ && !ends_record && !of_syn)
+    payload += std::min({mss_ - payload, unsent(), usable_window(), record_left(tcb_.snd_nxt)});
   note_sent(begin, begin + payload + (with_fin ? 1U : 0U));
   // The timer is not to send again what has just been (RFC 6298 section 5). Without SACK partial acknowledgments move it (RFC 6582 section 3.2).
   if (begin == tcb_.snd_una && recovery_.sack()) deadlines_.retransmit = context_.now() + rtt_.rto();
   count_sent(payload, true);
   Flags flags = Flags::ack;
   if (with_fin) flags |= Flags::fin;
-  if (payload > 0 && (of_syn || begin + payload == data_end())) flags |= Flags::psh;
+  if (payload > 0 && (of_syn || ends_record || begin + payload == data_end())) flags |= Flags::psh;
   transmit(begin, payload, flags);
   return true;
 }
@@ -91,9 +94,10 @@ bool ConnectionCore::send_tail_probe() {
   tail_probe_due_ = false;
   const RetransmitQueue::Range* last = recovery_.queue().back();
   if (last == nullptr || tcb_.snd_wnd == 0) return false;
-  const std::uint32_t fresh = std::min({unsent(), peer_window_left(), mss_});
+  const std::uint32_t fresh = std::min({unsent(), peer_window_left(), mss_, record_left(tcb_.snd_nxt)});
   const bool with_fin = fresh == 0 && fin_sent_;
-  const SeqNum begin = fresh > 0 ? tcb_.snd_nxt : later(last->begin, tcb_.snd_nxt - mss_ - (with_fin ? 1U : 0U));
+  const SeqNum begin =
+      fresh > 0 ? tcb_.snd_nxt : later(later(last->begin, record_begin(tcb_.snd_nxt)), tcb_.snd_nxt - mss_ - (with_fin ? 1U : 0U));
   const SeqNum end = tcb_.snd_nxt + fresh;
   const std::uint32_t payload = distance(begin, end) - (with_fin ? 1U : 0U);
   note_sent(begin, end, true);
@@ -131,15 +135,32 @@ bool ConnectionCore::send_keepalive() {
   return true;
 }
 
+/// Octets from `begin` to the end of the record that it is in; far more when none is known.
+std::uint32_t ConnectionCore::record_left(SeqNum begin) const noexcept {
+  if (begin < send_base_) return std::numeric_limits<std::uint32_t>::max();
+  const auto left = send_buffer_.record_left(distance(send_base_, begin));
+  return left ? static_cast<std::uint32_t>(*left) : std::numeric_limits<std::uint32_t>::max();
+}
+
+/// Where the record begins that the octet before `end` is in, as far as it is kept.
+SeqNum ConnectionCore::record_begin(SeqNum end) const noexcept {
+  if (end <= send_base_) return end;
+  return send_base_ + static_cast<std::uint32_t>(send_buffer_.record_begin(distance(send_base_, end)));
+}
+
+/// About the next record: behind it no more comes into its last segment, so that has nothing to wait for.
 SendDecision ConnectionCore::new_data_decision() const {
-  return {.queued = unsent(),
+  const std::uint32_t queued = unsent();
+  const std::uint32_t record = std::min(queued, record_left(later(tcb_.snd_nxt, send_base_)));
+  const bool middle = record < queued;
+  return {.queued = record,
           .usable_window = usable_window(),
           .mss = current_mss(),
           .max_window = tcb_.max_snd_wnd,
           .outstanding = recovery_.queue().outstanding() > syn_outstanding(),
-          .no_delay = !settings_.nagle,
-          .corked = (settings_.cork || more_follows_) && !fin_queued_,
-          .override_expired = override_expired_};
+          .no_delay = !settings_.nagle || middle,
+          .corked = (settings_.cork || more_follows_) && !fin_queued_ && !middle,
+          .override_expired = override_expired_ || let_go_};
 }
 
 bool ConnectionCore::send_new() {
@@ -150,8 +171,12 @@ bool ConnectionCore::send_new() {
     congestion_->on_idle({.now = context_.now(), .idle = context_.now() - *last_sent_, .rto = rtt_.rto()});
   }
   const SendDecision decision = new_data_decision();
-  const std::uint32_t count = std::min(may_send(decision), super_segment_limit());
-  const bool with_fin = fin_unsent() && count == decision.queued && peer_window_left() > count;
+  const SeqNum begin = later(tcb_.snd_nxt, send_base_);
+  std::uint32_t count = std::min(may_send(decision), super_segment_limit());
+  const ChunkEnd* const chunk = next_chunk_end(begin);
+  const std::uint32_t in_chunk = chunk == nullptr ? 0 : distance(begin, chunk->at);
+  if (in_chunk > 0 && in_chunk % mss_ == 0) count = std::min(count, in_chunk);
+  const bool with_fin = fin_unsent() && count == unsent() && peer_window_left() > count;
   if (count == 0 && !with_fin) {
     // With data outstanding an ACK will come; otherwise only a timer can end the wait for a larger window.
     if (decision.queued > 0 && decision.usable_window > 0 && recovery_.queue().empty() && !deadlines_.send_override) {
@@ -160,17 +185,18 @@ bool ConnectionCore::send_new() {
     return false;
   }
   if (paced_out()) return false;
-  const bool pushed = end_pushed_ || override_expired_;
-  override_expired_ = false;
+  const bool pushed = end_pushed_ || override_expired_ || count < unsent();
+  override_expired_ = let_go_ = false;
   deadlines_.send_override.reset();
-  const SeqNum begin = later(tcb_.snd_nxt, send_base_);
   const SeqNum end = begin + count + (with_fin ? 1U : 0U);
   note_sent(begin, end);
   if (with_fin) fin_sent_ = true;
   count_sent(count, false);
   Flags flags = Flags::ack | ecn_.on_new_data(count);
   if (with_fin) flags |= Flags::fin;
-  if (count > 0 && count == decision.queued && pushed) flags |= Flags::psh;  // the end of what the user wrote (MUST-61)
+  const bool ends_write = count == decision.queued && pushed;
+  const bool ends_chunk = count == in_chunk && chunk->push;
+  if (count > 0 && (ends_write || ends_chunk)) flags |= Flags::psh;  // the end of what the user wrote (MUST-61)
   transmit(begin, count, flags);
   return true;
 }
@@ -207,13 +233,13 @@ void ConnectionCore::note_sent(SeqNum begin, SeqNum end, bool tail_probe) {
   const std::uint32_t before = recovery_.queue().in_network();
   recovery_.on_sent(begin, end, now, tail_probe);
   tcb_.snd_nxt = later(tcb_.snd_nxt, end);
-  note_cwnd_use();
   if (begin == tcb_.iss) return;
+  cwnd_usage_.on_sent(recovery_.in_flight(), congestion_->cwnd(), mss_, tcb_.snd_una, tcb_.snd_nxt);
   congestion_->on_sent({.now = now,
                         .bytes = distance(begin, end),
                         .in_flight = before,
                         .retransmission = again,
-                        .cwnd_limited = cwnd_limited_,
+                        .cwnd_limited = cwnd_limited(),
                         .rto = rtt_.rto()});
 }
 
@@ -222,13 +248,6 @@ void ConnectionCore::note_app_limit() noexcept {
   const RetransmitQueue& sent = recovery_.queue();
   if (unsent() < mss_ && sent.lost_bytes() == 0 && sent.in_network() < congestion_->cwnd())
     recovery_.rate().on_app_limited(sent.in_network());
-}
-
-/// Whether cwnd is what holds the sender back: a window that is not used must not grow (RFC 7661 section 4.1 has the same test).
-void ConnectionCore::note_cwnd_use() noexcept {
-  const std::uint64_t flight = recovery_.in_flight();
-  const std::uint64_t cwnd = congestion_->cwnd();
-  cwnd_limited_ = flight + mss_ > cwnd || (congestion_->in_slow_start() && 2 * flight >= cwnd);
 }
 
 }  // namespace tapir::tcp::detail

@@ -104,6 +104,7 @@ void ConnectionCore::emit(Packet packet, SeqNum seq, Flags flags) {
     to.urgent = static_cast<std::uint16_t>(std::min<std::uint32_t>(distance(seq, tcb_.snd_up), 65535));
   }
   last_sent_ = context_.now();
+  if (payload_size > 0) last_data_sent_ = last_sent_;
   // What does not leave is missed by the peer, and sent again like anything else that is lost.
   const Result<> sent = engine_->send(std::move(packet), to);
   if (!sent && sent.error() == Error::message_too_large && !is_over()) path_narrowed();
@@ -138,6 +139,7 @@ void ConnectionCore::count_sent(std::uint32_t payload_size, bool again) {
   pacer_.on_sent(payload_size, context_.now());
   if (again) {
     counters_.retransmissions += segments;
+    counters_.bytes_retransmitted += payload_size;
     engine_->stats().retrans_segs += segments;
   } else {
     engine_->stats().out_segs += segments;

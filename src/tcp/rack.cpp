@@ -1,6 +1,7 @@
 #include "rack.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace tapir::tcp {
 
@@ -15,6 +16,7 @@ void Rack::on_delivered(const RetransmitQueue::Range& range, const Arrived& arri
     forward_most_ = range.end;
   } else if (range.end < *forward_most_ && !retransmitted) {
     reordering_ = std::max(reordering_, distance(range.begin, *forward_most_));
+    if (!std::exchange(late_, true)) ++reordering_events_;
   }
   const Duration rtt = arrived.at - range.last_sent;
   if (retransmitted) {

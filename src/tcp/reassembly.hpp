@@ -18,7 +18,8 @@ namespace tapir::tcp {
 class Reassembly {
  public:
   struct Config {
-    std::size_t max_bytes = std::size_t{1} << 30U;  ///< payload bytes held; of a connection's there are no more than the window that it offers
+    std::size_t max_bytes =
+        std::size_t{1} << 30U;  ///< payload bytes held; of a connection's there are no more than the window that it offers
     /// Separate ranges: bounds what a hostile peer can make us keep and search. A slow start that overshoots loses every second segment of a window, and
     /// what finds no room here is missed until the sender's timeout, since SACK has to report it all the same (RFC 2018 section 8).
     std::size_t max_ranges = 2048;

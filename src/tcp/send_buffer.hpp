@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <optional>
 #include <span>
 
 #include <tapir/core/packet.hpp>
@@ -31,6 +34,8 @@ class SendBuffer {
 
   /// Takes a copy of as many bytes as there is room for, filling the last slab first, so that many small writes share one. Returns how many.
   std::size_t append(std::span<const std::byte> bytes);
+  /// Takes a copy of all, whatever the limit.
+  void append_all(std::span<const std::byte> bytes) { queue_.append_copy(bytes); }
   /// Takes `slice`, cut to the room there is, without copying (unless it pins more than four times its size). Returns how many bytes it took.
   std::size_t append(Slice slice);
 
@@ -42,6 +47,13 @@ class SendBuffer {
   /// Forgets the bytes from `offset` on, which were never sent.
   void discard_from(std::size_t offset) noexcept;
   void clear() noexcept;
+
+  /// What is kept ends with the end of a record: no segment holds octets of it and of what follows.
+  void end_record();
+  /// Bytes from `offset` to the next end of a record behind it; nullopt: none follows.
+  [[nodiscard]] std::optional<std::size_t> record_left(std::size_t offset) const noexcept;
+  /// The last end of a record before `offset`, as an offset; 0: none is known.
+  [[nodiscard]] std::size_t record_begin(std::size_t offset) const noexcept;
 
   /// Marks the end of what is kept as the end of a write that is to be pushed (RFC 9293 section 3.9.1.2). Successive marks collapse into the
   /// last one (SHLD-27).
@@ -57,6 +69,8 @@ class SendBuffer {
   SliceQueue queue_;
   std::size_t limit_;
   std::size_t push_end_ = 0;
+  std::uint64_t forgotten_ = 0;            ///< bytes that were kept once
+  std::deque<std::uint64_t> record_ends_;  ///< counted from the first byte ever kept; each behind forgotten_
 };
 
 }  // namespace tapir::tcp

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "congestion_registry.hpp"
 #include "connection_core.hpp"
 #include "engine.hpp"
 #include "listener_core.hpp"
@@ -41,6 +42,9 @@ Accepted Tcp::demultiplex(Packet packet, const network::Received& from) { return
 void Tcp::receive_error(const network::ErrorReport& report) { engine_->receive_error(report); }
 
 const Config& Tcp::config() const noexcept { return engine_->config(); }
+bool Tcp::has_congestion_control(std::string_view name) const {
+  return tcp::has_congestion_control(name, engine_->config().congestion_controls);
+}
 void Tcp::set_config(Config config) { engine_->set_config(std::move(config)); }
 std::size_t Tcp::connection_count() const noexcept { return engine_->connection_count(); }
 std::vector<Info> Tcp::connections() const { return engine_->connections(); }

@@ -40,7 +40,10 @@ struct SentEvent {
 /// with SACK, here.
 struct AckEvent {
   TimePoint now{};
-  std::uint32_t acked_bytes = 0;      ///< newly acknowledged in order, SYN and FIN not counted
+  std::uint32_t acked_bytes = 0;  ///< newly acknowledged in order, SYN and FIN not counted
+  /// Bytes by which slow start may grow: of those acknowledged the ones of which that is news, for what SACK or duplicate acknowledgments told of before has
+  /// let new data leave already. Where reordering is known, what is acknowledged selectively counts. Empty: acked_bytes.
+  std::optional<std::uint32_t> credit_bytes = {};
   std::uint32_t delivered_bytes = 0;  ///< newly acknowledged in order or selectively: DeliveredData (RFC 9937 section 6)
   std::uint32_t lost_bytes = 0;       ///< newly considered lost because of this acknowledgment
   std::uint32_t flight_size = 0;      ///< bytes outstanding after this acknowledgment
@@ -129,6 +132,7 @@ struct CongestionParameters {
   std::optional<std::uint32_t> slow_start_limit = {};  ///< L of RFC 3465: segments that one ACK counts for; empty: as its RFC says
   bool hystart = true;                                 ///< leave the first slow start when the delay grows (RFC 9406)
   bool slow_start_after_idle = true;                   ///< a window that was not used decays (RFC 5681 section 4.1, RFC 2861)
+  bool reduce_from_cwnd = false;                       ///< the threshold after congestion comes from cwnd, not from what is outstanding
   bool paced = false;                                  ///< segments leave at even distances
   std::optional<std::uint32_t> cwnd = {};              ///< bytes: handed over by the algorithm before, in mid-connection
   std::optional<Duration> rtt = {};                    ///< smoothed, if there is one yet

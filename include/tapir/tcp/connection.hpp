@@ -108,6 +108,8 @@ class Connection {
   [[nodiscard]] std::size_t send_room() const noexcept;
   /// After an open with ConnectOptions::fast_open: bytes that the SYN, which has not left yet, takes. 0: without a cookie, and once it has left.
   [[nodiscard]] std::size_t fast_open_room() const noexcept;
+  /// A third of the send buffer is free, and not too much waits to be sent: worth waking a writer for.
+  [[nodiscard]] bool worth_writing() const noexcept;
   /// Bytes that can be received now.
   [[nodiscard]] std::size_t unread() const noexcept;
   /// Whether the peer's FIN has arrived, behind all its data.
@@ -133,6 +135,11 @@ class Connection {
   void set_cork(bool on);
   /// What Nagle's algorithm or a cork holds back leaves now, once.
   void push();
+  /// As Settings::not_sent_low.
+  void set_not_sent_low(std::optional<std::uint32_t> bytes);
+  /// What was written last ends a record: no segment carries octets of it and of what is written next, not when it is sent again either; and
+  /// it does not wait for more to fill its last segment once more is written (MSG_EOR of Linux' man 2 send).
+  void end_record();
   /// As Settings::max_segment, for what is sent from now on.
   void set_max_segment(std::optional<std::uint16_t> bytes);
   void set_syn_retries(std::optional<std::uint32_t> retries);

@@ -49,11 +49,20 @@ struct Info {
   std::uint32_t lost = 0;                ///< sent, considered lost and not sent again yet
   std::uint32_t retransmitted = 0;       ///< sent again and neither acknowledged nor lost again
   std::uint32_t reordering = 0;          ///< how far, at most, a segment arrived behind one sent later; 0: none did
+  std::uint64_t reorderings = 0;         ///< acknowledgments that told of such segments
   std::uint64_t delivered = 0;           ///< sequence space known to have arrived
   std::uint64_t delivered_segments = 0;  ///< the same in segments; a SYN and its data are one
   std::uint64_t dsacks = 0;              ///< duplicates that the peer reported (RFC 2883)
   std::uint64_t undos = 0;               ///< recoveries that turned out to be unnecessary
   std::uint64_t tail_probes = 0;         ///< tail loss probes sent (RFC 8985)
+
+  bool ecn = false;                            ///< agreed on in the handshake (RFC 3168)
+  std::optional<std::uint64_t> pacing_rate{};  ///< bytes per second; empty: as fast as the windows allow
+  std::uint64_t bytes_retransmitted = 0;       ///< payload
+
+  std::optional<Duration> since_data_sent{};  ///< empty: none was
+  Duration since_data_received{};             ///< or since the end of the handshake
+  Duration since_ack_received{};
 
   Duration rto{};
   std::optional<Duration> srtt;
@@ -81,7 +90,9 @@ struct Info {
   std::uint64_t fast_retransmits = 0;
   std::uint64_t duplicate_acks = 0;  ///< received
 
-  bool syn_data = false;  ///< the SYN carried data, and its receiver took all of it (RFC 7413)
+  bool syn_data = false;          ///< the SYN carried data, and its receiver took all of it (RFC 7413)
+  std::uint32_t receive_mss = 0;  ///< the peer's largest segment so far
+  std::uint32_t probes = 0;       ///< of a closed window, in a row
 
   std::uint8_t received_tos = 0;        ///< of the latest segment
   std::optional<SoftError> soft_error;  ///< the latest

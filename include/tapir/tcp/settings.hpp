@@ -55,6 +55,9 @@ struct Settings {
   std::optional<bool> dont_fragment = {};           ///< whether segments carry DF; empty: Config::path_mtu_discovery
   /// What arrived before the peer's reset can still be read, as Linux has it; false: it is lost (RFC 9293 section 3.10.7.4).
   bool keep_unread = false;
+  /// Writes are taken in chunks, and the send buffer covers their overhead, as Linux reckons it; false: to the byte.
+  bool chunked_writes = false;
+  std::optional<std::uint32_t> not_sent_low = {};  ///< bytes: while so many wait to be sent nothing is taken; empty: as in Config
 };
 
 /// Bits of Config::fast_open, numbered as in Linux' tcp_fastopen.
@@ -114,6 +117,7 @@ enum class SynCookiePolicy : std::uint8_t { never, when_full, always };
 struct Config {
   std::size_t send_buffer = std::size_t{256} * 1024;           ///< bytes at the start, at most 2^30 are taken
   std::size_t max_send_buffer = std::size_t{4} * 1024 * 1024;  ///< bytes: what it may grow to with cwnd; as Linux' tcp_wmem[2]
+  std::uint32_t not_sent_low = 0xffff'ffffU;                   ///< see Settings::not_sent_low; as tcp_notsent_lowat
   std::size_t receive_buffer = std::size_t{128} * 1024;        ///< bytes at the start; as Linux' tcp_rmem[1]
   std::size_t max_receive_buffer =
       std::size_t{6} * 1024 * 1024;  ///< bytes: what it may grow to, as tcp_rmem[2]; chooses the window's scale
@@ -145,12 +149,15 @@ struct Config {
   std::string congestion_control = "cubic";                 ///< of connections whose Settings name none
   CongestionControls congestion_controls = {};              ///< algorithms of the user's own; they go before built-in ones of the same name
   std::optional<std::uint32_t> slow_start_limit =
-      {};                             ///< segments by which one ACK lets slow start grow (RFC 3465); empty: 8 with CUBIC, else 1
-  bool hystart = true;                ///< CUBIC leaves its first slow start when the delay grows (RFC 9406)
-  bool slow_start_after_idle = true;  ///< a congestion window that was not used decays (RFC 5681 section 4.1, RFC 2861)
-  bool pacing = false;                ///< see Settings::pacing
-  EcnMode ecn = EcnMode::passive;     ///< RFC 3168
-  std::uint32_t challenge_acks = 10;  ///< of one connection: so many at most ...
+      {};               ///< segments by which one ACK lets slow start grow (RFC 3465); empty: 8 with CUBIC, else 1
+  bool hystart = true;  ///< CUBIC leaves its first slow start when the delay grows (RFC 9406)
+  /// Congestion reduces the window from cwnd, as Linux has it, and not from what is outstanding (RFC 5681 section 3.1); RFC 9438 section 4.6 allows it where,
+  /// as here, a window that is not used does not grow. Off: a window that was not used is no measure of the path.
+  bool reduce_from_cwnd = false;
+  bool slow_start_after_idle = true;                    ///< a congestion window that was not used decays (RFC 5681 section 4.1, RFC 2861)
+  bool pacing = false;                                  ///< see Settings::pacing
+  EcnMode ecn = EcnMode::passive;                       ///< RFC 3168
+  std::uint32_t challenge_acks = 10;                    ///< of one connection: so many at most ...
   Duration challenge_period = std::chrono::seconds{5};  ///< ... in this time (RFC 5961 section 7)
   std::uint32_t all_challenge_acks = 1000;              ///< of all connections together in that time: half as many to one and a half times
   bool path_mtu_discovery = true;                       ///< segments carry DF (RFC 1191)

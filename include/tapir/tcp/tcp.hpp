@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include <tapir/core/context.hpp>
@@ -90,6 +91,8 @@ class Tcp final : public Layer<Send, network::Received>, public network::ErrorRe
   /// to offer, timers' bounds) changes for those that begin later. `msl` and `max_time_wait` stay as they were at the start.
   [[nodiscard]] const Config& config() const noexcept;
   void set_config(Config config);
+  /// Whether Settings::congestion_control may name it: a built-in algorithm or one of the user's.
+  [[nodiscard]] bool has_congestion_control(std::string_view name) const;
 
   /// Connections that exist, half-open ones and those in TIME-WAIT included.
   [[nodiscard]] std::size_t connection_count() const noexcept;
