@@ -2,6 +2,8 @@
 
 #include <chrono>
 #include <fstream>
+
+#include "fast_open_settings.hpp"
 #include <limits>
 
 #include "fast_open_settings.hpp"
@@ -19,7 +21,8 @@ tcp::Config linux_constants() {
   config.msl = std::chrono::seconds{30};
   config.quick_acks = 16;
   config.require_timestamps = false;
-  config.slow_start_limit = std::numeric_limits<std::uint32_t>::max();   // each acknowledgment counts for all it acknowledges
+  config.slow_start_limit = std::numeric_limits<std::uint32_t>::max();  // each acknowledgment counts for all it acknowledges
+  config.reduce_from_cwnd = true;
   config.user_timeout = config.connect_timeout = std::chrono::hours{1};  // it counts the retries instead
   return config;
 }
@@ -38,6 +41,7 @@ void Settings::read() {
     tcp_.receive_buffer = static_cast<std::size_t>(buffers[1]);
     tcp_.max_receive_buffer = static_cast<std::size_t>(buffers[2]);
   }
+  if (const auto low = number("tcp_notsent_lowat")) tcp_.not_sent_low = static_cast<std::uint32_t>(*low);
   read_switch(directory_ / "tcp_timestamps", tcp_.timestamps);
   read_switch(directory_ / "tcp_sack", tcp_.sack);
   read_switch(directory_ / "tcp_dsack", tcp_.dsack);
@@ -49,6 +53,7 @@ void Settings::read() {
   if (const auto retries = number("tcp_retries2")) tcp_.data_retries = static_cast<std::uint32_t>(*retries);
   read_recovery();
   read_congestion_control();
+  read_fast_open(directory_, tcp_);
   read_fast_open(directory_, tcp_);
   read_queue();
 }
