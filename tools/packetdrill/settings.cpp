@@ -2,6 +2,8 @@
 
 #include <chrono>
 #include <fstream>
+
+#include "fast_open_settings.hpp"
 #include <limits>
 
 #include "fast_open_settings.hpp"
@@ -51,6 +53,7 @@ void Settings::read() {
   if (const auto retries = number("tcp_retries2")) tcp_.data_retries = static_cast<std::uint32_t>(*retries);
   read_recovery();
   read_congestion_control();
+  read_fast_open(directory_, tcp_);
   read_fast_open(directory_, tcp_);
   read_queue();
 }
