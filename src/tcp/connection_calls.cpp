@@ -128,8 +128,8 @@ std::size_t ConnectionCore::discard(std::size_t count) {
   return discarded;
 }
 
-/// Tells the peer of the room made, when it is worth a segment (RFC 9293 section 3.8.6.2.2): at once for a peer that can hardly send, and
-/// for others after two full segments, so that reading does not answer every segment with an ACK of its own.
+/// Tells the peer of the room made, when it is worth a segment (RFC 9293 section 3.8.6.2.2): when the window is twice what the peer still has, as in Linux'
+/// tcp_cleanup_rbuf(). A peer that has a lot is told by the acknowledgments of what it sends.
 void ConnectionCore::after_read() {
   account_memory();
   if (tcb_.urgent_in && tcb_.rcv_up <= next_read()) tcb_.urgent_in = false;
@@ -137,9 +137,7 @@ void ConnectionCore::after_read() {
   if (fast_open_.taken > 0 && distance(tcb_.irs, tcb_.rcv_nxt) == fast_open_.taken + 1) return;  // it has used nothing of the window yet
   tune_receive_buffer();
   const std::uint32_t window = offered_window();
-  if (window <= tcb_.rcv_wnd) return;
-  const std::uint32_t gain = window - tcb_.rcv_wnd;
-  if (tcb_.rcv_wnd >= mss_ && gain < 2 * mss_ && gain < receive_buffer_.limit() / 2) return;
+  if (window <= tcb_.rcv_wnd || window < 2 * std::uint64_t{tcb_.rcv_wnd}) return;
   ack_.on_urgent();
   wants_to_send();
 }
@@ -204,7 +202,7 @@ Info ConnectionCore::info() const {
   info.receive_mss = receive_mss_;
   info.probes = persist_backoff_;
   info.ecn = tcb_.negotiated.ecn;
-  info.pacing_rate = pacing_rate();
+  if (engine_ != nullptr) info.pacing_rate = pacing_rate();
   if (last_data_sent_) info.since_data_sent = context_.now() - *last_data_sent_;
   info.since_data_received = context_.now() - last_data_received_;
   info.since_ack_received = context_.now() - last_ack_received_;

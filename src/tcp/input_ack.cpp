@@ -67,6 +67,7 @@ void ConnectionCore::new_ack(const Arrival& arrival) {
 void ConnectionCore::respond(const AckOutcome& outcome, std::uint32_t bytes) {
   const TimePoint now = context_.now();
   const std::uint32_t flight = recovery_.queue().outstanding();
+  const std::uint32_t controls = outcome.acked - std::min(outcome.acked, bytes);  // SYN and FIN
   if (outcome.undone) {
     congestion_->on_undo({.now = now, .flight_size = flight});
     observe_congestion("undo");
@@ -82,7 +83,7 @@ void ConnectionCore::respond(const AckOutcome& outcome, std::uint32_t bytes) {
   } else if (bytes > 0 || (recovery_.sack() && outcome.delivered > 0)) {
     congestion_->on_ack({.now = now,
                          .acked_bytes = bytes,
-                         .credit_bytes = outcome.credit,
+                         .credit_bytes = outcome.credit - std::min(outcome.credit, controls),
                          .delivered_bytes = outcome.delivered,
                          .lost_bytes = outcome.lost,
                          .flight_size = flight,

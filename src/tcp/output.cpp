@@ -195,7 +195,7 @@ bool ConnectionCore::send_new() {
   Flags flags = Flags::ack | ecn_.on_new_data(count);
   if (with_fin) flags |= Flags::fin;
   const bool ends_write = count == decision.queued && pushed;
-  const bool ends_chunk = count == in_chunk && chunk->push;
+  const bool ends_chunk = in_chunk > 0 && count == in_chunk && chunk->push;
   if (count > 0 && (ends_write || ends_chunk)) flags |= Flags::psh;  // the end of what the user wrote (MUST-61)
   transmit(begin, count, flags);
   return true;
