@@ -166,7 +166,7 @@ void LossRecovery::enter(AckOutcome& out) noexcept {
   recovery_point_ = snd_nxt_;
   partial_seen_ = false;
   first_retransmission_ = true;
-  spurious_.begin_episode(snd_una_);
+  spurious_.begin_episode(snd_una_, queue_.retransmitted_bytes() > 0);
 }
 
 void LossRecovery::leave(AckOutcome& out) noexcept {
@@ -190,7 +190,7 @@ void LossRecovery::on_timeout(TimePoint now) {
   const bool was_fast = in_fast_recovery();
   const bool reneged = queue_.front()->sacked;
   // What is undone is the response of this episode: of the fast recovery that the timeout ends, too.
-  if (established_ && !recovering()) spurious_.begin_episode(snd_una_);
+  if (established_ && !recovering()) spurious_.begin_episode(snd_una_, queue_.retransmitted_bytes() > 0);
   if (reneged) queue_.forget_sacks();
   if (sack_ && config_.rack && !reneged) {
     // RFC 8985 section 6.3: what was sent a short while ago may well arrive.

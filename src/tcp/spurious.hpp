@@ -14,11 +14,14 @@ namespace tapir::tcp {
 /// the receiver reports every one of the retransmissions as a duplicate (RFC 3708). An episode outlives its recovery: duplicates are reported late.
 class SpuriousDetector {
  public:
-  void begin_episode(SeqNum snd_una) noexcept { episode_ = Episode{.begin = snd_una}; }
+  /// `under_way`: retransmissions of an earlier episode are still outstanding. Their echoes are no older than the first of them.
+  void begin_episode(SeqNum snd_una, bool under_way) noexcept {
+    episode_ = Episode{.begin = snd_una};
+    if (!under_way) first_retransmission_.reset();
+  }
   void on_retransmitted(std::uint32_t bytes, TimePoint now) noexcept {
-    if (!episode_) return;
-    episode_->retransmitted += bytes;
-    if (!episode_->first_retransmission) episode_->first_retransmission = now;
+    if (!first_retransmission_) first_retransmission_ = now;
+    if (episode_) episode_->retransmitted += bytes;
   }
   void on_duplicate_reported(const SackBlock& block) noexcept {
     if (episode_ && block.begin >= episode_->begin) episode_->duplicates += distance(block.begin, block.end);
@@ -31,7 +34,7 @@ class SpuriousDetector {
   }
   /// `echo_before`: the segment whose timestamp an acknowledgment of new data echoes was sent before this.
   [[nodiscard]] bool original_echoed(std::optional<TimePoint> echo_before) const noexcept {
-    return episode_ && episode_->first_retransmission && echo_before && *echo_before <= *episode_->first_retransmission;
+    return episode_ && first_retransmission_ && echo_before && *echo_before <= *first_retransmission_;
   }
 
  private:
@@ -39,9 +42,10 @@ class SpuriousDetector {
     SeqNum begin{};
     std::uint64_t retransmitted = 0;
     std::uint64_t duplicates = 0;
-    std::optional<TimePoint> first_retransmission{};
   };
   std::optional<Episode> episode_;
+  std::optional<TimePoint>
+      first_retransmission_;  ///< of this episode, or of those before it of which something was outstanding when it began
 };
 
 }  // namespace tapir::tcp

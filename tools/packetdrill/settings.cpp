@@ -3,8 +3,8 @@
 #include <chrono>
 #include <fstream>
 
-#include "fast_open_settings.hpp"
 #include <limits>
+#include "fast_open_settings.hpp"
 
 #include "fast_open_settings.hpp"
 

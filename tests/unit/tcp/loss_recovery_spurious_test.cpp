@@ -102,6 +102,28 @@ TEST_CASE("an acknowledgment that echoes the original ends the recovery that was
   CHECK(real.recovery.state() == CaState::recovery);
 }
 
+TEST_CASE("the echo of a retransmission from the recovery before is not one of the original", "[tcp]") {
+  const bool again = GENERATE(true, false);
+  RecoveryBench bench;
+  bench.send(0, 5);
+  bench.advance(40ms);
+  REQUIRE(bench.ack(0, {{1, 4}}).entered);
+  bench.send(5, 12);  // from 5 on: beyond the point at which the recovery ends
+  bench.resend();
+  bench.advance(20ms);
+  (void)bench.ack(0, {{6, 9}, {1, 5}});
+  const TimePoint first = bench.now;
+  if (again) REQUIRE(bench.resend() == 1);  // segment 5, while the recovery lasts
+  bench.advance(20ms);
+  const auto over = bench.ack_echoing(bench.now - 19ms, 5, {{6, 9}, {10, 12}});
+  REQUIRE_FALSE(over.undone);
+  REQUIRE(bench.recovery.state() == CaState::recovery);  // a new one, for 9
+  REQUIRE(bench.resend() >= 1);
+  bench.advance(5ms);
+  // The acknowledgment of segment 5 echoes what left when it did: before the retransmission of 9.
+  CHECK(bench.ack_echoing(first + 1ms, 9, {{10, 12}}).undone == !again);
+}
+
 TEST_CASE("an acknowledgment of nothing new proves nothing by its echo", "[tcp]") {
   Retransmitted bench;
   bench.advance(5ms);
