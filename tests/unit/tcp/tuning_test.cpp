@@ -127,9 +127,13 @@ TEST_CASE("the send buffer grows with cwnd unless it was set", "[tcp]") {
     (void)talk.hear();
     REQUIRE(talk.say({}));
   }
-  CHECK(talk.info().cwnd > 40'000);
-  CHECK(talk.info().send_buffer == (set ? 20'000U : 100'000U));
-  if (!set) CHECK(talk.app.writable > 0);
+  if (set) {
+    CHECK(talk.info().send_buffer == 20'000);
+    return;
+  }
+  CHECK(talk.info().send_buffer > 50'000);
+  CHECK(talk.info().send_buffer <= 100'000);
+  CHECK(talk.app.writable > 0);
 }
 
 TEST_CASE("a budget counts what its members hold", "[tcp]") {
