@@ -150,7 +150,8 @@ void ConnectionCore::update_mss() {
   const std::size_t options = (ip_options_.size() + 3) / 4 * 4 + fixed_options_size();
   const std::size_t headers = network.header_size(peer) + sizeof(Header);
   const std::size_t path = network.path_mtu(peer);
-  const std::size_t fits = std::min<std::size_t>({path > headers ? path - headers : 1, peer_mss_, settings_.max_segment.value_or(65535)});
+  const std::size_t on_the_path = path > headers ? path - headers : 1;
+  const auto fits = std::min({on_the_path, std::size_t{peer_mss_}, std::size_t{settings_.max_segment.value_or(65535)}});
   const auto mss = static_cast<std::uint32_t>(fits > options ? fits - options : 1);
   if (mss == mss_ && counters_.mss != 0) return;
   mss_ = counters_.mss = mss;

@@ -13,8 +13,8 @@ namespace {
 constexpr std::chrono::seconds kEarlyEndCounts{60};  // as Linux has it
 }
 
-ListenerCore::ListenerCore(Engine& engine, const Endpoint& local, AcceptHandler handler, const ListenOptions& options)
-    : engine_{&engine}, local_{local}, options_{options} {
+ListenerCore::ListenerCore(Engine& engine, const Endpoint& local, AcceptHandler handler, ListenOptions options)
+    : engine_{&engine}, local_{local}, options_{std::move(options)} {
   if (handler) handler_ = std::make_shared<AcceptHandler>(std::move(handler));
 }
 

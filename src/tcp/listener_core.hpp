@@ -19,7 +19,7 @@ class Engine;
 /// A passive open: its handshakes under way, and the connections that wait to be accepted.
 class ListenerCore final : public Notifier, public std::enable_shared_from_this<ListenerCore> {
  public:
-  ListenerCore(Engine& engine, const Endpoint& local, AcceptHandler handler, const ListenOptions& options);
+  ListenerCore(Engine& engine, const Endpoint& local, AcceptHandler handler, ListenOptions options);
 
   // What the Listener handle calls.
   [[nodiscard]] Result<Connection> accept();

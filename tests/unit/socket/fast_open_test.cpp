@@ -130,6 +130,9 @@ TEST_CASE("TCP_FASTOPEN_CONNECT: with a cookie connect() waits for the first wri
   REQUIRE(TwoHosts::set(hosts.left, first, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, 1) == 0);
   CHECK(hosts.connect(first) == -1);
   CHECK(errno == EINPROGRESS);
+  hosts.pair.world.run_for(1s);
+  hosts.right.close(hosts.right.accept(hosts.listener, nullptr, nullptr));
+  hosts.left.close(first);
   hosts.learn();
 
   const int fd = hosts.client();
