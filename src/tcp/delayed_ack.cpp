@@ -64,7 +64,10 @@ void DelayedAck::on_ack_sent(TimePoint now) noexcept {
     pace_ = interactive_ ? config_.delay : std::min(2 * pace_, std::max(rto_, config_.delay));
     interactive_ = false;
   }
-  if (unacknowledged_bytes_ > 0 && quick_left_ > 0 && --quick_left_ == 0) pace_ = config_.delay;
+  if (unacknowledged_bytes_ > 0 && quick_left_ > 0) {
+    --quick_left_;
+    if (quick_left_ == 0) pace_ = config_.delay;
+  }
   unacknowledged_bytes_ = 0;
   deadline_.reset();
   now_ = false;

@@ -11,11 +11,11 @@
 namespace tapir::tcp {
 
 namespace {
-struct Hashed {
+struct AddressPair {
   BigEndian<Ipv4Address> client;
   BigEndian<Ipv4Address> server;
 };
-static_assert(sizeof(Hashed) == 8 && alignof(Hashed) == 1);
+static_assert(sizeof(AddressPair) == 8 && alignof(AddressPair) == 1);
 
 constexpr std::size_t kWordSize = 8;
 constexpr std::chrono::seconds kFirstRefusal{60};  // doubled for each one in a row
@@ -33,7 +33,7 @@ constexpr Duration doubled(Duration time, std::uint32_t times) noexcept { return
 FastOpenCookie make_fast_open_cookie(const FastOpenKey& key, Ipv4Address client, Ipv4Address server) noexcept {
   const std::span<const std::byte> words{key};
   const SipKey sip_key{.k0 = little_endian(words.first(kWordSize)), .k1 = little_endian(words.subspan(kWordSize))};
-  const Hashed hashed{.client = client, .server = server};
+  const AddressPair hashed{.client = client, .server = server};
   std::uint64_t hash = siphash(sip_key, std::as_bytes(std::span{&hashed, 1}));
   std::array<std::byte, kWordSize> bytes{};
   for (std::byte& byte : bytes) {
