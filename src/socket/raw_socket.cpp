@@ -81,13 +81,13 @@ Result<std::size_t> RawSocket::send(const Outgoing& message) {
   auto& stack = environment().stack();
   Packet packet{stack.context().pool, size};
   for (const iovec& part : message.parts) packet.append_copy(bytes_of(part));
-  network::Send below{.source = way->source.is_unspecified() ? bound_ : way->source,
-                      .destination = to->address,
-                      .protocol = network::Protocol::icmp,
-                      .ttl = way->ttl,
-                      .tos = way->tos,
-                      .dont_fragment = way->dont_fragment,
-                      .options = {}};
+  const network::Send below{.source = way->source.is_unspecified() ? bound_ : way->source,
+                            .destination = to->address,
+                            .protocol = network::Protocol::icmp,
+                            .ttl = way->ttl,
+                            .tos = way->tos,
+                            .dont_fragment = way->dont_fragment,
+                            .options = {}};
   const auto sent = stack.ipv4().encapsulate(std::move(packet), below);
   if (!sent) return send_failed(sent.error(), *to);
   return size;

@@ -25,15 +25,16 @@ SackNews read_sack(const SackBlocks& option, const SackLimits& limits) noexcept 
   if (option.empty()) return news;
   const bool duplicate = reports_duplicate(option, limits.ack);
   if (duplicate && plausible_duplicate(option[0], limits)) news.duplicate = option[0];
-  std::array<SackBlock, SackBlocks::capacity> valid{};
+  std::array<SackBlock, SackBlocks::capacity> sorted{};  // by insertion: there are four at most
   std::size_t count = 0;
   for (std::size_t i = duplicate ? 1 : 0; i < option.size(); ++i) {
     const SackBlock& block = option[i];
-    if (block.begin < block.end && limits.snd_una <= block.begin && block.end <= limits.snd_nxt) valid[count++] = block;
+    if (block.begin >= block.end || block.begin < limits.snd_una || block.end > limits.snd_nxt) continue;
+    std::size_t at = count++;
+    for (; at > 0 && block.begin < sorted[at - 1].begin; --at) sorted[at] = sorted[at - 1];
+    sorted[at] = block;
   }
-  std::sort(valid.begin(), valid.begin() + static_cast<std::ptrdiff_t>(count),
-            [&](const SackBlock& a, const SackBlock& b) { return distance(limits.snd_una, a.begin) < distance(limits.snd_una, b.begin); });
-  for (std::size_t i = 0; i < count; ++i) (void)news.blocks.push_back(valid[i]);
+  for (std::size_t i = 0; i < count; ++i) (void)news.blocks.push_back(sorted[i]);
   return news;
 }
 
