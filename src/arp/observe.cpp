@@ -15,7 +15,7 @@ namespace {
 std::string in_words(const Message& message) {
   const std::string sender = to_string(message.sender_protocol.get());
   const std::string target = to_string(message.target_protocol.get());
-  switch (message.operation) {
+  switch (message.operation.get()) {
     case Operation::request:
       if (message.sender_protocol.get().is_unspecified()) return fmt::format("does anybody have {}?", target);
       if (sender == target) return fmt::format("I am {}, at {}", sender, to_string(message.sender_hardware));

@@ -233,7 +233,7 @@ std::span<const Option> tcp_level_options() noexcept { return kRows; }
 std::string StreamSocket::congestion_control() const {
   if (!tcp_.congestion.empty()) return tcp_.congestion;
   const auto& config = environment().stack().tcp().config();
-  std::string name = connection_ ? std::string{connection_.info().congestion_control} : config.congestion_control;
+  const std::string name = connection_ ? std::string{connection_.info().congestion_control} : config.congestion_control;
   return name == "newreno" ? "reno" : name;  // as Linux calls it
 }
 
