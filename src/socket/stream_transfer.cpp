@@ -18,10 +18,6 @@ namespace tapir::posix::detail {
 
 using tcp::State;
 
-namespace {
-constexpr std::size_t kChunk = 65536;  // bytes queued before the limit of unsent bytes is looked at again
-}
-
 /// The error that ended the connection, once; then EPIPE.
 std::error_code StreamSocket::stream_error() {
   const int why = std::exchange(error_, 0);
