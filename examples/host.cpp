@@ -27,14 +27,14 @@ class Serving {
  private:
   void work() {
     if (kind_ == Kind::chargen) generate();
-    while (pending_.empty()) {
+    for (;;) {
+      flush();
+      if (!pending_.empty()) return;  // writable() follows
       auto slice = connection_.receive_slice();
       if (!slice) return;                              // nothing there now, or the connection is gone: closed() follows
       if (slice->empty()) return connection_.close();  // the peer has said everything
       if (kind_ == Kind::echo) pending_ = std::move(*slice);
-      flush();
     }
-    flush();
   }
 
   /// Sends what has been read; what does not fit waits for writable(), and nothing more is read until then.

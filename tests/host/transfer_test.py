@@ -68,6 +68,20 @@ class Transfer(unittest.TestCase):
                 sending.join(PATIENCE)
                 self.assertEqual(digest(received), digest(self.data))
 
+    def test_an_echo_that_nobody_reads_goes_on_when_somebody_does(self):
+        """Every buffer on the way is full before the first octet is read."""
+        with lab.Stack(), lab.connect(7) as connection:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 16)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
+            connection.settimeout(2)
+            sent = 0
+            with self.assertRaises(TimeoutError, msg="the echo took everything without being read"):
+                while sent < SIZE:
+                    sent += connection.send(self.data[sent : sent + (1 << 16)])
+            connection.settimeout(lab.SECONDS)
+            connection.shutdown(socket.SHUT_WR)
+            self.assertEqual(digest(lab.read_all(connection)), digest(self.data[:sent]))
+
     def test_a_closed_port_of_linux_refuses(self):
         self.file.write_bytes(b"x")
         with self.transfer("send") as sender:
