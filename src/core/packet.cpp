@@ -43,28 +43,6 @@ Packet::Packet(PacketPool& pool, SlabRef slab, std::size_t begin, std::size_t si
       begin_{floor_},
       end_{static_cast<std::uint32_t>(std::min(begin_ + size, head_.capacity()))} {}
 
-Packet::Packet(Packet&& other) noexcept
-    : pool_{other.pool_},
-      head_{std::move(other.head_)},
-      floor_{std::exchange(other.floor_, 0)},
-      begin_{std::exchange(other.begin_, 0)},
-      end_{std::exchange(other.end_, 0)},
-      slices_{std::exchange(other.slices_, SliceList{})},
-      tail_size_{std::exchange(other.tail_size_, 0)},
-      meta_{other.meta_} {}
-
-Packet& Packet::operator=(Packet&& other) noexcept {
-  pool_ = other.pool_;
-  head_ = std::move(other.head_);
-  floor_ = std::exchange(other.floor_, 0);
-  begin_ = std::exchange(other.begin_, 0);
-  end_ = std::exchange(other.end_, 0);
-  slices_ = std::exchange(other.slices_, SliceList{});
-  tail_size_ = std::exchange(other.tail_size_, 0);
-  meta_ = other.meta_;
-  return *this;
-}
-
 Packet Packet::share() const {
   Packet copy{*pool_, head_, begin_, head_size()};
   copy.floor_ = floor_;

@@ -49,6 +49,25 @@ class SliceList {
  public:
   static constexpr std::size_t inline_capacity = 4;
 
+  SliceList() noexcept = default;
+  SliceList(const SliceList&) = default;
+  SliceList& operator=(const SliceList&) = default;
+  /// The other is empty afterwards. A packet is moved at every layer and has a slice or two: only those are touched.
+  SliceList(SliceList&& other) noexcept : far_{std::move(other.far_)}, count_{std::exchange(other.count_, 0)} {
+    const std::size_t near = count_ < inline_capacity ? count_ : inline_capacity;
+    for (std::size_t i = 0; i < near; ++i) near_[i] = std::move(other.near_[i]);
+  }
+  SliceList& operator=(SliceList&& other) noexcept {
+    if (this == &other) return *this;
+    while (count_ > 0) pop_back();
+    far_ = std::move(other.far_);
+    count_ = std::exchange(other.count_, 0);
+    const std::size_t near = count_ < inline_capacity ? count_ : inline_capacity;
+    for (std::size_t i = 0; i < near; ++i) near_[i] = std::move(other.near_[i]);
+    return *this;
+  }
+  ~SliceList() = default;
+
   [[nodiscard]] std::size_t size() const noexcept { return count_; }
   [[nodiscard]] bool empty() const noexcept { return count_ == 0; }
   [[nodiscard]] Slice& operator[](std::size_t i) noexcept { return i < inline_capacity ? near_[i] : far_[i - inline_capacity]; }
@@ -77,8 +96,26 @@ class Packet {
   explicit Packet(PacketPool& pool, std::size_t tailroom = 0);
   /// A packet whose bytes are [begin, begin + size) of `slab`, as a link received them. What lies before `begin` is headroom.
   Packet(PacketPool& pool, SlabRef slab, std::size_t begin, std::size_t size);
-  Packet(Packet&& other) noexcept;
-  Packet& operator=(Packet&& other) noexcept;
+  Packet(Packet&& other) noexcept
+      : pool_{other.pool_},
+        head_{std::move(other.head_)},
+        floor_{std::exchange(other.floor_, 0)},
+        begin_{std::exchange(other.begin_, 0)},
+        end_{std::exchange(other.end_, 0)},
+        slices_{std::move(other.slices_)},
+        tail_size_{std::exchange(other.tail_size_, 0)},
+        meta_{other.meta_} {}
+  Packet& operator=(Packet&& other) noexcept {
+    pool_ = other.pool_;
+    head_ = std::move(other.head_);
+    floor_ = std::exchange(other.floor_, 0);
+    begin_ = std::exchange(other.begin_, 0);
+    end_ = std::exchange(other.end_, 0);
+    slices_ = std::move(other.slices_);
+    tail_size_ = std::exchange(other.tail_size_, 0);
+    meta_ = other.meta_;
+    return *this;
+  }
   Packet(const Packet&) = delete;
   Packet& operator=(const Packet&) = delete;
   ~Packet() = default;

@@ -50,6 +50,24 @@ TEST_CASE("the checksum does not depend on how the bytes are cut", "[core]") {
   }
 }
 
+TEST_CASE("the checksum of a long piece does not depend on where it lies in memory", "[core]") {
+  std::mt19937 random{2};
+  const auto bytes = random_bytes(random, 4096);
+  for (std::size_t begin = 0; begin < 40; ++begin) {
+    for (std::size_t size = 100; size < 400; ++size) {
+      const std::vector<std::byte> piece{bytes.begin() + static_cast<std::ptrdiff_t>(begin),
+                                         bytes.begin() + static_cast<std::ptrdiff_t>(begin + size)};
+      InternetChecksum sum;
+      sum.add(std::span{bytes}.subspan(begin, size));
+      REQUIRE(sum.value() == reference(piece));
+    }
+  }
+  const std::vector<std::byte> ones(65534, std::byte{0xff});  // as large as sums get
+  InternetChecksum largest;
+  largest.add(ones);
+  CHECK(largest.value() == reference(ones));
+}
+
 TEST_CASE("an incremental update equals a full computation", "[core]") {
   for (std::uint32_t before = 0; before < 0x10000; before += 251) {
     for (std::uint32_t after = 0; after < 0x10000; after += 257) {

@@ -150,6 +150,27 @@ TEST_CASE("many small slices are kept in order", "[core]") {
   CHECK(in_pieces.value() == whole.value());
 }
 
+TEST_CASE("a packet that is moved takes all its slices along and leaves an empty one", "[core]") {
+  PacketPool pool;
+  for (const unsigned slices : {0U, 1U, 4U, 5U, 20U}) {
+    for (const unsigned before : {0U, 3U, 9U}) {
+      Packet from{pool};
+      for (unsigned i = 0; i < slices; ++i) from.append(pool.copy(count_up(3, i)));
+      const auto expected = from.bytes();
+      Packet constructed{std::move(from)};
+      CHECK(constructed.bytes() == expected);
+      CHECK(from.empty());  // NOLINT(bugprone-use-after-move): that it is empty is what is promised
+      Packet assigned{pool};
+      for (unsigned i = 0; i < before; ++i) assigned.append(pool.copy(count_up(5)));
+      assigned = std::move(constructed);
+      CHECK(assigned.bytes() == expected);
+      assigned.append(pool.copy(count_up(2)));
+      CHECK(assigned.bytes() == joined(expected, count_up(2)));
+    }
+  }
+  CHECK(pool.in_use() == 0);  // nothing of what was overwritten is kept
+}
+
 TEST_CASE("slabs are reused, and may outlive their pool", "[core]") {
   std::optional<PacketPool> pool{std::in_place};
   { Packet packet{*pool}; }
