@@ -2,7 +2,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <optional>
 #include <span>
@@ -33,6 +32,7 @@
 #include "reassembly.hpp"
 #include "receive_buffer.hpp"
 #include "receive_tuning.hpp"
+#include "ring_queue.hpp"
 #include "rtt_estimator.hpp"
 #include "sack_report.hpp"
 #include "send_buffer.hpp"
@@ -344,9 +344,9 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   std::uint32_t syn_retransmissions_ = 0;
   std::uint32_t front_retransmissions_ = 0;  ///< timeouts since SND.UNA moved: compared with R1
   std::uint32_t persist_backoff_ = 0;
-  std::deque<ChunkEnd> chunk_ends_;  ///< in what is not sent yet; chunked_writes
-  SeqNum pushed_;                    ///< up to where what was written is to be pushed
-  SeqNum chunk_begin_;               ///< of the last chunk written: chunked_writes
+  RingQueue<ChunkEnd> chunk_ends_;  ///< in what is not sent yet; chunked_writes
+  SeqNum pushed_;                   ///< up to where what was written is to be pushed
+  SeqNum chunk_begin_;              ///< of the last chunk written: chunked_writes
   std::optional<TimePoint> last_sent_;
   std::optional<TimePoint> last_data_sent_;
   std::optional<TimePoint> last_advice_;

@@ -1,10 +1,11 @@
 #pragma once
 
-#include <deque>
 #include <memory>
 #include <utility>
 
 #include <tapir/core/scheduler.hpp>
+
+#include "ring_queue.hpp"
 
 namespace tapir::tcp {
 
@@ -44,7 +45,7 @@ class EventQueue final : public ReadySource, public std::enable_shared_from_this
 
  private:
   Scheduler& scheduler_;
-  std::deque<std::shared_ptr<Notifier>> waiting_;
+  RingQueue<std::shared_ptr<Notifier>> waiting_;
   bool closed_ = false;
 };
 

@@ -1,10 +1,18 @@
 #include "send_buffer.hpp"
 
 #include <algorithm>
-#include <iterator>
+#include <ranges>
 #include <utility>
 
 namespace tapir::tcp {
+
+/// How many ends are on the near side of what is asked for: those for which `before` is true come first.
+template <class Before>
+std::size_t SendBuffer::record_ends_before(Before before) const noexcept {
+  const auto indices = std::views::iota(std::size_t{0}, record_ends_.size());
+  return static_cast<std::size_t>(std::ranges::partition_point(indices, [&](std::size_t i) { return before(record_ends_[i]); }) -
+                                  indices.begin());
+}
 
 std::size_t SendBuffer::append(std::span<const std::byte> bytes) {
   const std::size_t count = std::min(bytes.size(), room());
@@ -41,14 +49,14 @@ void SendBuffer::end_record() {
 
 std::optional<std::size_t> SendBuffer::record_left(std::size_t offset) const noexcept {
   const std::uint64_t at = forgotten_ + offset;
-  const auto next = std::ranges::upper_bound(record_ends_, at);
-  if (next == record_ends_.end()) return std::nullopt;
-  return static_cast<std::size_t>(*next - at);
+  const std::size_t next = record_ends_before([at](std::uint64_t end) { return end <= at; });
+  if (next == record_ends_.size()) return std::nullopt;
+  return static_cast<std::size_t>(record_ends_[next] - at);
 }
 
 std::size_t SendBuffer::record_begin(std::size_t offset) const noexcept {
-  const auto next = std::ranges::lower_bound(record_ends_, forgotten_ + offset);
-  return next == record_ends_.begin() ? 0 : static_cast<std::size_t>(*std::prev(next) - forgotten_);
+  const std::size_t next = record_ends_before([at = forgotten_ + offset](std::uint64_t end) { return end < at; });
+  return next == 0 ? 0 : static_cast<std::size_t>(record_ends_[next - 1] - forgotten_);
 }
 
 void SendBuffer::clear() noexcept {

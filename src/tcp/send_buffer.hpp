@@ -3,12 +3,12 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <optional>
 #include <span>
 
 #include <tapir/core/packet.hpp>
 
+#include "ring_queue.hpp"
 #include "slice_queue.hpp"
 
 namespace tapir::tcp {
@@ -66,11 +66,14 @@ class SendBuffer {
   }
 
  private:
+  template <class Before>
+  [[nodiscard]] std::size_t record_ends_before(Before before) const noexcept;
+
   SliceQueue queue_;
   std::size_t limit_;
   std::size_t push_end_ = 0;
-  std::uint64_t forgotten_ = 0;            ///< bytes that were kept once
-  std::deque<std::uint64_t> record_ends_;  ///< counted from the first byte ever kept; each behind forgotten_
+  std::uint64_t forgotten_ = 0;           ///< bytes that were kept once
+  RingQueue<std::uint64_t> record_ends_;  ///< counted from the first byte ever kept; each behind forgotten_
 };
 
 }  // namespace tapir::tcp
