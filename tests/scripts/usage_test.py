@@ -20,6 +20,9 @@ MISUSED = (
     ("scripts/fuzz", "1.5"),
     ("scripts/fuzz", "5", "no_such_target"),
     ("scripts/fuzz", "--frobnicate"),
+    ("scripts/bench",),
+    ("scripts/bench", "everything"),
+    ("scripts/bench", "instructions", "--frobnicate"),
     ("scripts/test_summary",),
     ("scripts/test_summary", "/nonexistent/tests.xml"),
     ("scripts/test_summary", str(ROOT / "README.md")),
@@ -27,7 +30,7 @@ MISUSED = (
     (".ci/run", "no_such_section"),
     (".ci/run", "format", "no_such_section"),
 )
-HELPFUL = ("scripts/demo", "scripts/build", "scripts/setup", "scripts/fuzz", "scripts/netlab", "scripts/requirements")
+HELPFUL = ("scripts/bench", "scripts/demo", "scripts/build", "scripts/setup", "scripts/fuzz", "scripts/netlab", "scripts/requirements")
 
 
 def run(script, *arguments):
