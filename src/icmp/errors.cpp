@@ -190,6 +190,15 @@ Accepted Icmp::accept_redirect(const Packet& quote, const network::Received& fro
   return {};
 }
 
+bool Icmp::believes(const network::ErrorReport& report) const {
+  Header header{};
+  if (report.transport.size() < sizeof(Header)) return false;
+  std::memcpy(&header, report.transport.data(), sizeof(header));
+  const auto found = pings_.find(identifier_of(header.rest));
+  return header.type == Type::echo_request && found != pings_.end() &&
+         found->second->waits_for(sequence_of(header.rest), report.destination);
+}
+
 void Icmp::receive_error(const network::ErrorReport& report) {
   Header header{};
   if (report.transport.size() < sizeof(Header)) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -21,6 +22,10 @@ class PingSession : public std::enable_shared_from_this<PingSession> {
   void start();
   /// A reply came; the named drop when it answers no request that waits.
   [[nodiscard]] Accepted accept(std::uint16_t sequence, const Packet& data, const network::Received& from);
+  /// Whether request `sequence` to `destination` waits for its reply.
+  [[nodiscard]] bool waits_for(std::uint16_t sequence, IpAddress destination) const noexcept {
+    return destination == destination_ && std::ranges::find(waiting_, sequence, &Waiting::sequence) != waiting_.end();
+  }
   /// An error came for a request; false when no such request waits.
   [[nodiscard]] bool fail(std::uint16_t sequence, const network::ErrorReport& report);
   /// Ends the run without a word. Icmp's own table is not touched.

@@ -29,19 +29,22 @@ void Ipv4::deliver_error(network::Protocol quoted, const network::ErrorReport& r
     (void)drop(Drop::unrelated_error);
     return;
   }
-  if (report.kind == network::ErrorKind::fragmentation_needed && config_.path_mtu_discovery) {
-    const Ipv4Address destination = report.destination.v4();
-    if (const auto egress = egress_for(destination, {}); egress && egress->interface != &lo_ && !egress->broadcast) {
-      const TooBig message{report.next_hop_mtu, report.quoted_length, min_header_size};
-      (void)path_mtus_.too_big(destination, egress->interface->config.mtu, message, context_.now());
-    }
-  }
   const Upper* upper = find_upper(quoted);
   if (upper == nullptr || upper->errors == nullptr) {
     (void)drop(Drop::not_handled);
     return;
   }
+  if (report.kind == network::ErrorKind::fragmentation_needed && upper->errors->believes(report)) path_narrowed(report);
   upper->errors->receive_error(report);
+}
+
+void Ipv4::path_narrowed(const network::ErrorReport& report) {
+  if (!config_.path_mtu_discovery) return;
+  const Ipv4Address destination = report.destination.v4();
+  const auto egress = egress_for(destination, {});
+  if (!egress || egress->interface == &lo_ || egress->broadcast) return;
+  const TooBig message{report.next_hop_mtu, report.quoted_length, min_header_size};
+  (void)path_mtus_.too_big(destination, egress->interface->config.mtu, message, context_.now());
 }
 
 /// RFC 1122 section 3.2.2.2: believed only from the gateway that is in use towards the destination, and only for a gateway on the same network.

@@ -65,11 +65,16 @@ Result<std::size_t> ConnectionCore::send(std::span<const std::byte> bytes, bool 
     tcb_.snd_up = data_end();
     tcb_.urgent_out = true;
   }
+  written();
+  return taken;
+}
+
+/// A write is complete: what it added may leave, and is pushed.
+void ConnectionCore::written() {
   more_follows_ = false;
   end_pushed_ = true;
   pushed_ = data_end();
   data_queued();
-  return taken;
 }
 
 Result<std::size_t> ConnectionCore::send_more(std::span<const std::byte> bytes) {
@@ -90,7 +95,7 @@ Result<std::size_t> ConnectionCore::send(Slice slice) {
   const std::size_t taken = send_buffer_.append(std::move(slice));
   if (taken < size) wants_room_ = true;
   if (taken == 0) return fail(Error::would_block);
-  data_queued();
+  written();
   return taken;
 }
 

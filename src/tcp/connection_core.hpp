@@ -130,6 +130,8 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   [[nodiscard]] Accepted segment_arrives(Arrival arrival);
   void damaged_segment_arrives();
   void error_arrives(const network::ErrorReport& report, SeqNum quoted);
+  /// Whether octet `sequence` was sent and is not acknowledged.
+  [[nodiscard]] bool in_flight(SeqNum sequence) const noexcept { return tcb_.snd_una <= sequence && sequence < tcb_.snd_nxt; }
   [[nodiscard]] Pulled pull() override;
   void dispatch() override;
   void time_wait_over();
@@ -193,6 +195,7 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   [[nodiscard]] std::unexpected<std::error_code> why_over() const noexcept;
   [[nodiscard]] Result<> may_queue() const noexcept;
   void data_queued();
+  void written();
   std::size_t take(std::span<const std::byte> bytes);
   void begin_chunk();
   [[nodiscard]] const ChunkEnd* next_chunk_end(SeqNum begin);

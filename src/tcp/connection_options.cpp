@@ -38,10 +38,11 @@ Timestamps ConnectionCore::timestamps_to_send(bool with_ack) const noexcept {
 /// Bytes of options that every segment after the handshake carries: they count against the MSS (RFC 9293 section 3.7.1, RFC 6691 section 2).
 std::uint32_t ConnectionCore::fixed_options_size() const noexcept { return tcb_.negotiated.timestamps ? kAlignedTimestampsSize : 0; }
 
-/// What the next ACK reports of the octets beyond a gap (RFC 2018 section 4), as far as `room` bytes hold it.
+/// What the next ACK reports of the octets beyond a gap (RFC 2018 section 4), as far as `room` bytes hold it. What no payload may exceed no options may,
+/// either: a segment that is too large for its path would be no ACK at all.
 SackBlocks ConnectionCore::sack_to_send(std::size_t room) const {
   if (!tcb_.negotiated.sack || (reassembly_.empty() && !sack_report_.pending())) return {};
-  const std::size_t most = sack_blocks_in(std::min(room, kMaxOptionsSize - fixed_options_size()));
+  const std::size_t most = sack_blocks_in(std::min<std::size_t>({room, kMaxOptionsSize - fixed_options_size(), mss_}));
   return sack_report_.blocks(reassembly_.sack_blocks(most), most);
 }
 

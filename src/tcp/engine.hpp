@@ -49,6 +49,7 @@ class Engine final {
   /// A segment without payload, with these options.
   [[nodiscard]] Result<> send(Send to, const Options& options);
   [[nodiscard]] Accepted demultiplex(Packet packet, const network::Received& from);
+  [[nodiscard]] bool believes(const network::ErrorReport& report) const;
   void receive_error(const network::ErrorReport& report);
   [[nodiscard]] std::size_t connection_count() const noexcept { return connections_.size() + time_wait_.size(); }
   [[nodiscard]] std::vector<Info> connections() const;

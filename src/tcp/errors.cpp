@@ -1,6 +1,7 @@
 // What the network says about segments of ours (RFC 9293 section 3.9.2.2, RFC 5927).
 
 #include <cstring>
+#include <optional>
 
 #include <tapir/network/error_kind.hpp>
 
@@ -17,29 +18,44 @@ struct Quoted {
   BigEndian<SeqNum> sequence;
 };
 static_assert(sizeof(Quoted) == 8 && alignof(Quoted) == 1);
+
+std::optional<Quoted> quoted_by(const network::ErrorReport& report) noexcept {
+  Quoted quoted;
+  if (report.transport.size() < sizeof(quoted)) return std::nullopt;
+  std::memcpy(&quoted, report.transport.data(), sizeof(quoted));
+  return quoted;
+}
+FourTuple tuple_of(const network::ErrorReport& report, const Quoted& quoted) noexcept {
+  return {{report.source, quoted.source_port}, {report.destination, quoted.destination_port}};
+}
 }  // namespace
 
+bool Engine::believes(const network::ErrorReport& report) const {
+  const auto quoted = quoted_by(report);
+  if (!quoted) return false;
+  const auto found = connections_.find(tuple_of(report, *quoted));
+  return found != connections_.end() && found->second->in_flight(quoted->sequence);
+}
+
 void Engine::receive_error(const network::ErrorReport& report) {
-  Quoted quoted;
-  if (report.transport.size() < sizeof(quoted)) {
+  const auto quoted = quoted_by(report);
+  if (!quoted) {
     (void)drop(Drop::truncated);
     return;
   }
-  std::memcpy(&quoted, report.transport.data(), sizeof(quoted));
-  const auto found = connections_.find({{report.source, quoted.source_port}, {report.destination, quoted.destination_port}});
+  const auto found = connections_.find(tuple_of(report, *quoted));
   if (found == connections_.end()) {
     (void)drop(Drop::unrelated_error);
     return;
   }
   const auto connection = found->second;  // stays alive while it ends
-  connection->error_arrives(report, quoted.sequence);
+  connection->error_arrives(report, quoted->sequence);
 }
 
 void ConnectionCore::error_arrives(const network::ErrorReport& report, SeqNum quoted) {
   // RFC 5927 section 4.1: an error about a segment that is not in flight was made up by somebody else. Our own neighbour resolution may also
   // have lost an empty ACK, or a probe from before SND.UNA.
-  const bool in_flight = tcb_.snd_una <= quoted && quoted < tcb_.snd_nxt;
-  if (!in_flight && report.kind != network::ErrorKind::unresolved) {
+  if (!in_flight(quoted) && report.kind != network::ErrorKind::unresolved) {
     (void)drop(Drop::unrelated_error);
     return;
   }

@@ -39,6 +39,7 @@ Result<> Tcp::encapsulate(Packet packet, const Send& to) { return engine_->send(
 
 Accepted Tcp::demultiplex(Packet packet, const network::Received& from) { return engine_->demultiplex(std::move(packet), from); }
 
+bool Tcp::believes(const network::ErrorReport& report) const { return engine_->believes(report); }
 void Tcp::receive_error(const network::ErrorReport& report) { engine_->receive_error(report); }
 
 const Config& Tcp::config() const noexcept { return engine_->config(); }

@@ -111,6 +111,15 @@ Accepted Udp::deliver_to_group(const Packet& payload, const network::Received& f
   return {};
 }
 
+bool Udp::believes(const network::ErrorReport& report) const {
+  Header header{};
+  if (report.transport.size() < sizeof(Header)) return false;
+  std::memcpy(&header, report.transport.data(), sizeof(header));
+  const Endpoint remote{report.destination, header.destination_port};
+  const auto* const socket = find({report.source, header.source_port}, remote);
+  return socket != nullptr && socket->has_sent_to(remote);
+}
+
 void Udp::receive_error(const network::ErrorReport& report) {
   Header header{};
   if (report.transport.size() < sizeof(Header)) {

@@ -100,6 +100,7 @@ Result<> SocketState::send(const Endpoint& destination, Packet payload) {
   to.options = options_.ip_options;
   to.loop_multicast = options_.multicast_loopback;
   auto sent = udp_->encapsulate(std::move(payload), to);
+  if (sent) last_destination_ = destination;
   if (!sent && sent.error() == Error::would_block) {
     blocked_by_ = destination.address;
     blocked_ = true;

@@ -36,6 +36,8 @@ class SocketState final : public std::enable_shared_from_this<SocketState>, priv
   void report(const SocketError& error);
 
   [[nodiscard]] Result<> send(const Endpoint& destination, Packet payload);
+  /// Whether the last datagram went there. Only the last: a socket that serves many keeps no list of them.
+  [[nodiscard]] bool has_sent_to(const Endpoint& destination) const noexcept { return last_destination_ == destination; }
   [[nodiscard]] Result<> connect(const Endpoint& peer);
   void disconnect() noexcept;
   [[nodiscard]] std::optional<Datagram> receive();
@@ -74,6 +76,7 @@ class SocketState final : public std::enable_shared_from_this<SocketState>, priv
   std::size_t first_ = 0;
   std::size_t waiting_bytes_ = 0;
   std::set<Membership> groups_;
+  std::optional<Endpoint> last_destination_;
   IpAddress blocked_by_;  ///< the destination of the send that found the link full
   bool blocked_ = false;  ///< it has, and nobody has been told yet that it can be tried again
   std::error_code pending_;

@@ -98,7 +98,11 @@ Accepted FakeNetwork::inject(Packet packet, const network::Received& from) {
 
 void FakeNetwork::report(network::Protocol quoted, const network::ErrorReport& report) {
   const auto found = uppers_.find(quoted);
-  if (found != uppers_.end() && found->second.errors != nullptr) found->second.errors->receive_error(report);
+  if (found == uppers_.end() || found->second.errors == nullptr) return;
+  if (report.kind == network::ErrorKind::fragmentation_needed && found->second.errors->believes(report)) {
+    mtu = std::min<std::size_t>(mtu, report.next_hop_mtu);
+  }
+  found->second.errors->receive_error(report);
 }
 
 }  // namespace tapir::test

@@ -79,6 +79,8 @@ class Icmp final : public Layer<Send, network::Received>, public network::ErrorS
   void send_error(Packet datagram, const Problem& problem) override;
   /// A redirect for the host (RFC 792 code 1: the only one that a router of today sends, RFC 1812 section 5.2.7.2), under the same rules.
   void send_redirect(Packet datagram, IpAddress gateway) override;
+  /// Of an echo request that waits for its reply.
+  [[nodiscard]] bool believes(const network::ErrorReport& report) const override;
   /// An error about one of our own messages: it ends the echo request that it quotes.
   void receive_error(const network::ErrorReport& report) override;
 

@@ -237,6 +237,7 @@ class Ipv4 final : public Layer<network::Send, ethernet::Received>,
   [[nodiscard]] Accepted deliver(Packet packet, const Header& header, const Arrival& arrival);
   [[nodiscard]] Accepted bad_option(Packet packet, const Arrival& arrival, OptionProblem problem);
   void send_error(Packet datagram, network::ErrorSender::Problem problem);
+  void path_narrowed(const network::ErrorReport& report);
 
   // output.cpp
   [[nodiscard]] Result<Egress> egress_for(Ipv4Address destination, Ipv4Address source) const;

@@ -78,6 +78,9 @@ struct ErrorReport {
 class ErrorReceiver {
  public:
   virtual ~ErrorReceiver() = default;
+  /// Whether `report` is about something that was sent, as far as the transport can tell (RFC 5927 section 4.1). What all transports share, such as
+  /// the path MTU, does not change on the word of a report that is not believed: anybody can make one up.
+  [[nodiscard]] virtual bool believes(const ErrorReport& report) const = 0;
   virtual void receive_error(const ErrorReport& report) = 0;
 };
 
@@ -87,7 +90,7 @@ class ErrorConsumer {
  public:
   virtual ~ErrorConsumer() = default;
   /// Brings `report` to the ErrorReceiver of `quoted`, the protocol of the datagram that the error quotes (RFC 1122 section 3.2.2). For
-  /// ErrorKind::fragmentation_needed the path MTU towards report.destination is lowered first (RFC 1191 section 3).
+  /// ErrorKind::fragmentation_needed that the receiver believes the path MTU towards report.destination is lowered first (RFC 1191 section 3).
   virtual void deliver_error(Protocol quoted, const ErrorReport& report) = 0;
   /// `from` says that `gateway` is the better first hop towards `destination`. Whether to believe it is decided here (RFC 1122 section 3.2.2.2):
   /// only from the present first hop, and only for a gateway on the same network.

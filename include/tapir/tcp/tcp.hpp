@@ -85,6 +85,7 @@ class Tcp final : public Layer<Send, network::Received>, public network::ErrorRe
   /// options outside their range, and what the network layer says.
   [[nodiscard]] Result<> encapsulate(Packet packet, const Send& to) override;
   [[nodiscard]] Accepted demultiplex(Packet packet, const network::Received& from) override;
+  [[nodiscard]] bool believes(const network::ErrorReport& report) const override;
   void receive_error(const network::ErrorReport& report) override;
 
   /// What is set for the whole stack, to be read and, like Linux' sysctls, changed while it runs: what a connection settles when it begins (buffers, options

@@ -59,6 +59,8 @@ class Udp final : public Layer<Send, network::Received>, public network::ErrorRe
   /// destination port 0, and what the network layer says.
   [[nodiscard]] Result<> encapsulate(Packet packet, const Send& to) override;
   [[nodiscard]] Accepted demultiplex(Packet packet, const network::Received& from) override;
+  /// Of a datagram to where its socket has sent last.
+  [[nodiscard]] bool believes(const network::ErrorReport& report) const override;
   void receive_error(const network::ErrorReport& report) override;
 
   /// Sockets bound now.

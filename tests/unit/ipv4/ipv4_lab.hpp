@@ -76,6 +76,7 @@ class RecordingUpper final : public Demultiplexer<network::Received>, public net
     if (keep) kept.push_back(std::move(packet));
     return {};
   }
+  [[nodiscard]] bool believes(const network::ErrorReport&) const override { return credulous; }
   void receive_error(const network::ErrorReport& report) override {
     errors.push_back({report, bytes_of(report.transport)});
     errors.back().report.transport = {};
@@ -85,6 +86,7 @@ class RecordingUpper final : public Demultiplexer<network::Received>, public net
   std::vector<Error> errors;
   std::vector<Packet> kept;
   bool keep = false;
+  bool credulous = true;  ///< what believes() says
 };
 
 /// What stands where ICMP would.

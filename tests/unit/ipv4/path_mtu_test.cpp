@@ -104,6 +104,20 @@ TEST_CASE("a too-big message lowers the path MTU before the transport hears of i
   CHECK(lab.ip.path_mtu(kPeer) == 1006);
 }
 
+TEST_CASE("a too-big message that its transport does not believe lowers nothing", "[ipv4][RFC5927-4.1-1]") {
+  Ipv4Lab lab;
+  REQUIRE(lab.ip.add_default_gateway("192.0.2.1"_ipv4));
+  lab.upper.credulous = false;
+  lab.ip.deliver_error(Protocol::tcp, too_big(1280, 1500));
+  CHECK(lab.ip.path_mtu(kPeer) == 1500);
+  CHECK(lab.upper.errors.size() == 1);  // who counts it
+  lab.ip.deliver_error(static_cast<Protocol>(132), too_big(1280, 1500));
+  CHECK(lab.ip.path_mtu(kPeer) == 1500);
+  lab.upper.credulous = true;
+  lab.ip.deliver_error(Protocol::tcp, too_big(1280, 1500));
+  CHECK(lab.ip.path_mtu(kPeer) == 1280);
+}
+
 TEST_CASE("with discovery off, 576 bytes go beyond the attached network", "[ipv4][RFC1122-3.3.3-4]") {
   Ipv4Lab lab{{.path_mtu_discovery = false}};
   REQUIRE(lab.ip.add_default_gateway("192.0.2.1"_ipv4));

@@ -55,6 +55,28 @@ TEST_CASE("without permission there is no SACK", "[tcp][RFC2018-3-2]") {
   CHECK(options_of(answer).sack.empty());
 }
 
+TEST_CASE("blocks take no more room than the path has", "[tcp][RFC2018-3-1]") {
+  // 20 bytes of IPv4 and 20 of TCP header, 12 of timestamps: 28 are left of 80, for three blocks, and 16 of 68, for one.
+  const auto [mtu, blocks] = GENERATE(table<std::size_t, std::size_t>({{1500, 3}, {80, 3}, {72, 2}, {68, 1}}));
+  SackTalk talk;
+  network::ErrorReport narrow;
+  narrow.kind = network::ErrorKind::fragmentation_needed;
+  narrow.source = talk.peer.us.address;
+  narrow.destination = talk.peer.them.address;
+  narrow.next_hop_mtu = static_cast<std::uint16_t>(mtu);
+  talk.write("x");
+  talk.advance(0s);
+  const Bytes quoted = talk.network.sent.back().packet;
+  narrow.transport = std::span{quoted}.first(8);
+  talk.network.report(network::Protocol::tcp, narrow);
+  (void)talk.peer.hear();
+  for (std::uint32_t gap = 1; gap <= 4; ++gap) {
+    const auto reported = talk.after(1000 * gap, 1000 * gap + 1);
+    CHECK(reported.size() == std::min<std::size_t>(gap, blocks));
+    CHECK(reported.front() == talk.block(1000 * gap, 1000 * gap + 1));
+  }
+}
+
 TEST_CASE("every ACK reports what waits beyond a gap, with data or without", "[tcp][RFC2018-4-1]") {
   SackTalk talk;
   REQUIRE(talk.after(1000, 1500) == Blocks{talk.block(1000, 1500)});

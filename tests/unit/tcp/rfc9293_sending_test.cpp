@@ -177,3 +177,17 @@ TEST_CASE("a slice is sent without a copy", "[tcp]") {
   REQUIRE(talk.network.sent.size() == 1);
   CHECK(talk.network.sent[0].last_run == where);
 }
+
+TEST_CASE("a write ends what an earlier one said would go on, copied or not", "[tcp]") {
+  const bool copied = GENERATE(true, false);
+  Conversation talk;
+  REQUIRE(talk.connection.send_more(std::as_bytes(std::span{std::string_view{"first, "}})) == std::size_t{7});
+  talk.advance(0s);
+  CHECK(talk.peer.quiet());
+  const auto rest = std::as_bytes(std::span{std::string_view{"second"}});
+  REQUIRE((copied ? talk.connection.send(rest) : talk.connection.send(talk.lab.pool.copy(rest))) == std::size_t{6});
+  talk.advance(0s);
+  const auto heard = talk.peer.hear_one();
+  CHECK(text_of(heard.payload) == "first, second");
+  CHECK(heard.has(Flags::psh));
+}
