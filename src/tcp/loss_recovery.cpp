@@ -59,6 +59,7 @@ AckOutcome LossRecovery::on_ack(const AckReport& report) {
     rack_.on_una_advanced(snd_una_);
     probe_.rearm();
     news.out.restart_timer = true;
+    settle_mtu_probe(news.out);
   }
   for (const SackBlock& block : news.sack.blocks) news.out.sacked += queue_.mark_sacked(block.begin, block.end, visitor);
   take_rtt_sample(report, news);
@@ -122,7 +123,7 @@ void LossRecovery::acknowledged_with_sack(const AckReport& report, News& news) {
                   !recovering();
   if (!undo_if_spurious(report, news) && recovering() && snd_una_ >= recovery_point_) leave(out);
   out.lost = detect(report.now);
-  if (out.lost > 0 && !recovering()) enter(out);
+  losses_found(out);
   settle_state();
 }
 
@@ -153,7 +154,7 @@ void LossRecovery::acknowledged_without_sack(const AckReport& report, News& news
     // RFC 6582 section 3.2 step 2: duplicates of what was sent before the last recovery say nothing of a new loss.
     if (duplicate_acks_ == config_.duplicate_threshold && snd_una_ > recovery_point_) {
       out.lost = queue_.mark_lost(snd_una_, snd_una_ + mss_);
-      enter(out);
+      losses_found(out);
     }
   }
   rate_.on_lost(out.lost);
@@ -186,6 +187,7 @@ void LossRecovery::settle_state() noexcept {
 }
 
 void LossRecovery::on_timeout(TimePoint now) {
+  mtu_probe_.reset();
   if (queue_.empty()) return;
   const bool was_fast = in_fast_recovery();
   const bool reneged = queue_.front()->sacked;
@@ -212,7 +214,7 @@ void LossRecovery::on_timeout(TimePoint now) {
 AckOutcome LossRecovery::on_reordering_timer(TimePoint now) {
   AckOutcome out{.recover_fs = queue_.outstanding() - queue_.sacked_bytes()};
   out.lost = detect(now);
-  if (out.lost > 0 && !recovering()) enter(out);
+  losses_found(out);
   return out;
 }
 
@@ -225,6 +227,7 @@ void LossRecovery::all_lost() noexcept {
 }
 
 void LossRecovery::clear() noexcept {
+  mtu_probe_.reset();
   queue_.clear();
   log_.clear();
   reordering_deadline_.reset();

@@ -185,6 +185,7 @@ bool ConnectionCore::send_new() {
     return false;
   }
   if (paced_out()) return false;
+  if (const MtuProbe probe = send_mtu_probe(); probe != MtuProbe::none) return probe == MtuProbe::sent;
   const bool pushed = end_pushed_ || override_expired_ || count < unsent();
   override_expired_ = let_go_ = false;
   deadlines_.send_override.reset();
