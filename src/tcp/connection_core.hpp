@@ -300,6 +300,7 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   [[nodiscard]] bool send_syn();
   [[nodiscard]] bool retransmit();
   [[nodiscard]] bool send_tail_probe();
+  [[nodiscard]] bool send_guess();
   [[nodiscard]] bool send_probe();
   [[nodiscard]] bool send_new();
   [[nodiscard]] bool send_ack();

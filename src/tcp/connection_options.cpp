@@ -26,6 +26,7 @@ void ConnectionCore::negotiate(const Options& theirs) {
   const Config& config = engine_->config();
   tcb_.negotiated.sack = config.sack && theirs.sack_permitted;
   tcb_.negotiated.window_scaling = config.window_scaling && theirs.window_scale.has_value();
+  if (theirs.window_scale_too_large) ++engine_->stats().large_window_scales;
   tcb_.negotiated.timestamps = config.timestamps && theirs.timestamps.has_value();
   tcb_.snd_wind_shift = tcb_.negotiated.window_scaling ? *theirs.window_scale : std::uint8_t{0};
   if (!tcb_.negotiated.window_scaling) tcb_.rcv_wind_shift = 0;

@@ -31,6 +31,8 @@ void LossRecovery::on_sent(SeqNum begin, SeqNum end, TimePoint now, bool probe) 
     const std::uint32_t bytes = distance(begin, earlier(end, snd_nxt_));
     retransmitted_bytes_ += bytes;
     if (!probe) spurious_.on_retransmitted(bytes, now);
+    if (!probe && !rescuing_) retransmitted_until_ = later(retransmitted_until_, end);
+    rescuing_ = false;
     first_retransmission_ = false;
   }
   if (end > snd_nxt_) {
@@ -123,7 +125,7 @@ void LossRecovery::acknowledged_with_sack(const AckReport& report, News& news) {
                   !recovering();
   if (!undo_if_spurious(report, news) && recovering() && snd_una_ >= recovery_point_) leave(out);
   out.lost = detect(report.now);
-  losses_found(out);
+  if (out.lost > 0) losses_found(out);
   settle_state();
 }
 
@@ -167,6 +169,8 @@ void LossRecovery::enter(AckOutcome& out) noexcept {
   recovery_point_ = snd_nxt_;
   partial_seen_ = false;
   first_retransmission_ = true;
+  retransmitted_until_ = snd_una_;
+  rescued_ = false;
   spurious_.begin_episode(snd_una_, queue_.retransmitted_bytes() > 0);
 }
 
@@ -214,7 +218,7 @@ void LossRecovery::on_timeout(TimePoint now) {
 AckOutcome LossRecovery::on_reordering_timer(TimePoint now) {
   AckOutcome out{.recover_fs = queue_.outstanding() - queue_.sacked_bytes()};
   out.lost = detect(now);
-  losses_found(out);
+  if (out.lost > 0) losses_found(out);
   return out;
 }
 

@@ -118,6 +118,15 @@ class LossRecovery {
   [[nodiscard]] bool prefers_new_data() const noexcept { return frto_ == Frto::probing; }
   /// There is no new data for F-RTO to try, or no window: the usual recovery takes over. Whether that changes anything.
   bool new_data_is_impossible() noexcept;
+  /// A retransmission of what is not considered lost, when nothing else can be sent. Without RACK only.
+  struct Guess {
+    SackBlock range{};
+    bool rescue = false;  ///< of the end of the flight, once in a recovery
+  };
+  /// NextSeg() of RFC 6675 section 4, rules 3 and 4.
+  [[nodiscard]] std::optional<Guess> next_guess() const noexcept;
+  /// It leaves; on_sent() follows.
+  void on_guess(const Guess& guess) noexcept;
   /// Octets that limited transmit adds to cwnd (RFC 3042). With SACK what was selectively acknowledged makes room by itself.
   [[nodiscard]] std::uint32_t limited_transmit_allowance() const noexcept;
   /// Octets that count against cwnd.
@@ -181,6 +190,9 @@ class LossRecovery {
   SeqNum rtt_round_end_;                 ///< SND.NXT when the round trip began that is measured now
   std::uint32_t rtt_round_samples_ = 1;  ///< to be expected in it
   SeqNum recovery_point_;                ///< SND.NXT when the last recovery began: one past the "highest sequence" of RFC 6582
+  SeqNum retransmitted_until_;           ///< HighRxt of RFC 6675
+  bool rescued_ = false;                 ///< the rescue retransmission of this recovery has left
+  bool rescuing_ = false;                ///< it leaves now
   SeqNum judged_until_;                  ///< RFC 6675: what lies before was considered lost in this recovery
   std::uint32_t duplicate_acks_ = 0;     ///< in a row; with SACK those that brought news
   std::uint32_t limited_bytes_ = 0;

@@ -14,11 +14,11 @@ void LossRecovery::settle_mtu_probe(AckOutcome& out) noexcept {
 /// What was found lost begins a recovery. Not so when it is nothing but a probe of the path MTU: that one was too large, which is no sign of congestion
 /// (section 7.6.2), so its octets go again, and that is all. What is lost beyond that is.
 void LossRecovery::losses_found(AckOutcome& out) {
-  if (out.lost == 0 || recovering()) return;
+  if (recovering()) return;
   if (mtu_probe_) {
     const auto [begin, end] = *mtu_probe_;
     mtu_probe_.reset();
-    if (queue_.lost_bytes() == queue_.lost_run(begin, distance(begin, end))) {
+    if (out.lost > 0 && queue_.lost_bytes() == queue_.lost_run(begin, distance(begin, end))) {
       out.lost += queue_.mark_lost(begin, end);
       out.mtu_probe = MtuProbeFate::lost;
       first_retransmission_ = true;

@@ -29,7 +29,9 @@ bool read_value(OptionKind kind, std::span<const std::byte> value, Options& opti
       return true;
     case OptionKind::window_scale:
       if (value.size() != kWindowScaleSize - 2) return false;
-      options.window_scale = std::min(*reader.u8(), kMaxWindowScale);
+      options.window_scale = *reader.u8();
+      options.window_scale_too_large = *options.window_scale > kMaxWindowScale;
+      options.window_scale = std::min(*options.window_scale, kMaxWindowScale);
       return true;
     case OptionKind::sack_permitted:
       if (value.size() != kSackPermittedSize - 2) return false;

@@ -85,6 +85,7 @@ class SackBlocks {
 struct Options {
   std::optional<std::uint16_t> mss{};  ///< bytes of payload per segment that the sender of this option takes (RFC 9293 section 3.7.1)
   std::optional<std::uint8_t> window_scale{};      ///< shift count, 0-14 after parsing (RFC 7323 section 2.3)
+  bool window_scale_too_large = false;             ///< it was above 14, and is taken as that
   bool sack_permitted = false;                     ///< RFC 2018 section 2
   std::optional<Timestamps> timestamps{};          ///< RFC 7323 section 3.2
   SackBlocks sack{};                               ///< RFC 2018 section 3, first block first
