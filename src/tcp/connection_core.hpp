@@ -289,7 +289,10 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
 
   // The user timeout and its option: connection_user_timeout.cpp
   void take_user_timeout(const Options& theirs);
+  template <class Change>
+  void change_user_timeout(const Change& change);
   void user_timeout_changed();
+  [[nodiscard]] std::optional<UserTimeoutValue> advertised_user_timeout() const noexcept;
   void restart_user_timeout();
   [[nodiscard]] Duration user_timeout() const noexcept;
   [[nodiscard]] Duration own_user_timeout() const noexcept;

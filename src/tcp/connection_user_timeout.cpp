@@ -36,20 +36,32 @@ void ConnectionCore::user_timeout_changed() {
   update_timers();
 }
 
+/// What is advertised is told again if `change` changes it.
+template <class Change>
+void ConnectionCore::change_user_timeout(const Change& change) {
+  const auto former = advertised_user_timeout();
+  change();
+  if (advertised_user_timeout() != former) user_timeout_due_ = true;
+  user_timeout_changed();
+}
+
 Result<> ConnectionCore::set_user_timeout(Duration timeout) {
   if (timeout <= Duration::zero()) return fail(Error::invalid_argument);
-  if (settings_.user_timeout != timeout) user_timeout_due_ = true;
-  settings_.user_timeout = timeout;
-  user_timeout_changed();
+  change_user_timeout([&] { settings_.user_timeout = timeout; });
   return {};
 }
 
 Result<> ConnectionCore::set_user_timeout_option(const UserTimeoutOption& option) {
   if (!in_range(option)) return fail(Error::invalid_argument);
-  if (settings_.user_timeout_option != option) user_timeout_due_ = true;
-  settings_.user_timeout_option = option;
-  user_timeout_changed();
+  change_user_timeout([&] { settings_.user_timeout_option = option; });
   return {};
+}
+
+/// ADV_UTO; empty: the option is off.
+std::optional<UserTimeoutValue> ConnectionCore::advertised_user_timeout() const noexcept {
+  if (engine_ == nullptr || !user_timeout_option().enabled) return std::nullopt;
+  const Duration own = settings_.user_timeout.value_or(engine_->config().user_timeout);
+  return UserTimeoutValue::of(user_timeout_option().advertised.value_or(own));
 }
 
 /// What the peer advertises. A value of 0 is reserved, and says nothing (RFC 5482 section 3.3).
@@ -64,10 +76,7 @@ void ConnectionCore::take_user_timeout(const Options& theirs) {
 
 /// What the next segment advertises; empty: nothing, or not again.
 std::optional<UserTimeoutValue> ConnectionCore::user_timeout_to_send() const noexcept {
-  const UserTimeoutOption& option = user_timeout_option();
-  if (!option.enabled || !user_timeout_due_) return std::nullopt;
-  const Duration own = settings_.user_timeout.value_or(engine_->config().user_timeout);
-  return UserTimeoutValue::of(option.advertised.value_or(own));
+  return user_timeout_due_ ? advertised_user_timeout() : std::nullopt;
 }
 
 }  // namespace tapir::tcp::detail
