@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include <tapir/core/checksum.hpp>
+#include <tapir/ipv4/source_route.hpp>
 
 namespace tapir::ipv4 {
 
@@ -79,6 +80,19 @@ std::string Ipv4::print_routes() const {
 bool Ipv4::is_own(IpAddress address) const noexcept { return address.v4().is_loopback() || owner_of(address.v4()) != nullptr; }
 
 bool Ipv4::is_group(IpAddress address) const noexcept { return address.is_multicast() || is_broadcast(address.v4()); }
+
+bool Ipv4::can_be_host(IpAddress address) const noexcept {
+  return !address.is_unspecified() && !is_group(address) && !address.v4().is_reserved();
+}
+
+Result<std::vector<std::byte>> Ipv4::source_route(std::span<const IpAddress> hops) const {
+  if (hops.size() > max_source_route_hops) return fail(Error::invalid_argument);
+  return source_route_option(hops);
+}
+
+std::vector<std::byte> Ipv4::return_route(std::span<const std::byte> options, IpAddress sender) const {
+  return return_route_option(options, sender);
+}
 
 Result<IpAddress> Ipv4::select_source(IpAddress destination) const {
   const auto egress = egress_for(destination.v4(), {});

@@ -25,12 +25,14 @@ Result<> DatagramSocket::bind(const Endpoint& local) {
 
 Result<> DatagramSocket::open(const Endpoint& local) {
   auto& stack = environment().stack();
-  const auto nobody_else = [](const Endpoint&, bool) { return false; };
-  auto claim = environment().udp_ports().claim(local, options_.reuse_address, stack.context().random, nobody_else);
+  const auto nobody_else = [](const Endpoint&, Sharing) { return false; };
+  auto claim = environment().udp_ports().claim(local, sharing(), stack.context().random, nobody_else);
   if (!claim) return fail(claim.error());
   // Who may share a port is decided by the claims.
-  const udp::SocketOptions options{
-      .broadcast = true, .reuse = true, .receive_limit_bytes = static_cast<std::size_t>(options_.receive_buffer)};
+  const udp::SocketOptions options{.broadcast = true,
+                                   .balance = options_.reuse_port,
+                                   .reuse = true,
+                                   .receive_limit_bytes = static_cast<std::size_t>(options_.receive_buffer)};
   auto opened = stack.udp().bind((*claim)->local(), options);
   if (!opened) return fail(opened.error());
   claim_ = std::move(*claim);
@@ -162,7 +164,7 @@ void DatagramSocket::close() {
 }
 
 void DatagramSocket::options_changed() {
-  if (claim_ != nullptr) claim_->reuse = options_.reuse_address;
+  if (claim_ != nullptr) claim_->sharing = sharing();
   if (socket_) socket_->set_receive_limit(static_cast<std::size_t>(options_.receive_buffer));
 }
 

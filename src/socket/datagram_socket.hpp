@@ -28,6 +28,7 @@ class DatagramSocket final : public PacketSocket {
   [[nodiscard]] Result<> leave(IpAddress group) override;
 
  private:
+  [[nodiscard]] Sharing sharing() const noexcept { return {.address = options_.reuse_address, .port = options_.reuse_port}; }
   /// What MSG_MORE has gathered so far.
   struct Corked {
     Endpoint to;

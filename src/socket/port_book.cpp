@@ -11,7 +11,7 @@ constexpr std::uint32_t kFirstEphemeral = 32768;  // the range that Linux choose
 constexpr std::uint32_t kLastEphemeral = 60999;
 }  // namespace
 
-Claim::Claim(PortBook& book, const Endpoint& local, bool may_reuse) noexcept : reuse{may_reuse}, book_{book}, local_{local} {
+Claim::Claim(PortBook& book, const Endpoint& local, Sharing with) noexcept : sharing{with}, book_{book}, local_{local} {
   book_.claims_.emplace(local.port, this);
 }
 
@@ -21,11 +21,12 @@ Claim::~Claim() {
   if (own != last) book_.claims_.erase(own);
 }
 
-bool PortBook::conflicts(const Endpoint& wanted, bool reuse) const {
+bool PortBook::conflicts(const Endpoint& wanted, Sharing sharing) const {
   const auto [first, last] = claims_.equal_range(wanted.port);
   return std::any_of(first, last, [&](const auto& entry) {
     const Claim& other = *entry.second;
-    return overlap(other.local().address, wanted.address) && (!reuse || !other.reuse || other.listening);
+    const bool shared = (sharing.address && other.sharing.address && !other.listening) || (sharing.port && other.sharing.port);
+    return overlap(other.local().address, wanted.address) && !shared;
   });
 }
 
@@ -33,21 +34,22 @@ bool PortBook::may_listen(const Claim& claim) const {
   const auto [first, last] = claims_.equal_range(claim.local().port);
   return std::none_of(first, last, [&](const auto& entry) {
     const Claim& other = *entry.second;
-    return &other != &claim && overlap(other.local().address, claim.local().address) && (other.listening || !claim.reuse || !other.reuse);
+    const bool shared = (claim.sharing.address && other.sharing.address && !other.listening) || (claim.sharing.port && other.sharing.port);
+    return &other != &claim && overlap(other.local().address, claim.local().address) && !shared;
   });
 }
 
-Result<std::unique_ptr<Claim>> PortBook::claim(const Endpoint& wanted, bool reuse, Random& random, const Busy& busy) {
+Result<std::unique_ptr<Claim>> PortBook::claim(const Endpoint& wanted, Sharing sharing, Random& random, const Busy& busy) {
   if (wanted.port != Port{}) {
-    if (conflicts(wanted, reuse) || busy(wanted, reuse)) return error(EADDRINUSE);
-    return std::make_unique<Claim>(*this, wanted, reuse);
+    if (conflicts(wanted, sharing) || busy(wanted, sharing)) return error(EADDRINUSE);
+    return std::make_unique<Claim>(*this, wanted, sharing);
   }
   // RFC 6056 section 3.3.1: a random start, then the next free one. A port chosen for the caller is shared with nobody.
   constexpr std::uint32_t kRange = kLastEphemeral - kFirstEphemeral + 1;
   const auto start = static_cast<std::uint32_t>(random.below(kRange));
   for (std::uint32_t i = 0; i < kRange; ++i) {
     const Endpoint candidate{wanted.address, Port{static_cast<std::uint16_t>(kFirstEphemeral + (start + i) % kRange)}};
-    if (!claims_.contains(candidate.port) && !busy(candidate, false)) return std::make_unique<Claim>(*this, candidate, reuse);
+    if (!claims_.contains(candidate.port) && !busy(candidate, {})) return std::make_unique<Claim>(*this, candidate, sharing);
   }
   return error(EADDRINUSE);
 }

@@ -13,17 +13,25 @@ namespace tapir::posix::detail {
 
 class PortBook;
 
+/// With whom a socket shares its port (man 7 socket).
+struct Sharing {
+  bool address = false;  ///< SO_REUSEADDR: with others that say so, unless they listen
+  bool port = false;     ///< SO_REUSEPORT: with others that say so, listeners too
+
+  [[nodiscard]] bool any() const noexcept { return address || port; }
+};
+
 /// A local endpoint that a socket holds. Destroying it gives it back.
 class Claim {
  public:
-  Claim(PortBook& book, const Endpoint& local, bool reuse) noexcept;
+  Claim(PortBook& book, const Endpoint& local, Sharing with) noexcept;
   Claim(const Claim&) = delete;
   Claim& operator=(const Claim&) = delete;
   ~Claim();
 
   [[nodiscard]] const Endpoint& local() const noexcept { return local_; }
-  bool reuse = false;      ///< others that agree to it may hold the same
-  bool listening = false;  ///< a listener shares with nobody
+  Sharing sharing;
+  bool listening = false;
 
  private:
   PortBook& book_;
@@ -34,18 +42,20 @@ class Claim {
 class PortBook {
  public:
   /// Ports that somebody else than this book's claims uses at an address.
-  using Busy = std::function<bool(const Endpoint& local, bool reuse)>;
+  using Busy = std::function<bool(const Endpoint& local, Sharing sharing)>;
 
   /// Claims `wanted`; port 0: a free one at random. EADDRINUSE when it conflicts with another claim or with what `busy` knows.
-  [[nodiscard]] Result<std::unique_ptr<Claim>> claim(const Endpoint& wanted, bool reuse, Random& random, const Busy& busy);
+  [[nodiscard]] Result<std::unique_ptr<Claim>> claim(const Endpoint& wanted, Sharing sharing, Random& random, const Busy& busy);
   /// A claim that may share: of an accepted connection, or of one whose port the stack has chosen.
-  [[nodiscard]] std::unique_ptr<Claim> join(const Endpoint& local, bool reuse) { return std::make_unique<Claim>(*this, local, reuse); }
+  [[nodiscard]] std::unique_ptr<Claim> join(const Endpoint& local, Sharing sharing) {
+    return std::make_unique<Claim>(*this, local, sharing);
+  }
   /// Whether `claim` can begin to listen beside the others at its port.
   [[nodiscard]] bool may_listen(const Claim& claim) const;
 
  private:
   friend class Claim;
-  [[nodiscard]] bool conflicts(const Endpoint& wanted, bool reuse) const;
+  [[nodiscard]] bool conflicts(const Endpoint& wanted, Sharing sharing) const;
 
   std::multimap<Port, const Claim*> claims_;
 };

@@ -247,7 +247,7 @@ Result<> StreamSocket::set_congestion_control(const std::string& name) {
 
 /// Tells the connection of what has changed, and of nothing else: some of it has effects of its own.
 void StreamSocket::options_changed() {
-  if (claim_ != nullptr) claim_->reuse = options_.reuse_address;
+  if (claim_ != nullptr) claim_->sharing = sharing();
   const tcp::Settings former = to_settings(applied_, tcp_applied_);
   const tcp::Settings now = to_settings(options_, tcp_);
   applied_ = options_;

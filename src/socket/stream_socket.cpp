@@ -31,13 +31,13 @@ Result<> StreamSocket::claim(const Endpoint& local) {
   const auto connections = stack.tcp().connections();
   auto& orphans = environment().orphans();
   orphans.keep_only(connections);
-  const auto busy = [&](const Endpoint& wanted, bool reuse) {
+  const auto busy = [&](const Endpoint& wanted, Sharing sharing) {
     return std::ranges::any_of(connections, [&](const tcp::Info& connection) {
       return connection.local.port == wanted.port && overlap(connection.local.address, wanted.address) &&
-             (!reuse || orphans.contains(connection));
+             (!sharing.any() || orphans.contains(connection));
     });
   };
-  auto claimed = environment().tcp_ports().claim(local, options_.reuse_address, stack.context().random, busy);
+  auto claimed = environment().tcp_ports().claim(local, sharing(), stack.context().random, busy);
   if (!claimed) return fail(claimed.error());
   claim_ = std::move(*claimed);
   return {};
@@ -58,6 +58,8 @@ tcp::ListenOptions StreamSocket::to_listen_options(std::size_t backlog) const {
   options.fast_open_backlog = static_cast<std::size_t>(std::min(tcp_.fast_open_backlog, environment().config().max_backlog));
   options.fast_open_keys = tcp_.fast_open_keys;
   options.fast_open_without_cookie = tcp_.fast_open_no_cookie;
+  options.share_port = options_.reuse_port;
+  options.defer_accept = std::chrono::seconds{tcp_.defer_accept};
   return options;
 }
 
@@ -94,7 +96,7 @@ Result<std::shared_ptr<Socket>> StreamSocket::accept() {
   auto child = std::make_shared<StreamSocket>(environment());
   child->options_ = options_;
   child->tcp_ = tcp_;
-  child->claim_ = environment().tcp_ports().join(connection->local(), options_.reuse_address);
+  child->claim_ = environment().tcp_ports().join(connection->local(), sharing());
   child->port_bound_ = true;
   child->bound_address_ = connection->local().address;
   child->phase_ = Phase::connected;
@@ -187,7 +189,7 @@ Result<> StreamSocket::open(const Endpoint& remote, bool fast_open) {
     if (opened.error() == Error::address_in_use) return error(EADDRNOTAVAIL);
     return fail(opened.error());
   }
-  if (claim_ == nullptr) claim_ = environment().tcp_ports().join(opened->local(), options_.reuse_address);
+  if (claim_ == nullptr) claim_ = environment().tcp_ports().join(opened->local(), sharing());
   adopt(std::move(*opened));
   return {};
 }
@@ -259,7 +261,7 @@ void StreamSocket::close() {
   const Endpoint there = connection_.remote();
   const bool gone = state() == State::closed && connection_.state() != State::time_wait;
   connection_ = {};
-  if (!gone && !options_.reuse_address) environment().orphans().add(here, there);
+  if (!gone && !sharing().any()) environment().orphans().add(here, there);
   claim_.reset();
 }
 

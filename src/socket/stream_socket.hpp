@@ -63,6 +63,7 @@ class StreamSocket final : public Socket {
   void set_quick_ack(bool on) { connection_.set_quick_ack(on); }
 
  private:
+  [[nodiscard]] Sharing sharing() const noexcept { return {.address = options_.reuse_address, .port = options_.reuse_port}; }
   enum class Phase : std::uint8_t {
     unconnected,
     deferred,  ///< connect() has been called, nothing sent yet (TCP_FASTOPEN_CONNECT)

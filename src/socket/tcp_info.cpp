@@ -127,6 +127,7 @@ std::array<std::byte, kTcpInfoSize> to_tcp_info(const StreamSocket& socket) {
   out.known.tcpi_snd_mss = info.mss;
   out.known.tcpi_rcv_mss = info.receive_mss;
   out.known.tcpi_advmss = info.mss;
+  out.known.tcpi_pmtu = info.path_mtu;
   out.known.tcpi_unacked = socket.listening() ? clamped(socket.waiting()) : segments(info.in_flight, mss);
   out.known.tcpi_snd_wnd = info.snd_wnd;
   out.known.tcpi_rcv_space = info.rcv_wnd;

@@ -101,6 +101,16 @@ Result<> Connection::set_user_timeout(Duration timeout) {
   return core_->set_user_timeout(timeout);
 }
 
+Result<> Connection::set_user_timeout_option(const UserTimeoutOption& option) {
+  if (core_ == nullptr) return fail(Error::not_connected);
+  return core_->set_user_timeout_option(option);
+}
+
+Result<> Connection::set_mtu_probing(const std::optional<MtuProbing>& probing) {
+  if (core_ == nullptr) return fail(Error::not_connected);
+  return core_->set_mtu_probing(probing);
+}
+
 Result<> Connection::set_congestion_control(std::string_view name) {
   if (core_ == nullptr) return fail(Error::not_connected);
   return core_->set_congestion_control(name);

@@ -205,6 +205,8 @@ Info ConnectionCore::info() const {
   info.rcv_wnd = tcb_.rcv_wnd;
   info.mss = mss_;
   info.receive_mss = receive_mss_;
+  if (engine_ != nullptr) info.user_timeout = user_timeout();
+  info.peer_user_timeout = peer_user_timeout_;
   info.probes = persist_backoff_;
   info.ecn = tcb_.negotiated.ecn;
   if (engine_ != nullptr) info.pacing_rate = pacing_rate();
@@ -221,7 +223,7 @@ Info ConnectionCore::info() const {
   info.congestion_control = congestion_->name();
   const RetransmitQueue& sent = recovery_.queue();
   info.in_recovery = recovery_.in_fast_recovery();
-  info.ca_state = recovery_.state();
+  info.ca_state = ca_state();
   info.sacked = sent.sacked_bytes();
   info.lost = sent.lost_bytes();
   info.retransmitted = sent.retransmitted_bytes();

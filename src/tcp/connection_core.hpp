@@ -26,6 +26,7 @@
 #include "header.hpp"
 #include "loss_recovery.hpp"
 #include "memory_budget.hpp"
+#include "mtu_probing.hpp"
 #include "options.hpp"
 #include "pacer.hpp"
 #include "rate_limiter.hpp"
@@ -75,6 +76,10 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   void open_active(std::vector<std::byte> ip_options);
   void open_passive(Arrival& syn, std::weak_ptr<ListenerCore> listener, std::optional<TimeWaitRecord> former,
                     const FastOpenAnswer& fast_open = {});
+  /// After open_passive(): the handshake is not complete before the peer has sent data, or the time is over (ListenOptions::defer_accept).
+  void defer(Duration time) {
+    if (time > Duration::zero()) deferred_until_ = deadline_after(context_.now(), time);
+  }
   /// Before open_active(): connection_fast_open.cpp
   void plan_fast_open(bool cookie_needed);
   // The same without a half-open connection, for a SYN with number iss: connection_cookies.cpp
@@ -108,6 +113,8 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   void set_quick_ack(bool on);
   [[nodiscard]] Result<> set_keepalive(const Keepalive& keepalive);
   [[nodiscard]] Result<> set_user_timeout(Duration timeout);
+  [[nodiscard]] Result<> set_user_timeout_option(const UserTimeoutOption& option);
+  [[nodiscard]] Result<> set_mtu_probing(const std::optional<MtuProbing>& probing);
   [[nodiscard]] Result<> set_congestion_control(std::string_view name);
   void set_tos(std::uint8_t tos) noexcept { settings_.tos = static_cast<std::uint8_t>(tos & 0xfcU); }
   void set_send_buffer(std::size_t bytes);
@@ -173,6 +180,7 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
     kClosed = 1U << 6U,
     kSoftError = 1U << 7U,
     kStalled = 1U << 8U,
+    kPeerUserTimeout = 1U << 9U,
   };
 
   // The state machine's steps: connection_open.cpp, connection_states.cpp
@@ -254,6 +262,7 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   void note_timestamp(const Arrival& arrival) noexcept;
   void ack_made_progress(std::uint32_t bytes);
   void congestion_echoed();
+  [[nodiscard]] CaState ca_state() const noexcept;
   void update_send_window(const Segment& segment);
   [[nodiscard]] bool repeats_ack(const Segment& segment) const noexcept;
   [[nodiscard]] bool is_over() const noexcept { return tcb_.state == State::closed || tcb_.state == State::time_wait; }
@@ -269,10 +278,35 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   void acknowledge_later(const Segment& segment);
   void note_fin(const Arrival& arrival);
 
+  // Probing the path MTU: connection_mtu.cpp
+  enum class MtuProbe : std::uint8_t { none, wait, sent };
+  [[nodiscard]] MtuProbe send_mtu_probe();
+  [[nodiscard]] bool may_probe_mtu() const;
+  [[nodiscard]] const MtuProbing& mtu_probing() const noexcept;
+  [[nodiscard]] std::uint32_t network_mtu() const noexcept;
+  /// Bytes of a full datagram that are not payload.
+  [[nodiscard]] std::uint32_t headers_size() const noexcept;
+  void begin_mtu_search();
+  void mtu_probe_settled(MtuProbeFate fate);
+  void path_is_black_hole();
+
+  // The user timeout and its option: connection_user_timeout.cpp
+  void take_user_timeout(const Options& theirs);
+  template <class Change>
+  void change_user_timeout(const Change& change);
+  void user_timeout_changed();
+  [[nodiscard]] std::optional<UserTimeoutValue> advertised_user_timeout() const noexcept;
+  void restart_user_timeout();
+  [[nodiscard]] Duration user_timeout() const noexcept;
+  [[nodiscard]] Duration own_user_timeout() const noexcept;
+  [[nodiscard]] const UserTimeoutOption& user_timeout_option() const noexcept;
+  [[nodiscard]] std::optional<UserTimeoutValue> user_timeout_to_send() const noexcept;
+
   // Output: output.cpp, output_segment.cpp
   [[nodiscard]] bool send_syn();
   [[nodiscard]] bool retransmit();
   [[nodiscard]] bool send_tail_probe();
+  [[nodiscard]] bool send_guess();
   [[nodiscard]] bool send_probe();
   [[nodiscard]] bool send_new();
   [[nodiscard]] bool send_ack();
@@ -287,14 +321,16 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   [[nodiscard]] std::uint32_t unsent() const noexcept;
   [[nodiscard]] SeqNum data_end() const noexcept { return send_base_ + static_cast<std::uint32_t>(send_buffer_.size()); }
   [[nodiscard]] bool fin_unsent() const noexcept { return fin_queued_ && !fin_sent_; }
-  void transmit(SeqNum seq, std::uint32_t payload_size, Flags flags);
+  void transmit(SeqNum seq, std::uint32_t payload_size, Flags flags, bool whole = false);
   void note_sent(SeqNum begin, SeqNum end, bool tail_probe = false);
   void count_sent(std::uint32_t payload_size, bool again);
+  void count_segments(std::uint32_t segments, std::uint32_t payload_size, bool again);
   void note_app_limit() noexcept;
   [[nodiscard]] bool send_keepalive();
   [[nodiscard]] SendDecision new_data_decision() const;
   [[nodiscard]] bool cwnd_limited() const noexcept { return cwnd_usage_.limited(congestion_->cwnd(), congestion_->in_slow_start()); }
-  void emit(Packet packet, SeqNum seq, Flags flags);
+  /// `whole`: it is not cut, by nobody on the way either.
+  void emit(Packet packet, SeqNum seq, Flags flags, bool whole = false);
   [[nodiscard]] std::uint16_t window_field(Flags flags);
   [[nodiscard]] bool paced_out();
   [[nodiscard]] std::optional<std::uint64_t> pacing_rate() const noexcept;
@@ -315,10 +351,8 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   void on_user_timeout();
   [[nodiscard]] std::optional<TimePoint> earliest_deadline() const noexcept;
   void update_timers();
-  void restart_user_timeout();
   void restart_keepalive();
   [[nodiscard]] bool persisting() const noexcept;
-  [[nodiscard]] Duration user_timeout() const noexcept;
   [[nodiscard]] Duration fin_wait_2_timeout() const noexcept;
   void observe_congestion(std::string_view cause) const;
   void observe_timer(std::string_view timer) const;
@@ -332,6 +366,7 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   std::optional<TimeWaitRecord> former_;  ///< an earlier incarnation in TIME-WAIT, until the handshake proves the new one
   std::vector<std::byte> ip_options_;     ///< sent with every segment: a source route
   FastOpen fast_open_;
+  std::optional<TimePoint> deferred_until_;
 
   // Sending
   SendBuffer send_buffer_;
@@ -342,6 +377,7 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   Pacer pacer_;
   CwndUsage cwnd_usage_;
   Ecn ecn_;
+  MtuSearch mtu_search_;
   std::uint16_t peer_mss_ = kDefaultMss;
   std::uint32_t mss_ = 536;  ///< Eff.snd.MSS: payload beside the options that every segment carries
   std::uint32_t syn_retransmissions_ = 0;
@@ -359,6 +395,8 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   bool probe_due_ = false;
   bool tail_probe_due_ = false;
   bool keepalive_due_ = false;
+  bool user_timeout_due_ =
+      true;  ///< the next segment that has room says what we advertise: the first of all, and when it changes (RFC 5482)
   bool override_expired_ = false;
   bool let_go_ = false;        ///< the user wants to see leave what waits
   bool more_follows_ = false;  ///< the latest send was a send_more(), and no acknowledgment has come since
@@ -376,9 +414,10 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   ReceiveTuning receive_tuning_;
   MemoryShare memory_;
   TimestampClock timestamp_clock_;
-  RecentTimestamp recent_timestamp_;  ///< meaningful once timestamps are agreed on
-  std::optional<SeqNum> peer_fin_;    ///< the number of the peer's FIN, once known
-  std::uint32_t receive_mss_ = 536;   ///< the peer's full segments, as far as seen
+  std::optional<Duration> peer_user_timeout_;  ///< REMOTE_UTO (RFC 5482)
+  RecentTimestamp recent_timestamp_;           ///< meaningful once timestamps are agreed on
+  std::optional<SeqNum> peer_fin_;             ///< the number of the peer's FIN, once known
+  std::uint32_t receive_mss_ = 536;            ///< the peer's full segments, as far as seen
   bool fin_received_ = false;
   bool reading_over_ = false;  ///< close() or release(): nobody reads any more
   bool released_ = false;

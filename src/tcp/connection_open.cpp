@@ -113,6 +113,7 @@ void ConnectionCore::take_syn(const Arrival& syn) {
   }
   tcb_.negotiated.ecn = ecn_.negotiated();
   counters_.received_tos = syn.tos;
+  take_user_timeout(syn.options);
   update_mss();
 }
 
@@ -122,6 +123,7 @@ void ConnectionCore::handshake_complete() {
   if (const auto listener = fast_open_.listener.lock()) listener->confirmed(*this);
   fast_open_.listener.reset();
   last_data_received_ = context_.now();
+  begin_mtu_search();
   congestion_->on_established(syn_retransmissions_);
   rtt_.on_established(syn_retransmissions_ > 0);
   recovery_.on_established(tcb_.negotiated.sack);
@@ -140,23 +142,6 @@ void ConnectionCore::become_established() {
   } else {
     tell(kConnected);
   }
-}
-
-/// The size of a full segment now (RFC 9293 section 3.7.1): Eff.snd.MSS, less the IP and the TCP options that every segment
-/// carries.
-void ConnectionCore::update_mss() {
-  const network::Network& network = engine_->network();
-  const IpAddress peer = tuple_.remote.address;
-  const std::size_t options = (ip_options_.size() + 3) / 4 * 4 + fixed_options_size();
-  const std::size_t headers = network.header_size(peer) + sizeof(Header);
-  const std::size_t path = network.path_mtu(peer);
-  const std::size_t on_the_path = path > headers ? path - headers : 1;
-  const auto fits = std::min({on_the_path, std::size_t{peer_mss_}, std::size_t{settings_.max_segment.value_or(65535)}});
-  const auto mss = static_cast<std::uint32_t>(fits > options ? fits - options : 1);
-  if (mss == mss_ && counters_.mss != 0) return;
-  mss_ = counters_.mss = mss;
-  recovery_.on_mss_change(mss);
-  congestion_->on_mss_change({.now = context_.now(), .mss = mss});
 }
 
 /// What a congestion control algorithm starts with now.

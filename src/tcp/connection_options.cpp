@@ -16,6 +16,8 @@ Options ConnectionCore::syn_options() const {
   if (answers ? tcb_.negotiated.window_scaling : config.window_scaling) options.window_scale = tcb_.rcv_wind_shift;
   if (answers ? tcb_.negotiated.timestamps : config.timestamps) options.timestamps = timestamps_to_send(answers);
   options.fast_open = fast_open_.option;
+  options.user_timeout = user_timeout_to_send();
+  if (encoded_size(options) > kMaxOptionsSize) options.user_timeout.reset();  // the next segment tells it
   return options;
 }
 
@@ -24,6 +26,7 @@ void ConnectionCore::negotiate(const Options& theirs) {
   const Config& config = engine_->config();
   tcb_.negotiated.sack = config.sack && theirs.sack_permitted;
   tcb_.negotiated.window_scaling = config.window_scaling && theirs.window_scale.has_value();
+  if (theirs.window_scale_too_large) ++engine_->stats().large_window_scales;
   tcb_.negotiated.timestamps = config.timestamps && theirs.timestamps.has_value();
   tcb_.snd_wind_shift = tcb_.negotiated.window_scaling ? *theirs.window_scale : std::uint8_t{0};
   if (!tcb_.negotiated.window_scaling) tcb_.rcv_wind_shift = 0;
@@ -46,10 +49,10 @@ SackBlocks ConnectionCore::sack_to_send(std::size_t room) const {
   return sack_report_.blocks(reassembly_.sack_blocks(most), most);
 }
 
-/// The payload of a full segment that leaves now: blocks of SACK take their room, too.
+/// The payload of a full segment that leaves now: what not every segment carries takes its room, too.
 std::uint32_t ConnectionCore::current_mss() const {
-  const auto blocks = static_cast<std::uint32_t>(encoded_size(sack_to_send(kMaxOptionsSize)));
-  return mss_ > blocks ? mss_ - blocks : 1;
+  const auto sometimes = static_cast<std::uint32_t>(encoded_size(segment_options(Flags::ack, 0)) - fixed_options_size());
+  return mss_ > sometimes ? mss_ - sometimes : 1;
 }
 
 /// The options of a segment that is no SYN. Blocks of SACK that do not fit beside the payload wait for the next segment.
@@ -58,7 +61,11 @@ Options ConnectionCore::segment_options(Flags flags, std::uint32_t payload_size)
   if (tcb_.negotiated.timestamps) options.timestamps = timestamps_to_send(has(flags, Flags::ack));
   if (has(flags, Flags::ack)) {
     const bool super = payload_size > mss_;  // cut later, into what the blocks leave
-    options.sack = sack_to_send(super ? kMaxOptionsSize : payload_size == 0 ? kMaxOptionsSize : mss_ - payload_size);
+    const std::size_t room = super || payload_size == 0 ? kMaxOptionsSize : mss_ - payload_size;
+    options.sack = sack_to_send(room);
+    options.user_timeout = user_timeout_to_send();
+    const bool fits = encoded_size(options) - fixed_options_size() <= std::min(room, kMaxOptionsSize - fixed_options_size());
+    if (!fits) options.user_timeout.reset();
   }
   return options;
 }

@@ -24,16 +24,6 @@ Result<> ConnectionCore::set_keepalive(const Keepalive& keepalive) {
   return {};
 }
 
-Result<> ConnectionCore::set_user_timeout(Duration timeout) {
-  if (timeout <= Duration::zero()) return fail(Error::invalid_argument);
-  settings_.user_timeout = timeout;
-  if (deadlines_.user_timeout) {
-    restart_user_timeout();
-    update_timers();
-  }
-  return {};
-}
-
 Result<> ConnectionCore::set_congestion_control(std::string_view name) {
   if (engine_ == nullptr) return why_over();
   auto next = make_congestion_control(name, engine_->config().congestion_controls, congestion_parameters());

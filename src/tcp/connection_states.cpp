@@ -207,6 +207,9 @@ void ConnectionCore::dispatch() {
   fire(kStalled, [this](Events& events) {
     if (events.stalled) events.stalled(front_retransmissions_);
   });
+  fire(kPeerUserTimeout, [this](Events& events) {
+    if (events.peer_user_timeout && peer_user_timeout_) events.peer_user_timeout(*peer_user_timeout_);
+  });
   plain(kUrgent, &Events::urgent);
   plain(kReadable, &Events::readable);
   plain(kPeerClosed, &Events::peer_closed);

@@ -8,7 +8,6 @@
 #include "connection_core.hpp"
 #include "engine.hpp"
 #include "listener_core.hpp"
-#include "source_route.hpp"
 
 namespace tapir::tcp::detail {
 
@@ -25,10 +24,8 @@ Accepted Engine::demultiplex(Packet packet, const network::Received& from) {
   ++stats_.in_segs;
   // RFC 9293 section 3.9.2.3: TCP speaks with single hosts only (MUST-57, MUST-63).
   if (from.to_group || from.cast != LinkCast::unicast) return drop(Drop::not_for_us);
-  const bool strange_loop = from.source.v4().is_loopback() && !from.destination.v4().is_loopback();
-  if (from.source.is_unspecified() || network_.is_group(from.source) || from.source.v4().is_reserved() || strange_loop) {
-    return drop(Drop::martian_source);
-  }
+  const bool strange_loop = from.source.is_loopback() && !from.destination.is_loopback();
+  if (!network_.can_be_host(from.source) || strange_loop) return drop(Drop::martian_source);
   auto arrival = read(std::move(packet), from);
   if (!arrival) return malformed(arrival.error());
   return dispatch(std::move(*arrival));
@@ -66,7 +63,7 @@ std::expected<Arrival, Drop> Engine::read(Packet packet, const network::Received
                  .payload = std::move(packet),
                  .tuple = tuple,
                  .tos = from.tos,
-                 .ip_options = return_route_option(from.options, from.source),
+                 .ip_options = network_.return_route(from.options, from.source),
                  .segments = segments,
                  .ingress = ingress};
 }
@@ -91,7 +88,7 @@ Accepted Engine::dispatch(Arrival arrival) {
     return connection->segment_arrives(std::move(arrival));
   }
   if (const TimeWaitRecord* record = time_wait_.find(arrival.tuple)) return time_wait_arrives(arrival, *record);
-  if (const auto listener = find_listener(arrival.tuple.local)) return listen_arrives(arrival, *listener, std::nullopt);
+  if (const auto listener = find_listener(arrival.tuple)) return listen_arrives(arrival, *listener, std::nullopt);
   reset_stranger(arrival.segment, arrival.tuple, 0);
   return drop(arrival.segment.has(Flags::syn) && !arrival.segment.has(Flags::ack) ? Drop::no_listener : Drop::no_connection);
 }
@@ -123,8 +120,8 @@ FastOpenAnswer Engine::answer_fast_open(const Arrival& syn, ListenerCore& listen
   const FastOpenKeys& keys = listener.fast_open_keys() ? *listener.fast_open_keys()
                              : config_.fast_open_keys  ? *config_.fast_open_keys
                                                        : own;
-  return tcp::answer_fast_open({.client = syn.tuple.remote.address.v4(),
-                                .server = syn.tuple.local.address.v4(),
+  return tcp::answer_fast_open({.client = syn.tuple.remote.address,
+                                .server = syn.tuple.local.address,
                                 .option = syn.options.fast_open,
                                 .has_data = syn.segment.payload_size > 0,
                                 .cookie_needed = !allows(FastOpenUse::server_without_cookie) && !listener.fast_open_without_cookie()},
@@ -142,6 +139,7 @@ Accepted Engine::open(Arrival& syn, ListenerCore& listener, std::optional<TimeWa
   if (!fast_open.accept) listener.handshake_begun(*connection);
   // Without Fast Open data that came with the SYN is not acknowledged: the peer sends it again after the handshake.
   connection->open_passive(syn, listener.weak_from_this(), std::move(former), fast_open);
+  if (!fast_open.accept) connection->defer(listener.defer_accept());
   return {};
 }
 
@@ -151,7 +149,7 @@ Accepted Engine::time_wait_arrives(Arrival& arrival, const TimeWaitRecord& recor
   const auto& timestamps = arrival.options.timestamps;
   if (segment.has(Flags::rst)) return drop(Drop::not_handled);
   if (segment.has(Flags::syn)) {
-    const auto listener = find_listener(record.tuple.local);
+    const auto listener = find_listener(record.tuple);
     const ReopeningSyn syn{.seq = segment.seq, .timestamp = timestamps ? std::optional{timestamps->value} : std::nullopt};
     if (!segment.has(Flags::ack) && listener != nullptr && may_reopen(record, syn) && listener->may_establish() && listener->may_begin()) {
       // MAY-2: what is newer than the old connection cannot be confused with it.

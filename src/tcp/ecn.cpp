@@ -14,8 +14,11 @@ void Ecn::on_segment(Flags flags, std::uint8_t tos) noexcept {
 }
 
 bool Ecn::on_ack(Flags flags, SeqNum ack) noexcept {
+  // Forgotten once passed: after half of the sequence space it would lie ahead again.
+  if (reduced_at_ && ack > *reduced_at_) reduced_at_.reset();
+  if (answered_until_ && ack > *answered_until_) answered_until_.reset();
   echoed_ = negotiated_ && has(flags, Flags::ece);
-  return echoed_ && (!reduced_at_ || ack > *reduced_at_);
+  return echoed_ && !reduced_at_;
 }
 
 Flags Ecn::on_new_data(std::uint32_t bytes) noexcept {

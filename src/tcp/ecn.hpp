@@ -50,6 +50,13 @@ class Ecn {
   [[nodiscard]] bool echoed() const noexcept { return echoed_; }
   /// The window was reduced, for whatever reason: the receiver is to be told, and marks of what is outstanding tell nothing new.
   void on_reduced(SeqNum snd_nxt) noexcept;
+  /// It was reduced because of the marks that on_ack() told of.
+  void on_echo_answered(SeqNum snd_nxt) noexcept {
+    on_reduced(snd_nxt);
+    answered_until_ = snd_nxt;
+  }
+  /// Whether an answer to marks is under way: until something sent after it is acknowledged, and with that the CWR flag.
+  [[nodiscard]] bool answering() const noexcept { return answered_until_.has_value(); }
   /// Whether the next new segment is to carry CWR.
   [[nodiscard]] bool cwr_due() const noexcept { return cwr_due_; }
   /// The next segment carries so much new data: only such ones are ECN-capable (sections 6.1.4-6). Returns its ECN flags.
@@ -64,8 +71,9 @@ class Ecn {
   bool echo_ = false;
   bool echoed_ = false;
   bool cwr_due_ = false;
-  std::uint8_t field_ = 0;            ///< of the next segment
-  std::optional<SeqNum> reduced_at_;  ///< SND.NXT at the last reduction
+  std::uint8_t field_ = 0;  ///< of the next segment
+  std::optional<SeqNum> answered_until_;
+  std::optional<SeqNum> reduced_at_;  ///< SND.NXT at the last reduction, until something sent after it is acknowledged
 };
 
 }  // namespace tapir::tcp

@@ -11,7 +11,7 @@
 #include "congestion_registry.hpp"
 #include "connection_core.hpp"
 #include "listener_core.hpp"
-#include "source_route.hpp"
+#include "user_timeout.hpp"
 
 namespace tapir::tcp::detail {
 
@@ -26,12 +26,9 @@ bool in_range(const Settings& settings) {
       keepalive.idle >= std::chrono::seconds{1} && keepalive.interval >= std::chrono::seconds{1} && keepalive.probes >= 2;
   return settings.ttl != 0 && settings.send_buffer != 0U && settings.receive_buffer != 0U && settings.max_pacing_rate != 0U &&
          (!settings.user_timeout || *settings.user_timeout > Duration::zero()) && keepalive_ok &&
-         settings.max_segment.value_or(kLeastMaxSegment) >= kLeastMaxSegment;
-}
-
-/// Whether one host can be there: RFC 9293 section 3.9.2.3, RFC 1122 section 3.2.1.3.
-bool can_be_peer(const network::Network& network, IpAddress address) {
-  return !address.is_unspecified() && !network.is_group(address) && !address.v4().is_reserved();
+         settings.max_segment.value_or(kLeastMaxSegment) >= kLeastMaxSegment &&
+         (!settings.mtu_probing || tcp::in_range(*settings.mtu_probing)) &&
+         (!settings.user_timeout_option || tcp::in_range(*settings.user_timeout_option));
 }
 
 /// Twice as long, or for ever: Duration::max() means that.
@@ -49,6 +46,7 @@ Engine::Engine(Context& context, network::Network& network, Config config)
       ports_{SipKey::generate(context.random),
              {.first = config_.first_ephemeral, .last = config_.last_ephemeral, .reserved = config_.reserved_ports}},
       timestamp_offsets_{SipKey::generate(context.random)},
+      listener_choice_{hash_key_},
       cookies_{SipKey::generate(context.random)},
       challenges_{config_.all_challenge_acks, config_.challenge_period, context.random},
       events_{std::make_shared<EventQueue>(context.scheduler)},
@@ -61,7 +59,9 @@ Engine::Engine(Context& context, network::Network& network, Config config)
 
 Engine::~Engine() {
   events_->close();
-  for (const auto& [local, listener] : listeners_) listener->stack_gone();
+  for (const auto& [local, sharing] : listeners_) {
+    for (const auto& listener : sharing) listener->stack_gone();
+  }
   for (const auto& [tuple, connection] : connections_) connection->stack_gone();
   time_wait_.for_each([](const TimeWaitRecord& record) {
     if (const auto connection = record.connection.lock()) connection->stack_gone();
@@ -82,9 +82,12 @@ void Engine::drop_out_of_order() noexcept {
 Result<std::shared_ptr<ListenerCore>> Engine::listen(const Endpoint& local, AcceptHandler handler, const ListenOptions& options) {
   if (local.port == Port{} || !in_range(options) || !may_use(options.settings)) return fail(Error::invalid_argument);
   if (!local.address.is_unspecified() && !network_.is_own(local.address)) return fail(Error::address_not_available);
-  if (listeners_.contains(local)) return fail(Error::address_in_use);
+  if (const auto found = listeners_.find(local); found != listeners_.end()) {
+    const bool all_share = options.share_port && std::ranges::all_of(found->second, &ListenerCore::shares_port);
+    if (!all_share) return fail(Error::address_in_use);
+  }
   auto listener = std::make_shared<ListenerCore>(*this, local, std::move(handler), options);
-  listeners_.emplace(local, listener);
+  listeners_[local].push_back(listener);
   observe(local, State::closed, State::listen);
   return listener;
 }
@@ -95,8 +98,10 @@ bool Engine::fast_open_ready(IpAddress server) {
 }
 
 Result<std::shared_ptr<ConnectionCore>> Engine::connect(const Endpoint& remote, const ConnectOptions& options) {
-  if (!can_be_peer(network_, remote.address) || remote.port == Port{}) return fail(Error::invalid_argument);
-  if (!may_use(options.settings) || options.source_route.size() > kMaxSourceRouteHops) return fail(Error::invalid_argument);
+  if (!network_.can_be_host(remote.address) || remote.port == Port{}) return fail(Error::invalid_argument);  // RFC 9293 section 3.9.2.3
+  if (!may_use(options.settings)) return fail(Error::invalid_argument);
+  auto route = network_.source_route(options.source_route);
+  if (!route) return fail(route.error());
   if (connections_.size() >= config_.max_connections || memory_.exhausted()) return fail(Error::no_buffer_space);
   const auto tuple = choose_ends(remote, options.local);
   if (!tuple) return fail(tuple.error());
@@ -106,7 +111,7 @@ Result<std::shared_ptr<ConnectionCore>> Engine::connect(const Endpoint& remote, 
   if (options.fast_open && (config_.fast_open & FastOpenUse::client) != 0) {
     connection->plan_fast_open((config_.fast_open & FastOpenUse::client_without_cookie) == 0 && !options.fast_open_without_cookie);
   }
-  connection->open_active(source_route_option(options.source_route));
+  connection->open_active(std::move(*route));
   return connection;
 }
 
@@ -142,18 +147,21 @@ bool Engine::is_listening(Port port) const {
   return std::ranges::any_of(listeners_, [port](const auto& entry) { return entry.first.port == port; });
 }
 
-/// A specific address comes before any.
-std::shared_ptr<ListenerCore> Engine::find_listener(const Endpoint& local) const {
-  auto found = listeners_.find(local);
-  if (found == listeners_.end()) found = listeners_.find({IpAddress{}, local.port});
-  return found == listeners_.end() ? nullptr : found->second;
+/// A specific address comes before any. Of those who share an endpoint the two ends choose one, always the same while nobody joins or leaves.
+std::shared_ptr<ListenerCore> Engine::find_listener(const FourTuple& tuple) const {
+  auto found = listeners_.find(tuple.local);
+  if (found == listeners_.end()) found = listeners_.find({IpAddress{}, tuple.local.port});
+  if (found == listeners_.end()) return nullptr;
+  const auto& sharing = found->second;
+  return sharing.size() == 1 ? sharing.front() : sharing[listener_choice_(tuple) % sharing.size()];
 }
 
 void Engine::forget(const ListenerCore& listener) {
   const auto found = listeners_.find(listener.local());
-  if (found == listeners_.end() || found->second.get() != &listener) return;
-  listeners_.erase(found);
-  observe(listener.local(), State::listen, State::closed);
+  if (found == listeners_.end()) return;
+  const auto erased = std::erase_if(found->second, [&](const auto& other) { return other.get() == &listener; });
+  if (found->second.empty()) listeners_.erase(found);
+  if (erased > 0) observe(listener.local(), State::listen, State::closed);
 }
 
 Result<> Engine::send(Packet packet, const Send& to) {

@@ -97,7 +97,7 @@ class Engine final {
   [[nodiscard]] Accepted answer_with_cookie(const Arrival& syn, ListenerCore& listener);
   [[nodiscard]] Accepted cookie_arrives(Arrival& arrival, ListenerCore& listener);
   void acknowledge_from_time_wait(const TimeWaitRecord& record);
-  [[nodiscard]] std::shared_ptr<ListenerCore> find_listener(const Endpoint& local) const;
+  [[nodiscard]] std::shared_ptr<ListenerCore> find_listener(const FourTuple& tuple) const;
   [[nodiscard]] Result<FourTuple> choose_ends(const Endpoint& remote, const Endpoint& local);
   [[nodiscard]] bool is_taken(const FourTuple& tuple) const { return connections_.contains(tuple) || time_wait_.find(tuple) != nullptr; }
   [[nodiscard]] std::string in_words(Direction direction, const Header& header, const FourTuple& tuple) const;
@@ -111,6 +111,7 @@ class Engine final {
   IsnGenerator isn_;
   EphemeralPorts ports_;
   FourTupleHash timestamp_offsets_;
+  FourTupleHash listener_choice_;
   Stats stats_;
   DropCounters drops_;
   SynCookies cookies_;
@@ -120,8 +121,8 @@ class Engine final {
   ResetQueue resets_;
   TimeWaitTable time_wait_;
   std::unordered_map<FourTuple, std::shared_ptr<ConnectionCore>, FourTupleHash> connections_;
-  std::map<Endpoint, std::shared_ptr<ListenerCore>> listeners_;
-  FastOpenKey fast_open_key_{};  ///< where nobody has chosen one
+  std::map<Endpoint, std::vector<std::shared_ptr<ListenerCore>>> listeners_;  ///< several where all share their port; none is empty
+  FastOpenKey fast_open_key_{};                                               ///< where nobody has chosen one
   FastOpenCache fast_open_cache_;
 };
 

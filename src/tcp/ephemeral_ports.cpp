@@ -9,11 +9,11 @@ namespace tapir::tcp {
 
 namespace {
 struct Hashed {
-  BigEndian<Ipv4Address> local;
-  BigEndian<Ipv4Address> remote;
+  IpAddress::Octets local;
+  IpAddress::Octets remote;
   BigEndian<Port> remote_port;
 };
-static_assert(sizeof(Hashed) == 10 && alignof(Hashed) == 1);
+static_assert(sizeof(Hashed) == 2 * sizeof(IpAddress::Octets) + 2 && alignof(Hashed) == 1);
 }  // namespace
 
 EphemeralPorts::EphemeralPorts(const SipKey& key, Config config) : key_{key}, config_{std::move(config)} {
@@ -23,7 +23,7 @@ EphemeralPorts::EphemeralPorts(const SipKey& key, Config config) : key_{key}, co
 
 std::optional<Port> EphemeralPorts::choose(IpAddress local, const Endpoint& remote, const std::function<bool(Port)>& usable) {
   if (config_.last < config_.first) return std::nullopt;
-  const Hashed hashed{.local = local.v4(), .remote = remote.address.v4(), .remote_port = remote.port};
+  const Hashed hashed{.local = local.octets(), .remote = remote.address.octets(), .remote_port = remote.port};
   const auto offset = static_cast<std::uint32_t>(siphash(key_, std::as_bytes(std::span{&hashed, 1})));
   const std::uint32_t count = config_.last.value() - config_.first.value() + 1U;
   for (std::uint32_t tried = 0; tried < count; ++tried) {

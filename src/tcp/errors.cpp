@@ -83,6 +83,12 @@ void ConnectionCore::error_arrives(const network::ErrorReport& report, SeqNum qu
 /// RFC 1191 section 6.4: what was too big goes again in smaller pieces, and that is no sign of congestion.
 void ConnectionCore::path_narrowed() {
   const std::uint32_t former = mss_;
+  if (const auto probe = mtu_search_.outstanding(); probe && network_mtu() < *probe) {
+    recovery_.mtu_probe_refused();
+    mtu_probe_settled(MtuProbeFate::lost);
+    update_timers();
+    wants_to_send();
+  }
   update_mss();
   const bool syn_too_large = tcb_.state == State::syn_sent && fast_open_.attempt.data > 0;  // its data, which the next one is without
   if (!syn_too_large && (mss_ >= former || !is_synchronized(tcb_.state))) return;

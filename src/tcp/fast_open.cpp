@@ -12,10 +12,10 @@ namespace tapir::tcp {
 
 namespace {
 struct AddressPair {
-  BigEndian<Ipv4Address> client;
-  BigEndian<Ipv4Address> server;
+  IpAddress::Octets client;
+  IpAddress::Octets server;
 };
-static_assert(sizeof(AddressPair) == 8 && alignof(AddressPair) == 1);
+static_assert(sizeof(AddressPair) == 2 * sizeof(IpAddress::Octets) && alignof(AddressPair) == 1);
 
 constexpr std::size_t kWordSize = 8;
 constexpr std::chrono::seconds kFirstRefusal{60};  // doubled for each one in a row
@@ -30,10 +30,10 @@ constexpr std::uint64_t little_endian(std::span<const std::byte> bytes) noexcept
 constexpr Duration doubled(Duration time, std::uint32_t times) noexcept { return time * (1 << std::min(times, kMostDoublings)); }
 }  // namespace
 
-FastOpenCookie make_fast_open_cookie(const FastOpenKey& key, Ipv4Address client, Ipv4Address server) noexcept {
+FastOpenCookie make_fast_open_cookie(const FastOpenKey& key, IpAddress client, IpAddress server) noexcept {
   const std::span<const std::byte> words{key};
   const SipKey sip_key{.k0 = little_endian(words.first(kWordSize)), .k1 = little_endian(words.subspan(kWordSize))};
-  const AddressPair hashed{.client = client, .server = server};
+  const AddressPair hashed{.client = client.octets(), .server = server.octets()};
   std::uint64_t hash = siphash(sip_key, std::as_bytes(std::span{&hashed, 1}));
   std::array<std::byte, kWordSize> bytes{};
   for (std::byte& byte : bytes) {

@@ -15,12 +15,12 @@ namespace tapir::tcp {
 
 /// The cookie that a server gives a client for these addresses (RFC 7413 section 4.1.2): nobody makes it without the key. The bytes are those that Linux
 /// makes of the same key.
-[[nodiscard]] FastOpenCookie make_fast_open_cookie(const FastOpenKey& key, Ipv4Address client, Ipv4Address server) noexcept;
+[[nodiscard]] FastOpenCookie make_fast_open_cookie(const FastOpenKey& key, IpAddress client, IpAddress server) noexcept;
 
 /// A SYN for a listener that takes part in Fast Open and has room for one more.
 struct FastOpenRequest {
-  Ipv4Address client;
-  Ipv4Address server;
+  IpAddress client;
+  IpAddress server;
   std::optional<FastOpenOption> option{};
   bool has_data = false;
   bool cookie_needed = true;

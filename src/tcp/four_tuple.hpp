@@ -24,12 +24,12 @@ class FourTupleHash {
   explicit FourTupleHash(const SipKey& key) noexcept : key_{key} {}
   [[nodiscard]] std::size_t operator()(const FourTuple& tuple) const noexcept {
     struct Image {
-      be32 local_address;
-      be32 remote_address;
+      IpAddress::Octets local_address;
+      IpAddress::Octets remote_address;
       BigEndian<Port> local_port;
       BigEndian<Port> remote_port;
     };
-    const Image image{tuple.local.address.v4().value(), tuple.remote.address.v4().value(), tuple.local.port, tuple.remote.port};
+    const Image image{tuple.local.address.octets(), tuple.remote.address.octets(), tuple.local.port, tuple.remote.port};
     return static_cast<std::size_t>(siphash(key_, std::as_bytes(std::span{&image, 1})));
   }
 

@@ -52,6 +52,7 @@ Accepted ConnectionCore::process_rest(Arrival& arrival) {
     ip_options_ = std::move(arrival.ip_options);  // another route than before replaces it (SHLD-24)
     update_mss();
   }
+  take_user_timeout(arrival.options);
   last_received_ = context_.now();
   keepalive_unanswered_ = 0;
   restart_keepalive();
@@ -158,6 +159,11 @@ ConnectionCore::Checked ConnectionCore::check_ack(Arrival& arrival) {
     if (segment.ack <= tcb_.snd_una || segment.ack > tcb_.snd_nxt) {
       engine_->reset_stranger(segment, tuple_, settings_.tos);
       return drop(Drop::bad_ack);
+    }
+    if (deferred_until_ && context_.now() < *deferred_until_ && segment.seg_len() == 0) {
+      // As Linux: the ACK counts only as proof that our SYN,ACK need not go again before the time is over. Then it does, and the answer opens the connection.
+      deadlines_.retransmit = deferred_until_;
+      return drop(Drop::not_handled);
     }
     tcb_.snd_wl1 = segment.seq;
     tcb_.snd_wl2 = segment.ack;

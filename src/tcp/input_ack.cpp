@@ -72,6 +72,7 @@ void ConnectionCore::respond(const AckOutcome& outcome, std::uint32_t bytes) {
     congestion_->on_undo({.now = now, .flight_size = flight});
     observe_congestion("undo");
   }
+  mtu_probe_settled(outcome.mtu_probe);
   tell_of_loss(outcome);
   if (outcome.partial) {
     congestion_->on_partial_ack({.now = now, .acked_bytes = bytes, .flight_size = flight});
@@ -85,7 +86,7 @@ void ConnectionCore::respond(const AckOutcome& outcome, std::uint32_t bytes) {
                          .acked_bytes = bytes,
                          .credit_bytes = outcome.credit - std::min(outcome.credit, controls),
                          .delivered_bytes = outcome.delivered,
-                         .lost_bytes = outcome.lost,
+                         .lost_bytes = outcome.mtu_probe == MtuProbeFate::lost ? 0 : outcome.lost,
                          .flight_size = flight,
                          .in_flight = recovery_.queue().in_network(),
                          .snd_una = tcb_.snd_una,
@@ -166,8 +167,14 @@ void ConnectionCore::congestion_echoed() {
                         .snd_nxt = tcb_.snd_nxt,
                         .cause = Congestion::ecn,
                         .in_flight = sent.in_network()});
-  ecn_.on_reduced(tcb_.snd_nxt);
+  ecn_.on_echo_answered(tcb_.snd_nxt);
   observe_congestion("ECN");
+}
+
+CaState ConnectionCore::ca_state() const noexcept {
+  const CaState state = recovery_.state();
+  const bool losses = state == CaState::recovery || state == CaState::loss;
+  return !losses && ecn_.answering() ? CaState::cwr : state;
 }
 
 /// SND.WND, by a segment newer than the one of the last update.

@@ -8,19 +8,21 @@ namespace tapir::tcp {
 
 namespace {
 struct Hashed {
-  BigEndian<Ipv4Address> local_address;
+  IpAddress::Octets local_address;
   BigEndian<Port> local_port;
-  BigEndian<Ipv4Address> remote_address;
+  IpAddress::Octets remote_address;
   BigEndian<Port> remote_port;
 };
-static_assert(sizeof(Hashed) == 12 && alignof(Hashed) == 1);
+static_assert(sizeof(Hashed) == 2 * sizeof(IpAddress::Octets) + 4 && alignof(Hashed) == 1);
 
 constexpr std::chrono::microseconds kTick{4};  // RFC 9293 section 3.4.1
 }  // namespace
 
 SeqNum IsnGenerator::next(const Endpoint& local, const Endpoint& remote, TimePoint now) const noexcept {
-  const Hashed hashed{
-      .local_address = local.address.v4(), .local_port = local.port, .remote_address = remote.address.v4(), .remote_port = remote.port};
+  const Hashed hashed{.local_address = local.address.octets(),
+                      .local_port = local.port,
+                      .remote_address = remote.address.octets(),
+                      .remote_port = remote.port};
   const auto ticks = static_cast<std::uint32_t>(now.time_since_epoch() / kTick);
   const auto offset = static_cast<std::uint32_t>(siphash(key_, std::as_bytes(std::span{&hashed, 1})));
   return SeqNum{ticks + offset};

@@ -43,6 +43,8 @@ class ListenerCore final : public Notifier, public std::enable_shared_from_this<
   [[nodiscard]] bool expects_cookie(TimePoint now) const noexcept {
     return last_cookie_ && now - *last_cookie_ <= SynCookies::kLongestLife;
   }
+  [[nodiscard]] bool shares_port() const noexcept { return options_.share_port; }
+  [[nodiscard]] Duration defer_accept() const noexcept { return options_.defer_accept; }
   void handshake_begun(ConnectionCore& connection) { half_open_.insert(&connection); }
   void handshake_over(ConnectionCore& connection) { half_open_.erase(&connection); }
   void established(std::shared_ptr<ConnectionCore> connection);

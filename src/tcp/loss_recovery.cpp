@@ -31,6 +31,8 @@ void LossRecovery::on_sent(SeqNum begin, SeqNum end, TimePoint now, bool probe) 
     const std::uint32_t bytes = distance(begin, earlier(end, snd_nxt_));
     retransmitted_bytes_ += bytes;
     if (!probe) spurious_.on_retransmitted(bytes, now);
+    if (!probe && !rescuing_) retransmitted_until_ = later(retransmitted_until_, end);
+    rescuing_ = false;
     first_retransmission_ = false;
   }
   if (end > snd_nxt_) {
@@ -59,6 +61,7 @@ AckOutcome LossRecovery::on_ack(const AckReport& report) {
     rack_.on_una_advanced(snd_una_);
     probe_.rearm();
     news.out.restart_timer = true;
+    settle_mtu_probe(news.out);
   }
   for (const SackBlock& block : news.sack.blocks) news.out.sacked += queue_.mark_sacked(block.begin, block.end, visitor);
   take_rtt_sample(report, news);
@@ -122,7 +125,7 @@ void LossRecovery::acknowledged_with_sack(const AckReport& report, News& news) {
                   !recovering();
   if (!undo_if_spurious(report, news) && recovering() && snd_una_ >= recovery_point_) leave(out);
   out.lost = detect(report.now);
-  if (out.lost > 0 && !recovering()) enter(out);
+  if (out.lost > 0) losses_found(out);
   settle_state();
 }
 
@@ -153,7 +156,7 @@ void LossRecovery::acknowledged_without_sack(const AckReport& report, News& news
     // RFC 6582 section 3.2 step 2: duplicates of what was sent before the last recovery say nothing of a new loss.
     if (duplicate_acks_ == config_.duplicate_threshold && snd_una_ > recovery_point_) {
       out.lost = queue_.mark_lost(snd_una_, snd_una_ + mss_);
-      enter(out);
+      losses_found(out);
     }
   }
   rate_.on_lost(out.lost);
@@ -166,6 +169,8 @@ void LossRecovery::enter(AckOutcome& out) noexcept {
   recovery_point_ = snd_nxt_;
   partial_seen_ = false;
   first_retransmission_ = true;
+  retransmitted_until_ = snd_una_;
+  rescued_ = false;
   spurious_.begin_episode(snd_una_, queue_.retransmitted_bytes() > 0);
 }
 
@@ -186,6 +191,7 @@ void LossRecovery::settle_state() noexcept {
 }
 
 void LossRecovery::on_timeout(TimePoint now) {
+  mtu_probe_.reset();
   if (queue_.empty()) return;
   const bool was_fast = in_fast_recovery();
   const bool reneged = queue_.front()->sacked;
@@ -212,7 +218,7 @@ void LossRecovery::on_timeout(TimePoint now) {
 AckOutcome LossRecovery::on_reordering_timer(TimePoint now) {
   AckOutcome out{.recover_fs = queue_.outstanding() - queue_.sacked_bytes()};
   out.lost = detect(now);
-  if (out.lost > 0 && !recovering()) enter(out);
+  if (out.lost > 0) losses_found(out);
   return out;
 }
 
@@ -225,6 +231,7 @@ void LossRecovery::all_lost() noexcept {
 }
 
 void LossRecovery::clear() noexcept {
+  mtu_probe_.reset();
   queue_.clear();
   log_.clear();
   reordering_deadline_.reset();

@@ -33,6 +33,14 @@ struct AckReport {
   std::optional<TimePoint> echo_before{};  ///< it was sent before this: the end of its tick of the timestamp clock
 };
 
+/// What has become known of a segment that probes the path MTU (RFC 4821 section 7.6).
+enum class MtuProbeFate : std::uint8_t {
+  unknown,
+  arrived,
+  lost,      ///< and nothing else: no sign of congestion
+  undecided  ///< other segments were lost, too
+};
+
 /// What an acknowledgment did, and what is to be done about it.
 struct AckOutcome {
   std::uint32_t acked = 0;       ///< octets of sequence space newly acknowledged in order
@@ -49,7 +57,8 @@ struct AckOutcome {
   bool left = false;                   ///< fast recovery is over
   bool undone = false;                 ///< what was inferred lost was not: the congestion response is to be taken back
   bool tail_lost = false;              ///< a probe repaired a loss: a congestion response without a recovery (RFC 8985 section 7.4)
-  bool restart_timer = false;          ///< the retransmission timer starts anew
+  MtuProbeFate mtu_probe = MtuProbeFate::unknown;
+  bool restart_timer = false;  ///< the retransmission timer starts anew
 };
 
 /// The sender's loss detection and recovery: what is outstanding, what of it is lost, and since when a recovery is under way. It knows no connection,
@@ -78,6 +87,10 @@ class LossRecovery {
 
   /// Octets [begin, end) leave. `probe`: as a tail loss probe.
   void on_sent(SeqNum begin, SeqNum end, TimePoint now, bool probe = false);
+  /// Octets [begin, end), which have just left, are one segment that probes the path MTU. At most one is outstanding.
+  void on_mtu_probe_sent(SeqNum begin, SeqNum end) noexcept { mtu_probe_ = SackBlock{begin, end}; }
+  /// The probe cannot have arrived: the network says so.
+  void mtu_probe_refused();
   [[nodiscard]] AckOutcome on_ack(const AckReport& report);
   /// The retransmission timer expired.
   void on_timeout(TimePoint now);
@@ -105,6 +118,15 @@ class LossRecovery {
   [[nodiscard]] bool prefers_new_data() const noexcept { return frto_ == Frto::probing; }
   /// There is no new data for F-RTO to try, or no window: the usual recovery takes over. Whether that changes anything.
   bool new_data_is_impossible() noexcept;
+  /// A retransmission of what is not considered lost, when nothing else can be sent. Without RACK only.
+  struct Guess {
+    SackBlock range{};
+    bool rescue = false;  ///< of the end of the flight, once in a recovery
+  };
+  /// NextSeg() of RFC 6675 section 4, rules 3 and 4.
+  [[nodiscard]] std::optional<Guess> next_guess() const noexcept;
+  /// It leaves; on_sent() follows.
+  void on_guess(const Guess& guess) noexcept;
   /// Octets that limited transmit adds to cwnd (RFC 3042). With SACK what was selectively acknowledged makes room by itself.
   [[nodiscard]] std::uint32_t limited_transmit_allowance() const noexcept;
   /// Octets that count against cwnd.
@@ -140,6 +162,8 @@ class LossRecovery {
   [[nodiscard]] bool timeout_was_spurious(const AckReport& report, const News& news) noexcept;
   void undo(AckOutcome& out);
   void rebuild_log();
+  void losses_found(AckOutcome& out);
+  void settle_mtu_probe(AckOutcome& out) noexcept;
   void enter(AckOutcome& out) noexcept;
   void leave(AckOutcome& out) noexcept;
   void settle_state() noexcept;
@@ -166,11 +190,15 @@ class LossRecovery {
   SeqNum rtt_round_end_;                 ///< SND.NXT when the round trip began that is measured now
   std::uint32_t rtt_round_samples_ = 1;  ///< to be expected in it
   SeqNum recovery_point_;                ///< SND.NXT when the last recovery began: one past the "highest sequence" of RFC 6582
+  SeqNum retransmitted_until_;           ///< HighRxt of RFC 6675
+  bool rescued_ = false;                 ///< the rescue retransmission of this recovery has left
+  bool rescuing_ = false;                ///< it leaves now
   SeqNum judged_until_;                  ///< RFC 6675: what lies before was considered lost in this recovery
   std::uint32_t duplicate_acks_ = 0;     ///< in a row; with SACK those that brought news
   std::uint32_t limited_bytes_ = 0;
   bool partial_seen_ = false;  ///< a partial acknowledgment has come in this recovery
   bool first_retransmission_ = false;
+  std::optional<SackBlock> mtu_probe_;
   Frto frto_ = Frto::off;
   std::optional<TimePoint> reordering_deadline_;
   std::uint64_t duplicates_reported_ = 0;

@@ -12,6 +12,7 @@ constexpr std::size_t kMssSize = 4;
 constexpr std::size_t kWindowScaleSize = 3;
 constexpr std::size_t kSackPermittedSize = 2;
 constexpr std::size_t kTimestampsSize = 10;
+constexpr std::size_t kUserTimeoutSize = 4;
 constexpr std::uint16_t kFastOpenMagic = 0xf989;  // RFC 7413 section 4.1.1: of the experimental option (RFC 6994)
 
 constexpr std::size_t fast_open_size(const FastOpenOption& option) noexcept {
@@ -28,7 +29,9 @@ bool read_value(OptionKind kind, std::span<const std::byte> value, Options& opti
       return true;
     case OptionKind::window_scale:
       if (value.size() != kWindowScaleSize - 2) return false;
-      options.window_scale = std::min(*reader.u8(), kMaxWindowScale);
+      options.window_scale = *reader.u8();
+      options.window_scale_too_large = *options.window_scale > kMaxWindowScale;
+      options.window_scale = std::min(*options.window_scale, kMaxWindowScale);
       return true;
     case OptionKind::sack_permitted:
       if (value.size() != kSackPermittedSize - 2) return false;
@@ -49,6 +52,10 @@ bool read_value(OptionKind kind, std::span<const std::byte> value, Options& opti
       options.timestamps = Timestamps{.value = now, .echo_reply = *reader.u32()};
       return true;
     }
+    case OptionKind::user_timeout:
+      if (value.size() != kUserTimeoutSize - 2) return false;
+      options.user_timeout = UserTimeoutValue::from_wire(*reader.u16());
+      return true;
     case OptionKind::fast_open:
       if (const auto cookie = FastOpenCookie::from(value)) options.fast_open = FastOpenOption{.cookie = *cookie};
       return true;
@@ -82,7 +89,8 @@ std::expected<Options, Drop> parse_options(std::span<const std::byte> bytes) noe
 std::size_t encoded_size(const Options& options) noexcept {
   return (options.mss ? kMssSize : 0) + (options.timestamps ? kAlignedTimestampsSize : 0) +
          (options.sack_permitted && !options.timestamps ? 2 + kSackPermittedSize : 0) + (options.window_scale ? 1 + kWindowScaleSize : 0) +
-         encoded_size(options.sack) + (options.fast_open ? (fast_open_size(*options.fast_open) + 3) / 4 * 4 : 0);
+         encoded_size(options.sack) + (options.user_timeout ? kUserTimeoutSize : 0) +
+         (options.fast_open ? (fast_open_size(*options.fast_open) + 3) / 4 * 4 : 0);
 }
 
 std::expected<void, Drop> encode_options(const Options& options, Writer& into) noexcept {
@@ -122,6 +130,10 @@ std::expected<void, Drop> encode_options(const Options& options, Writer& into) n
       put(block.begin);
       put(block.end);
     }
+  }
+  if (options.user_timeout) {
+    head(OptionKind::user_timeout, kUserTimeoutSize);
+    put(options.user_timeout->to_wire());
   }
   if (options.fast_open) {
     const FastOpenOption& fast_open = *options.fast_open;

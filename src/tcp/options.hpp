@@ -12,6 +12,7 @@
 #include <tapir/tcp/seq_num.hpp>
 
 #include "fast_open_cookie.hpp"
+#include "user_timeout_value.hpp"
 
 namespace tapir::tcp {
 
@@ -24,6 +25,7 @@ enum class OptionKind : std::uint8_t {
   sack_permitted = 4,
   sack = 5,
   timestamps = 8,
+  user_timeout = 28,
   fast_open = 34,
   experimental = 254
 };
@@ -82,11 +84,13 @@ class SackBlocks {
 /// The options of one segment, known kinds only.
 struct Options {
   std::optional<std::uint16_t> mss{};  ///< bytes of payload per segment that the sender of this option takes (RFC 9293 section 3.7.1)
-  std::optional<std::uint8_t> window_scale{};  ///< shift count, 0-14 after parsing (RFC 7323 section 2.3)
-  bool sack_permitted = false;                 ///< RFC 2018 section 2
-  std::optional<Timestamps> timestamps{};      ///< RFC 7323 section 3.2
-  SackBlocks sack{};                           ///< RFC 2018 section 3, first block first
-  std::optional<FastOpenOption> fast_open{};   ///< RFC 7413; one with a length that it cannot have counts as absent (section 4.1.1)
+  std::optional<std::uint8_t> window_scale{};      ///< shift count, 0-14 after parsing (RFC 7323 section 2.3)
+  bool window_scale_too_large = false;             ///< it was above 14, and is taken as that
+  bool sack_permitted = false;                     ///< RFC 2018 section 2
+  std::optional<Timestamps> timestamps{};          ///< RFC 7323 section 3.2
+  SackBlocks sack{};                               ///< RFC 2018 section 3, first block first
+  std::optional<UserTimeoutValue> user_timeout{};  ///< RFC 5482 section 3.3
+  std::optional<FastOpenOption> fast_open{};       ///< RFC 7413; one with a length that it cannot have counts as absent (section 4.1.1)
 
   friend constexpr bool operator==(const Options&, const Options&) noexcept = default;
 };

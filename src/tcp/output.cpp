@@ -18,7 +18,7 @@ Pulled ConnectionCore::pull() {
   if (is_over()) return Pulled::drained;
   if (!engine_->network().writable(tuple_.remote.address)) return Pulled::blocked;
   const bool sent = send_syn() || send_tail_probe() || retransmit() || send_probe() || send_keepalive() || send_new() ||
-                    (recovery_.new_data_is_impossible() && retransmit()) || send_ack();
+                    (recovery_.new_data_is_impossible() && retransmit()) || send_guess() || send_ack();
   if (is_over()) return Pulled::drained;  // over a loopback the answer may have come already
   if (!sent) note_app_limit();
   update_timers();
@@ -84,6 +84,24 @@ bool ConnectionCore::retransmit() {
   Flags flags = Flags::ack;
   if (with_fin) flags |= Flags::fin;
   if (payload > 0 && (of_syn || ends_record || begin + payload == data_end())) flags |= Flags::psh;
+  transmit(begin, payload, flags);
+  return true;
+}
+
+/// RFC 6675 section 5 (C): what may be lost, when cwnd takes a segment and there is nothing better to send.
+bool ConnectionCore::send_guess() {
+  const auto guess = recovery_.next_guess();
+  if (!guess || tcb_.snd_wnd == 0 || (unsent() > 0 && peer_window_left() > 0)) return false;
+  if (recovery_.queue().in_network() + mss_ > congestion_->cwnd() || paced_out()) return false;
+  const auto [begin, end] = guess->range;
+  const bool with_fin = fin_sent_ && end == tcb_.snd_nxt;
+  const std::uint32_t payload = distance(begin, end) - (with_fin ? 1U : 0U);
+  recovery_.on_guess(*guess);
+  note_sent(begin, end);
+  count_sent(payload, true);
+  Flags flags = Flags::ack;
+  if (with_fin) flags |= Flags::fin;
+  if (payload > 0 && begin + payload == data_end()) flags |= Flags::psh;
   transmit(begin, payload, flags);
   return true;
 }
@@ -185,6 +203,7 @@ bool ConnectionCore::send_new() {
     return false;
   }
   if (paced_out()) return false;
+  if (const MtuProbe probe = send_mtu_probe(); probe != MtuProbe::none) return probe == MtuProbe::sent;
   const bool pushed = end_pushed_ || override_expired_ || count < unsent();
   override_expired_ = let_go_ = false;
   deadlines_.send_override.reset();

@@ -21,6 +21,7 @@ std::uint32_t ConnectionCore::super_segment_limit() const {
   const std::uint32_t mss = current_mss();
   if (tcb_.urgent_out && tcb_.snd_up > tcb_.snd_una) return mss;  // the pointer counts from each segment's own number
   if (ecn_.cwr_due()) return mss;                                 // a segment says CWR, not each of several
+  if (user_timeout_to_send()) return mss;                         // likewise
   const network::Network& network = engine_->network();
   const IpAddress peer = tuple_.remote.address;
   const std::size_t link = engine_->config().split_below ? kMaxDatagram : network.max_super_segment(peer);
@@ -66,17 +67,19 @@ std::uint16_t ConnectionCore::window_field(Flags flags) {
   return static_cast<std::uint16_t>(syn ? tcb_.rcv_wnd : tcb_.rcv_wnd >> tcb_.rcv_wind_shift);
 }
 
-void ConnectionCore::transmit(SeqNum seq, std::uint32_t payload_size, Flags flags) {
+void ConnectionCore::transmit(SeqNum seq, std::uint32_t payload_size, Flags flags, bool whole) {
   Packet packet{context_.pool};
-  if (payload_size > mss_) flags |= Flags::psh;  // so that the receiver's device merges no further, and hands the burst up at once
+  if (payload_size > mss_ && !whole)
+    flags |= Flags::psh;  // so that the receiver's device merges no further, and hands the burst up at once
   if (payload_size > 0) (void)send_buffer_.view(distance(send_base_, seq), payload_size, packet);
-  emit(std::move(packet), seq, flags);
+  emit(std::move(packet), seq, flags, whole);
 }
 
-void ConnectionCore::emit(Packet packet, SeqNum seq, Flags flags) {
+void ConnectionCore::emit(Packet packet, SeqNum seq, Flags flags, bool whole) {
   const auto payload_size = static_cast<std::uint32_t>(packet.size());
   const Options options = has(flags, Flags::syn) ? syn_options() : segment_options(flags, payload_size);
   const std::uint32_t mss = payload_size > mss_ ? current_mss() : mss_;
+  const bool cut = !whole && !has(flags, Flags::syn);
   std::array<std::byte, kMaxOptionsSize> bytes{};
   Writer writer{bytes};
   (void)encode_options(options, writer);
@@ -86,10 +89,10 @@ void ConnectionCore::emit(Packet packet, SeqNum seq, Flags flags) {
           .flags = flags,
           .window = window_field(flags),
           .options = std::span{bytes}.first(writer.written()),
-          .mss = has(flags, Flags::syn) ? std::uint16_t{0} : static_cast<std::uint16_t>(std::min<std::uint32_t>(mss, 65535)),
+          .mss = cut ? static_cast<std::uint16_t>(std::min<std::uint32_t>(mss, 65535)) : std::uint16_t{0},
           .ttl = settings_.ttl,
           .tos = static_cast<std::uint8_t>(settings_.tos | ecn_.take_field()),
-          .dont_fragment = settings_.dont_fragment.value_or(engine_->config().path_mtu_discovery),
+          .dont_fragment = whole || settings_.dont_fragment.value_or(engine_->config().path_mtu_discovery),
           .ip_options = ip_options_};
   if (has(flags, Flags::ack)) {
     to.ack = tcb_.rcv_nxt;
@@ -103,6 +106,7 @@ void ConnectionCore::emit(Packet packet, SeqNum seq, Flags flags) {
     to.flags |= Flags::urg;
     to.urgent = static_cast<std::uint16_t>(std::min<std::uint32_t>(distance(seq, tcb_.snd_up), 65535));
   }
+  if (options.user_timeout && !has(flags, Flags::syn)) user_timeout_due_ = false;
   last_sent_ = context_.now();
   if (payload_size > 0) last_data_sent_ = last_sent_;
   // What does not leave is missed by the peer, and sent again like anything else that is lost.
@@ -133,7 +137,10 @@ bool ConnectionCore::paced_out() {
 }
 
 void ConnectionCore::count_sent(std::uint32_t payload_size, bool again) {
-  const std::uint32_t segments = payload_size == 0 ? 1 : (payload_size + mss_ - 1) / mss_;
+  count_segments(payload_size == 0 ? 1 : (payload_size + mss_ - 1) / mss_, payload_size, again);
+}
+
+void ConnectionCore::count_segments(std::uint32_t segments, std::uint32_t payload_size, bool again) {
   counters_.segments_sent += segments;
   counters_.bytes_sent += payload_size;
   pacer_.on_sent(payload_size, context_.now());

@@ -19,22 +19,22 @@ constexpr std::uint32_t kEcnBit = 1U << 5U;
 constexpr std::uint32_t kOptionMask = 0x3fU;
 
 struct Sealed {
-  be32 local_address;
-  be32 remote_address;
+  IpAddress::Octets local_address;
+  IpAddress::Octets remote_address;
   BigEndian<Port> local_port;
   BigEndian<Port> remote_port;
   BigEndian<SeqNum> irs;
   be32 period;
   be32 size_index;
 };
-static_assert(sizeof(Sealed) == 24 && alignof(Sealed) == 1);
+static_assert(sizeof(Sealed) == 2 * sizeof(IpAddress::Octets) + 16 && alignof(Sealed) == 1);
 
 std::uint64_t period_of(TimePoint now) noexcept { return static_cast<std::uint64_t>(now.time_since_epoch() / kPeriod); }
 }  // namespace
 
 std::uint32_t SynCookies::seal(const FourTuple& tuple, SeqNum irs, std::uint64_t period, std::uint32_t size_index) const noexcept {
-  const Sealed sealed{.local_address = tuple.local.address.v4().value(),
-                      .remote_address = tuple.remote.address.v4().value(),
+  const Sealed sealed{.local_address = tuple.local.address.octets(),
+                      .remote_address = tuple.remote.address.octets(),
                       .local_port = tuple.local.port,
                       .remote_port = tuple.remote.port,
                       .irs = irs,

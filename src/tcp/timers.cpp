@@ -97,6 +97,8 @@ void ConnectionCore::on_retransmit_timer() {
         {.now = context_.now(), .flight_size = sent.outstanding(), .first = front_retransmissions_ == 0, .snd_nxt = tcb_.snd_nxt});
     ecn_.on_reduced(tcb_.snd_nxt);
     observe_congestion("timeout");
+    mtu_probe_settled(MtuProbeFate::undecided);
+    if (front_retransmissions_ + 1 >= engine_->config().r1) path_is_black_hole();
     update_mss();  // the path may be wider again, or another connection may have learned that it is not
   }
   ++front_retransmissions_;
@@ -154,16 +156,6 @@ void ConnectionCore::on_user_timeout() {
   // An open that never got an answer failed for what the network said, if it said something.
   if (tcb_.state == State::syn_sent && counters_.soft_error) why = network::error_of(counters_.soft_error->kind);
   end(why, true);
-}
-
-Duration ConnectionCore::user_timeout() const noexcept {
-  if (settings_.user_timeout) return *settings_.user_timeout;
-  return is_synchronized(tcb_.state) ? engine_->config().user_timeout : engine_->config().connect_timeout;
-}
-
-void ConnectionCore::restart_user_timeout() {
-  if (!is_synchronized(tcb_.state) && deadlines_.user_timeout) return;  // the handshake's own runs
-  deadlines_.user_timeout = deadline_after(context_.now(), user_timeout());
 }
 
 void ConnectionCore::restart_keepalive() {

@@ -52,19 +52,38 @@ Accepted Udp::demultiplex(Packet packet, const network::Received& from) {
   return deliver(std::move(packet), from, header->source_port, header->destination_port, has_checksum);
 }
 
-/// The socket that fits best; nullptr when none does.
+/// The socket that fits best; of several the latest, or, where they balance, one that the two ends choose. nullptr when none does.
 detail::SocketState* Udp::find(const Endpoint& local, const Endpoint& remote) const {
   const auto found = sockets_.find(local.port);
   if (found == sockets_.end()) return nullptr;
   detail::SocketState* best = nullptr;
   unsigned best_fit = 0;
+  std::size_t balancing = 0;
   for (auto* socket : found->second) {
     const unsigned fit = socket->fit(local, remote);
-    if (fit <= best_fit) continue;
+    if (fit == 0 || fit < best_fit) continue;
+    if (fit > best_fit) balancing = 0;
+    if (socket->options().balance) ++balancing;
     best = socket;
     best_fit = fit;
   }
+  if (best == nullptr || !best->options().balance || balancing < 2) return best;
+  std::size_t chosen = choice_of(local, remote) % balancing;
+  for (auto* socket : found->second) {
+    if (socket->options().balance && socket->fit(local, remote) == best_fit && chosen-- == 0) return socket;
+  }
   return best;
+}
+
+/// Keyed, so that nobody outside can heap senders on one socket.
+std::size_t Udp::choice_of(const Endpoint& local, const Endpoint& remote) const noexcept {
+  const struct {
+    IpAddress::Octets local_address;
+    IpAddress::Octets remote_address;
+    BigEndian<Port> local_port;
+    BigEndian<Port> remote_port;
+  } hashed{local.address.octets(), remote.address.octets(), local.port, remote.port};
+  return static_cast<std::size_t>(siphash(key_, std::as_bytes(std::span{&hashed, 1})));
 }
 
 /// The packet's front is still the UDP header: an ICMP error quotes it.

@@ -23,7 +23,8 @@ bool valid(const SocketOptions& options) noexcept {
 
 }  // namespace
 
-Udp::Udp(Context& context, network::Network& network, Config config) : context_{context}, network_{network}, config_{config} {
+Udp::Udp(Context& context, network::Network& network, Config config)
+    : context_{context}, network_{network}, config_{config}, key_{SipKey::generate(context.random)} {
   network_.attach(network::Protocol::udp, *this, this);
 }
 

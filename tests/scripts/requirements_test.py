@@ -102,6 +102,23 @@ class Requirements(unittest.TestCase):
         self.write("tests/unit/CMakeLists.txt", "tapir_test(unit_demo SOURCES another_demo_test.cpp)\n")
         self.assert_refused("no CMakeLists.txt builds it", "had a test")
 
+    def test_excluded_rows_are_named_with_their_reason_and_not_counted(self):
+        self.write("docs/requirements/excluded.csv", 'id,reason\nRFC1-1-2,"Superseded, by another."\n')
+        self.assert_ok()
+        done = self.run_script("--list")
+        self.assertEqual(done.stdout.splitlines()[1].split(), "demo.csv 1 of 2 0 of 1 0 of 0 1".split())
+        self.assertIn("1 rows excluded", done.stdout)
+        self.assertRegex(done.stdout, r"RFC1-1-2 +MUST NOT +Superseded, by another\.")
+        self.assertNotRegex(done.stdout, r"RFC1-1-2 .*Two\.")
+
+    def test_an_exclusion_that_cannot_be_is_refused(self):
+        for name, text, word in (("unknown", "id,reason\nRFC1-1-9,Why.\n", "RFC1-1-9"), ("no reason", "id,reason\nRFC1-1-2,\n", "no reason"),
+                                 ("twice", "id,reason\nRFC1-1-2,Why.\nRFC1-1-2,Why.\n", "twice"), ("columns", "id,why\n", "columns"),
+                                 ("tested", "id,reason\nRFC1-1-1,Why.\n", "has a test")):
+            with self.subTest(name):
+                self.write("docs/requirements/excluded.csv", text)
+                self.assert_refused(word)
+
     def test_a_broken_ledger_fails(self):
         for name, text in (("twice", ROWS + "RFC1-1-1,MUST,demo,Again.,Do it\n"), ("level", HEADER + "RFC1-1-1,SHALL,demo,One.,Do it\n"),
                            ("id", HEADER + "RFC 1,MUST,demo,One.,Do it\n"), ("columns", "id,level\nRFC1-1-1,MUST\n"),

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include <tapir/core/checksum.hpp>
+#include <tapir/ipv4/source_route.hpp>
 
 namespace tapir::test {
 
@@ -51,6 +52,19 @@ bool FakeNetwork::is_own(IpAddress address) const noexcept {
 bool FakeNetwork::is_group(IpAddress address) const noexcept {
   if (address.is_multicast() || address.v4().is_limited_broadcast()) return true;
   return std::any_of(addresses.begin(), addresses.end(), [&](const Ipv4Prefix& own) { return own.broadcast() == address.v4(); });
+}
+
+bool FakeNetwork::can_be_host(IpAddress address) const noexcept {
+  return !address.is_unspecified() && !is_group(address) && !address.v4().is_reserved();
+}
+
+Result<std::vector<std::byte>> FakeNetwork::source_route(std::span<const IpAddress> hops) const {
+  if (hops.size() > ipv4::max_source_route_hops) return fail(Error::invalid_argument);
+  return ipv4::source_route_option(hops);
+}
+
+std::vector<std::byte> FakeNetwork::return_route(std::span<const std::byte> options, IpAddress sender) const {
+  return ipv4::return_route_option(options, sender);
 }
 
 std::uint16_t FakeNetwork::pseudo_header_sum(IpAddress source, IpAddress destination, network::Protocol protocol,

@@ -27,6 +27,9 @@ tcp::Config linux_constants() {
   return config;
 }
 
+constexpr std::uint32_t kHeaders = 40;  // of IPv4 and TCP, without options
+constexpr std::uint32_t kLinuxBaseMss = 1024;
+constexpr std::uint32_t kLinuxProbeFloor = 48;
 constexpr long long kEarlyRetransmitAndProbes = 3;  // tcp_early_retrans from which on tail losses are probed
 
 }  // namespace
@@ -51,11 +54,24 @@ void Settings::read() {
   if (const auto mode = number("tcp_ecn"); mode && *mode >= 0 && *mode <= 2) tcp_.ecn = static_cast<tcp::EcnMode>(*mode);
   if (const auto retries = number("tcp_syn_retries")) tcp_.syn_retries = static_cast<std::uint32_t>(*retries);
   if (const auto retries = number("tcp_retries2")) tcp_.data_retries = static_cast<std::uint32_t>(*retries);
+  read_mtu_probing();
   read_recovery();
   read_congestion_control();
   read_fast_open(directory_, tcp_);
   read_fast_open(directory_, tcp_);
   read_queue();
+}
+
+/// Linux says segments, without the headers of IPv4 and TCP, where we say datagrams.
+void Settings::read_mtu_probing() {
+  tcp::MtuProbing& probing = tcp_.mtu_probing;
+  probing.base = kLinuxBaseMss + kHeaders;
+  probing.floor = kLinuxProbeFloor + kHeaders;
+  if (const auto mode = number("tcp_mtu_probing"); mode && *mode >= 0 && *mode <= 2) probing.mode = static_cast<tcp::MtuProbingMode>(*mode);
+  if (const auto mss = number("tcp_base_mss")) probing.base = static_cast<std::uint32_t>(*mss) + kHeaders;
+  if (const auto mss = number("tcp_mtu_probe_floor")) probing.floor = static_cast<std::uint32_t>(*mss) + kHeaders;
+  if (const auto bytes = number("tcp_probe_threshold")) probing.threshold = static_cast<std::uint32_t>(*bytes);
+  if (const auto seconds = number("tcp_probe_interval")) probing.interval = std::chrono::seconds{*seconds};
 }
 
 void Settings::read_recovery() {

@@ -23,6 +23,7 @@ class Settings {
   [[nodiscard]] std::optional<std::size_t> queue_limit() const noexcept { return queue_limit_; }
 
  private:
+  void read_mtu_probing();
   void read_recovery();
   void read_congestion_control();
   void read_queue();

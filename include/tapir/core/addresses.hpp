@@ -131,6 +131,17 @@ class IpAddress {
   [[nodiscard]] constexpr Ipv4Address v4() const noexcept { return v4_; }
   [[nodiscard]] constexpr bool is_unspecified() const noexcept { return v4_.is_unspecified(); }
   [[nodiscard]] constexpr bool is_multicast() const noexcept { return v4_.is_multicast(); }
+  /// An address that never leaves its host.
+  [[nodiscard]] constexpr bool is_loopback() const noexcept { return v4_.is_loopback(); }
+
+  /// Room for an address of the largest family there is.
+  using Octets = std::array<std::byte, 4>;
+  /// The address in wire order, filled up with zeros: what hashes that must not depend on the family are computed from.
+  [[nodiscard]] constexpr Octets octets() const noexcept {
+    Octets octets{};
+    for (std::size_t i = 0; i < octets.size(); ++i) octets[i] = static_cast<std::byte>(v4_.value() >> (24 - 8 * i) & 0xffU);
+    return octets;
+  }
 
   friend constexpr bool operator==(const IpAddress&, const IpAddress&) noexcept = default;
   friend constexpr auto operator<=>(const IpAddress&, const IpAddress&) noexcept = default;

@@ -153,6 +153,9 @@ class Ipv4 final : public Layer<network::Send, ethernet::Received>,
   [[nodiscard]] Result<IpAddress> select_source(IpAddress destination) const override;
   [[nodiscard]] bool is_own(IpAddress address) const noexcept override;
   [[nodiscard]] bool is_group(IpAddress address) const noexcept override;
+  [[nodiscard]] bool can_be_host(IpAddress address) const noexcept override;
+  [[nodiscard]] Result<std::vector<std::byte>> source_route(std::span<const IpAddress> hops) const override;
+  [[nodiscard]] std::vector<std::byte> return_route(std::span<const std::byte> options, IpAddress sender) const override;
   [[nodiscard]] std::size_t path_mtu(IpAddress destination) const noexcept override;
   [[nodiscard]] std::size_t header_size(IpAddress) const noexcept override { return min_header_size; }
   [[nodiscard]] std::size_t reassembly_limit() const noexcept override { return reassembly_.limits().max_datagram; }

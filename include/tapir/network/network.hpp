@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <vector>
 
 #include <tapir/core/addresses.hpp>
 #include <tapir/core/layer.hpp>
@@ -135,6 +136,8 @@ class Network {
   [[nodiscard]] virtual bool is_own(IpAddress address) const noexcept = 0;
   /// Whether `address` is a broadcast address of an attached network, the limited broadcast, or a multicast group.
   [[nodiscard]] virtual bool is_group(IpAddress address) const noexcept = 0;
+  /// Whether one host can have `address`: it is neither unspecified nor a group, nor reserved.
+  [[nodiscard]] virtual bool can_be_host(IpAddress address) const noexcept = 0;
   /// Largest datagram that reaches `destination` in one piece as far as is known, in bytes, network header included.
   [[nodiscard]] virtual std::size_t path_mtu(IpAddress destination) const noexcept = 0;
   /// Bytes of network header in front of the transport header when no options are sent.
@@ -162,6 +165,18 @@ class Network {
   virtual void leave(IpAddress group, std::optional<InterfaceIndex> interface) {
     (void)group;
     (void)interface;
+  }
+  /// The options, for Send::options, that take a datagram by way of `hops` (RFC 9293 section 3.9.2.1); empty without hops. Error::not_supported where the
+  /// network layer has no such thing, Error::invalid_argument for more hops than it can name.
+  [[nodiscard]] virtual Result<std::vector<std::byte>> source_route(std::span<const IpAddress> hops) const {
+    if (!hops.empty()) return fail(Error::not_supported);
+    return std::vector<std::byte>{};
+  }
+  /// The options that go back the way on which `sender` sent a datagram with `options`, when that was a source route which has reached its end; else empty.
+  [[nodiscard]] virtual std::vector<std::byte> return_route(std::span<const std::byte> options, IpAddress sender) const {
+    (void)options;
+    (void)sender;
+    return {};
   }
   /// A transport's advice on the path: forward progress is made (true), or retransmissions pile up (false) (RFC 1122 section 3.3.1.4).
   virtual void advise(IpAddress destination, bool progress) = 0;

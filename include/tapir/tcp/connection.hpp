@@ -37,6 +37,8 @@ struct Events {
   std::move_only_function<void(const SoftError&)> soft_error = {};  ///< the network reported trouble that the connection survives
   /// Retransmissions of one segment have reached Config::r1 (RFC 9293 section 3.8.3).
   std::move_only_function<void(std::uint32_t retransmissions)> stalled = {};
+  /// The peer says for how long it keeps the connection (RFC 5482); whether ours follows is for UserTimeoutOption::changeable to say.
+  std::move_only_function<void(Duration)> peer_user_timeout = {};
 };
 
 /// One end of a TCP connection. A move-only handle that owns it: destroying it closes in order (data already sent is still delivered), or
@@ -123,6 +125,10 @@ class Connection {
   Result<> set_keepalive(const Keepalive& keepalive);
   /// How long sent data may stay unacknowledged; Duration::max(): for ever. Error::invalid_argument unless positive.
   Result<> set_user_timeout(Duration timeout);
+  /// As Settings::user_timeout_option; what is advertised anew goes with the next segment. Error::invalid_argument outside the documented ranges.
+  Result<> set_user_timeout_option(const UserTimeoutOption& option);
+  /// As Settings::mtu_probing; empty: as in Config. Error::invalid_argument outside the documented ranges.
+  Result<> set_mtu_probing(const std::optional<MtuProbing>& probing);
   /// Another congestion control algorithm takes over, with the window and the threshold as they are. Error::invalid_argument for a name that is neither
   /// built in nor in Config::congestion_controls; why the connection ended.
   Result<> set_congestion_control(std::string_view name);

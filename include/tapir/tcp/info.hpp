@@ -39,7 +39,11 @@ struct Info {
   std::uint8_t snd_wind_shift = 0;  ///< of the windows that the peer offers (RFC 7323 section 2)
   std::uint8_t rcv_wind_shift = 0;  ///< of those that we offer
 
-  std::uint32_t mss = 0;  ///< payload of a full segment now
+  std::uint32_t mss = 0;         ///< payload of a full segment now
+  std::uint32_t path_mtu = 0;    ///< the largest datagram that is sent now, probes of the path aside
+  std::uint64_t mtu_probes = 0;  ///< larger segments sent to find out whether they arrive (RFC 4821)
+  std::uint64_t mtu_probes_arrived = 0;
+  std::uint64_t mtu_probes_lost = 0;  ///< the others were undecided, or one is under way
   std::uint32_t cwnd = 0;
   std::uint32_t ssthresh = 0;
   std::string_view congestion_control;
@@ -93,6 +97,9 @@ struct Info {
   bool syn_data = false;          ///< the SYN carried data, and its receiver took all of it (RFC 7413)
   std::uint32_t receive_mss = 0;  ///< the peer's largest segment so far
   std::uint32_t probes = 0;       ///< of a closed window, in a row
+
+  Duration user_timeout{};                      ///< that applies now: see Settings::user_timeout, RFC 5482
+  std::optional<Duration> peer_user_timeout{};  ///< the latest that the peer advertised
 
   std::uint8_t received_tos = 0;        ///< of the latest segment
   std::optional<SoftError> soft_error;  ///< the latest

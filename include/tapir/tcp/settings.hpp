@@ -31,6 +31,35 @@ enum class EcnMode : std::uint8_t {
   passive = 2,  ///< agreed to when the peer asks
 };
 
+/// Whether the path MTU is searched for by probing (RFC 4821), numbered as Linux' tcp_mtu_probing.
+enum class MtuProbingMode : std::uint8_t {
+  off = 0,               ///< what ICMP says is all that is known (RFC 1191)
+  after_black_hole = 1,  ///< once segments of full size vanish again and again without a word
+  always = 2,            ///< from the start: connections begin with MtuProbing::base and grow
+};
+
+/// How the largest datagram that a path carries is found by sending larger ones (RFC 4821). Sizes are those of datagrams in bytes, network header included.
+struct MtuProbing {
+  MtuProbingMode mode = MtuProbingMode::off;
+  std::uint32_t base = 1024;    ///< what a path carries as a rule: where the search begins; Linux' tcp_base_mss and headers
+  std::uint32_t floor = 68;     ///< no less is tried, whatever vanishes; as tcp_mtu_probe_floor and headers
+  std::uint32_t threshold = 8;  ///< the search is over when it knows the size to within this; as tcp_probe_threshold
+  Duration interval = std::chrono::minutes{10};  ///< after which it begins anew, at least 5 minutes are taken; as tcp_probe_interval
+
+  friend bool operator==(const MtuProbing&, const MtuProbing&) noexcept = default;
+};
+
+/// The user timeout option (RFC 5482): each end tells the other for how long it keeps the connection while nothing is acknowledged.
+struct UserTimeoutOption {
+  bool enabled = false;                     ///< ENABLED: it is sent, and one that arrives counts
+  std::optional<bool> changeable = {};      ///< CHANGEABLE: the peer's may lengthen our own; empty: unless Settings::user_timeout says it
+  std::optional<Duration> advertised = {};  ///< ADV_UTO, from a second to 32767 minutes are sent; empty: our own
+  Duration lower = std::chrono::seconds{100};  ///< L_LIMIT of what is adopted
+  Duration upper = std::chrono::hours{1};      ///< U_LIMIT, not below L_LIMIT
+
+  friend bool operator==(const UserTimeoutOption&, const UserTimeoutOption&) noexcept = default;
+};
+
 /// What can be chosen for one connection.
 struct Settings {
   std::optional<std::uint8_t> ttl = {};         ///< 1-255; empty: the stack's default
@@ -57,6 +86,8 @@ struct Settings {
   bool keep_unread = false;
   /// Writes are taken in chunks, and the send buffer covers their overhead, as Linux reckons it; false: to the byte.
   bool chunked_writes = false;
+  std::optional<MtuProbing> mtu_probing = {};                 ///< empty: as in Config
+  std::optional<UserTimeoutOption> user_timeout_option = {};  ///< empty: as in Config
   std::optional<std::uint32_t> not_sent_low = {};  ///< bytes: while so many wait to be sent nothing is taken; empty: as in Config
 };
 
@@ -98,6 +129,11 @@ struct ListenOptions {
   std::size_t fast_open_backlog = 0;
   std::optional<FastOpenKeys> fast_open_keys = {};  ///< empty: as in Config
   bool fast_open_without_cookie = false;            ///< data in a SYN is taken without a cookie
+  bool share_port =
+      false;  ///< several listeners, all of which say so, share one endpoint: each connection goes to one of them, chosen by its two ends
+  /// A connection waits for the peer's first data before it is given to accept(); until then its handshake counts as under way. After this time the SYN,ACK is
+  /// sent once more, and whatever ACK comes then will do, as Linux has it for TCP_DEFER_ACCEPT. 0: it does not wait.
+  Duration defer_accept = {};
 };
 
 /// How a sender finds out what was lost.
@@ -161,6 +197,8 @@ struct Config {
   Duration challenge_period = std::chrono::seconds{5};  ///< ... in this time (RFC 5961 section 7)
   std::uint32_t all_challenge_acks = 1000;              ///< of all connections together in that time: half as many to one and a half times
   bool path_mtu_discovery = true;                       ///< segments carry DF (RFC 1191)
+  MtuProbing mtu_probing = {};                          ///< beside that, and where routers are silent (RFC 4821)
+  UserTimeoutOption user_timeout_option = {};           ///< RFC 5482
   /// A segment with a bad checksum makes the connection that its ports name acknowledge at once, within the limit of challenge_acks. Not in
   /// the RFC, which drops it in silence: the header may be the damaged part.
   bool acknowledge_bad_checksums = false;

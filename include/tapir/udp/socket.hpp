@@ -20,11 +20,13 @@ inline constexpr std::size_t kMaxPayload = 65507;
 
 /// How a socket sends and receives.
 struct SocketOptions {
-  bool broadcast = false;         ///< sending to broadcast addresses is allowed
-  bool reuse = false;             ///< shares its endpoint with others that allow it too; each gets every multicast and broadcast datagram
-  bool checksum = true;           ///< datagrams leave with a checksum (RFC 1122 section 4.1.3.4)
-  bool require_checksum = false;  ///< datagrams without checksum are dropped
-  bool dont_fragment = false;     ///< a datagram beyond the path MTU fails with Error::message_too_large
+  bool broadcast = false;  ///< sending to broadcast addresses is allowed
+  bool balance =
+      false;           ///< of several that fit a unicast datagram equally well and say so, its two ends choose one; else the latest gets it
+  bool reuse = false;  ///< shares its endpoint with others that allow it too; each gets every multicast and broadcast datagram
+  bool checksum = true;                  ///< datagrams leave with a checksum (RFC 1122 section 4.1.3.4)
+  bool require_checksum = false;         ///< datagrams without checksum are dropped
+  bool dont_fragment = false;            ///< a datagram beyond the path MTU fails with Error::message_too_large
   std::optional<std::uint8_t> ttl = {};  ///< 1-255; empty: the stack's default
   std::uint8_t multicast_ttl = 1;        ///< 1-255, for multicast destinations (RFC 1112 section 6.1)
   /// The own address whose interface multicast datagrams leave by, and their source; unspecified: as the route says. A socket bound to one

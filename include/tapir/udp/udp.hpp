@@ -10,6 +10,7 @@
 
 #include <tapir/core/context.hpp>
 #include <tapir/core/layer.hpp>
+#include <tapir/core/siphash.hpp>
 #include <tapir/network/network.hpp>
 #include <tapir/udp/socket.hpp>
 
@@ -75,6 +76,7 @@ class Udp final : public Layer<Send, network::Received>, public network::ErrorRe
   [[nodiscard]] std::unexpected<Drop> drop(Drop reason) { return reject(context_, drops_, LayerId::udp, reason); }
   [[nodiscard]] std::unexpected<Drop> malformed(Drop reason);
   [[nodiscard]] std::optional<Port> free_port();
+  [[nodiscard]] std::size_t choice_of(const Endpoint& local, const Endpoint& remote) const noexcept;
   [[nodiscard]] detail::SocketState* find(const Endpoint& local, const Endpoint& remote) const;
   [[nodiscard]] Accepted deliver(Packet payload, const network::Received& from, Port source, Port destination, bool has_checksum);
   [[nodiscard]] Accepted deliver_to_group(const Packet& payload, const network::Received& from, Port source, Port destination,
@@ -85,6 +87,7 @@ class Udp final : public Layer<Send, network::Received>, public network::ErrorRe
   Context& context_;
   network::Network& network_;
   Config config_;
+  SipKey key_;                                 ///< of the choice among sockets that balance
   std::unordered_map<Port, Sockets> sockets_;  ///< by local port
   std::size_t size_ = 0;
   Stats stats_;

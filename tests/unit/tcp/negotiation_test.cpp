@@ -178,11 +178,37 @@ TEST_CASE("a scale outside the handshake changes nothing", "[tcp][RFC7323-2.2-4]
   CHECK(bytes == 200);
 }
 
-TEST_CASE("a shift above 14 is taken as 14", "[tcp][RFC7323-2.3-4]") {
+TEST_CASE("windows are counted in 32 bits", "[tcp][RFC9293-REC-1]") {
+  OptionTalk talk{{.timestamp = {}, .window_scale = 14},
+                  {.settings = {.send_buffer = 1'000'000, .receive_buffer = std::size_t{1} << 20U}, .peer_mss = 1024}};
+  const auto scale = options_of(talk.syn).window_scale;
+  REQUIRE(scale);
+  REQUIRE(talk.say({.window = 1000}));
+  while (talk.info().cwnd < 200'000) {
+    talk.write(stream(std::min<std::size_t>(talk.info().cwnd, 500'000)));
+    (void)talk.hear();
+    REQUIRE(talk.say({.window = 1000}));
+  }
+  (void)talk.hear();
+  REQUIRE(talk.say({.window = 5}));
+  CHECK(talk.info().snd_wnd == 5U << 14U);
+  talk.write(stream(300'000));
+  (void)talk.hear();
+  CHECK(talk.info().in_flight == 5U << 14U);
+  REQUIRE(talk.say({.window = 5, .payload = "x"}));
+  std::uint32_t offered = 0;
+  for (const auto& heard : talk.hear()) offered = heard.window << *scale;
+  CHECK(offered > 65535);
+  CHECK(offered <= talk.info().rcv_wnd);
+  CHECK(talk.info().rcv_wnd - offered < 1U << *scale);  // the field has no room for the rest
+}
+
+TEST_CASE("a shift above 14 is taken as 14, and counted", "[tcp][RFC7323-2.3-4][RFC7323-2.3-5]") {
   const auto shift = GENERATE(std::uint8_t{14}, std::uint8_t{15}, std::uint8_t{255});
   OptionTalk talk{{.window_scale = shift}};
   REQUIRE(talk.say({.window = 3}));
   CHECK(talk.info().snd_wnd == 3U << 14U);
+  CHECK(talk.tcp.stats().large_window_scales == (shift > 14 ? 1 : 0));
 }
 
 TEST_CASE("the window offered stays below 2^30", "[tcp][RFC7323-2.3-6]") {

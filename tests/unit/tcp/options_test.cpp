@@ -157,7 +157,7 @@ TEST_CASE("End-of-List, No-Operation and unaligned options are understood", "[tc
 TEST_CASE("an unknown option is skipped by its length", "[tcp][RFC9293-MUST-6]") {
   CHECK(parse_options(hex("fd 06 01020304 020402bc")) == Options{.mss = 700});
   CHECK(parse_options(hex("fd 02 020402bc")) == Options{.mss = 700});
-  CHECK(parse_options(hex("1c 04 0000 1d 02 13 04 0000 020402bc")) == Options{.mss = 700});
+  CHECK(parse_options(hex("1e 04 0000 1d 02 13 04 0000 020402bc")) == Options{.mss = 700});
 }
 
 TEST_CASE("an illegal option length is refused by name", "[tcp][RFC9293-MUST-7]") {

@@ -47,7 +47,7 @@ TEST_CASE("a user's own algorithm sets the window", "[tcp][congestion]") {
   }
 }
 
-TEST_CASE("the algorithm is chosen by name, for a stack or a connection", "[tcp][congestion]") {
+TEST_CASE("the algorithm is chosen by name, for a stack or a connection", "[tcp][congestion][RFC9293-MAY-18]") {
   CHECK(Conversation{}.info().congestion_control == "cubic");
   CHECK(Conversation{{.config = {.congestion_control = "newreno"}}}.info().congestion_control == "newreno");
   CHECK(Conversation{{.settings = {.congestion_control = "reno"}, .passive = true}}.info().congestion_control == "newreno");

@@ -234,3 +234,37 @@ TEST_CASE("random segments in any order give the stream of a byte map, across th
   }
   CHECK(pool.in_use() == 0);
 }
+
+TEST_CASE_METHOD(Fixture, "hundreds of ranges wait side by side, and each is found again", "[tcp]") {
+  constexpr std::uint32_t kRanges = 500;
+  for (std::uint32_t i = 0; i < kRanges;
+       ++i) {  // first the even ones from the middle on, then the others, so that they are not inserted in order
+    const std::uint32_t range = (i * 2 + kRanges / 2) % kRanges + (i >= kRanges / 2 ? 1 : 0);
+    CHECK(insert(range * 20 + 10, "0123456789").bytes == 10);
+  }
+  CHECK(reassembly.range_count() == kRanges);
+  CHECK(reassembly.size() == kRanges * 10);
+  CHECK(blocks(4).size() == 4);
+  // The gaps close one after the other, each with the range behind it.
+  for (std::uint32_t range = 0; range < kRanges; ++range) {
+    CHECK(take(range * 20 + 10) == "0123456789");
+    CHECK(reassembly.range_count() == kRanges - range - 1);
+  }
+  CHECK(reassembly.empty());
+}
+
+TEST_CASE("beyond the most ranges what stands alone is left out, what extends one is not", "[tcp]") {
+  PacketPool pool;
+  Reassembly reassembly{pool, {.max_ranges = 100}};
+  const auto insert = [&](std::uint32_t at) {
+    Packet packet{pool, 10};
+    packet.append_copy(std::as_bytes(std::span{"0123456789", 10}));
+    return reassembly.insert(kBase, kBase + at, std::move(packet));
+  };
+  for (std::uint32_t i = 0; i < 100; ++i) CHECK(insert(i * 100 + 10).bytes == 10);
+  CHECK(insert(100 * 100 + 10).bytes == 0);
+  CHECK(insert(100 * 100 + 10).dropped);
+  CHECK(insert(20).bytes == 10);  // behind the first
+  CHECK(reassembly.range_count() == 100);
+  CHECK(reassembly.size() == 101 * 10);
+}

@@ -360,3 +360,22 @@ TEST_CASE("a mark on a window probe counts", "[tcp][ecn][RFC3168-6.1.6-2]") {
   (void)wire.say({.seq = wire.peer.nxt, .payload = "x"}, kCe);
   CHECK(wire.peer.hear_one().flags == (kAck | Flags::ece));
 }
+
+TEST_CASE("an answer to marks shows as the state CWR, until what was sent after it is acknowledged", "[tcp][ecn][RFC9293-SHLD-8]") {
+  Flight talk;
+  CHECK(talk.info().ecn);
+  CHECK(talk.info().ca_state == tcp::CaState::open);
+  REQUIRE(talk.peer.say({.flags = kAck | Flags::ece, .ack = talk.first[0].end()}));
+  CHECK(talk.info().ca_state == tcp::CaState::cwr);
+  CHECK(talk.info().cwnd == 5 * kMss);
+  REQUIRE(talk.peer.say({.ack = talk.first[9].end()}));
+  CHECK(talk.info().ca_state == tcp::CaState::cwr);
+  const auto next = talk.peer.hear();
+  REQUIRE(next.size() > 1);
+  CHECK(next[0].has(Flags::cwr));
+  REQUIRE(talk.peer.say({.ack = next[0].end()}));
+  CHECK(talk.info().ca_state == tcp::CaState::open);
+  Flight loss;  // which is a recovery
+  for (int i = 0; i < 3; ++i) REQUIRE(loss.peer.say({.ack = loss.first[0].seq}));
+  CHECK(loss.info().ca_state == tcp::CaState::recovery);
+}

@@ -46,7 +46,7 @@ struct Waiting : OptionTalk {
 };
 }  // namespace
 
-TEST_CASE("a SYN with a larger timestamp opens a new incarnation, whatever its number", "[tcp][RFC6191-2-1]") {
+TEST_CASE("a SYN with a larger timestamp opens a new incarnation, whatever its number", "[tcp][RFC6191-2-1][RFC9293-SHLD-4]") {
   Waiting talk;
   REQUIRE(talk.knock(2001, talk.peer.nxt - 5000U));
   const auto answer = talk.hear_one();

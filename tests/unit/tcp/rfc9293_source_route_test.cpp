@@ -69,3 +69,23 @@ TEST_CASE("a different route in a later segment replaces the saved one", "[tcp][
   const Bytes hops(data.ip_options.begin() + 3, data.ip_options.begin() + 11);
   CHECK(hops == hex("cb007109 c6336401"));
 }
+
+TEST_CASE("an active opener can name a source route, and it stays", "[tcp][RFC9293-MUST-16][RFC9293-MUST-51][RFC9293-MUST-52]") {
+  Wire wire;
+  auto connection = wire.tcp.connect({kPeerAddress, kPeerPort}, {.source_route = {"192.0.2.101"_ipv4, "192.0.2.102"_ipv4}});
+  REQUIRE(connection);
+  Peer peer{wire, connection->local().port};
+  const auto syn = peer.hear_one();  // its checksum, verified there, is that of the final destination
+  CHECK(syn.ip_options == hex("83 0b 04 c0000265 c0000266"));
+  CHECK(syn.ip.destination == IpAddress{kPeerAddress});
+  REQUIRE(wire.network.inject(peer.bytes({.flags = kSynAck, .options = mss_option(1460)}), routed(hex("83 07 08 c0000266"))));
+  peer.nxt += 1;
+  CHECK(peer.hear_one().ip_options == syn.ip_options);
+  REQUIRE(connection->send(bytes_of(stream(3000))));
+  for (const auto& segment : peer.hear()) {
+    CHECK(segment.ip_options == syn.ip_options);
+    CHECK(segment.payload.size() <= 1448);  // 12 bytes of IP options in every segment (RFC 9293 MUST-16)
+  }
+  CHECK_FALSE(wire.tcp.connect({kPeerAddress, kPeerPort}, {.source_route = std::vector<IpAddress>(9, "192.0.2.101"_ipv4)}));
+  CHECK(wire.tcp.connect({kPeerAddress, kPeerPort}, {.source_route = std::vector<IpAddress>(8, "192.0.2.101"_ipv4)}));
+}

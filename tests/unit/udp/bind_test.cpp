@@ -143,3 +143,37 @@ TEST_CASE("the last free ephemeral port is found, and then there is none", "[udp
   sockets.erase(sockets.begin() + 42);
   CHECK(lab.udp.bind({kOwn, Port{}}));
 }
+
+TEST_CASE("of sockets at one endpoint the latest gets what comes for one host, or those that balance share it", "[udp]") {
+  const bool balance = GENERATE(false, true);
+  UdpLab lab;
+  auto one = lab.udp.bind({{}, kOurPort}, {.balance = balance, .reuse = true});
+  auto two = lab.udp.bind({{}, kOurPort}, {.balance = balance, .reuse = true});
+  REQUIRE(one);
+  REQUIRE(two);
+  constexpr std::uint16_t kSenders = 100;
+  for (std::uint16_t i = 0; i < kSenders; ++i) {
+    for (int twice = 0; twice < 2; ++twice) {
+      REQUIRE(lab.inject(datagram("x", kPeer, kOwn, Port{static_cast<std::uint16_t>(6000 + i)})));
+    }
+  }
+  std::set<std::uint16_t> to_one;
+  std::set<std::uint16_t> to_two;
+  while (const auto got = one->receive()) to_one.insert(got->source.port.value());
+  while (const auto got = two->receive()) to_two.insert(got->source.port.value());
+  CHECK(to_one.size() + to_two.size() == kSenders);  // each sender's go to the same one
+  CHECK(to_two.size() >= (balance ? kSenders / 4 : kSenders));
+  if (balance) CHECK(to_one.size() >= kSenders / 4);
+
+  SECTION("a connected one goes before them") {
+    REQUIRE(one->connect({kPeer, Port{6000}}));
+    REQUIRE(lab.inject(datagram("x", kPeer, kOwn, Port{6000})));
+    CHECK(one->waiting() == 1);
+  }
+  SECTION("what is left gets all") {
+    two = lab.udp.bind({{}, Port{9}});
+    for (std::uint16_t i = 0; i < kSenders; ++i)
+      REQUIRE(lab.inject(datagram("x", kPeer, kOwn, Port{static_cast<std::uint16_t>(6000 + i)})));
+    CHECK(one->waiting() == kSenders);
+  }
+}

@@ -6,10 +6,10 @@
 
 #include <tapir/core/addresses.hpp>
 
-namespace tapir::tcp {
+namespace tapir::ipv4 {
 
 /// The most hops of a source route: with the destination they fill the 40 bytes of IPv4 options.
-inline constexpr std::size_t kMaxSourceRouteHops = 8;
+inline constexpr std::size_t max_source_route_hops = 8;
 
 /// The IPv4 loose source route option (RFC 791 section 3.1, type 131) through `hops`; empty without hops. The datagram's destination is the final
 /// one: the network layer puts the first hop in its place.
@@ -19,4 +19,4 @@ inline constexpr std::size_t kMaxSourceRouteHops = 8;
 /// none. A sender that recorded itself as the first hop is left out: it is the destination.
 [[nodiscard]] std::vector<std::byte> return_route_option(std::span<const std::byte> options, IpAddress sender);
 
-}  // namespace tapir::tcp
+}  // namespace tapir::ipv4

@@ -1,10 +1,10 @@
-#include "source_route.hpp"
+#include <tapir/ipv4/source_route.hpp>
 
 #include <algorithm>
 
 #include <tapir/core/reader.hpp>
 
-namespace tapir::tcp {
+namespace tapir::ipv4 {
 
 namespace {
 constexpr std::uint8_t kEndOfList = 0;
@@ -51,11 +51,11 @@ std::vector<std::byte> return_route_option(std::span<const std::byte> options, I
     if (type != kLooseSourceRoute && type != kStrictSourceRoute) continue;
     auto hops = completed_route(*value);
     if (!hops.empty() && hops.front() == sender) hops.erase(hops.begin());
-    if (hops.size() > kMaxSourceRouteHops) break;
+    if (hops.size() > max_source_route_hops) break;
     std::ranges::reverse(hops);
     return encode(type, hops);
   }
   return {};
 }
 
-}  // namespace tapir::tcp
+}  // namespace tapir::ipv4

@@ -1,0 +1,95 @@
+#pragma once
+
+#include <catch2/catch.hpp>
+
+#include <algorithm>
+#include <map>
+#include <vector>
+
+#include "wire.hpp"
+
+namespace tapir::test {
+
+/// A sender to a path that swallows what is too large for it, without a word, and a receiver behind it that acknowledges each segment, selectively too.
+/// Round trips take 40 ms, the first hop carries 1500 bytes.
+class BlackHole : public Conversation {
+ public:
+  static constexpr Duration kRoundTrip = std::chrono::milliseconds{40};
+
+  explicit BlackHole(const tcp::Config& config, std::size_t largest_datagram = 1500, bool sack = true)
+      : Conversation{{.config = config, .settings = {.send_buffer = 2'000'000}}, State::syn_sent}, largest{largest_datagram}, sack_{sack} {
+    advance(kRoundTrip);
+    Bytes options = mss_option(1460);
+    if (sack) options.insert(options.end(), {std::byte{4}, std::byte{2}});
+    REQUIRE(peer.say({.flags = kSynAck, .options = options}));
+    REQUIRE(peer.hear_one().pure_ack());
+    next_ = info().snd_una;
+  }
+
+  [[nodiscard]] static std::size_t datagram(const Heard& heard) { return 40 + heard.options.size() + heard.payload.size(); }
+  /// Sizes of the datagrams with payload.
+  [[nodiscard]] static std::vector<std::size_t> sizes(const std::vector<Heard>& all) {
+    std::vector<std::size_t> list;
+    for (const auto& heard : all) {
+      if (!heard.payload.empty()) list.push_back(datagram(heard));
+    }
+    return list;
+  }
+  [[nodiscard]] static std::size_t largest_of(const std::vector<Heard>& all) {
+    const auto list = sizes(all);
+    return list.empty() ? 0 : *std::ranges::max_element(list);
+  }
+
+  /// What leaves now; a round trip later what of it got through has been acknowledged.
+  std::vector<Heard> round() {
+    auto all = peer.hear();
+    advance(kRoundTrip);
+    for (const auto& heard : all) {
+      if (!heard.payload.empty() && datagram(heard) <= largest) take(heard);
+    }
+    return all;
+  }
+  /// Rounds until nothing is left to be acknowledged, a timer's worth of waiting between those in which nothing leaves. Returns all that was sent.
+  std::vector<Heard> finish(Duration limit = std::chrono::minutes{2}) {
+    std::vector<Heard> everything;
+    const TimePoint end = lab.scheduler.now() + limit;
+    while (info().unacknowledged > 0 && lab.scheduler.now() < end) {
+      auto all = round();
+      std::ranges::move(all, std::back_inserter(everything));
+    }
+    return everything;
+  }
+  [[nodiscard]] std::uint32_t received() const { return received_; }
+
+  std::size_t largest;
+
+ private:
+  void take(const Heard& heard) {
+    const SeqNum begin = heard.seq;
+    const SeqNum end = heard.seq + static_cast<std::uint32_t>(heard.payload.size());
+    for (SeqNum at = begin; at < end; ++at) beyond_[tcp::distance(info().snd_una, at) + base()] = true;
+    while (beyond_.contains(base() + tcp::distance(info().snd_una, next_))) {
+      beyond_.erase(base() + tcp::distance(info().snd_una, next_));
+      ++next_;
+      ++received_;
+    }
+    Say say{.ack = next_};
+    if (sack_ && begin > next_) {
+      say.options = {std::byte{1}, std::byte{1}, std::byte{5}, std::byte{10}};
+      for (const SeqNum edge : {begin, end}) {
+        for (int shift = 24; shift >= 0; shift -= 8)
+          say.options.push_back(static_cast<std::byte>(edge.value() >> static_cast<unsigned>(shift)));
+      }
+    }
+    REQUIRE(peer.say(say));
+  }
+  /// Where snd_una stands in the stream, so that numbers do not wrap.
+  [[nodiscard]] std::uint64_t base() const { return info().bytes_acked; }
+
+  bool sack_;
+  SeqNum next_;
+  std::map<std::uint64_t, bool> beyond_;  ///< octets received beyond the first missing one
+  std::uint32_t received_ = 0;
+};
+
+}  // namespace tapir::test
