@@ -69,6 +69,14 @@ Result<> set_receive_buffer(Socket& socket, OptionBytes bytes) {
   return {};
 }
 
+Result<> set_zero_copy(Socket& socket, OptionBytes bytes) {
+  const auto value = int_of(bytes);
+  if (!value) return fail(value.error());
+  if (*value < 0 || *value > 1) return error(EINVAL);
+  socket.options().zero_copy = *value == 1;
+  return {};
+}
+
 Result<> set_receive_low(Socket& socket, OptionBytes bytes) {
   const auto value = int_of(bytes);
   if (!value) return fail(value.error());
@@ -157,7 +165,7 @@ constexpr Option kRows[] = {
     flag<&SocketOptions::no_check>(SO_NO_CHECK),
     flag<&SocketOptions::timestamp>(SO_TIMESTAMP),
     flag<&SocketOptions::timestamp_ns>(SO_TIMESTAMPNS),
-    flag<&SocketOptions::zero_copy>(SO_ZEROCOPY),
+    {SOL_SOCKET, SO_ZEROCOPY, get<&SocketOptions::zero_copy>, set_zero_copy},
     number<&SocketOptions::mark>(SO_MARK),
     number<&SocketOptions::busy_poll>(SO_BUSY_POLL),
     {SOL_SOCKET, SO_PRIORITY, get<&SocketOptions::priority>, set_priority},

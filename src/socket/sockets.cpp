@@ -145,7 +145,7 @@ ssize_t Sockets::sendmsg(int descriptor, const msghdr* message, int flags) {
     const auto parts = parts_of(message->msg_iov, message->msg_iovlen);
     if (!parts) return fail(parts.error());
     Outgoing out{.parts = *parts, .flags = flags};
-    if (message->msg_name != nullptr) {
+    if (message->msg_name != nullptr && message->msg_namelen > 0) {  // an address of no bytes is none
       out.to = static_cast<const sockaddr*>(message->msg_name);
       out.to_size = message->msg_namelen;
     }

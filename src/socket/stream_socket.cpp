@@ -96,6 +96,7 @@ Result<std::shared_ptr<Socket>> StreamSocket::accept() {
   auto child = std::make_shared<StreamSocket>(environment());
   child->options_ = options_;
   child->tcp_ = tcp_;
+  child->tcp_.defer_accept = 0;  // the listener's alone
   child->claim_ = environment().tcp_ports().join(connection->local(), sharing());
   child->port_bound_ = true;
   child->bound_address_ = connection->local().address;

@@ -33,8 +33,6 @@ TEST_CASE("an address that finds little room is cut", "[socket][linux]") {
   same_as_linux([](Transcript& t) {
     const auto all = t.linked();
     for (const socklen_t room : {socklen_t{0}, socklen_t{2}, socklen_t{8}, socklen_t{16}, socklen_t{100}}) {
-      sockaddr_in in{};
-      in.sin_family = 0x7777;
       socklen_t size = room;
       std::array<unsigned char, 128> bytes{};
       tell(t, "getsockname", t.calls().getsockname(all.client, reinterpret_cast<sockaddr*>(bytes.data()), &size));
@@ -75,7 +73,6 @@ TEST_CASE("addresses that connect refuses", "[socket][linux]") {
       t.connect_raw(fd, generic(other), sizeof(other));
       other.sin_family = AF_UNIX;
       t.connect_raw(fd, generic(other), sizeof(other));
-      t.name_of(fd);
       t.connect_raw(fd, generic(good), sizeof(good));
       t.peer_of(fd);
     }

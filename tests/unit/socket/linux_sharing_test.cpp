@@ -101,6 +101,7 @@ TEST_CASE("SO_REUSEPORT spreads datagrams by their sender", "[socket][linux]") {
       t.send_to(clients.back(), "x", port);
       t.send_to(clients.back(), "y", port);
     }
+    for (const int fd : servers) t.await(fd, POLLIN);
     std::array<int, 2> got{};
     bool together = true;
     for (std::size_t i = 0; i < 2; ++i) {

@@ -57,15 +57,15 @@ TEST_CASE("TCP_INFO of a transfer", "[socket]") {
   CHECK(fresh.known.tcpi_pmtu == 1500);
   CHECK(fresh.known.tcpi_snd_cwnd == 10);
   CHECK(fresh.known.tcpi_rtt >= 20'000);
-  CHECK(fresh.known.tcpi_rtt < 22'000);
+  CHECK(fresh.known.tcpi_rtt < 40'000);  // the first round trip has ARP's in it
   CHECK(fresh.bytes_received == 0);
 
   REQUIRE(TwoHosts::send(hosts.left, ends.client, std::string(10'000, 'x')) == 10'000);
   hosts.pair.world.run_for(kOneWay);
   const auto sending = info_of(hosts.left, ends.client);
-  CHECK(sending.known.tcpi_unacked == 7);  // 6 of 1448 bytes, and the rest
+  CHECK(sending.known.tcpi_unacked == 6);  // of 1448 bytes; the rest waits for an acknowledgment (Nagle)
   CHECK(sending.known.tcpi_last_data_sent <= 10);
-  CHECK(sending.notsent_bytes == 0);
+  CHECK(sending.notsent_bytes == 10'000 - 6 * 1448);
   hosts.pair.world.run_for(1s);
   const auto sent = info_of(hosts.left, ends.client);
   const auto received = info_of(hosts.right, ends.server);
@@ -76,10 +76,10 @@ TEST_CASE("TCP_INFO of a transfer", "[socket]") {
   CHECK(sent.known.tcpi_total_retrans == 0);
   CHECK(sent.min_rtt >= 20'000);
   CHECK(sent.min_rtt < 22'000);
-  CHECK(sent.known.tcpi_last_data_sent >= 1000);
+  CHECK(sent.known.tcpi_last_data_sent >= 900);
   CHECK(received.bytes_received == 10'000);
   CHECK(received.known.tcpi_rcv_mss == 1448);
-  CHECK(received.known.tcpi_last_data_recv >= 980);
+  CHECK(received.known.tcpi_last_data_recv >= 900);
 }
 
 TEST_CASE("TCP_INFO of a loss", "[socket]") {
