@@ -180,7 +180,7 @@ Accepted Arp::demultiplex(Packet packet, const ethernet::Received&) {
   const auto drop = [this](Drop reason) { return reject(context_, drops_, LayerId::arp, reason); };
   const auto message = parse(packet);
   if (!message) return drop(message.error());
-  if (const auto sender = check_sender(*message); !sender) return drop(sender.error());
+  if (const auto sender = check_sender(*message, addresses_); !sender) return drop(sender.error());
   if (message->sender_hardware == own_) return drop(Drop::own_echo);
   const Operation operation = message->operation;
   if (operation == Operation::reverse_request || operation == Operation::reverse_reply) return drop(Drop::not_handled);
@@ -243,7 +243,7 @@ void Arp::announce(Ipv4Address address) {
 }
 
 void Arp::announce() {
-  for (const Ipv4Address address : addresses_) announce(address);
+  for (const Ipv4Prefix& own : addresses_) announce(own.address());
 }
 
 void Arp::probe(Ipv4Address address) { transmit({.sender_hardware = own_, .target_protocol = address}, MacAddress::broadcast()); }

@@ -1,8 +1,19 @@
 #include <tapir/arp/message.hpp>
 
+#include <algorithm>
+
 #include <tapir/core/packet.hpp>
 
 namespace tapir::arp {
+
+namespace {
+
+/// Whether `address` is all ones or all zeros behind the prefix: no host's, but on a /31 (RFC 3021) or a /32.
+bool names_network(const Ipv4Prefix& network, Ipv4Address address) noexcept {
+  return network.length() < 31 && (address == network.broadcast() || address == network.network());
+}
+
+}  // namespace
 
 std::string_view name(Operation operation) noexcept {
   switch (operation) {
@@ -24,10 +35,12 @@ std::expected<Message, Drop> parse(const Packet& packet) noexcept {
   return *message;
 }
 
-Accepted check_sender(const Message& message) noexcept {
+Accepted check_sender(const Message& message, std::span<const Ipv4Prefix> networks) noexcept {
   if (message.sender_hardware.is_group() || message.sender_hardware.is_zero()) return std::unexpected{Drop::bad_source};
   const Ipv4Address sender = message.sender_protocol;
-  if (sender.is_multicast() || sender.is_limited_broadcast() || sender.is_loopback() || sender.is_reserved()) {
+  if (sender.is_unspecified()) return {};
+  const bool nowhere = sender.is_multicast() || sender.is_limited_broadcast() || sender.is_loopback() || sender.is_reserved();
+  if (nowhere || std::ranges::any_of(networks, [sender](const Ipv4Prefix& network) { return names_network(network, sender); })) {
     return std::unexpected{Drop::martian_source};
   }
   return {};

@@ -14,16 +14,25 @@ void Arp::set_addresses(std::span<const Ipv4Address> addresses) {
 }
 
 void Arp::add_address(Ipv4Address address) {
-  if (is_own(address)) return;
-  remove(address);  // nobody else's any more
+  constexpr std::uint8_t kLinkLocalLength = 16;  // RFC 3927 section 2.8: never subnetted
+  add_address(Ipv4Prefix{address, address.is_link_local() ? kLinkLocalLength : std::uint8_t{32}});
+}
+
+void Arp::add_address(Ipv4Prefix address) {
+  if (is_own(address.address())) return;
+  remove(address.address());  // nobody else's any more
   addresses_.push_back(address);
 }
 
-void Arp::remove_address(Ipv4Address address) { std::erase(addresses_, address); }
+void Arp::remove_address(Ipv4Address address) {
+  std::erase_if(addresses_, [address](const Ipv4Prefix& own) { return own.address() == address; });
+}
 
-bool Arp::is_own(Ipv4Address address) const noexcept { return std::ranges::find(addresses_, address) != addresses_.end(); }
+bool Arp::is_own(Ipv4Address address) const noexcept {
+  return std::ranges::find(addresses_, address, &Ipv4Prefix::address) != addresses_.end();
+}
 
-Ipv4Address Arp::sender_for(Ipv4Address source) const noexcept { return is_own(source) ? source : addresses_.front(); }
+Ipv4Address Arp::sender_for(Ipv4Address source) const noexcept { return is_own(source) ? source : addresses_.front().address(); }
 
 Result<> Arp::add_static(Ipv4Address address, MacAddress hardware) {
   if (hardware.is_group() || hardware.is_zero() || address.is_multicast() || address.is_unspecified()) return fail(Error::invalid_argument);

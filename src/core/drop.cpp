@@ -33,7 +33,6 @@ std::string_view name(Drop drop) noexcept {
     case Drop::martian_destination: return "martian_destination";
     case Drop::ttl_exceeded: return "ttl_exceeded";
     case Drop::no_route: return "no_route";
-    case Drop::no_source_address: return "no_source_address";
     case Drop::dont_fragment: return "dont_fragment";
     case Drop::forwarding_disabled: return "forwarding_disabled";
     case Drop::fragment_overlap: return "fragment_overlap";

@@ -113,6 +113,7 @@ Accepted Ipv4::send_on(Packet packet, const Header& received, const Arrival& arr
   if (auto recorded = record_passage(transit.options.writable(), transit.summary, passage); !recorded) {
     return bad_option(std::move(packet), arrival, recorded.error());
   }
+  if (egress.route != nullptr) routes_.count_use(*egress.route);
   if (error_sender_ != nullptr && deserves_redirect(received, arrival, transit)) {
     error_sender_->send_redirect(packet.share(), egress.next_hop);
   }

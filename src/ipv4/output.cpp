@@ -73,6 +73,7 @@ Result<> Ipv4::encapsulate(Packet packet, const network::Send& to) {
   if (destination.is_multicast() && looped && egress->interface->groups.contains(destination)) {
     (void)loopback_.send(packet.share(), *egress->interface);  // a copy that finds no room is lost like any datagram
   }
+  if (egress->route != nullptr) routes_.count_use(*egress->route);
   return transmit(std::move(packet), header, *egress, mtu);
 }
 
@@ -82,9 +83,7 @@ Result<Ipv4::Egress> Ipv4::egress_for(Ipv4Address destination, Ipv4Address sourc
   if (is_own(destination)) return Egress{&lo_, destination, false};
   if (destination.is_reserved() || destination.value() >> 24U == 0) return fail(Error::network_unreachable);
   if (destination.is_limited_broadcast() || destination.is_multicast()) {
-    const Interface* out = group_interface(destination, source);
-    if (out == nullptr) return fail(Error::network_unreachable);
-    return Egress{out, destination, destination.is_limited_broadcast()};
+    return group_egress(destination, source, destination.is_limited_broadcast());
   }
   for (const auto& interface : interfaces_) {
     if (interface->is_directed_broadcast(destination, config_.accept_zero_broadcast)) return Egress{interface.get(), destination, true};
@@ -92,20 +91,19 @@ Result<Ipv4::Egress> Ipv4::egress_for(Ipv4Address destination, Ipv4Address sourc
   const Route* route = routes_.lookup(destination);
   if (destination.is_link_local() && (route == nullptr || has(route->flags, RouteFlags::gateway))) {
     // RFC 3927 section 2.6.2: such a destination is always on the link, and no router is asked.
-    const Interface* out = group_interface(destination, source);
-    if (out == nullptr) return fail(Error::network_unreachable);
-    return Egress{out, destination, (destination.value() & 0xffffU) == 0xffffU};
+    return group_egress(destination, source, (destination.value() & 0xffffU) == 0xffffU);
   }
   if (route == nullptr) return fail(Error::network_unreachable);
   const Ipv4Address next_hop = has(route->flags, RouteFlags::gateway) ? route->gateway : destination;
-  return Egress{interface(route->interface), next_hop, false};
+  return Egress{interface(route->interface), next_hop, false, route};
 }
 
 /// RFC 1122 section 3.3.1.1 (b): what goes to everybody needs no route. The source's interface, else that of a route there, else the first one.
-const Interface* Ipv4::group_interface(Ipv4Address group, Ipv4Address source) const noexcept {
-  if (const Interface* owner = source.is_unspecified() ? nullptr : owner_of(source)) return owner;
-  if (const Route* route = routes_.lookup(group)) return interface(route->interface);
-  return interfaces_.empty() ? nullptr : interfaces_.front().get();
+Result<Ipv4::Egress> Ipv4::group_egress(Ipv4Address group, Ipv4Address source, bool broadcast) const {
+  if (const Interface* owner = source.is_unspecified() ? nullptr : owner_of(source)) return Egress{owner, group, broadcast};
+  if (const Route* route = routes_.lookup(group)) return Egress{interface(route->interface), group, broadcast, route};
+  if (interfaces_.empty()) return fail(Error::network_unreachable);
+  return Egress{interfaces_.front().get(), group, broadcast};
 }
 
 std::optional<Ipv4Address> Ipv4::default_source(Ipv4Address destination, const Egress& egress) const noexcept {

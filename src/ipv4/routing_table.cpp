@@ -74,11 +74,7 @@ const Route* RoutingTable::find(Ipv4Address destination) const noexcept {
 
 const Route* RoutingTable::lookup(Ipv4Address destination) const noexcept { return find(destination); }
 
-const Route* RoutingTable::use(Ipv4Address destination) noexcept {
-  const Route* found = find(destination);
-  if (found != nullptr) ++routes_[static_cast<std::size_t>(found - routes_.data())].use;
-  return found;
-}
+void RoutingTable::count_use(const Route& route) noexcept { ++routes_[static_cast<std::size_t>(&route - routes_.data())].use; }
 
 bool RoutingTable::redirect(Ipv4Address destination, Ipv4Address gateway) {
   const Route* current = find(destination);

@@ -63,6 +63,7 @@ std::unique_ptr<link::Link> Switch::plug_in(const CableConfig& config) {
 }
 
 Result<std::size_t> Switch::connect(std::unique_ptr<link::Link> link) {
+  if (link == nullptr) return fail(Error::invalid_argument);
   if (auto watched = driver_.watch(*link); !watched) return fail(watched.error());
   const std::size_t number = ports_.size();
   ports_.push_back(std::make_unique<Port>(*this, number, std::move(link)));

@@ -74,7 +74,7 @@ Result<InterfaceIndex> Stack::add_interface(std::unique_ptr<link::Link> link, co
   }
   interface.ethernet.attach(ethernet::EtherType::ipv4, *ipv4_);
   interface.ethernet.attach(ethernet::EtherType::arp, interface.arp);
-  interface.arp.add_address(config.address.address());
+  interface.arp.add_address(config.address);
   interface.arp.set_failure_receiver(ipv4_.get());
   if (config.gateway) {
     if (const auto routed = ipv4_->add_default_gateway(*config.gateway); !routed) return fail(routed.error());

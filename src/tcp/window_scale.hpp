@@ -6,9 +6,8 @@
 
 namespace tapir::tcp {
 
-inline constexpr std::uint8_t kMaxWindowShift = 14;                                 // RFC 7323 section 2.3
-inline constexpr std::uint32_t kMaxUnscaledWindow = 65535;                          ///< bytes: what the header's field can say
-inline constexpr std::uint32_t kMaxWindow = kMaxUnscaledWindow << kMaxWindowShift;  ///< bytes, below 2^30
+inline constexpr std::uint8_t kMaxWindowShift = 14;         // RFC 7323 section 2.3
+inline constexpr std::uint32_t kMaxUnscaledWindow = 65535;  ///< bytes: what the header's field can say
 
 /// The smallest shift by which the field can offer `largest` bytes: it must serve the largest buffer that the connection may ever have, for it cannot be
 /// changed after the SYN.

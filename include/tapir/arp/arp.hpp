@@ -51,6 +51,7 @@ struct Stats {
 class MessageListener {
  public:
   virtual ~MessageListener() = default;
+  /// `message` comes from another station, and its sender's addresses are ones that a station can have.
   virtual void heard(const Message& message) = 0;
 };
 
@@ -84,6 +85,8 @@ class Arp final : public Layer<Send, ethernet::Received> {
   /// The addresses that are answered for; the first one is the sender of requests that name no other.
   void set_addresses(std::span<const Ipv4Address> addresses);
   void add_address(Ipv4Address address);
+  /// The same with its network: what a station there says of the network's broadcast or network address is not believed.
+  void add_address(Ipv4Prefix address);
   void remove_address(Ipv4Address address);
   [[nodiscard]] bool is_own(Ipv4Address address) const noexcept;
   [[nodiscard]] const MacAddress& hardware() const noexcept { return own_; }
@@ -104,6 +107,7 @@ class Arp final : public Layer<Send, ethernet::Received> {
   /// A transport's advice that nothing gets through: a resolved entry ends now, and the next datagram asks again.
   void suspect(Ipv4Address address);
 
+  /// Who is told of address conflicts; an empty handler: nobody.
   void on_conflict(ConflictHandler handler) { on_conflict_ = std::move(handler); }
   /// `listener` hears every message from now on; it must be removed before it dies. Neither call may be made from heard().
   void add_listener(MessageListener& listener) { listeners_.push_back(&listener); }
@@ -143,7 +147,7 @@ class Arp final : public Layer<Send, ethernet::Received> {
   MacAddress own_;
   Config config_;
   std::unique_ptr<Cache> cache_;
-  std::vector<Ipv4Address> addresses_;
+  std::vector<Ipv4Prefix> addresses_;  ///< length 32 where the network is not known
   std::size_t queued_bytes_ = 0;
   FailureReceiver* failures_ = nullptr;
   ConflictHandler on_conflict_;

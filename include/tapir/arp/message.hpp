@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <expected>
+#include <span>
 #include <string_view>
 
 #include <tapir/core/addresses.hpp>
@@ -43,7 +44,8 @@ static_assert(sizeof(Message) == 28 && alignof(Message) == 1);
 [[nodiscard]] std::expected<Message, Drop> parse(const Packet& packet) noexcept;
 
 /// Whether a single station can have sent from these addresses: Drop::bad_source for a group or zero hardware address (RFC 1812 section
-/// 3.3.2), Drop::martian_source for an IPv4 address that is no host's. The unspecified address passes: it marks a probe (RFC 5227 section 1.1).
-[[nodiscard]] Accepted check_sender(const Message& message) noexcept;
+/// 3.3.2), Drop::martian_source for an IPv4 address that is no host's: on every network, or because it is the broadcast or network address of one
+/// of `networks`, those of the link (RFC 1122 section 3.2.1.3). The unspecified address passes: it marks a probe (RFC 5227 section 1.1).
+[[nodiscard]] Accepted check_sender(const Message& message, std::span<const Ipv4Prefix> networks = {}) noexcept;
 
 }  // namespace tapir::arp

@@ -140,8 +140,10 @@ class udp_socket {
         token, buffers, &source);
   }
 
+  /// Operations under way end with operation_aborted; close() takes the port back, too.
   void cancel() { state_->cancel(); }
   void close() { state_->close(); }
+  /// Whether bind() was successful, and close() not called since.
   [[nodiscard]] bool is_open() const noexcept { return state_->socket().has_value(); }
   /// Unspecified without bind().
   [[nodiscard]] endpoint_type local_endpoint() const {

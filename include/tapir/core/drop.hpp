@@ -43,7 +43,6 @@ enum class Drop : std::uint8_t {
   martian_destination,  ///< an address that must not appear on the wire
   ttl_exceeded,         ///< TTL reached zero while forwarding
   no_route,             ///< no entry of the routing table matches
-  no_source_address,    ///< no own address fits
   dont_fragment,        ///< too large and DF set
   forwarding_disabled,  ///< for another host, and we are no router
   fragment_overlap,     ///< fragments overlap: the datagram is dropped whole

@@ -14,6 +14,7 @@ struct SipKey {
   std::uint64_t k0 = 0;
   std::uint64_t k1 = 0;
 
+  /// A new key from two numbers of `random`.
   [[nodiscard]] static SipKey generate(Random& random);
 };
 

@@ -192,6 +192,7 @@ class Ipv4 final : public Layer<network::Send, ethernet::Received>,
     const Interface* interface = nullptr;
     Ipv4Address next_hop;
     bool broadcast = false;
+    const Route* route = nullptr;  ///< that leads there, if one was needed; valid until the table changes
   };
   struct Upper {
     network::Protocol protocol{};
@@ -244,7 +245,7 @@ class Ipv4 final : public Layer<network::Send, ethernet::Received>,
 
   // output.cpp
   [[nodiscard]] Result<Egress> egress_for(Ipv4Address destination, Ipv4Address source) const;
-  [[nodiscard]] const Interface* group_interface(Ipv4Address group, Ipv4Address source) const noexcept;
+  [[nodiscard]] Result<Egress> group_egress(Ipv4Address group, Ipv4Address source, bool broadcast) const;
   [[nodiscard]] std::optional<Ipv4Address> default_source(Ipv4Address destination, const Egress& egress) const noexcept;
   [[nodiscard]] Result<Ipv4Address> choose_source(const network::Send& to, const Egress& egress, const Packet& packet) const;
   [[nodiscard]] std::size_t mtu_towards(Ipv4Address destination, const Egress& egress) const noexcept;

@@ -42,7 +42,7 @@ struct Route {
   InterfaceIndex interface{};
   std::uint32_t metric = 0;  ///< smaller is preferred among routes to the same destination
   bool fixed = false;        ///< redirects do not override it (RFC 1122 section 3.3.1.2)
-  std::uint64_t use = 0;     ///< lookups that ended here
+  std::uint64_t use = 0;     ///< datagrams that were sent by it, forwarded ones included
 
   friend bool operator==(const Route&, const Route&) noexcept = default;
 };
@@ -68,8 +68,8 @@ class RoutingTable {
 
   /// The route that a datagram to `destination` takes, or nullptr. Valid until the table changes.
   [[nodiscard]] const Route* lookup(Ipv4Address destination) const noexcept;
-  /// The same, counted in the route's use.
-  [[nodiscard]] const Route* use(Ipv4Address destination) noexcept;
+  /// Counts a datagram that is sent by `route`, which is one of routes().
+  void count_use(const Route& route) noexcept;
   [[nodiscard]] std::span<const Route> routes() const noexcept { return routes_; }
 
   /// An ICMP redirect: datagrams to `destination` go by `gateway` from now on, on the same interface (RFC 1122 section 3.3.1.2: also when the

@@ -14,6 +14,7 @@ namespace tapir::link {
 class ByteSink {
  public:
   virtual ~ByteSink() = default;
+  /// Takes all of `bytes` or fails with the system's error.
   [[nodiscard]] virtual Result<> write(std::span<const std::byte> bytes) = 0;
   /// Hands on what is buffered.
   [[nodiscard]] virtual Result<> flush() { return {}; }

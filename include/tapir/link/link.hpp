@@ -35,7 +35,9 @@ class Link {
  public:
   virtual ~Link() = default;
 
+  /// As captures and printed routes show it: "tap0".
   [[nodiscard]] virtual std::string_view name() const noexcept = 0;
+  /// What the link does by itself: its limits and its offloads.
   [[nodiscard]] virtual const Capabilities& capabilities() const noexcept = 0;
 
   /// Sends one frame, destination address first. Error::would_block when the device's queue is full: the frame is then lost, counted by the

@@ -92,12 +92,16 @@ class Client {
   void subscribe(std::string filter, QoS qos, Handler handler, Granted done = {});
   void unsubscribe(const std::string& filter, Completion done = {});
 
+  /// Called at each CONNACK by which the broker accepts; `session_present`: it has kept this client's session (MQTT 3.1.1 section 3.2.2.2).
   void on_connected(std::function<void(bool session_present)> handler);
+  /// Called when a connection has ended, also by disconnect(), and when none could be made. An empty handler: nobody is told.
   void on_disconnected(std::function<void(const Disconnection&)> handler);
   /// Messages that no subscription's filter matches, such as those of a session stored by the broker.
   void on_unmatched(Handler handler);
 
+  /// Whether the broker has accepted by CONNACK and the connection still stands.
   [[nodiscard]] bool is_connected() const noexcept;
+  /// The session, to look at; one that was never connected when the client was moved from.
   [[nodiscard]] const Session& session() const noexcept;
 
  private:

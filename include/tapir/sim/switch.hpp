@@ -38,7 +38,8 @@ class Switch {
 
   /// A new port with a cable of its own; the cable's far end is for a station.
   [[nodiscard]] std::unique_ptr<link::Link> plug_in(const CableConfig& config = {});
-  /// Makes `link` a new port: the near end of a cable, or any other link. Its number. Fails as Driver::watch() does.
+  /// Makes `link` a new port: the near end of a cable, or any other link. Its number. Error::invalid_argument without a
+  /// link; fails as Driver::watch() does.
   [[nodiscard]] Result<std::size_t> connect(std::unique_ptr<link::Link> link);
 
   /// The port behind which `address` was heard, unless that is too long ago.

@@ -136,6 +136,7 @@ class Connection {
   void set_tos(std::uint8_t tos);
   /// 1-255; empty: the stack's default.
   void set_ttl(std::optional<std::uint8_t> ttl);
+  /// As Settings::dont_fragment, for what is sent from now on.
   void set_dont_fragment(std::optional<bool> on);
   /// As Settings::cork; false lets go what waits.
   void set_cork(bool on);
@@ -148,7 +149,9 @@ class Connection {
   void end_record();
   /// As Settings::max_segment, for what is sent from now on.
   void set_max_segment(std::optional<std::uint16_t> bytes);
+  /// As Settings::syn_retries; without effect once the handshake is complete.
   void set_syn_retries(std::optional<std::uint32_t> retries);
+  /// As Settings::fin_wait_2_timeout, for a wait that has not begun.
   void set_fin_wait_2_timeout(std::optional<Duration> timeout);
   /// Acknowledges what is owed at once, and so the next segments; false: acknowledgments may wait again.
   void set_quick_ack(bool on);

@@ -178,6 +178,79 @@ TEST_CASE("a sender address that no host has is not believed", "[arp]") {
   CHECK(net.link.take().empty());
 }
 
+TEST_CASE("the broadcast and the network address of our network are no sender's", "[arp]") {
+  const auto [own, nobody] =
+      GENERATE(table<Ipv4Prefix, std::vector<Ipv4Address>>({{"192.0.2.2/24"_prefix, {"192.0.2.255"_ipv4, "192.0.2.0"_ipv4}},
+                                                            {"192.0.2.2/30"_prefix, {"192.0.2.3"_ipv4, "192.0.2.0"_ipv4}},
+                                                            {"169.254.3.4/16"_prefix, {"169.254.255.255"_ipv4, "169.254.0.0"_ipv4}}}));
+  Neighbourhood net;
+  net.arp.set_addresses({});
+  net.arp.add_address(own);
+  for (const Ipv4Address spa : nobody) {
+    CHECK(net.request(spa, kPeerMac, own.address()) == std::unexpected{Drop::martian_source});
+    CHECK(net.reply(spa) == std::unexpected{Drop::martian_source});
+  }
+  CHECK(net.drops(Drop::martian_source) == 4);
+  CHECK(net.size() == 0);
+  CHECK(net.link.take().empty());
+
+  const Ipv4Address neighbour{own.network().value() + 1};
+  CHECK(net.request(neighbour, kPeerMac, own.address()));
+  CHECK(net.arp.lookup(neighbour) == kPeerMac);
+  CHECK(net.take().messages.size() == 1);
+}
+
+TEST_CASE("an entry is not changed in the name of the broadcast address", "[arp]") {
+  Neighbourhood net;
+  net.arp.set_addresses({});
+  net.arp.add_address("192.0.2.2/24"_prefix);
+  net.resolve("192.0.2.254"_ipv4);
+  CHECK(net.reply("192.0.2.255"_ipv4, kOtherMac) == std::unexpected{Drop::martian_source});
+  CHECK(net.arp.lookup("192.0.2.254"_ipv4) == kPeerMac);
+  CHECK(net.reply("192.0.2.254"_ipv4, kOtherMac));
+  CHECK(net.arp.lookup("192.0.2.254"_ipv4) == kOtherMac);
+}
+
+TEST_CASE("both addresses of a /31 are hosts, and a /32 or an unknown network has no broadcast address", "[arp]") {
+  Neighbourhood net;
+  net.arp.set_addresses({});
+  SECTION("/31 (RFC 3021)") {
+    const auto [own, other] = GENERATE(
+        table<Ipv4Prefix, Ipv4Address>({{"192.0.2.254/31"_prefix, "192.0.2.255"_ipv4}, {"192.0.2.1/31"_prefix, "192.0.2.0"_ipv4}}));
+    net.arp.add_address(own);
+    CHECK(net.request(other, kPeerMac, own.address()));
+    CHECK(net.arp.lookup(other) == kPeerMac);
+  }
+  SECTION("/32") {
+    net.arp.add_address("192.0.2.2/32"_prefix);
+    CHECK(net.request("192.0.2.255"_ipv4));
+  }
+  SECTION("unknown") {
+    net.arp.add_address(kOwnIp);
+    CHECK(net.request("192.0.2.255"_ipv4));
+  }
+  CHECK(net.drops(Drop::martian_source) == 0);
+}
+
+TEST_CASE("each own network has a broadcast address, until its address is removed", "[arp]") {
+  Neighbourhood net;
+  net.arp.set_addresses({});
+  net.arp.add_address("192.0.2.2/24"_prefix);
+  net.arp.add_address("198.51.100.2/25"_prefix);
+  CHECK(net.request("198.51.100.127"_ipv4) == std::unexpected{Drop::martian_source});
+  CHECK(net.request("192.0.2.255"_ipv4) == std::unexpected{Drop::martian_source});
+  net.arp.remove_address("198.51.100.2"_ipv4);
+  CHECK(net.request("198.51.100.127"_ipv4));
+  CHECK(net.request("192.0.2.255"_ipv4) == std::unexpected{Drop::martian_source});
+}
+
+TEST_CASE("a link-local address is in 169.254/16 without being told", "[arp]") {
+  Neighbourhood net;
+  net.arp.add_address("169.254.3.4"_ipv4);
+  CHECK(net.request("169.254.255.255"_ipv4, kPeerMac, "169.254.3.4"_ipv4) == std::unexpected{Drop::martian_source});
+  CHECK(net.request("169.254.255.254"_ipv4, kPeerMac, "169.254.3.4"_ipv4));
+}
+
 TEST_CASE("our own message in another station's frame is an echo", "[arp]") {
   Neighbourhood net;
   CHECK(net.request(kOwnIp, kOwnMac, kPeerIp) == std::unexpected{Drop::own_echo});

@@ -54,6 +54,17 @@ TEST_CASE("a transit datagram leaves with one TTL less and a right checksum",
   CHECK(router.wire.sent.empty());
 }
 
+TEST_CASE("what is forwarded is a use of its route, what is refused is none", "[ipv4]") {
+  Router router;
+  const auto used = [&] { return router.ip.routes().lookup("198.51.100.9"_ipv4)->use; };
+  CHECK(reason_of(router.inject(transit(8, 1))) == Drop::ttl_exceeded);
+  CHECK(used() == 0);
+  REQUIRE(router.inject(transit()));
+  REQUIRE(router.inject(transit()));
+  CHECK(used() == 2);
+  CHECK(router.ip.routes().lookup("192.0.2.9"_ipv4)->use == 0);  // where it came from
+}
+
 TEST_CASE("for every checksum the incremental update equals the full one", "[ipv4][RFC1812-4.2.2.5-1]") {
   Router router;
   for (unsigned id = 0; id < 65536; id += 7) {

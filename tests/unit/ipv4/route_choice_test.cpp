@@ -211,6 +211,55 @@ TEST_CASE("routes print with their interfaces' names", "[ipv4]") {
         "192.0.2.0       0.0.0.0         255.255.255.0   U     0      0        0 tap0\n");
 }
 
+TEST_CASE("a route counts the datagrams that are sent by it, and no questions", "[ipv4]") {
+  Ipv4Lab lab;
+  REQUIRE(lab.ip.add_default_gateway("192.0.2.1"_ipv4));
+  const auto used = [&](Ipv4Address destination) { return lab.ip.routes().lookup(destination)->use; };
+  const auto gateway = "203.0.113.1"_ipv4;
+  const auto link = "192.0.2.77"_ipv4;
+  CHECK(lab.ip.select_source(gateway));
+  CHECK(lab.ip.path_mtu(gateway) == 1500);
+  CHECK(lab.ip.writable(gateway));
+  CHECK(used(gateway) == 0);
+
+  for (int i = 0; i < 3; ++i) REQUIRE(lab.send(gateway));
+  REQUIRE(lab.send("203.0.113.2"_ipv4, 4000));  // one datagram in three fragments
+  REQUIRE(lab.send(link));
+  CHECK(used(gateway) == 4);
+  CHECK(used(link) == 1);
+  CHECK(lab.ip.print_routes() ==
+        "Kernel IP routing table\n"
+        "Destination     Gateway         Genmask         Flags Metric Ref    Use Iface\n"
+        "0.0.0.0         192.0.2.1       0.0.0.0         UG    0      0        4 tap0\n"
+        "192.0.2.0       0.0.0.0         255.255.255.0   U     0      0        1 tap0\n");
+}
+
+TEST_CASE("what needs no route, or does not leave, is no use of one", "[ipv4]") {
+  Ipv4Lab lab;
+  const auto used = [&] { return lab.ip.routes().lookup("192.0.2.77"_ipv4)->use; };
+  REQUIRE(lab.send("192.0.2.2"_ipv4));        // ourselves
+  REQUIRE(lab.send("192.0.2.255"_ipv4));      // the link's broadcast address
+  REQUIRE(lab.send("255.255.255.255"_ipv4));  // no route is there
+  network::Send whole;
+  whole.destination = "192.0.2.77"_ipv4;
+  whole.protocol = Protocol::udp;
+  whole.dont_fragment = true;
+  CHECK(error_of(lab.send(whole, 4000)) == Error::message_too_large);
+  CHECK(used() == 0);
+  REQUIRE(lab.send(whole));
+  CHECK(used() == 1);
+}
+
+TEST_CASE("a group that is sent to by a route is a use of it", "[ipv4]") {
+  Ipv4Lab lab;
+  const auto group = "224.1.2.3"_ipv4;
+  REQUIRE(lab.send(group));  // without a route: by the first interface
+  REQUIRE(lab.ip.add_route("224.0.0.0/4"_prefix, lab.tap));
+  CHECK(lab.ip.routes().lookup(group)->use == 0);
+  REQUIRE(lab.send(group));
+  CHECK(lab.ip.routes().lookup(group)->use == 1);
+}
+
 TEST_CASE("gateways are never pinged, with traffic or without", "[ipv4][RFC1122-3.3.1.4-3][RFC1122-3.3.1.4-4]") {
   Ipv4Lab lab;
   REQUIRE(lab.ip.add_default_gateway("192.0.2.1"_ipv4));

@@ -171,6 +171,15 @@ TEST_CASE("ports with and without FCS work together", "[sim]") {
   CHECK(net.heard[0].frames == std::vector<Bytes>{frame(kA, kC)});
 }
 
+TEST_CASE("a switch takes no port without a link", "[sim]") {
+  Network net;
+  CHECK(net.hub.connect(nullptr) == fail(Error::invalid_argument));
+  CHECK(net.hub.ports() == 3);
+  sim::Cable cable{net.world};
+  CHECK(net.hub.connect(cable.left()) == 3U);
+  CHECK(net.hub.ports() == 4);
+}
+
 TEST_CASE("two switches make one network, and stations may leave before the switch", "[sim]") {
   Network net;
   sim::Switch other{net.world};

@@ -1,12 +1,15 @@
 #include <catch2/catch.hpp>
 
+#include <bit>
 #include <map>
+#include <numeric>
 #include <set>
 #include <sstream>
 
 #include <tapir/link/capture.hpp>
 #include <tapir/link/impair.hpp>
 
+#include "stack/counter_table.hpp"
 #include "stack_lab.hpp"
 #include "two_hosts.hpp"
 
@@ -33,6 +36,19 @@ std::map<std::string, std::uint64_t> read(const std::string& printed) {
   return all;
 }
 
+/// Whether each field, with a value of its own, shows in a line of its own.
+template <class Stats>
+void check_every_field() {
+  using Fields = std::array<std::uint64_t, sizeof(Stats) / sizeof(std::uint64_t)>;
+  Fields fields{};
+  std::iota(fields.begin(), fields.end(), 1);
+  CounterTable table;
+  add(table, std::bit_cast<Stats>(fields));
+  std::set<std::uint64_t> shown;
+  for (const auto& [name, value] : read(table.take())) shown.insert(value);
+  CHECK(shown == std::set<std::uint64_t>(fields.begin(), fields.end()));
+}
+
 struct FullDisk final : link::ByteSink {
   Result<> write(std::span<const std::byte>) override { return fail(Error::no_buffer_space); }
 };
@@ -57,6 +73,28 @@ TEST_CASE("counters() tells every counter that is not zero, in columns", "[stack
   CHECK(counted.at("ipv4 inBcastPkts") == 1);
   CHECK(counted.at("ethernet dropped: not_for_us") == 1);
   CHECK(counted.at("ipv4 dropped: martian_destination") == 1);
+}
+
+TEST_CASE("no field of what a layer counts is left out", "[stack]") {
+  SECTION("ethernet") { check_every_field<ethernet::Stats>(); }
+  SECTION("arp") { check_every_field<arp::Stats>(); }
+  SECTION("ipv4") { check_every_field<ipv4::Stats>(); }
+  SECTION("icmp") { check_every_field<icmp::Stats>(); }
+  SECTION("udp") { check_every_field<udp::Stats>(); }
+  SECTION("tcp") { check_every_field<tcp::Stats>(); }
+}
+
+TEST_CASE("SYN cookies show in the counters", "[stack]") {
+  TwoHosts hosts{{}, {.tcp = {.syn_cookies = tcp::SynCookiePolicy::always}}};
+  auto listener = hosts.right->tcp().listen(Port{7});
+  REQUIRE(listener);
+  CHECK_FALSE(read(hosts.right->counters()).contains("tcp syncookiesSent"));
+  auto connection = hosts.left->tcp().connect({hosts.right_address, Port{7}});
+  REQUIRE(connection);
+  hosts.world.run_for(1s);
+  const auto counted = read(hosts.right->counters());
+  CHECK(counted.at("tcp syncookiesSent") == 1);
+  CHECK(counted.at("tcp syncookiesRecv") == 1);
 }
 
 TEST_CASE("counters() tells of fragments, transit and open connections, too", "[stack]") {

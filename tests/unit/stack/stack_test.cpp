@@ -1,5 +1,7 @@
 #include <catch2/catch.hpp>
 
+#include <tins/arp.h>
+
 #include <tapir/link/capture.hpp>
 
 #include "stack_lab.hpp"
@@ -77,6 +79,23 @@ TEST_CASE("a second interface that is refused leaves the first as it was", "[sta
 
   REQUIRE(add("198.51.100.2/24"_prefix, "198.51.100.1"_ipv4));
   CHECK(lab.stack->interface_count() == 2);
+}
+
+TEST_CASE("ARP knows the network of an interface's address", "[stack][arp]") {
+  StackLab lab;
+  const auto ask = [&](Ipv4Address sender) {
+    Tins::ARP arp{to_string(kOwn), to_string(sender), "00:00:00:00:00:00", to_string(kPeerMac)};
+    arp.opcode(Tins::ARP::REQUEST);
+    auto frame = Tins::EthernetII{"ff:ff:ff:ff:ff:ff", to_string(kPeerMac)} / arp;
+    return lab.link->inject(bytes_of(frame.serialize()));
+  };
+  CHECK(ask("192.0.2.255"_ipv4) == std::unexpected{Drop::martian_source});
+  CHECK(ask("192.0.2.0"_ipv4) == std::unexpected{Drop::martian_source});
+  CHECK(lab.link->take().empty());
+  CHECK_FALSE(lab.stack->arp().lookup("192.0.2.255"_ipv4));
+  CHECK(ask("192.0.2.254"_ipv4));
+  CHECK(lab.link->take().size() == 1);
+  CHECK(lab.stack->arp().lookup("192.0.2.254"_ipv4) == kPeerMac);
 }
 
 TEST_CASE("a ping whose request is cut into more fragments than there were places in ARP's queue gets its answer", "[stack][arp]") {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <deque>
+#include <utility>
 #include <vector>
 
 #include <support/lab.hpp>
@@ -86,82 +87,94 @@ TEST_CASE("the ring behaves as a deque does", "[tcp]") {
   }
 }
 
+namespace {
+
+/// The same random thing is done to a queue and to the string of its bytes.
+void change(SliceQueue& queue, Bytes& model, PacketPool& pool, sim::SeededRandom& random, const Bytes& fresh) {
+  const auto slice = [&] { return random.below(2) == 0 ? pool.copy(fresh) : small_of_big(pool, fresh); };
+  const auto append_to_model = [&] { model.insert(model.end(), fresh.begin(), fresh.end()); };
+  switch (random.below(8)) {
+    case 0:
+    case 1:
+      queue.append_copy(fresh);
+      append_to_model();
+      break;
+    case 2:
+      queue.append(slice());
+      append_to_model();
+      break;
+    case 3:
+      queue.prepend(slice());
+      model.insert(model.begin(), fresh.begin(), fresh.end());
+      break;
+    case 4: {
+      SliceQueue other{pool};
+      for (std::size_t n = random.below(6); n > 0; --n) {
+        other.append(pool.copy(fresh));
+        append_to_model();
+      }
+      queue.append(std::move(other));
+      break;
+    }
+    case 5: {
+      const std::size_t count = random.below(model.size() + 100) / 3;
+      queue.trim_front(count);
+      model.erase(model.begin(), model.begin() + static_cast<std::ptrdiff_t>(std::min(count, model.size())));
+      break;
+    }
+    case 6: {
+      const std::size_t size = model.size() - random.below(model.size() + 1) / 8;
+      queue.truncate(size);
+      model.resize(size);
+      break;
+    }
+    default:
+      if (model.empty()) break;
+      const std::size_t max = 1 + random.below(3000);
+      const Slice popped = queue.pop_slice(max);
+      REQUIRE(popped.size() >= 1);
+      REQUIRE(popped.size() <= max);
+      REQUIRE(std::ranges::equal(popped.bytes(), std::span{model}.first(popped.size())));
+      model.erase(model.begin(), model.begin() + static_cast<std::ptrdiff_t>(popped.size()));
+      break;
+  }
+  REQUIRE(queue.size() == model.size());
+  REQUIRE(queue.empty() == model.empty());
+}
+
+/// A random part of the queue, by view() and by copy_out(); the packet that views it, and its bytes.
+std::pair<Packet, Bytes> look(const SliceQueue& queue, const Bytes& model, PacketPool& pool, sim::SeededRandom& random) {
+  const std::size_t offset = random.below(model.size() + 2);
+  const std::size_t count = random.below(4000);
+  Packet packet{pool};
+  const std::size_t seen = queue.view(offset, count, packet);
+  const std::size_t expected = offset < model.size() ? std::min(count, model.size() - offset) : 0;
+  REQUIRE(seen == expected);
+  const auto begin = model.begin() + static_cast<std::ptrdiff_t>(std::min(offset, model.size()));
+  Bytes part(begin, begin + static_cast<std::ptrdiff_t>(expected));
+  REQUIRE(packet.bytes() == part);
+  Bytes copied(count);
+  REQUIRE(queue.copy_out(offset, copied) == expected);
+  copied.resize(expected);
+  REQUIRE(copied == part);
+  return {std::move(packet), std::move(part)};
+}
+
+}  // namespace
+
 TEST_CASE("a slice queue is the string of its bytes, whatever is done to it", "[tcp]") {
   sim::SeededRandom random{9};
   PacketPool pool;
   for (int run = 0; run < 40; ++run) {
     SliceQueue queue{pool};
     Bytes model;
-    std::vector<Packet> kept;  // packets on their way must keep their bytes
-    std::vector<Bytes> kept_bytes;
+    std::vector<std::pair<Packet, Bytes>> kept;  // packets on their way must keep their bytes
     for (int i = 0; i < 120; ++i) {
-      const Bytes fresh = pattern(1 + random.below(random.below(4) == 0 ? 6000 : 90), static_cast<std::size_t>(i) * 977);
-      switch (random.below(8)) {
-        case 0:
-        case 1:
-          queue.append_copy(fresh);
-          model.insert(model.end(), fresh.begin(), fresh.end());
-          break;
-        case 2:
-          queue.append(random.below(2) == 0 ? pool.copy(fresh) : small_of_big(pool, fresh));
-          model.insert(model.end(), fresh.begin(), fresh.end());
-          break;
-        case 3:
-          queue.prepend(random.below(2) == 0 ? pool.copy(fresh) : small_of_big(pool, fresh));
-          model.insert(model.begin(), fresh.begin(), fresh.end());
-          break;
-        case 4: {
-          SliceQueue other{pool};
-          for (std::size_t n = random.below(6); n > 0; --n) {
-            other.append(pool.copy(fresh));
-            model.insert(model.end(), fresh.begin(), fresh.end());
-          }
-          queue.append(std::move(other));
-          break;
-        }
-        case 5: {
-          const std::size_t count = random.below(model.size() + 100) / 3;
-          queue.trim_front(count);
-          model.erase(model.begin(), model.begin() + static_cast<std::ptrdiff_t>(std::min(count, model.size())));
-          break;
-        }
-        case 6: {
-          const std::size_t size = model.size() - random.below(model.size() + 1) / 8;
-          queue.truncate(size);
-          model.resize(size);
-          break;
-        }
-        default:
-          if (model.empty()) break;
-          const std::size_t max = 1 + random.below(3000);
-          const Slice slice = queue.pop_slice(max);
-          REQUIRE(slice.size() >= 1);
-          REQUIRE(slice.size() <= max);
-          REQUIRE(std::ranges::equal(slice.bytes(), std::span{model}.first(slice.size())));
-          model.erase(model.begin(), model.begin() + static_cast<std::ptrdiff_t>(slice.size()));
-          break;
-      }
-      REQUIRE(queue.size() == model.size());
-      REQUIRE(queue.empty() == model.empty());
-      const std::size_t offset = random.below(model.size() + 2);
-      const std::size_t count = random.below(4000);
-      Packet packet{pool};
-      const std::size_t seen = queue.view(offset, count, packet);
-      const std::size_t expected = offset < model.size() ? std::min(count, model.size() - offset) : 0;
-      REQUIRE(seen == expected);
-      const auto begin = model.begin() + static_cast<std::ptrdiff_t>(std::min(offset, model.size()));
-      const Bytes part(begin, begin + static_cast<std::ptrdiff_t>(expected));
-      REQUIRE(packet.bytes() == part);
-      Bytes copied(count);
-      REQUIRE(queue.copy_out(offset, copied) == expected);
-      copied.resize(expected);
-      REQUIRE(copied == part);
-      if (kept.size() < 20) {
-        kept.push_back(std::move(packet));
-        kept_bytes.push_back(part);
-      }
+      change(queue, model, pool, random, pattern(1 + random.below(random.below(4) == 0 ? 6000 : 90), static_cast<std::size_t>(i) * 977));
+      auto seen = look(queue, model, pool, random);
+      if (kept.size() < 20) kept.push_back(std::move(seen));
     }
-    for (std::size_t i = 0; i < kept.size(); ++i) CHECK(kept[i].bytes() == kept_bytes[i]);
+    for (const auto& [packet, bytes] : kept) CHECK(packet.bytes() == bytes);
     queue.clear();
     kept.clear();
     CHECK(pool.in_use() == 0);

@@ -146,7 +146,11 @@ TEST_CASE("sacked octets are neither lost nor in the network", "[tcp]") {
   CHECK(queue.mark_sacked(at(0), at(10)) == 0);
 }
 
-TEST_CASE("random histories agree with a map of octets", "[tcp][RFC9293-3.4-1]") {
+namespace {
+
+/// The same as a map of octets, and nothing clever.
+class OctetMap {
+ public:
   struct Octet {
     unsigned transmissions = 1;
     std::int64_t first = 0;
@@ -154,94 +158,131 @@ TEST_CASE("random histories agree with a map of octets", "[tcp][RFC9293-3.4-1]")
     bool lost = false;
     bool sacked = false;
   };
+  struct Acked {
+    std::uint32_t bytes = 0;
+    bool retransmitted = false;
+    std::optional<std::int64_t> oldest;  ///< ms
+  };
+
+  void send(std::uint32_t size, std::int64_t now) {
+    for (std::uint32_t k = nxt; k < nxt + size; ++k) octets_[k] = {.first = now, .last = now};
+    nxt += size;
+  }
+  void send_again(std::uint32_t from, std::uint32_t to, std::int64_t now) {
+    for (auto k = from; k < to; ++k) {
+      ++octets_[k].transmissions;
+      octets_[k].last = now;
+      octets_[k].lost = false;
+    }
+  }
+  void lose(std::uint32_t from, std::uint32_t to) {
+    for (auto k = from; k < to; ++k) octets_[k].lost = !octets_[k].sacked;
+  }
+  /// How many octets that is news of.
+  std::uint32_t sack(std::uint32_t from, std::uint32_t to) {
+    std::uint32_t news = 0;
+    for (auto k = from; k < to; ++k) {
+      if (!octets_[k].sacked) ++news;
+      octets_[k].sacked = true;
+      octets_[k].lost = false;
+    }
+    return news;
+  }
+  Acked acknowledge(std::uint32_t to) {
+    Acked acked{.bytes = to - una, .oldest = {}};
+    for (; una < to; ++una) {
+      const Octet octet = octets_.extract(una).mapped();
+      if (octet.sacked) continue;  // known to have arrived before: it tells nothing of the round trip
+      acked.retransmitted = acked.retransmitted || octet.transmissions > 1;
+      if (!acked.oldest) acked.oldest = octet.first;
+    }
+    return acked;
+  }
+  void check(const RetransmitQueue& queue) const;
+
+  std::uint32_t una = 0;
+  std::uint32_t nxt = 0;
+
+ private:
+  std::map<std::uint32_t, Octet> octets_;
+};
+
+void OctetMap::check(const RetransmitQueue& queue) const {
+  std::uint32_t lost = 0;
+  std::uint32_t sacked = 0;
+  std::uint32_t retransmitted = 0;
+  std::optional<std::uint32_t> first_lost;
+  bool agrees = true;
+  for (const auto& [k, octet] : octets_) {
+    if (octet.lost && !first_lost) first_lost = k;
+    lost += octet.lost ? 1U : 0U;
+    sacked += octet.sacked ? 1U : 0U;
+    const auto* range = queue.find(at(k));
+    agrees = agrees && range != nullptr && range->lost == octet.lost && range->sacked == octet.sacked;
+    // Sacked ranges become one whatever they differ in.
+    agrees = agrees && (octet.sacked || (range->transmissions == octet.transmissions && range->first_sent == ms(octet.first) &&
+                                         range->last_sent == ms(octet.last)));
+    retransmitted += !octet.sacked && !octet.lost && octet.transmissions > 1 ? 1U : 0U;
+  }
+  REQUIRE(agrees);
+  REQUIRE(queue.outstanding() == nxt - una);
+  REQUIRE(queue.lost_bytes() == lost);
+  REQUIRE(queue.sacked_bytes() == sacked);
+  REQUIRE(queue.retransmitted_bytes() == retransmitted);
+  REQUIRE(queue.in_network() == nxt - una - lost - sacked);
+  REQUIRE((queue.next_lost() != nullptr) == first_lost.has_value());
+  if (first_lost) REQUIRE(queue.next_lost()->begin == at(*first_lost));
+}
+
+/// The same random thing happens to both.
+void step(RetransmitQueue& queue, OctetMap& model, sim::SeededRandom& random, std::int64_t now) {
+  const auto from = model.una + static_cast<std::uint32_t>(random.below(model.nxt - model.una + 1));
+  const auto to = from + static_cast<std::uint32_t>(random.below(model.nxt - from + 1));
+  switch (random.below(7)) {
+    case 0:
+    case 1: {
+      const auto size = static_cast<std::uint32_t>(1 + random.below(60));
+      queue.on_sent(at(model.nxt), at(model.nxt + size), ms(now));
+      model.send(size, now);
+      break;
+    }
+    case 2:
+      if (from == to) break;
+      queue.on_sent(at(from), at(to), ms(now));
+      model.send_again(from, to, now);
+      break;
+    case 3:
+      queue.mark_lost(at(from), at(to));
+      model.lose(from, to);
+      break;
+    case 4: REQUIRE(queue.mark_sacked(at(from), at(to)) == model.sack(from, to)); break;
+    case 5: {
+      const auto acked = queue.on_ack(at(from));
+      const auto expected = model.acknowledge(from);
+      REQUIRE(acked.bytes == expected.bytes);
+      REQUIRE(acked.retransmitted == expected.retransmitted);
+      REQUIRE(acked.rtt_sent_at.has_value() == (expected.oldest && !expected.retransmitted));
+      if (acked.rtt_sent_at) REQUIRE(*acked.rtt_sent_at == ms(*expected.oldest));
+      break;
+    }
+    default:
+      if (random.below(10) != 0) break;
+      queue.mark_all_lost();
+      model.lose(model.una, model.nxt);
+      break;
+  }
+}
+
+}  // namespace
+
+TEST_CASE("random histories agree with a map of octets", "[tcp][RFC9293-3.4-1]") {
   sim::SeededRandom random{23};
   for (int run = 0; run < 40; ++run) {
     RetransmitQueue queue;
-    std::map<std::uint32_t, Octet> model;
-    std::uint32_t una = 0;
-    std::uint32_t nxt = 0;
+    OctetMap model;
     for (int i = 1; i <= 150; ++i) {
-      const auto from = una + static_cast<std::uint32_t>(random.below(nxt - una + 1));
-      const auto to = from + static_cast<std::uint32_t>(random.below(nxt - from + 1));
-      switch (random.below(7)) {
-        case 0:
-        case 1: {
-          const auto size = static_cast<std::uint32_t>(1 + random.below(60));
-          queue.on_sent(at(nxt), at(nxt + size), ms(i / 3));
-          for (std::uint32_t k = nxt; k < nxt + size; ++k) model[k] = {.first = i / 3, .last = i / 3};
-          nxt += size;
-          break;
-        }
-        case 2:
-          if (from == to) break;
-          queue.on_sent(at(from), at(to), ms(i / 3));
-          for (auto k = from; k < to; ++k) {
-            ++model[k].transmissions;
-            model[k].last = i / 3;
-            model[k].lost = false;
-          }
-          break;
-        case 3:
-          queue.mark_lost(at(from), at(to));
-          for (auto k = from; k < to; ++k) model[k].lost = !model[k].sacked;
-          break;
-        case 4: {
-          std::uint32_t news = 0;
-          for (auto k = from; k < to; ++k) {
-            if (!model[k].sacked) ++news;
-            model[k].sacked = true;
-            model[k].lost = false;
-          }
-          REQUIRE(queue.mark_sacked(at(from), at(to)) == news);
-          break;
-        }
-        case 5: {
-          const auto acked = queue.on_ack(at(from));
-          REQUIRE(acked.bytes == from - una);
-          bool twice = false;
-          std::optional<int> oldest;
-          for (auto k = una; k < from; ++k) {
-            if (model[k].sacked) continue;  // known to have arrived before: it tells nothing of the round trip
-            twice = twice || model[k].transmissions > 1;
-            if (!oldest) oldest = static_cast<int>(model[k].first);
-          }
-          REQUIRE(acked.retransmitted == twice);
-          REQUIRE(acked.rtt_sent_at.has_value() == (oldest && !twice));
-          if (acked.rtt_sent_at) REQUIRE(*acked.rtt_sent_at == ms(*oldest));
-          model.erase(model.begin(), model.lower_bound(from));
-          una = from;
-          break;
-        }
-        default:
-          if (random.below(10) != 0) break;
-          queue.mark_all_lost();
-          for (auto& [k, octet] : model) octet.lost = !octet.sacked;
-          break;
-      }
-      std::uint32_t lost = 0;
-      std::uint32_t sacked = 0;
-      std::uint32_t retransmitted = 0;
-      std::optional<std::uint32_t> first_lost;
-      bool agrees = true;
-      for (const auto& [k, octet] : model) {
-        if (octet.lost && !first_lost) first_lost = k;
-        lost += octet.lost ? 1U : 0U;
-        sacked += octet.sacked ? 1U : 0U;
-        const auto* range = queue.find(at(k));
-        agrees = agrees && range != nullptr && range->lost == octet.lost && range->sacked == octet.sacked;
-        // Sacked ranges become one whatever they differ in.
-        agrees = agrees && (octet.sacked || (range->transmissions == octet.transmissions && range->first_sent == ms(octet.first) &&
-                                             range->last_sent == ms(octet.last)));
-        retransmitted += !octet.sacked && !octet.lost && octet.transmissions > 1 ? 1U : 0U;
-      }
-      REQUIRE(agrees);
-      REQUIRE(queue.outstanding() == nxt - una);
-      REQUIRE(queue.lost_bytes() == lost);
-      REQUIRE(queue.sacked_bytes() == sacked);
-      REQUIRE(queue.retransmitted_bytes() == retransmitted);
-      REQUIRE(queue.in_network() == nxt - una - lost - sacked);
-      REQUIRE((queue.next_lost() != nullptr) == first_lost.has_value());
-      if (first_lost) REQUIRE(queue.next_lost()->begin == at(*first_lost));
+      step(queue, model, random, i / 3);
+      model.check(queue);
     }
   }
 }
