@@ -200,7 +200,11 @@ Info ConnectionCore::info() const {
   info.rcv_wnd = tcb_.rcv_wnd;
   info.mss = mss_;
   info.receive_mss = receive_mss_;
-  info.probes = persist_backoff_;
+  info.probes = probes_;
+  info.probe_backoffs = persist_backoff_;
+  info.busy = sending_times_.busy(context_.now());
+  info.window_limited = sending_times_.in(SendingTimes::Phase::window_limited, context_.now());
+  info.buffer_limited = sending_times_.in(SendingTimes::Phase::buffer_limited, context_.now());
   info.ecn = tcb_.negotiated.ecn;
   if (engine_ != nullptr) info.pacing_rate = pacing_rate();
   if (last_data_sent_) info.since_data_sent = context_.now() - *last_data_sent_;
@@ -217,6 +221,7 @@ Info ConnectionCore::info() const {
   const RetransmitQueue& sent = recovery_.queue();
   info.in_recovery = recovery_.in_fast_recovery();
   info.ca_state = recovery_.state();
+  if (info.ca_state < CaState::recovery && ecn_.reducing(tcb_.snd_una)) info.ca_state = CaState::cwr;
   info.sacked = sent.sacked_bytes();
   info.lost = sent.lost_bytes();
   info.retransmitted = sent.retransmitted_bytes();

@@ -66,13 +66,14 @@ void ConnectionCore::tune_send_buffer() {
   if (settings_.send_buffer || memory_.scarce()) return;
   std::size_t wanted = 2 * std::size_t{congestion_->cwnd()};
   if (settings_.chunked_writes) {
+    if (!wants_room_) return;  // as Linux: it grows for a writer who waits (tcp_new_space())
     if (recovery_.in_flight() + leaving_at_once() >= congestion_->cwnd()) return;  // it is not the buffer that holds back
     wanted = chunks::buffer_for(congestion_->cwnd() / mss_, mss_);
   }
   wanted = std::min(wanted, engine_->config().max_send_buffer);
   if (wanted <= send_buffer_.limit()) return;
   send_buffer_.set_limit(wanted);
-  if (wants_room_ && send_room() > 0) {
+  if (wants_room_ && (settings_.chunked_writes ? worth_writing() : send_room() > 0)) {
     wants_room_ = false;
     tell(kWritable);
   }

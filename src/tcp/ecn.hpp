@@ -50,6 +50,8 @@ class Ecn {
   [[nodiscard]] bool echoed() const noexcept { return echoed_; }
   /// The window was reduced, for whatever reason: the receiver is to be told, and marks of what is outstanding tell nothing new.
   void on_reduced(SeqNum snd_nxt) noexcept;
+  /// Whether what was outstanding at the last reduction still is.
+  [[nodiscard]] bool reducing(SeqNum snd_una) const noexcept { return reduced_at_ && snd_una < *reduced_at_; }
   /// Whether the next new segment is to carry CWR.
   [[nodiscard]] bool cwr_due() const noexcept { return cwr_due_; }
   /// The next segment carries so much new data: only such ones are ECN-capable (sections 6.1.4-6). Returns its ECN flags.

@@ -140,7 +140,8 @@ void ConnectionCore::ack_made_progress(std::uint32_t bytes) {
   if (bytes == 0) return;
   tell(kAcknowledged);
   // Not for every segment: a writer that is woken for little sends little.
-  if (wants_room_ && send_buffer_.room() >= std::max<std::size_t>(send_buffer_.limit() / 4, 1)) {
+  const bool enough = settings_.chunked_writes ? worth_writing() : send_buffer_.room() >= std::max<std::size_t>(send_buffer_.limit() / 4, 1);
+  if (wants_room_ && enough) {
     wants_room_ = false;
     tell(kWritable);
   }
