@@ -34,7 +34,8 @@ std::optional<Told> error_queue(tapir::posix::Sockets& sockets, int fd) {
   message.msg_control = control.data();
   message.msg_controllen = control.size();
   if (sockets.recvmsg(fd, &message, MSG_ERRQUEUE) != 0) return std::nullopt;
-  Told told{.flags = message.msg_flags};
+  Told told;
+  told.flags = message.msg_flags;
   for (cmsghdr* one = CMSG_FIRSTHDR(&message); one != nullptr; one = CMSG_NXTHDR(&message, one)) {
     if (one->cmsg_level == SOL_SOCKET && one->cmsg_type == SO_TIMESTAMPING)
       std::memcpy(&told.at.emplace(), CMSG_DATA(one), sizeof(timespec));
@@ -81,7 +82,7 @@ TEST_CASE("SO_TIMESTAMPING tells when a write left and when it arrived", "[socke
     FAIL("nothing of kind " << kind << " for " << key);
     return Told{};
   };
-  for (const std::uint32_t kind : {SCM_TSTAMP_SCHED, SCM_TSTAMP_SND, SCM_TSTAMP_ACK}) {
+  for (const auto kind : {SCM_TSTAMP_SCHED, SCM_TSTAMP_SND, SCM_TSTAMP_ACK}) {
     for (const std::uint32_t key : {999U, 1499U}) {  // the last octet of each write
       const Told told = find(kind, key);
       CHECK(told.error.ee_errno == ENOMSG);
@@ -104,7 +105,8 @@ TEST_CASE("SO_TIMESTAMPING tells when a write left and when it arrived", "[socke
 TEST_CASE("SO_TIMESTAMPING tells what it was asked for", "[socket][timestamping]") {
   TwoHosts hosts{slow()};
   const auto ends = hosts.linked();
-  const int stage = GENERATE(SOF_TIMESTAMPING_TX_SCHED, SOF_TIMESTAMPING_TX_SOFTWARE, SOF_TIMESTAMPING_TX_ACK);
+  const int stage = GENERATE(static_cast<int>(SOF_TIMESTAMPING_TX_SCHED), static_cast<int>(SOF_TIMESTAMPING_TX_SOFTWARE),
+                             static_cast<int>(SOF_TIMESTAMPING_TX_ACK));
   SECTION("one stage, the octets not numbered, no packet") {
     REQUIRE(TwoHosts::set(hosts.left, ends.client, SOL_SOCKET, SO_TIMESTAMPING,
                           stage | SOF_TIMESTAMPING_SOFTWARE | SOF_TIMESTAMPING_OPT_TSONLY) == 0);

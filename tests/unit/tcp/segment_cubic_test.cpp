@@ -63,7 +63,7 @@ TEST_CASE("the window is back at its plateau when the cubic function is", "[tcp]
   std::uint32_t last = start;
   while (flow.now - begin < 9090ms) {
     const std::uint32_t window = flow.window();
-    for (std::uint32_t i = 0; i < window; i += 2) flow.ack(2, 100ms / (window / 2));
+    for (std::uint32_t i = 0; i < window; i += 2) flow.ack(2, Duration{100ms} / (window / 2));
     CHECK(flow.window() >= last);
     last = flow.window();
   }
