@@ -34,6 +34,7 @@ std::size_t StreamSocket::queue_opening(const Outgoing& message) {
     const auto taken = connection_.send(bytes.first(std::min(bytes.size(), most - queued)));
     if (!taken) break;
     queued += *taken;
+    queued_ += *taken;
     if (*taken < bytes.size()) break;
   }
   return queued;
@@ -72,7 +73,7 @@ Result<std::size_t> StreamSocket::send_behind(const Outgoing& message, std::size
     skip -= part.iov_len - bytes.size();
     rest.push_back({.iov_base = bytes.data(), .iov_len = bytes.size()});
   }
-  const auto sent = send({.parts = rest, .flags = message.flags & ~MSG_FASTOPEN, .control = message.control});
+  const auto sent = send_parts({.parts = rest, .flags = message.flags, .control = message.control});
   if (!sent) return queued > 0 ? Result<std::size_t>{queued} : sent;
   return queued + *sent;
 }

@@ -146,6 +146,17 @@ Result<> set_congestion(Socket& socket, OptionBytes bytes) {
   return static_cast<StreamSocket&>(socket).set_congestion_control(name);
 }
 
+Result<OptionValue> get_timestamping(Socket& socket) {
+  return OptionValue{static_cast<int>(static_cast<const StreamSocket&>(socket).timestamping())};
+}
+
+Result<> set_timestamping(Socket& socket, OptionBytes bytes) {
+  const auto value = int_of(bytes);
+  if (!value) return fail(value.error());
+  if ((*value & ~SOF_TIMESTAMPING_MASK) != 0) return error(EINVAL);
+  return static_cast<StreamSocket&>(socket).set_timestamping(static_cast<std::uint32_t>(*value));
+}
+
 /// The primary key, and the backup behind it.
 Result<OptionValue> get_fast_open_key(Socket& socket) {
   std::array<std::byte, 2 * sizeof(tcp::FastOpenKey)> bytes{};
@@ -215,6 +226,7 @@ constexpr Option kRows[] = {
     {IPPROTO_TCP, TCP_FASTOPEN_NO_COOKIE, get<&TcpOptions::fast_open_no_cookie>, set_fast_open_no_cookie},
     {IPPROTO_TCP, TCP_FASTOPEN_KEY, get_fast_open_key, set_fast_open_key},
     {IPPROTO_TCP, TCP_FASTOPEN_CONNECT, get<&TcpOptions::fast_open_connect>, set_fast_open_connect},
+    {SOL_SOCKET, SO_TIMESTAMPING, get_timestamping, set_timestamping},
     flag<&TcpOptions::cork>(TCP_CORK),
     flag<&TcpOptions::inq>(TCP_INQ),
     flag<&TcpOptions::thin_linear_timeouts>(TCP_THIN_LINEAR_TIMEOUTS),
@@ -242,6 +254,14 @@ Result<> StreamSocket::set_congestion_control(const std::string& name) {
   if (connection_ && name != congestion_control())
     (void)connection_.set_congestion_control(name);  // one that is over has no more use for it
   tcp_.congestion = name;
+  return {};
+}
+
+Result<> StreamSocket::set_timestamping(std::uint32_t flags) {
+  const bool numbers_anew = (flags & SOF_TIMESTAMPING_OPT_ID) != 0 && !timestamps_.has(SOF_TIMESTAMPING_OPT_ID);
+  if (numbers_anew && (listening_ || state() == tcp::State::closed)) return error(EINVAL);
+  timestamps_.set(flags, queued_ - connection_.unacknowledged());
+  connection_.report_sent(timestamps_.wanted());
   return {};
 }
 

@@ -112,10 +112,13 @@ void StreamSocket::adopt(tcp::Connection connection) {
   error_ = 0;
   (void)zero_copy_.on_over();
   queued_ = consumed_ = urgent_taken_ = 0;
+  timestamps_.restart();
+  connection_.report_sent(timestamps_.wanted());
   applied_ = options_;
   tcp_applied_ = tcp_;
   connection_.handle({.connected = [this] { notify(EPOLLOUT | EPOLLWRNORM); },
                       .readable = [this] { notify(EPOLLIN | EPOLLRDNORM); },
+                      .sent = [this] { left(); },
                       .acknowledged = [this] { acknowledged(); },
                       .peer_closed = [this] { notify(EPOLLIN | EPOLLRDNORM | EPOLLRDHUP); },
                       .urgent = [this] { notify(EPOLLPRI); },

@@ -11,6 +11,7 @@
 #include "port_book.hpp"
 #include "socket.hpp"
 #include "tcp_options.hpp"
+#include "transmit_timestamps.hpp"
 #include "zero_copy.hpp"
 
 namespace tapir::posix::detail {
@@ -61,6 +62,9 @@ class StreamSocket final : public Socket {
   /// ENOENT: there is no such algorithm.
   [[nodiscard]] Result<> set_congestion_control(const std::string& name);
   void set_quick_ack(bool on) { connection_.set_quick_ack(on); }
+  /// SOF_TIMESTAMPING_*. EINVAL: octets cannot be numbered where there is no stream.
+  [[nodiscard]] Result<> set_timestamping(std::uint32_t flags);
+  [[nodiscard]] std::uint32_t timestamping() const noexcept { return timestamps_.flags(); }
 
  private:
   [[nodiscard]] Sharing sharing() const noexcept { return {.address = options_.reuse_address, .port = options_.reuse_port}; }
@@ -95,6 +99,8 @@ class StreamSocket final : public Socket {
   [[nodiscard]] Result<std::size_t> send_parts(const Outgoing& message);
   [[nodiscard]] Result<std::size_t> receive_bytes(Incoming& message);
   [[nodiscard]] Result<std::size_t> receive_completion(Incoming& message);
+  [[nodiscard]] Result<std::size_t> receive_timestamp(const TransmitTimestamps::Report& report, Incoming& message) const;
+  [[nodiscard]] bool copies_nothing(const Outgoing& message) const noexcept;
   [[nodiscard]] Step receive_step(Incoming& message, std::size_t copied, std::size_t& peeked);
   [[nodiscard]] std::size_t take(Incoming& message, std::size_t copied, std::size_t most, std::size_t& peeked);
   [[nodiscard]] std::optional<Result<std::size_t>> end_of_reading();
@@ -118,6 +124,7 @@ class StreamSocket final : public Socket {
   [[nodiscard]] bool writable() const;
   [[nodiscard]] std::size_t readable_at_least() const;
   void acknowledged();
+  void left();
 
   TcpOptions tcp_;
   SocketOptions applied_;  ///< what the connection was told
@@ -135,6 +142,7 @@ class StreamSocket final : public Socket {
 
   std::uint64_t queued_ = 0;  ///< octets written into the stream
   ZeroCopy zero_copy_;
+  TransmitTimestamps timestamps_;
   std::uint64_t consumed_ = 0;      ///< octets read from the stream
   std::uint64_t urgent_taken_ = 0;  ///< one past the octet that MSG_OOB has read last, in octets of the stream
 

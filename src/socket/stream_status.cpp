@@ -45,17 +45,26 @@ std::uint32_t StreamSocket::readiness() const {
       ready |= EPOLLOUT | EPOLLWRNORM;
     } else {
       wants_room_ = true;
+      connection_.await_room();
     }
     if (const auto distance = octets_to_urgent(); distance && *distance < connection_.unread() && !urgent_taken(*distance)) {
       ready |= EPOLLPRI;
     }
   }
-  if (error_ != 0 || zero_copy_.done()) ready |= EPOLLERR;
+  if (error_ != 0 || zero_copy_.done() || timestamps_.ready()) ready |= EPOLLERR;
   return ready;
 }
 
+void StreamSocket::left() {
+  const auto since = connection_.info().since_data_sent;
+  const TimePoint at = environment().stack().context().now() - since.value_or(Duration::zero());
+  if (timestamps_.on_left(queued_ - connection_.unsent(), at)) notify(EPOLLERR);
+}
+
 void StreamSocket::acknowledged() {
-  if (zero_copy_.on_acknowledged(queued_ - connection_.unacknowledged())) notify(EPOLLERR);
+  const std::uint64_t arrived = queued_ - connection_.unacknowledged();
+  const bool done = zero_copy_.on_acknowledged(arrived);
+  if (timestamps_.on_acknowledged(arrived, environment().stack().context().now()) || done) notify(EPOLLERR);
   if (wants_room_ && writable()) {
     wants_room_ = false;
     notify(EPOLLOUT | EPOLLWRNORM);

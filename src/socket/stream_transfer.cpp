@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <utility>
 
 #include "address.hpp"
@@ -41,6 +42,7 @@ Result<> StreamSocket::may_send(int flags, std::optional<TimePoint> deadline) {
 
 Result<> StreamSocket::await_room(int flags, std::optional<TimePoint> deadline) {
   wants_room_ = true;
+  connection_.await_room();
   if (must_not_wait(flags)) return error(EAGAIN);
   const auto waited = wait([this] { return writable() || state() == State::closed || send_shut_; }, deadline);
   if (!waited) return waited;
@@ -74,13 +76,19 @@ Result<std::size_t> StreamSocket::send_part(std::span<const std::byte> bytes, in
 }
 
 Result<std::size_t> StreamSocket::send(const Outgoing& message) {
-  if ((message.flags & MSG_FASTOPEN) != 0 || phase_ == Phase::deferred) return send_opening(message);
-  const bool zero_copy = (message.flags & MSG_ZEROCOPY) != 0 && options_.zero_copy;
+  const bool zero_copy = copies_nothing(message);
   if (zero_copy && zero_copy_.full()) return error(ENOBUFS);
-  const auto sent = send_parts(message);
-  if ((message.flags & MSG_EOR) != 0 && sent && *sent == size_of(message.parts)) connection_.end_record();
-  if (zero_copy && sent && *sent > 0) zero_copy_.on_sent(queued_);
+  const bool opens = (message.flags & MSG_FASTOPEN) != 0 || phase_ == Phase::deferred;
+  const auto sent = opens ? send_opening(message) : send_parts(message);
+  if (!sent || *sent == 0) return sent;
+  if ((message.flags & MSG_EOR) != 0 && *sent == size_of(message.parts)) connection_.end_record();
+  if (zero_copy) zero_copy_.on_sent(queued_);
+  timestamps_.on_queued(queued_);
   return sent;
+}
+
+bool StreamSocket::copies_nothing(const Outgoing& message) const noexcept {
+  return (message.flags & MSG_ZEROCOPY) != 0 && options_.zero_copy;
 }
 
 Result<std::size_t> StreamSocket::send_parts(const Outgoing& message) {
@@ -96,6 +104,9 @@ Result<std::size_t> StreamSocket::send_parts(const Outgoing& message) {
       wants_room_ = true;
       break;
     }
+    // Linux sends memory that it does not copy in place: a segment holds so many pieces of it, and is pushed when it has them (MAX_SKB_FRAGS).
+    constexpr std::size_t kMostPieces = 17;
+    if (copies_nothing(message) && (i + 1) % kMostPieces == 0 && i + 1 < message.parts.size()) connection_.end_record();
   }
   return sent;
 }
@@ -172,14 +183,38 @@ Result<std::size_t> StreamSocket::receive(Incoming& message) {
   return received;
 }
 
+namespace {
+/// What IP_RECVERR tells.
+struct ExtendedError {
+  sock_extended_err error;
+  sockaddr_in offender;
+};
+}  // namespace
+
+/// MSG_ERRQUEUE: when what was written left or arrived (SO_TIMESTAMPING). Linux hands back the packet, too, which is not kept here: it is told as cut off.
+Result<std::size_t> StreamSocket::receive_timestamp(const TransmitTimestamps::Report& report, Incoming& message) const {
+  const auto nanoseconds = std::chrono::duration_cast<std::chrono::nanoseconds>(report.at.time_since_epoch()).count();
+  constexpr std::int64_t kSecond = 1'000'000'000;
+  const std::array<timespec, 3> times{
+      {{.tv_sec = nanoseconds / kSecond, .tv_nsec = nanoseconds % kSecond}, {}, {}}};  // software; hardware's
+  message.control.add(SOL_SOCKET, SO_TIMESTAMPING, times);
+  ExtendedError told{};
+  told.error.ee_errno = ENOMSG;
+  told.error.ee_origin = SO_EE_ORIGIN_TIMESTAMPING;
+  told.error.ee_info = report.kind;
+  told.error.ee_data = report.key;
+  message.control.add(IPPROTO_IP, IP_RECVERR, told);
+  message.out_flags |= MSG_ERRQUEUE;
+  if (!timestamps_.has(SOF_TIMESTAMPING_OPT_TSONLY)) message.out_flags |= MSG_TRUNC;
+  return 0;
+}
+
 /// MSG_ERRQUEUE: which sends with MSG_ZEROCOPY are done (Linux' Documentation/networking/msg_zerocopy).
 Result<std::size_t> StreamSocket::receive_completion(Incoming& message) {
+  if (const auto report = timestamps_.take()) return receive_timestamp(*report, message);
   const auto done = zero_copy_.take();
   if (!done) return error(EAGAIN);
-  struct {
-    sock_extended_err error;
-    sockaddr_in offender;
-  } told{};
+  ExtendedError told{};
   told.error.ee_origin = SO_EE_ORIGIN_ZEROCOPY;
   told.error.ee_code = SO_EE_CODE_ZEROCOPY_COPIED;
   told.error.ee_info = done->first;

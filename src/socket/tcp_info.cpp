@@ -41,9 +41,12 @@ std::uint8_t state_number(tcp::State state) {
   return 7;
 }
 
+std::uint64_t whole_microseconds(Duration time) {
+  return static_cast<std::uint64_t>(std::max<std::int64_t>(std::chrono::duration_cast<std::chrono::microseconds>(time).count(), 0));
+}
+
 std::uint32_t microseconds(Duration time) {
-  return static_cast<std::uint32_t>(
-      std::clamp<std::int64_t>(std::chrono::duration_cast<std::chrono::microseconds>(time).count(), 0, UINT32_MAX));
+  return static_cast<std::uint32_t>(std::min<std::uint64_t>(whole_microseconds(time), UINT32_MAX));
 }
 
 std::uint32_t clamped(std::uint64_t value) { return static_cast<std::uint32_t>(std::min<std::uint64_t>(value, UINT32_MAX)); }
@@ -83,6 +86,9 @@ void fill_times(const tcp::Info& info, tcp_info& out) {
   out.tcpi_last_data_sent = milliseconds(info.since_data_sent.value_or(Duration::zero()));
   out.tcpi_last_data_recv = milliseconds(info.since_data_received);
   out.tcpi_last_ack_recv = milliseconds(info.since_ack_received);
+  out.tcpi_busy_time = whole_microseconds(info.busy);
+  out.tcpi_rwnd_limited = whole_microseconds(info.window_limited);
+  out.tcpi_sndbuf_limited = whole_microseconds(info.buffer_limited);
 }
 
 void fill_counts(const tcp::Info& info, tcp_info& out) {
@@ -105,7 +111,7 @@ void fill_recovery(const tcp::Info& info, std::uint32_t reordering_degree, tcp_i
   out.tcpi_ca_state = recovery_number(info.ca_state);
   out.tcpi_retransmits = static_cast<std::uint8_t>(std::min(info.backoffs, 255U));
   out.tcpi_probes = static_cast<std::uint8_t>(std::min(info.probes, 255U));
-  out.tcpi_backoff = std::max(out.tcpi_retransmits, out.tcpi_probes);
+  out.tcpi_backoff = std::max(out.tcpi_retransmits, static_cast<std::uint8_t>(std::min(info.probe_backoffs, 255U)));
   out.tcpi_sacked = segments(info.sacked, mss);
   out.tcpi_lost = segments(std::uint64_t{info.lost} + (info.ca_state >= tcp::CaState::recovery ? info.retransmitted : 0), mss);
   out.tcpi_retrans = segments(info.retransmitted, mss);

@@ -21,7 +21,10 @@ tcp::Settings to_settings(const SocketOptions& options, const TcpOptions& tcp) {
                          .keepalive = to_keepalive(options, tcp),
                          .cork = tcp.cork,
                          .keep_unread = true,
-                         .chunked_writes = true};
+                         .chunked_writes = true,
+                         .minshall = true,
+                         .gradual_window = true,
+                         .unreachable_ends_handshake = true};
   settings.congestion_control = tcp.congestion;
   if (options.ttl > 0) settings.ttl = static_cast<std::uint8_t>(options.ttl);
   if (options.send_buffer_set) settings.send_buffer = static_cast<std::size_t>(options.send_buffer);

@@ -6,6 +6,7 @@
 #include "bbr.hpp"
 #include "cubic.hpp"
 #include "new_reno.hpp"
+#include "segment_cubic.hpp"
 
 namespace tapir::tcp {
 
@@ -15,12 +16,16 @@ std::unique_ptr<CongestionControl> make(const CongestionParameters& parameters) 
   return std::make_unique<Algorithm>(parameters);
 }
 
+std::unique_ptr<CongestionControl> make_cubic(const CongestionParameters& parameters) {
+  return parameters.whole_segments ? make<SegmentCubic>(parameters) : make<Cubic>(parameters);
+}
+
 struct Entry {
   std::string_view name;
   std::unique_ptr<CongestionControl> (*make)(const CongestionParameters&);
 };
 constexpr std::array kBuiltIn{
-    Entry{"bbr", make<Bbr>}, Entry{"cubic", make<Cubic>}, Entry{"newreno", make<NewReno>},
+    Entry{"bbr", make<Bbr>}, Entry{"cubic", make_cubic}, Entry{"newreno", make<NewReno>},
     Entry{"reno", make<NewReno>},  // as Linux calls it
 };
 

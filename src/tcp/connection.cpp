@@ -164,6 +164,14 @@ void Connection::set_fin_wait_2_timeout(std::optional<Duration> timeout) {
   if (core_ != nullptr) core_->set_fin_wait_2_timeout(timeout);
 }
 
+void Connection::await_room() const {
+  if (core_ != nullptr) core_->await_room();
+}
+
+void Connection::report_sent(bool on) {
+  if (core_ != nullptr) core_->report_sent(on);
+}
+
 void Connection::set_quick_ack(bool on) {
   if (core_ != nullptr) core_->set_quick_ack(on);
 }

@@ -207,7 +207,11 @@ Info ConnectionCore::info() const {
   info.receive_mss = receive_mss_;
   if (engine_ != nullptr) info.user_timeout = user_timeout();
   info.peer_user_timeout = peer_user_timeout_;
-  info.probes = persist_backoff_;
+  info.probes = probes_;
+  info.probe_backoffs = persist_backoff_;
+  info.busy = sending_times_.busy(context_.now());
+  info.window_limited = sending_times_.in(SendingTimes::Phase::window_limited, context_.now());
+  info.buffer_limited = sending_times_.in(SendingTimes::Phase::buffer_limited, context_.now());
   info.ecn = tcb_.negotiated.ecn;
   if (engine_ != nullptr) info.pacing_rate = pacing_rate();
   if (last_data_sent_) info.since_data_sent = context_.now() - *last_data_sent_;

@@ -38,9 +38,11 @@
 #include "sack_report.hpp"
 #include "send_buffer.hpp"
 #include "send_policy.hpp"
+#include "sending_times.hpp"
 #include "tcb.hpp"
 #include "time_wait.hpp"
 #include "timestamps.hpp"
+#include "window_growth.hpp"
 #include "window_scale.hpp"
 #include "write_chunks.hpp"
 
@@ -111,6 +113,8 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   void set_syn_retries(std::optional<std::uint32_t> retries) noexcept { settings_.syn_retries = retries; }
   void set_fin_wait_2_timeout(std::optional<Duration> timeout) noexcept { settings_.fin_wait_2_timeout = timeout; }
   void set_quick_ack(bool on);
+  void await_room() noexcept { wants_room_ = true; }
+  void report_sent(bool on) noexcept { report_sent_ = on; }
   [[nodiscard]] Result<> set_keepalive(const Keepalive& keepalive);
   [[nodiscard]] Result<> set_user_timeout(Duration timeout);
   [[nodiscard]] Result<> set_user_timeout_option(const UserTimeoutOption& option);
@@ -181,6 +185,7 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
     kSoftError = 1U << 7U,
     kStalled = 1U << 8U,
     kPeerUserTimeout = 1U << 9U,
+    kSent = 1U << 10U,
   };
 
   // The state machine's steps: connection_open.cpp, connection_states.cpp
@@ -215,6 +220,8 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   void accept_early(Arrival& syn);
   /// Back to LISTEN, as if nothing had been, goes a connection that nobody has seen yet.
   [[nodiscard]] bool unseen() const noexcept { return tcb_.passive && !fast_open_.early; }
+  /// A user has it: the listener is done with it.
+  [[nodiscard]] bool accepted() const noexcept { return listener_.expired(); }
   [[nodiscard]] bool transfers() const noexcept {
     return is_synchronized(tcb_.state) || (tcb_.state == State::syn_received && fast_open_.early);
   }
@@ -241,6 +248,7 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
 
   // Segment arrives, in the RFC's order: input_syn_sent.cpp, input.cpp, input_timestamps.cpp, input_ack.cpp, input_text.cpp
   [[nodiscard]] Accepted syn_sent_arrives(Arrival& arrival);
+  [[nodiscard]] bool echoes_syn(const Options& theirs) const;
   [[nodiscard]] Accepted checks(Arrival& arrival);
   [[nodiscard]] Checked check_timestamps(Arrival& arrival);
   [[nodiscard]] Checked check_sequence(Arrival& arrival);
@@ -321,16 +329,19 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   [[nodiscard]] std::uint32_t unsent() const noexcept;
   [[nodiscard]] SeqNum data_end() const noexcept { return send_base_ + static_cast<std::uint32_t>(send_buffer_.size()); }
   [[nodiscard]] bool fin_unsent() const noexcept { return fin_queued_ && !fin_sent_; }
-  void transmit(SeqNum seq, std::uint32_t payload_size, Flags flags, bool whole = false);
+  [[nodiscard]] Result<> transmit(SeqNum seq, std::uint32_t payload_size, Flags flags, bool whole = false);
+  [[nodiscard]] bool send_octets(SeqNum begin, std::uint32_t payload_size, Flags flags, bool tail_probe = false);
+  void device_refused() noexcept;
   void note_sent(SeqNum begin, SeqNum end, bool tail_probe = false);
   void count_sent(std::uint32_t payload_size, bool again);
   void count_segments(std::uint32_t segments, std::uint32_t payload_size, bool again);
   void note_app_limit() noexcept;
+  void note_what_limits() noexcept;
   [[nodiscard]] bool send_keepalive();
   [[nodiscard]] SendDecision new_data_decision() const;
   [[nodiscard]] bool cwnd_limited() const noexcept { return cwnd_usage_.limited(congestion_->cwnd(), congestion_->in_slow_start()); }
   /// `whole`: it is not cut, by nobody on the way either.
-  void emit(Packet packet, SeqNum seq, Flags flags, bool whole = false);
+  [[nodiscard]] Result<> emit(Packet packet, SeqNum seq, Flags flags, bool whole = false);
   [[nodiscard]] std::uint16_t window_field(Flags flags);
   [[nodiscard]] bool paced_out();
   [[nodiscard]] std::optional<std::uint64_t> pacing_rate() const noexcept;
@@ -383,9 +394,12 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   std::uint32_t syn_retransmissions_ = 0;
   std::uint32_t front_retransmissions_ = 0;  ///< timeouts since SND.UNA moved: compared with R1
   std::uint32_t persist_backoff_ = 0;
+  std::uint32_t probes_ = 0;        ///< of a closed window, or a device that takes nothing, in a row
   RingQueue<ChunkEnd> chunk_ends_;  ///< in what is not sent yet; chunked_writes
   SeqNum pushed_;                   ///< up to where what was written is to be pushed
   SeqNum chunk_begin_;              ///< of the last chunk written: chunked_writes
+  SeqNum small_end_;                ///< of the last small segment sent
+  SendingTimes sending_times_;
   std::optional<TimePoint> last_sent_;
   std::optional<TimePoint> last_data_sent_;
   std::optional<TimePoint> last_advice_;
@@ -393,6 +407,7 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   bool fin_sent_ = false;
   bool probing_ = false;  ///< a zero-window probe has been sent and the window is still closed
   bool probe_due_ = false;
+  bool refused_ = false;  ///< the device took nothing of what was to be sent last, and nothing is outstanding
   bool tail_probe_due_ = false;
   bool keepalive_due_ = false;
   bool user_timeout_due_ =
@@ -402,6 +417,7 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   bool more_follows_ = false;  ///< the latest send was a send_more(), and no acknowledgment has come since
   bool end_pushed_ = true;     ///< the latest send was none: what was written last is to be pushed
   bool wants_room_ = false;    ///< a send() took less than given
+  bool report_sent_ = false;   ///< the user wants to hear of octets that leave
   std::uint32_t keepalive_unanswered_ = 0;
   RateLimiter challenges_;  ///< of this connection alone: a shared limit would tell an attacker about others (CVE-2016-5696)
   RateLimiter answers_{kAnswersPerSecond, std::chrono::seconds{1}};  ///< to unacceptable segments without octets
@@ -412,6 +428,7 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   SackReport sack_report_;
   DelayedAck ack_;
   ReceiveTuning receive_tuning_;
+  WindowGrowth window_growth_;
   MemoryShare memory_;
   TimestampClock timestamp_clock_;
   std::optional<Duration> peer_user_timeout_;  ///< REMOTE_UTO (RFC 5482)

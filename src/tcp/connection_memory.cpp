@@ -61,21 +61,20 @@ std::size_t ConnectionCore::receive_room() const noexcept {
 }
 
 /// A round trip's worth of data must stay in the buffer until it is acknowledged, and as much again keeps the sender busy when cwnd doubles. A size that
-/// the user has set stays.
+/// the user has set stays. In Linux' way it grows for a writer who waits (tcp_new_space()), unless it is cwnd that holds back.
 void ConnectionCore::tune_send_buffer() {
-  if (settings_.send_buffer || memory_.scarce()) return;
-  std::size_t wanted = 2 * std::size_t{congestion_->cwnd()};
-  if (settings_.chunked_writes) {
-    if (recovery_.in_flight() + leaving_at_once() >= congestion_->cwnd()) return;  // it is not the buffer that holds back
-    wanted = chunks::buffer_for(congestion_->cwnd() / mss_, mss_);
+  const std::size_t former = send_buffer_.limit();
+  const std::uint32_t cwnd = congestion_->cwnd();
+  const bool chunked = settings_.chunked_writes;
+  const bool may_grow = !settings_.send_buffer && !memory_.scarce();
+  if (may_grow && (!chunked || (wants_room_ && recovery_.in_flight() + leaving_at_once() < cwnd))) {
+    const std::size_t wanted = chunked ? chunks::buffer_for(cwnd / mss_, mss_) : 2 * std::size_t{cwnd};
+    send_buffer_.set_limit(std::max(former, std::min(wanted, engine_->config().max_send_buffer)));
   }
-  wanted = std::min(wanted, engine_->config().max_send_buffer);
-  if (wanted <= send_buffer_.limit()) return;
-  send_buffer_.set_limit(wanted);
-  if (wants_room_ && send_room() > 0) {
-    wants_room_ = false;
-    tell(kWritable);
-  }
+  const bool enough = chunked ? worth_writing() : send_buffer_.limit() > former && send_room() > 0;
+  if (!wants_room_ || !enough) return;
+  wants_room_ = false;
+  tell(kWritable);
 }
 
 /// The user has read.

@@ -76,12 +76,18 @@ ConnectionCore::MtuProbe ConnectionCore::send_mtu_probe() {
     return recovery_.queue().in_network() > 0 ? MtuProbe::wait : MtuProbe::none;
   }
   const SeqNum begin = tcb_.snd_nxt;
+  const Result<> sent = transmit(begin, payload, Flags::ack | ecn_.on_new_data(payload), true);
+  if (is_over()) return MtuProbe::sent;  // over a loopback the answer may have come already
+  if (!sent && sent.error() == Error::no_buffer_space) {
+    device_refused();
+    return MtuProbe::wait;
+  }
   note_sent(begin, begin + payload);
   recovery_.on_mtu_probe_sent(begin, begin + payload);
   mtu_search_.on_sent(*size);
   ++counters_.mtu_probes;
   count_segments(1, payload, false);
-  transmit(begin, payload, Flags::ack | ecn_.on_new_data(payload), true);
+  if (!sent && sent.error() == Error::message_too_large) path_narrowed();
   return MtuProbe::sent;
 }
 

@@ -41,6 +41,7 @@ ConnectionCore::ConnectionCore(Engine& engine, const FourTuple& tuple, const Set
                                 .max_rto = engine.config().max_rto,
                                 .granularity = engine.config().rto_granularity}},
       recovery_{recovery_config(engine.config().recovery), rtt_, iss},
+      pacer_{engine.config().pacing_burst},
       ecn_{settings.ecn.value_or(engine.config().ecn)},
       challenges_{engine.config().challenge_acks, engine.config().challenge_period},
       receive_buffer_{context_.pool, receive_limit(settings, engine.config())},
@@ -48,13 +49,14 @@ ConnectionCore::ConnectionCore(Engine& engine, const FourTuple& tuple, const Set
       ack_{DelayedAck::Config{
           .delay = engine.config().ack_delay, .max_delay = engine.config().max_ack_delay, .quick_acks = engine.config().quick_acks}},
       receive_tuning_{ReceiveTuning::Config{.max_buffer = engine.config().max_receive_buffer}},
+      window_growth_{settings.gradual_window},
       memory_{engine.memory()},
       timestamp_clock_{engine.timestamp_offset(tuple)},
       timer_{Timer::calling<&ConnectionCore::on_timer>(context_.scheduler, *this)},
       queue_{engine.events()} {
   set_tos(settings.tos);
   if (settings_.congestion_control.empty()) settings_.congestion_control = engine.config().congestion_control;
-  chunk_begin_ = pushed_ = iss;
+  chunk_begin_ = pushed_ = small_end_ = iss;
   tcb_.iss = tcb_.snd_una = tcb_.snd_nxt = tcb_.snd_up = iss;
   tcb_.rcv_wnd = static_cast<std::uint32_t>(std::min<std::size_t>(receive_buffer_.limit(), kMaxUnscaledWindow));
   // It cannot be changed after the SYN, so it must do for every size that the buffer may grow to.
@@ -153,6 +155,8 @@ CongestionParameters ConnectionCore::congestion_parameters() const {
                                   .hystart = config.hystart,
                                   .slow_start_after_idle = config.slow_start_after_idle,
                                   .reduce_from_cwnd = config.reduce_from_cwnd,
+                                  .whole_segments = config.cubic_whole_segments,
+                                  .gradual_ecn = config.gradual_ecn,
                                   .paced = settings_.pacing.value_or(config.pacing),
                                   .rtt = rtt_.srtt(),
                                   .seed = tcb_.iss.value()};

@@ -125,6 +125,7 @@ void ConnectionCore::stack_gone() {
 }
 
 void ConnectionCore::forget_queues() noexcept {
+  sending_times_.enter(SendingTimes::Phase::idle, context_.now());
   deadlines_ = {};
   timer_.cancel();
   context_.scheduler.withdraw(*this);
@@ -213,6 +214,7 @@ void ConnectionCore::dispatch() {
   plain(kUrgent, &Events::urgent);
   plain(kReadable, &Events::readable);
   plain(kPeerClosed, &Events::peer_closed);
+  plain(kSent, &Events::sent);
   plain(kAcknowledged, &Events::acknowledged);
   plain(kWritable, &Events::writable);
   fire(kClosed, [this](Events& events) {

@@ -74,6 +74,13 @@ void ConnectionCore::error_arrives(const network::ErrorReport& report, SeqNum qu
       // Our own next hop does not answer ARP: an open will not get through, an established connection may wait for it to come back.
       if (tcb_.state == State::syn_sent) return end(Error::host_unreachable, true);
       break;
+    case network::ErrorKind::network_unreachable:
+    case network::ErrorKind::host_unreachable:
+      if (settings_.unreachable_ends_handshake && tcb_.state == State::syn_received && tcb_.passive && !accepted()) {
+        if (unseen()) return return_to_listen();
+        return end(network::error_of(report.kind), true);
+      }
+      break;
     default: break;
   }
   counters_.soft_error = SoftError{report.kind, report.type, report.code, report.reporter};

@@ -5,11 +5,28 @@
 
 namespace tapir::tcp::detail {
 
+namespace {
+constexpr Duration kEchoGrain = TimestampClock::Tick{1};
+}  // namespace
+
+/// Whether a SYN,ACK echoes the timestamp of one of our SYN segments, if any: what comes from an earlier connection does not (Linux' PAWSActive). Hosts that do
+/// not know what to echo say 0.
+bool ConnectionCore::echoes_syn(const Options& theirs) const {
+  if (!engine_->config().timestamps || !theirs.timestamps || theirs.timestamps->echo_reply == 0) return true;
+  const RetransmitQueue::Range* const syn = recovery_.queue().front();
+  const auto since = timestamp_clock_.since(theirs.timestamps->echo_reply, context_.now());
+  return syn == nullptr || (since && *since <= context_.now() - syn->first_sent + kEchoGrain);
+}
+
 Accepted ConnectionCore::syn_sent_arrives(Arrival& arrival) {
   Segment& segment = arrival.segment;
   const bool has_ack = segment.has(Flags::ack);
   if (has_ack && (segment.ack <= tcb_.iss || segment.ack > tcb_.snd_nxt)) {
     engine_->reset_stranger(segment, tuple_, settings_.tos);  // answers no RST
+    return drop(Drop::bad_ack);
+  }
+  if (has_ack && !segment.has(Flags::rst) && !echoes_syn(arrival.options)) {
+    engine_->reset_stranger(segment, tuple_, settings_.tos);
     return drop(Drop::bad_ack);
   }
   if (segment.has(Flags::rst)) {

@@ -27,7 +27,7 @@ Accepted ConnectionCore::process_text(Arrival& arrival) {
   }
   if (reading_over_ && segment.payload_size > 0) {
     const auto dropped = drop(Drop::after_close);
-    reset_peer();
+    engine_->reset_stranger(segment, tuple_, settings_.tos);  // as in CLOSED, where the connection is from now on
     end(Error::connection_aborted, true);
     return dropped;
   }
@@ -62,6 +62,7 @@ void ConnectionCore::text_in_order(Arrival& arrival) {
     sack_report_.on_duplicate(twice->begin, twice->end);
   }
   const bool fills_gap = !reassembly_.empty();
+  window_growth_.on_data(segment.payload_size, receive_mss_);
   accept_in_order(std::move(arrival.payload));
   acknowledge_later(segment);
   if (fills_gap) ack_.on_urgent();

@@ -48,6 +48,8 @@ void LossBased::on_ack(const AckEvent& event) {
       set_cwnd(std::uint64_t{event.in_flight} + prr_.on_ack(event.delivered_bytes, event.in_flight, safe, mss()));
     return;
   }
+  if (reducing_until_) return reduce_gradually(event);
+  if (slow_start_over(event) && in_slow_start()) ssthresh_ = cwnd_;
   if (!in_slow_start()) hystart_.stop();
   if (hystart_.phase() != Hystart::Phase::over) {
     hystart_.on_ack(event.snd_una, event.snd_nxt, event.rtt);
@@ -86,6 +88,7 @@ void LossBased::on_loss(const LossEvent& event) {
   congested(false);
   hystart_.stop();
   recovering_ = event.cause != Congestion::ecn;
+  reducing_until_.reset();
   const std::uint64_t window = reduced(parameters_.reduce_from_cwnd ? cwnd_ : event.flight_size);
   ssthresh_ = static_cast<std::uint32_t>(std::max<std::uint64_t>(window, 2ULL * mss()));
   switch (event.cause) {
@@ -100,6 +103,11 @@ void LossBased::on_loss(const LossEvent& event) {
       set_cwnd(std::uint64_t{event.in_flight} + mss());  // the fast retransmit; what the acknowledgment delivered comes with on_ack()
       break;
     case Congestion::ecn:
+      if (parameters_.gradual_ecn) {
+        prr_.begin(ssthresh_, cwnd_);
+        reducing_until_ = event.snd_nxt;
+        break;
+      }
       // A mark may take the window to one segment (RFC 9438 section 4.6), and never lets it grow.
       set_cwnd(std::min<std::uint64_t>(cwnd_, window));
       break;
@@ -130,8 +138,19 @@ void LossBased::on_recovered(const RecoveredEvent& event) {
   end_recovery();
 }
 
+/// A window of data after a congestion mark: as in a recovery, but carefully, for nothing shows that the queue is getting shorter.
+void LossBased::reduce_gradually(const AckEvent& event) {
+  if (event.snd_una >= *reducing_until_) {
+    set_cwnd(ssthresh_);
+    end_recovery();
+  } else if (event.delivered_bytes > 0) {
+    set_cwnd(std::uint64_t{event.in_flight} + prr_.on_ack(event.delivered_bytes, event.in_flight, false, mss()));
+  }
+}
+
 void LossBased::end_recovery() noexcept {
   recovering_ = false;
+  reducing_until_.reset();
   prr_.end();
 }
 
@@ -177,6 +196,7 @@ void LossBased::on_sent(const SentEvent& event) {
 
 void LossBased::on_idle(const IdleEvent& event) {
   unused();
+  resumed(event.now, event.idle);
   if (!parameters_.slow_start_after_idle || event.idle <= event.rto) return;
   std::uint32_t restart = initial_window();
   if (lost_in_first_window_) {

@@ -44,6 +44,10 @@ class LossBased : public CongestionControl {
   virtual void congested(bool timeout) = 0;
   /// Slow start grows the window.
   virtual void slow_started() {}
+  /// An acknowledgment outside of a recovery. Whether slow start, if it is under way, ends here, in place of HyStart++.
+  [[nodiscard]] virtual bool slow_start_over(const AckEvent&) { return false; }
+  /// Data is sent again, nothing was for `idle`.
+  virtual void resumed(TimePoint, Duration /*idle*/) {}
   /// Nothing grows: the application does not fill the window.
   virtual void unused() {}
   /// Remembers, and brings back, the algorithm's own state as of before the last congestion.
@@ -62,6 +66,7 @@ class LossBased : public CongestionControl {
   void slow_start(const AckEvent& event, std::uint32_t& acked);
   void remember();
   void end_recovery() noexcept;
+  void reduce_gradually(const AckEvent& event);
   void decay(std::uint32_t target) noexcept;
   void note_loss(std::uint32_t flight_size) noexcept;
   void begin_first_window() noexcept;
@@ -74,14 +79,15 @@ class LossBased : public CongestionControl {
   Prr prr_;
   std::optional<Former> former_;  ///< before the last congestion
   bool recovering_ = false;
-  std::uint64_t recovery_limit_ = 0;     ///< inflation stops here: three segments and the flight at entry above ssthresh
-  std::uint64_t acked_since_start_ = 0;  ///< bytes acknowledged since the connection, or its last restart, began
-  std::uint64_t window_at_start_ = 0;    ///< bytes: cwnd then
-  bool in_first_window_ = true;          ///< what was sent in that window is not acknowledged yet
-  bool lost_in_first_window_ = false;    ///< later restart windows have the size of RFC 3390 (RFC 6928 section 2)
-  bool lossless_ = true;                 ///< no timeout yet: appropriate byte counting may count more than a segment
-  std::uint32_t used_ = 0;               ///< bytes of the window that were in use since filled_at_
-  std::optional<TimePoint> filled_at_;   ///< when the window was last full
+  std::optional<SeqNum> reducing_until_;  ///< acknowledged when the answer to a congestion mark is over: gradual_ecn
+  std::uint64_t recovery_limit_ = 0;      ///< inflation stops here: three segments and the flight at entry above ssthresh
+  std::uint64_t acked_since_start_ = 0;   ///< bytes acknowledged since the connection, or its last restart, began
+  std::uint64_t window_at_start_ = 0;     ///< bytes: cwnd then
+  bool in_first_window_ = true;           ///< what was sent in that window is not acknowledged yet
+  bool lost_in_first_window_ = false;     ///< later restart windows have the size of RFC 3390 (RFC 6928 section 2)
+  bool lossless_ = true;                  ///< no timeout yet: appropriate byte counting may count more than a segment
+  std::uint32_t used_ = 0;                ///< bytes of the window that were in use since filled_at_
+  std::optional<TimePoint> filled_at_;    ///< when the window was last full
 };
 
 }  // namespace tapir::tcp

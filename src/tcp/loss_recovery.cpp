@@ -24,6 +24,8 @@ void LossRecovery::on_established(bool sack) noexcept {
 void LossRecovery::on_sent(SeqNum begin, SeqNum end, TimePoint now, bool probe) {
   const bool again = begin < snd_nxt_;
   const std::uint32_t size = distance(begin, end);
+  const std::uint32_t rest = size % std::max(mss_, 1U);
+  least_segment_ = std::min({queue_.empty() ? mss_ : least_segment_, mss_, rest > 0 ? rest : mss_});
   const DeliveryStamp stamp = rate_.on_sent(now, queue_.in_network() + size, queue_.empty());
   queue_.on_sent(begin, end, now, stamp);
   if (sack_ && config_.rack) log_.on_sent(begin, end, now);
@@ -63,7 +65,10 @@ AckOutcome LossRecovery::on_ack(const AckReport& report) {
     news.out.restart_timer = true;
     settle_mtu_probe(news.out);
   }
-  for (const SackBlock& block : news.sack.blocks) news.out.sacked += queue_.mark_sacked(block.begin, block.end, visitor);
+  for (const SackBlock& block : news.sack.blocks) {
+    if (!holds_segment(block)) continue;
+    news.out.sacked += queue_.mark_sacked(block.begin, block.end, visitor);
+  }
   take_rtt_sample(report, news);
   if (sack_) {
     acknowledged_with_sack(report, news);
@@ -72,6 +77,12 @@ AckOutcome LossRecovery::on_ack(const AckReport& report) {
   }
   news.out.rate = rate_.take_sample(rtt_.min_rtt());
   return news.out;
+}
+
+/// RFC 2018 section 5: what counts are segments wholly within a block. One of which a block has far less than the smallest that was sent has not arrived as it
+/// was sent; half is the margin for segments that gave up some payload for options.
+bool LossRecovery::holds_segment(const SackBlock& block) const noexcept {
+  return 2 * std::uint64_t{distance(block.begin, block.end)} >= least_segment_;
 }
 
 /// One range of which the arrival is news.

@@ -153,6 +153,7 @@ class LossRecovery {
     bool original_delivered = false;  ///< octets that were sent once, before the recovery began
   };
 
+  [[nodiscard]] bool holds_segment(const SackBlock& block) const noexcept;
   void deliver(const RetransmitQueue::Range& range, const AckReport& report, News& news) noexcept;
   void take_rtt_sample(const AckReport& report, News& news) noexcept;
   void on_duplicate_reported(const SackBlock& block) noexcept;
@@ -185,6 +186,7 @@ class LossRecovery {
   bool established_ = false;
   bool sack_ = false;
   std::uint32_t mss_ = 536;
+  std::uint32_t least_segment_ = 0;  ///< octets: no smaller segment is outstanding
   SeqNum snd_una_;
   SeqNum snd_nxt_;
   SeqNum rtt_round_end_;                 ///< SND.NXT when the round trip began that is measured now

@@ -20,7 +20,10 @@ Pulled ConnectionCore::pull() {
   const bool sent = send_syn() || send_tail_probe() || retransmit() || send_probe() || send_keepalive() || send_new() ||
                     (recovery_.new_data_is_impossible() && retransmit()) || send_guess() || send_ack();
   if (is_over()) return Pulled::drained;  // over a loopback the answer may have come already
-  if (!sent) note_app_limit();
+  if (!sent) {
+    note_app_limit();
+    note_what_limits();
+  }
   update_timers();
   return sent ? Pulled::more : Pulled::drained;
 }
@@ -37,7 +40,7 @@ bool ConnectionCore::send_syn() {
   const Flags flags = tcb_.state == State::syn_sent ? Flags::syn | ecn_.syn_flags(again) : Flags::syn | Flags::ack | ecn_.syn_ack_flags();
   Packet packet{context_.pool};
   if (payload > 0) (void)send_buffer_.view(0, payload, packet);
-  emit(std::move(packet), tcb_.iss, flags);
+  (void)emit(std::move(packet), tcb_.iss, flags);
   fast_open_.option.reset();
   return true;
 }
@@ -73,18 +76,17 @@ bool ConnectionCore::retransmit() {
   const bool with_fin = fin_sent_ && begin + size == tcb_.snd_nxt;
   std::uint32_t payload = size - (with_fin ? 1U : 0U);
   // A short rest is filled up with what has not been sent yet; not what went with the SYN, for which room was left.
-  const bool of_syn = begin <= tcb_.iss + fast_open_.attempt.data;
+  const SeqNum syn_data_end = tcb_.iss + 1 + fast_open_.attempt.data;
+  const bool of_syn = begin < syn_data_end;
   const bool ends_record = payload > 0 && record_left(begin) == payload;
   if (begin + size == tcb_.snd_nxt && !fin_sent_ && payload < mss_ && !ends_record && !of_syn)
     payload += std::min({mss_ - payload, unsent(), usable_window(), record_left(tcb_.snd_nxt)});
-  note_sent(begin, begin + payload + (with_fin ? 1U : 0U));
-  // The timer is not to send again what has just been (RFC 6298 section 5). Without SACK partial acknowledgments move it (RFC 6582 section 3.2).
-  if (begin == tcb_.snd_una && recovery_.sack()) deadlines_.retransmit = context_.now() + rtt_.rto();
-  count_sent(payload, true);
   Flags flags = Flags::ack;
   if (with_fin) flags |= Flags::fin;
-  if (payload > 0 && (of_syn || ends_record || begin + payload == data_end())) flags |= Flags::psh;
-  transmit(begin, payload, flags);
+  if (payload > 0 && (begin + payload == syn_data_end || ends_record || begin + payload == data_end())) flags |= Flags::psh;
+  if (!send_octets(begin, payload, flags)) return false;
+  // The timer is not to send again what has just been (RFC 6298 section 5). Without SACK partial acknowledgments move it (RFC 6582 section 3.2).
+  if (begin == tcb_.snd_una && recovery_.sack() && !is_over()) deadlines_.retransmit = context_.now() + rtt_.rto();
   return true;
 }
 
@@ -97,13 +99,10 @@ bool ConnectionCore::send_guess() {
   const bool with_fin = fin_sent_ && end == tcb_.snd_nxt;
   const std::uint32_t payload = distance(begin, end) - (with_fin ? 1U : 0U);
   recovery_.on_guess(*guess);
-  note_sent(begin, end);
-  count_sent(payload, true);
   Flags flags = Flags::ack;
   if (with_fin) flags |= Flags::fin;
   if (payload > 0 && begin + payload == data_end()) flags |= Flags::psh;
-  transmit(begin, payload, flags);
-  return true;
+  return send_octets(begin, payload, flags);
 }
 
 /// RFC 8985 section 7.3: a new segment if there is one and the peer has room, else the last one again; one that cwnd does not hold back.
@@ -118,29 +117,30 @@ bool ConnectionCore::send_tail_probe() {
       fresh > 0 ? tcb_.snd_nxt : later(later(last->begin, record_begin(tcb_.snd_nxt)), tcb_.snd_nxt - mss_ - (with_fin ? 1U : 0U));
   const SeqNum end = tcb_.snd_nxt + fresh;
   const std::uint32_t payload = distance(begin, end) - (with_fin ? 1U : 0U);
-  note_sent(begin, end, true);
-  ++counters_.tail_probes;
-  count_sent(payload, fresh == 0);
   Flags flags = Flags::ack | ecn_.on_new_data(fresh);
   if (with_fin) flags |= Flags::fin;
   if (payload > 0 && begin + payload == data_end()) flags |= Flags::psh;
-  transmit(begin, payload, flags);
+  if (!send_octets(begin, payload, flags, true)) return false;
+  ++counters_.tail_probes;
   return true;
 }
 
-/// RFC 9293 section 3.8.6.1: one octet into a closed window, the oldest unacknowledged or the next.
+/// RFC 9293 section 3.8.6.1: one octet into a closed window, the oldest unacknowledged or the next; or none, of a number that makes the peer answer.
 bool ConnectionCore::send_probe() {
   if (!probe_due_) return false;
   probe_due_ = false;
-  if (!persisting()) return false;
+  if (!persisting() || refused_) return false;  // what the device has refused is tried again as it is
   const bool again = !recovery_.queue().empty();
+  if (!again && !engine_->config().probe_with_data) {
+    count_sent(0, false);
+    (void)transmit(tcb_.snd_una - 1, 0, Flags::ack);
+    return true;
+  }
   const SeqNum begin = again ? tcb_.snd_una : tcb_.snd_nxt;
   const bool is_fin = begin == data_end();
+  if (!send_octets(begin, is_fin ? 0 : 1, is_fin ? Flags::ack | Flags::fin : Flags::ack)) return false;
   probing_ = true;
   if (is_fin) fin_sent_ = true;
-  note_sent(begin, begin + 1);
-  count_sent(is_fin ? 0 : 1, again);
-  transmit(begin, is_fin ? 0 : 1, is_fin ? Flags::ack | Flags::fin : Flags::ack);
   return true;
 }
 
@@ -149,7 +149,7 @@ bool ConnectionCore::send_keepalive() {
   if (!keepalive_due_) return false;
   keepalive_due_ = false;
   count_sent(0, false);
-  transmit(tcb_.snd_nxt - 1, 0, Flags::ack);
+  (void)transmit(tcb_.snd_nxt - 1, 0, Flags::ack);
   return true;
 }
 
@@ -175,7 +175,8 @@ SendDecision ConnectionCore::new_data_decision() const {
           .usable_window = usable_window(),
           .mss = current_mss(),
           .max_window = tcb_.max_snd_wnd,
-          .outstanding = recovery_.queue().outstanding() > syn_outstanding(),
+          .outstanding = settings_.minshall ? small_end_ > tcb_.snd_una : recovery_.queue().outstanding() > syn_outstanding(),
+          .minshall = settings_.minshall,
           .no_delay = !settings_.nagle || middle,
           .corked = (settings_.cork || more_follows_) && !fin_queued_ && !middle,
           .override_expired = override_expired_ || let_go_};
@@ -205,25 +206,22 @@ bool ConnectionCore::send_new() {
   if (paced_out()) return false;
   if (const MtuProbe probe = send_mtu_probe(); probe != MtuProbe::none) return probe == MtuProbe::sent;
   const bool pushed = end_pushed_ || override_expired_ || count < unsent();
-  override_expired_ = let_go_ = false;
-  deadlines_.send_override.reset();
-  const SeqNum end = begin + count + (with_fin ? 1U : 0U);
-  note_sent(begin, end);
-  if (with_fin) fin_sent_ = true;
-  count_sent(count, false);
   Flags flags = Flags::ack | ecn_.on_new_data(count);
   if (with_fin) flags |= Flags::fin;
   const bool ends_write = count == decision.queued && pushed;
   const bool ends_chunk = in_chunk > 0 && count == in_chunk && chunk->push;
   if (count > 0 && (ends_write || ends_chunk)) flags |= Flags::psh;  // the end of what the user wrote (MUST-61)
-  transmit(begin, count, flags);
+  if (!send_octets(begin, count, flags)) return false;
+  override_expired_ = let_go_ = false;
+  deadlines_.send_override.reset();
+  if (with_fin) fin_sent_ = true;
   return true;
 }
 
 bool ConnectionCore::send_ack() {
   if (tcb_.state == State::syn_sent || !ack_.due(context_.now())) return false;
   count_sent(0, false);
-  transmit(tcb_.snd_nxt, 0, Flags::ack);
+  (void)transmit(tcb_.snd_nxt, 0, Flags::ack);
   return true;
 }
 
@@ -260,6 +258,21 @@ void ConnectionCore::note_sent(SeqNum begin, SeqNum end, bool tail_probe) {
                         .retransmission = again,
                         .cwnd_limited = cwnd_limited(),
                         .rto = rtt_.rto()});
+}
+
+/// Nothing more is sent now: why, for those who look at the connection. Linux judges at the same moment (tcp_write_xmit(), tcp_cwnd_validate()).
+void ConnectionCore::note_what_limits() noexcept {
+  using Phase = SendingTimes::Phase;
+  Phase phase = Phase::busy;
+  if (!is_synchronized(tcb_.state) || (recovery_.queue().empty() && unsent() == 0 && !fin_unsent())) {
+    phase = Phase::idle;
+  } else if (const std::uint32_t next = std::min(unsent(), mss_);
+             next > 0 && peer_window_left() < next && recovery_.in_flight() + next <= congestion_->cwnd()) {
+    phase = Phase::window_limited;
+  } else if (unsent() == 0 && wants_room_ && !cwnd_limited()) {
+    phase = Phase::buffer_limited;
+  }
+  sending_times_.enter(phase, context_.now());
 }
 
 /// Nothing is sent for want of data, not of a window (draft-ietf-ccwg-bbr section 4.1.2.4).

@@ -52,7 +52,7 @@ std::uint64_t ConnectionCore::sending_rate() const noexcept {
 std::uint32_t ConnectionCore::offered_window() const noexcept {
   const std::size_t most = max_window(tcb_.rcv_wind_shift);
   return window_to_offer({.buffer = static_cast<std::uint32_t>(std::min(receive_buffer_.limit(), most)),
-                          .room = static_cast<std::uint32_t>(std::min(receive_room(), most)),
+                          .room = static_cast<std::uint32_t>(std::min({receive_room(), most, std::size_t{window_growth_.limit()}})),
                           .current_window = tcb_.rcv_wnd,
                           .mss = mss_});
 }
@@ -67,15 +67,15 @@ std::uint16_t ConnectionCore::window_field(Flags flags) {
   return static_cast<std::uint16_t>(syn ? tcb_.rcv_wnd : tcb_.rcv_wnd >> tcb_.rcv_wind_shift);
 }
 
-void ConnectionCore::transmit(SeqNum seq, std::uint32_t payload_size, Flags flags, bool whole) {
+Result<> ConnectionCore::transmit(SeqNum seq, std::uint32_t payload_size, Flags flags, bool whole) {
   Packet packet{context_.pool};
   if (payload_size > mss_ && !whole)
     flags |= Flags::psh;  // so that the receiver's device merges no further, and hands the burst up at once
   if (payload_size > 0) (void)send_buffer_.view(distance(send_base_, seq), payload_size, packet);
-  emit(std::move(packet), seq, flags, whole);
+  return emit(std::move(packet), seq, flags, whole);
 }
 
-void ConnectionCore::emit(Packet packet, SeqNum seq, Flags flags, bool whole) {
+Result<> ConnectionCore::emit(Packet packet, SeqNum seq, Flags flags, bool whole) {
   const auto payload_size = static_cast<std::uint32_t>(packet.size());
   const Options options = has(flags, Flags::syn) ? syn_options() : segment_options(flags, payload_size);
   const std::uint32_t mss = payload_size > mss_ ? current_mss() : mss_;
@@ -109,10 +109,31 @@ void ConnectionCore::emit(Packet packet, SeqNum seq, Flags flags, bool whole) {
   if (options.user_timeout && !has(flags, Flags::syn)) user_timeout_due_ = false;
   last_sent_ = context_.now();
   if (payload_size > 0) last_data_sent_ = last_sent_;
-  // What does not leave is missed by the peer, and sent again like anything else that is lost.
-  const Result<> sent = engine_->send(std::move(packet), to);
-  if (!sent && sent.error() == Error::message_too_large && !is_over()) path_narrowed();
+  return engine_->send(std::move(packet), to);
 }
+
+/// Sends octets [begin, begin + payload_size) and what `flags` adds to them. Whether they left, as far as we know: what the device refuses was not sent, and
+/// waits. What does not leave for another reason is missed by the peer, and sent again like anything else that is lost.
+bool ConnectionCore::send_octets(SeqNum begin, std::uint32_t payload_size, Flags flags, bool tail_probe) {
+  const bool again = begin < tcb_.snd_nxt;
+  const SeqNum end = begin + payload_size + (has(flags, Flags::fin) ? 1U : 0U);
+  const Result<> sent = transmit(begin, payload_size, flags);
+  if (is_over()) return true;  // over a loopback the answer may have come already
+  if (!sent && sent.error() == Error::no_buffer_space) {
+    device_refused();
+    return false;
+  }
+  refused_ = false;
+  note_sent(begin, end, tail_probe);
+  count_sent(payload_size, again);
+  if (!again && payload_size % mss_ != 0) small_end_ = end;
+  if (!again && payload_size > 0 && report_sent_) tell(kSent);
+  if (!sent && sent.error() == Error::message_too_large) path_narrowed();
+  return true;
+}
+
+/// With something outstanding its timer is another chance; otherwise there is a probe.
+void ConnectionCore::device_refused() noexcept { refused_ = recovery_.queue().empty(); }
 
 /// The rate at which segments leave: the algorithm's own, or, where one is wished for, a window each round trip and some more, so that the window and not the
 /// pace is what limits.

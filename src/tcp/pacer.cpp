@@ -1,5 +1,7 @@
 #include "pacer.hpp"
 
+#include <algorithm>
+
 namespace tapir::tcp {
 
 std::uint32_t Pacer::quantum(std::uint32_t mss) const noexcept {
@@ -10,9 +12,13 @@ std::uint32_t Pacer::quantum(std::uint32_t mss) const noexcept {
 
 void Pacer::on_sent(std::uint32_t bytes, TimePoint now) noexcept {
   if (!rate_) return;
+  if (burst_left_ > 0) {
+    burst_left_ -= std::min(bytes, burst_left_);
+    return;
+  }
+  const Duration time{static_cast<Duration::rep>(static_cast<double>(bytes) * 1e9 / static_cast<double>(*rate_))};
   // A timer that fires late is made up for, silence is not.
-  next_ = std::max(next_, now - kQuantum);
-  next_ += Duration{static_cast<Duration::rep>(static_cast<double>(bytes) * 1e9 / static_cast<double>(*rate_))};
+  next_ = std::max(next_, now - (like_fq_ ? time / 2 : kQuantum)) + time;
 }
 
 }  // namespace tapir::tcp

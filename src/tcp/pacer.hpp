@@ -16,6 +16,11 @@ class Pacer {
       std::chrono::milliseconds{1};                   ///< what leaves in one piece is at most what the rate gives in this time
   static constexpr std::uint32_t kMostBytes = 65536;  ///< of one piece
 
+  Pacer() noexcept = default;
+  /// As the queue discipline fq of Linux does it: the first `burst` bytes leave as they come, and a segment that is late makes up for up to half of its own
+  /// time. 0: neither.
+  explicit Pacer(std::uint32_t burst) noexcept : burst_left_{burst}, like_fq_{burst > 0} {}
+
   /// Bytes per second, positive; empty: no pacing.
   void set_rate(std::optional<std::uint64_t> rate) noexcept {
     rate_ = rate ? std::optional{std::max<std::uint64_t>(*rate, 1)} : std::nullopt;
@@ -36,6 +41,8 @@ class Pacer {
   std::optional<std::uint64_t> rate_;
   TimePoint next_ = TimePoint::min();
   TimePoint held_ = TimePoint::min();
+  std::uint32_t burst_left_ = 0;
+  bool like_fq_ = false;
 };
 
 }  // namespace tapir::tcp

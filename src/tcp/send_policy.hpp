@@ -11,7 +11,8 @@ struct SendDecision {
   std::uint32_t usable_window = 0;  ///< U: what the peer's window, and cwnd, leave beyond SND.NXT
   std::uint32_t mss = 0;            ///< Eff.snd.MSS, at least 1
   std::uint32_t max_window = 0;     ///< Max(SND.WND): the largest window the peer ever offered
-  bool outstanding = false;         ///< SND.NXT > SND.UNA
+  bool outstanding = false;         ///< SND.NXT > SND.UNA; with `minshall`: a small segment is outstanding
+  bool minshall = false;            ///< full segments that leave do not hold the small one behind them back (RFC 9293 appendix A.3)
   bool pushed = true;               ///< the queue ends with a pushed write
   bool no_delay = false;            ///< Nagle's algorithm is off
   bool corked = false;              ///< only full segments leave until the override timer runs out
@@ -30,7 +31,7 @@ struct SendDecision {
   if (d.corked) return full_segments;
   // Rules (2) and (3): a small segment goes when it empties a pushed queue or fills half of the largest window seen, and Nagle agrees. Behind full
   // segments that leave now it is always Nagle's case of data outstanding.
-  const bool nagle_agrees = d.no_delay || (!d.outstanding && full_segments == 0);
+  const bool nagle_agrees = d.no_delay || (!d.outstanding && (full_segments == 0 || d.minshall));
   const bool empties_queue = d.pushed && d.queued <= d.usable_window;
   const bool half_window = rest >= (d.max_window + 1) / 2 && d.max_window > 0;
   return nagle_agrees && (empties_queue || half_window) ? fits : full_segments;

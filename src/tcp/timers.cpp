@@ -10,6 +10,11 @@
 
 namespace tapir::tcp::detail {
 
+namespace {
+constexpr Duration kRefusedRetry =
+    std::chrono::milliseconds{500};  // as Linux' TCP_RESOURCE_PROBE_INTERVAL: those who share a full device take turns
+}  // namespace
+
 std::optional<TimePoint> ConnectionCore::earliest_deadline() const noexcept {
   std::optional<TimePoint> earliest = ack_.deadline();
   if (earliest && *earliest <= context_.now()) earliest.reset();  // pull() is about to send it
@@ -27,13 +32,13 @@ void ConnectionCore::update_timers() {
     recovery_.cancel_probe();
     if (!deadlines_.persist && !probe_due_) {
       const Duration longest = rtt_.config().max_rto;
-      Duration wait = rtt_.rto();
+      Duration wait = refused_ && probes_ > 0 ? kRefusedRetry : rtt_.rto();
       for (std::uint32_t i = 0; i < persist_backoff_ && wait < longest; ++i) wait *= 2;
       deadlines_.persist = context_.now() + std::min(wait, longest);
     }
   } else {
     deadlines_.persist.reset();
-    persist_backoff_ = 0;
+    persist_backoff_ = probes_ = 0;
     probe_due_ = false;
     if (recovery_.queue().empty()) {
       deadlines_.retransmit.reset();
@@ -50,10 +55,11 @@ void ConnectionCore::update_timers() {
   }
 }
 
-/// Whether only the peer's closed window keeps something from being sent.
+/// Whether only the peer's closed window, or the device, keeps something from being sent.
 bool ConnectionCore::persisting() const noexcept {
-  return is_synchronized(tcb_.state) && tcb_.snd_wnd == 0 && tcb_.snd_una != tcb_.iss &&
-         (!recovery_.queue().empty() || unsent() > 0 || fin_unsent());
+  if (!is_synchronized(tcb_.state) || tcb_.snd_una == tcb_.iss) return false;
+  const bool waits = unsent() > 0 || fin_unsent();
+  return (tcb_.snd_wnd == 0 && (waits || !recovery_.queue().empty())) || (refused_ && waits);
 }
 
 /// Takes a deadline that has passed.
@@ -129,7 +135,12 @@ void ConnectionCore::on_tail_probe_timer() {
 
 void ConnectionCore::on_persist_timer() {
   probe_due_ = true;
-  ++persist_backoff_;
+  if (refused_) {
+    if (probes_ == 0) restart_user_timeout();  // only now the device is known to take nothing
+  } else {
+    ++persist_backoff_;
+  }
+  ++probes_;
 }
 
 void ConnectionCore::on_keepalive_timer() {

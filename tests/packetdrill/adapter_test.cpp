@@ -269,5 +269,61 @@ TEST_CASE("a setting that changes while the script runs holds for the next conne
   CHECK((taken > 100'000) == changes);
 }
 
+TEST_CASE("the exported sendfile sends a file on a socket of ours", "[packetdrill]") {
+  LoadedStack stack;
+  std::uint32_t isn = 0;
+  const int connection = stack.accepted(isn);
+  std::string name = "/tmp/tapir-file-XXXXXX";
+  const int file = ::mkstemp(name.data());
+  REQUIRE(file >= 0);
+  REQUIRE(::write(file, "0123456789", 10) == 10);
+  using Sendfile = ssize_t (*)(int, int, off_t*, size_t);
+  const auto send_file = reinterpret_cast<Sendfile>(stack.exported("sendfile"));
+  REQUIRE(send_file != nullptr);
+  off_t offset = 3;
+  CHECK(send_file(connection, file, &offset, 5) == 5);
+  CHECK(offset == 8);
+  const auto left = stack.receive();
+  REQUIRE(left);
+  CHECK(left->payload == 5);
+  CHECK(send_file(connection, file, &offset, 100) == 2);  // to its end
+  CHECK(::lseek(file, 2, SEEK_SET) == 2);
+  CHECK(send_file(connection, file, nullptr, 3) == 3);
+  CHECK(::lseek(file, 0, SEEK_CUR) == 5);
+  ::close(file);
+  ::unlink(name.c_str());
+}
+
+TEST_CASE("splice moves what has arrived into a pipe", "[packetdrill]") {
+  LoadedStack stack;
+  auto& calls = stack.calls();
+  std::uint32_t isn = 0;
+  const int connection = stack.accepted(isn);
+  int ends[2] = {-1, -1};
+  REQUIRE(calls.pipe(stack.self(), ends) == 0);
+  stack.inject(TCP::PSH | TCP::ACK, 1, isn + 1, 7);
+  loff_t none = 0;  // packetdrill says where its number is, not the number
+  CHECK(calls.splice(stack.self(), connection, &none, ends[1], &none, 100, 0) == 7);
+  std::array<char, 16> bytes{};
+  CHECK(::read(ends[0], bytes.data(), bytes.size()) == 7);
+  CHECK(calls.splice(stack.self(), connection, &none, ends[1], &none, 100, SPLICE_F_NONBLOCK) == -1);
+  CHECK(errno == EAGAIN);
+  ::close(ends[0]);
+  ::close(ends[1]);
+}
+
+TEST_CASE("a device that merges segments says of what size they were", "[packetdrill]") {
+  const bool merges = GENERATE(false, true);
+  LoadedStack stack{merges ? "segment=700" : ""};
+  auto& calls = stack.calls();
+  std::uint32_t isn = 0;
+  const int connection = stack.accepted(isn);
+  stack.inject(TCP::PSH | TCP::ACK, 1, isn + 1, 7000);
+  tcp_info info{};
+  socklen_t size = sizeof(info);
+  REQUIRE(calls.getsockopt(stack.self(), connection, IPPROTO_TCP, TCP_INFO, &info, &size) == 0);
+  CHECK((info.tcpi_rcv_mss == 700) == merges);
+}
+
 }  // namespace
 }  // namespace tapir::test

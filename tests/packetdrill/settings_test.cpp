@@ -70,5 +70,12 @@ TEST_CASE("the device's queue is as long as its queue discipline says", "[packet
   CHECK_FALSE(settings.queue_limit());
 }
 
+TEST_CASE("a number among the flags is one", "[packetdrill]") {
+  CHECK(Flags::parse("segment=1000,counters=/c").segment == 1000);
+  CHECK(Flags::parse("segment=1000,counters=/c").counters == "/c");
+  CHECK(Flags::parse("segment=many").unknown == "segment=many");
+  CHECK(Flags::parse("segment=70000").unknown == "segment=70000");
+}
+
 }  // namespace
 }  // namespace tapir::packetdrill

@@ -2,6 +2,7 @@
 
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <sys/sendfile.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -15,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include "file_transfer.hpp"
 #include "host.hpp"
 #include "interface.hpp"
 
@@ -94,8 +96,15 @@ int do_epoll_ctl(void* userdata, int epoll, int operation, int descriptor, epoll
 
 int do_pipe(void*, int descriptors[2]) { return ::pipe(descriptors); }
 
-ssize_t do_splice(void*, int, loff_t*, int, loff_t*, size_t, unsigned) {
-  errno = ENOSYS;
+/// From a socket of ours into a pipe; the rest is the system's. packetdrill says where the script's number for an offset is, 0 for none.
+ssize_t do_splice(void* userdata, int from, loff_t* from_offset, int to, loff_t* to_offset, size_t size, unsigned flags) {
+  Host& host = host_of(userdata);
+  const auto is_none = [](const loff_t* offset) { return offset == nullptr || *offset == 0; };
+  if (is_none(from_offset)) from_offset = nullptr;
+  if (is_none(to_offset)) to_offset = nullptr;
+  if (!host.descriptors().contains(from)) return ::splice(from, from_offset, to, to_offset, size, flags);
+  if (from_offset == nullptr && to_offset == nullptr) return tapir::packetdrill::splice_to_pipe(host, from, to, size, flags);
+  errno = ESPIPE;
   return -1;
 }
 
@@ -190,5 +199,15 @@ __attribute__((visibility("default"))) int getsockopt(int descriptor, int level,
   using Function = int (*)(int, int, int, void*, socklen_t*);
   static const auto next = reinterpret_cast<Function>(dlsym(RTLD_NEXT, "getsockopt"));
   return next(descriptor, level, name, value, size);
+}
+
+/// The interface has no sendfile(): packetdrill calls the system's.
+__attribute__((visibility("default"))) ssize_t sendfile(int to, int from, off_t* offset, size_t count) noexcept {
+  if (current_host != nullptr && current_host->descriptors().contains(to)) {
+    return tapir::packetdrill::send_file(*current_host, to, from, offset, count);
+  }
+  using Function = ssize_t (*)(int, int, off_t*, size_t);
+  static const auto next = reinterpret_cast<Function>(dlsym(RTLD_NEXT, "sendfile"));
+  return next(to, from, offset, count);
 }
 }

@@ -23,6 +23,7 @@ bool BlockedCall::wait(const std::function<bool()>& done, std::optional<Duration
 
 void BlockedCall::returns() {
   if (state_ != State::released) return;
+  returned_ = true;
   state_ = State::returning;
 }
 

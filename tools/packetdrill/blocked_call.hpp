@@ -5,6 +5,7 @@
 #include <mutex>
 #include <optional>
 #include <thread>
+#include <utility>
 
 #include <tapir/sim/world.hpp>
 
@@ -33,6 +34,8 @@ class BlockedCall {
   // ---- on the main thread
   /// What the call waits for has happened.
   [[nodiscard]] bool may_return() const;
+  /// Whether one has returned since the last time.
+  [[nodiscard]] bool take_returned() noexcept { return std::exchange(returned_, false); }
   /// Lets it return, or wait for something else, before anything more happens.
   void let_return(Lock& lock);
 
@@ -43,6 +46,7 @@ class BlockedCall {
   std::thread::id main_;
   std::condition_variable changed_;
   State state_ = State::none;
+  bool returned_ = false;
   std::function<bool()> done_;
   std::optional<TimePoint> deadline_;
 };

@@ -1,8 +1,18 @@
 #include "flags.hpp"
 
 #include <algorithm>
+#include <charconv>
+#include <system_error>
 
 namespace tapir::packetdrill {
+
+namespace {
+std::optional<std::uint16_t> number(std::string_view text) {
+  std::uint16_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  return error == std::errc{} && end == text.data() + text.size() ? std::optional{value} : std::nullopt;
+}
+}  // namespace
 
 Flags Flags::parse(std::string_view text) {
   Flags flags;
@@ -21,6 +31,10 @@ Flags Flags::parse(std::string_view text) {
       flags.queue = value;
     } else if (name == "metrics") {
       flags.metrics = value;
+    } else if (name == "counters") {
+      flags.counters = value;
+    } else if (name == "segment" && number(value)) {
+      flags.segment = *number(value);
     } else if (flags.unknown.empty()) {
       flags.unknown = one;
     }

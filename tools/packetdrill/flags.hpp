@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -14,9 +15,11 @@ struct Flags {
       Ipv4Prefix::parse("192.168.0.1/16");                 ///< address=: of the host, with its network; empty: not an address
   std::string settings = "/proc/sys/net/ipv4";             ///< settings=: the directory with Linux' settings
   std::string cubic = "/sys/module/tcp_cubic/parameters";  ///< cubic=: the directory with those of CUBIC
-  std::string queue = {};    ///< queue=: a file that names the device's queue discipline and its options, as tc has them; empty: none
-  std::string metrics = {};  ///< metrics=: a file that grows whenever `ip tcp_metrics flush` is meant; empty: none
-  std::string unknown = {};  ///< the first that is none of these
+  std::string queue = {};     ///< queue=: a file that names the device's queue discipline and its options, as tc has them; empty: none
+  std::string metrics = {};   ///< metrics=: a file that grows whenever `ip tcp_metrics flush` is meant; empty: none
+  std::string counters = {};  ///< counters=: a file that shows what the stack has counted, under Linux' names; empty: none
+  std::uint16_t segment = 0;  ///< segment=: bytes of payload in each of the segments that the device merges; 0: it merges none
+  std::string unknown = {};   ///< the first that is none of these
 
   [[nodiscard]] static Flags parse(std::string_view text);
 };

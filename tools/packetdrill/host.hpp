@@ -2,10 +2,12 @@
 
 #include <cerrno>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <mutex>
 #include <optional>
 #include <span>
+#include <string>
 
 #include <tapir/sim/world.hpp>
 #include <tapir/socket/sockets.hpp>
@@ -54,6 +56,7 @@ class Host {
  private:
   [[nodiscard]] bool wait(const std::function<bool()>& done, std::optional<Duration> limit);
   void apply_settings();
+  void show_counters();
 
   std::mutex mutex_;  ///< of everything below: packetdrill has two threads
   sim::World world_;
@@ -62,6 +65,9 @@ class Host {
   Wire wire_{world_.scheduler()};
   Settings settings_;
   MetricsFlush metrics_flush_;
+  std::string counters_file_;
+  std::uint64_t counted_ = 0;  ///< what the file shows
+  std::uint16_t merged_segment_;
   Stack stack_;
   InterfaceIndex interface_{};
   posix::Sockets sockets_;

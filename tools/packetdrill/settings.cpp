@@ -23,6 +23,9 @@ tcp::Config linux_constants() {
   config.require_timestamps = false;
   config.slow_start_limit = std::numeric_limits<std::uint32_t>::max();  // each acknowledgment counts for all it acknowledges
   config.reduce_from_cwnd = true;
+  config.gradual_ecn = true;
+  config.cubic_whole_segments = true;
+  config.probe_with_data = false;
   config.user_timeout = config.connect_timeout = std::chrono::hours{1};  // it counts the retries instead
   return config;
 }
@@ -30,6 +33,7 @@ tcp::Config linux_constants() {
 constexpr std::uint32_t kHeaders = 40;  // of IPv4 and TCP, without options
 constexpr std::uint32_t kLinuxBaseMss = 1024;
 constexpr std::uint32_t kLinuxProbeFloor = 48;
+constexpr std::uint32_t kFqInitialQuantum = 14600;  // bytes of payload in its ten frames
 constexpr long long kEarlyRetransmitAndProbes = 3;  // tcp_early_retrans from which on tail losses are probed
 
 }  // namespace
@@ -102,7 +106,10 @@ void Settings::read_queue() {
   std::string word;
   while (in >> word) {
     std::size_t limit = 0;
-    if (word == "fq") tcp_.pacing = true;  // the discipline that Linux leaves the pacing to
+    if (word == "fq") {  // the discipline that Linux leaves the pacing to
+      tcp_.pacing = true;
+      tcp_.pacing_burst = kFqInitialQuantum;
+    }
     if (word == "limit" && in >> limit) queue_limit_ = limit;
   }
 }

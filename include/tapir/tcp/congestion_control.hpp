@@ -133,6 +133,8 @@ struct CongestionParameters {
   bool hystart = true;                                 ///< leave the first slow start when the delay grows (RFC 9406)
   bool slow_start_after_idle = true;                   ///< a window that was not used decays (RFC 5681 section 4.1, RFC 2861)
   bool reduce_from_cwnd = false;                       ///< the threshold after congestion comes from cwnd, not from what is outstanding
+  bool whole_segments = false;                         ///< of CUBIC: as Config::cubic_whole_segments
+  bool gradual_ecn = false;                            ///< a congestion mark reduces the window in the course of a round trip, not at once
   bool paced = false;                                  ///< segments leave at even distances
   std::optional<std::uint32_t> cwnd = {};              ///< bytes: handed over by the algorithm before, in mid-connection
   std::optional<Duration> rtt = {};                    ///< smoothed, if there is one yet

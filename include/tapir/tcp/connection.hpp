@@ -29,6 +29,7 @@ struct Events {
   std::move_only_function<void()> connected = {};     ///< the handshake of an active open is complete
   std::move_only_function<void()> readable = {};      ///< more can be received, perhaps the end of the stream
   std::move_only_function<void()> writable = {};      ///< there is room again after a send() that took less than given
+  std::move_only_function<void()> sent = {};          ///< unsent() went down, where Connection::report_sent() asks for it
   std::move_only_function<void()> acknowledged = {};  ///< unacknowledged() went down; at 0 all that was sent has arrived
   std::move_only_function<void()> peer_closed = {};   ///< the peer sends nothing more; what has arrived can still be read
   std::move_only_function<void()> urgent = {};        ///< urgent data begins, or its end moved on: see Info::urgent_unread
@@ -112,6 +113,8 @@ class Connection {
   [[nodiscard]] std::size_t fast_open_room() const noexcept;
   /// A third of the send buffer is free, and not too much waits to be sent: worth waking a writer for.
   [[nodiscard]] bool worth_writing() const noexcept;
+  /// A writer waits for room, as after a send() that took less than given: Events::writable follows, and the send buffer may grow for it.
+  void await_room() const;
   /// Bytes that can be received now.
   [[nodiscard]] std::size_t unread() const noexcept;
   /// Whether the peer's FIN has arrived, behind all its data.
@@ -153,6 +156,8 @@ class Connection {
   void set_syn_retries(std::optional<std::uint32_t> retries);
   /// As Settings::fin_wait_2_timeout, for a wait that has not begun.
   void set_fin_wait_2_timeout(std::optional<Duration> timeout);
+  /// Whether Events::sent is called: off unless asked for, for it comes with every segment.
+  void report_sent(bool on);
   /// Acknowledges what is owed at once, and so the next segments; false: acknowledgments may wait again.
   void set_quick_ack(bool on);
   /// How much send() may queue, in bytes: 0 is taken as 1, more than 2^30 as 2^30. What is queued stays queued.

@@ -94,9 +94,15 @@ struct Info {
   std::uint64_t fast_retransmits = 0;
   std::uint64_t duplicate_acks = 0;  ///< received
 
-  bool syn_data = false;          ///< the SYN carried data, and its receiver took all of it (RFC 7413)
-  std::uint32_t receive_mss = 0;  ///< the peer's largest segment so far
-  std::uint32_t probes = 0;       ///< of a closed window, in a row
+  bool syn_data = false;             ///< the SYN carried data, and its receiver took all of it (RFC 7413)
+  std::uint32_t receive_mss = 0;     ///< the peer's largest segment so far
+  std::uint32_t probes = 0;          ///< of a closed window, or a device that takes nothing, in a row
+  std::uint32_t probe_backoffs = 0;  ///< by how many of them the time to the next was doubled
+
+  // What held the sender back, as Linux' tcp_info has it.
+  Duration busy{};            ///< something was sent and not acknowledged, or waited to be sent
+  Duration window_limited{};  ///< of that: the peer's window had no room for what waited
+  Duration buffer_limited{};  ///< of that: all was sent, and the user had more to write than the send buffer took
 
   Duration user_timeout{};                      ///< that applies now: see Settings::user_timeout, RFC 5482
   std::optional<Duration> peer_user_timeout{};  ///< the latest that the peer advertised

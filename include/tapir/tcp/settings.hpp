@@ -89,6 +89,15 @@ struct Settings {
   std::optional<MtuProbing> mtu_probing = {};                 ///< empty: as in Config
   std::optional<UserTimeoutOption> user_timeout_option = {};  ///< empty: as in Config
   std::optional<std::uint32_t> not_sent_low = {};  ///< bytes: while so many wait to be sent nothing is taken; empty: as in Config
+  /// Nagle's algorithm holds a small segment back while another small one is unacknowledged (Minshall's variant, RFC 9293 appendix A.3), as Linux has it;
+  /// false: while anything is.
+  bool minshall = false;
+  /// The window offered begins with what an unscaled one can say, and opens by two segments for each that arrives in order, as Linux has it; false: all the
+  /// buffer is offered at once.
+  bool gradual_window = false;
+  /// A handshake that the peer began ends when the network reports that it cannot reach the peer (RFC 5461 section 4.1), as Linux has it; false: only a reset
+  /// or the timeout ends it (RFC 9293 MUST-56).
+  bool unreachable_ends_handshake = false;
 };
 
 /// Bits of Config::fast_open, numbered as in Linux' tcp_fastopen.
@@ -165,9 +174,11 @@ struct Config {
   std::size_t memory_limit =
       std::size_t{1} << 30U;  ///< bytes that all connections together hold in their queues; from three quarters on none grows and
                               ///< out-of-order data is not kept, at the limit no connection begins and no window opens; as tcp_mem
-  Duration msl = std::chrono::minutes{2};                   ///< maximum segment lifetime: TIME-WAIT lasts twice as long
-  Duration user_timeout = std::chrono::minutes{5};          ///< R2 (RFC 9293 section 3.9.1.1)
-  Duration connect_timeout = std::chrono::minutes{4};       ///< R2 of SYN segments, at least 3 minutes by RFC 9293 MUST-23
+  Duration msl = std::chrono::minutes{2};              ///< maximum segment lifetime: TIME-WAIT lasts twice as long
+  Duration user_timeout = std::chrono::minutes{5};     ///< R2 (RFC 9293 section 3.9.1.1)
+  Duration connect_timeout = std::chrono::minutes{4};  ///< R2 of SYN segments, at least 3 minutes by RFC 9293 MUST-23
+  bool probe_with_data =
+      true;  ///< a closed window is probed with an octet (RFC 9293 section 3.8.6.1); false: with none, from before SND.UNA, as Linux has it
   std::uint32_t r1 = 3;                                     ///< retransmissions of one segment before the path is called into question
   Duration fin_wait_2_timeout = std::chrono::seconds{60};   ///< how long FIN-WAIT-2 lasts when nobody reads any more
   Duration initial_rto = std::chrono::seconds{1};           ///< RFC 6298 section 2.1
@@ -190,8 +201,15 @@ struct Config {
   /// Congestion reduces the window from cwnd, as Linux has it, and not from what is outstanding (RFC 5681 section 3.1); RFC 9438 section 4.6 allows it where,
   /// as here, a window that is not used does not grow. Off: a window that was not used is no measure of the path.
   bool reduce_from_cwnd = false;
-  bool slow_start_after_idle = true;                    ///< a congestion window that was not used decays (RFC 5681 section 4.1, RFC 2861)
-  bool pacing = false;                                  ///< see Settings::pacing
+  /// CUBIC reckons in whole segments, and leaves slow start by the first HyStart, as Linux has it; false: as RFC 9438 and, for HyStart++, RFC 9406 have it.
+  bool cubic_whole_segments = false;
+  bool gradual_ecn =
+      false;  ///< a congestion mark reduces the window in the course of a round trip (RFC 9937), as Linux has it; false: at once
+  bool slow_start_after_idle = true;  ///< a congestion window that was not used decays (RFC 5681 section 4.1, RFC 2861)
+  bool pacing = false;                ///< see Settings::pacing
+  /// Pacing as the queue discipline fq of Linux does it: so many bytes leave unpaced at first (its initial_quantum), and a segment that is late makes up for up
+  /// to half of its own time. 0: neither.
+  std::uint32_t pacing_burst = 0;
   EcnMode ecn = EcnMode::passive;                       ///< RFC 3168
   std::uint32_t challenge_acks = 10;                    ///< of one connection: so many at most ...
   Duration challenge_period = std::chrono::seconds{5};  ///< ... in this time (RFC 5961 section 7)

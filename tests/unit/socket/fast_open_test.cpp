@@ -1,10 +1,15 @@
 // TCP Fast Open as sockets have it (man 7 tcp: MSG_FASTOPEN, TCP_FASTOPEN and its relatives).
 #include <catch2/catch.hpp>
 
+#include <linux/errqueue.h>
+
 #include <array>
 #include <cerrno>
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "two_hosts.hpp"
@@ -253,4 +258,27 @@ TEST_CASE("accept() tells the address of a peer that has gone again", "[socket]"
   socklen_t size = sizeof(from);
   REQUIRE(hosts.right.accept(listener, tapir::test::generic(from), &size) >= 0);
   CHECK(from.sin_addr.s_addr == htonl(tapir::test::kLeftAddress.value()));
+}
+
+TEST_CASE("data in a SYN that is not copied is told of when it has arrived", "[socket][fastopen][zerocopy]") {
+  Opening hosts;
+  hosts.learn();
+  const bool blocks = GENERATE(false, true);
+  const int fd = hosts.client(!blocks);
+  REQUIRE(TwoHosts::set(hosts.left, fd, SOL_SOCKET, SO_ZEROCOPY, 1) == 0);
+  const std::string much(blocks ? 5000 : 5, 'x');  // more than the SYN takes
+  REQUIRE(hosts.open(fd, much, MSG_FASTOPEN | MSG_ZEROCOPY) == static_cast<ssize_t>(much.size()));
+  const auto completion = [&]() -> std::optional<std::pair<std::uint32_t, std::uint32_t>> {
+    std::array<char, 128> control{};
+    msghdr message{};
+    message.msg_control = control.data();
+    message.msg_controllen = control.size();
+    if (hosts.left.recvmsg(fd, &message, MSG_ERRQUEUE) != 0) return std::nullopt;
+    const auto* error = reinterpret_cast<const sock_extended_err*>(CMSG_DATA(CMSG_FIRSTHDR(&message)));
+    return std::pair{error->ee_info, error->ee_data};
+  };
+  if (!blocks) CHECK_FALSE(completion());
+  hosts.pair.world.run_for(1s);
+  CHECK(completion() == std::pair{0U, 0U});
+  CHECK_FALSE(completion());
 }

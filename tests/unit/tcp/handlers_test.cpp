@@ -211,3 +211,25 @@ TEST_CASE("a handle without connection fails every call", "[tcp]") {
   CHECK(none.state() == State::closed);
   CHECK(none.unacknowledged() == 0);
 }
+
+TEST_CASE("a user who asks is told of what leaves", "[tcp]") {
+  Conversation talk{{.peer_mss = 1000, .window = 2000}};
+  int sent = 0;
+  talk.connection.handle({.sent = [&] { ++sent; }});
+  talk.write(stream(1000));
+  (void)talk.peer.hear();
+  CHECK(sent == 0);  // nobody asked
+  talk.peer.acknowledge();
+  talk.connection.report_sent(true);
+  talk.write(stream(3000));
+  (void)talk.peer.hear();
+  CHECK(sent == 2);  // two segments fit into the window
+  CHECK(talk.connection.unsent() == 1000);
+  talk.peer.acknowledge();
+  (void)talk.peer.hear();
+  CHECK(sent == 3);
+  CHECK(talk.connection.unsent() == 0);
+  talk.advance(10s);  // what is sent again has left before
+  CHECK_FALSE(talk.peer.hear().empty());
+  CHECK(sent == 3);
+}

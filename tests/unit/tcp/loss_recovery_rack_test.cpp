@@ -320,3 +320,26 @@ TEST_CASE("the log of transmissions does not grow with the connection", "[tcp]")
     CHECK(bench.recovery.logged_transmissions() <= 42);
   }
 }
+
+TEST_CASE("a block that holds no whole segment tells of none", "[tcp][sack]") {
+  // RFC 2018 section 5: segments that are wholly contained within a block.
+  RecoveryBench bench;
+  bench.send(0, 4);
+  bench.advance(40ms);
+  const auto sack = [&](tcp::SeqNum begin, tcp::SeqNum end) {
+    auto report = bench.report(0);
+    REQUIRE(report.sack.push_back({begin, end}));
+    return bench.recovery.on_ack(report);
+  };
+  SECTION("the last octet of one") {
+    CHECK(sack(bench.at(4) - 1U, bench.at(4)).sacked == 0);
+    CHECK(bench.recovery.queue().sacked_bytes() == 0);
+    CHECK(bench.recovery.state() == tcp::CaState::open);
+  }
+  SECTION("one that gave up some room for options") { CHECK(sack(bench.at(3), bench.at(4) - 36U).sacked == 964); }
+  SECTION("a whole one") { CHECK(sack(bench.at(3), bench.at(4)).sacked == 1000); }
+  SECTION("a small one") {
+    bench.recovery.on_sent(bench.at(4), bench.at(4) + 1U, bench.now);
+    CHECK(sack(bench.at(4), bench.at(4) + 1U).sacked == 1);
+  }
+}

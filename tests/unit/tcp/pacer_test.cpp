@@ -125,3 +125,18 @@ TEST_CASE("retransmissions are paced, acknowledgments are not", "[tcp][pacing]")
   talk.advance(40ms);
   CHECK(talk.peer.hear_one().pure_ack());  // although a segment has 100 ms to wait
 }
+
+TEST_CASE("as fq: a burst at first, and half of a segment's time is made up for", "[tcp][pacing]") {
+  Pacer pacer{3000};
+  pacer.set_rate(100'000);
+  for (int i = 0; i < 3; ++i) {
+    CHECK(pacer.may_send(at(1s)));
+    pacer.on_sent(1000, at(1s));
+  }
+  pacer.on_sent(1000, at(2s));  // 10 ms, 5 of them long past
+  CHECK(pacer.next() == at(2s) + 5ms);
+  pacer.on_sent(1000, at(2s) + 5ms);  // in time
+  CHECK(pacer.next() == at(2s) + 15ms);
+  pacer.on_sent(1000, at(2s) + 17ms);  // 2 ms late
+  CHECK(pacer.next() == at(2s) + 25ms);
+}

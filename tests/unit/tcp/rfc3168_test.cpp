@@ -379,3 +379,27 @@ TEST_CASE("an answer to marks shows as the state CWR, until what was sent after 
   for (int i = 0; i < 3; ++i) REQUIRE(loss.peer.say({.ack = loss.first[0].seq}));
   CHECK(loss.info().ca_state == tcp::CaState::recovery);
 }
+
+TEST_CASE("a reduction spread over a round trip, where Linux' way is asked for", "[tcp][ecn]") {
+  // With the rules of RFC 9937: what is delivered may be replaced while less is in flight than the goal, the goal itself comes at the end.
+  Flight talk{{.config = {.congestion_control = "cubic", .gradual_ecn = true, .ecn = EcnMode::on}}};
+  const std::size_t sent = talk.first.size();
+  REQUIRE(talk.peer.say({.flags = kAck | Flags::ece, .ack = talk.first[6].end()}));  // three are left in the network
+  CHECK(talk.info().ssthresh == 7 * kMss);
+  CHECK(talk.info().ca_state == tcp::CaState::cwr);
+  CHECK(talk.info().cwnd == 7 * kMss);  // three and what was delivered, the goal at most
+  REQUIRE(talk.peer.say({.ack = talk.first[sent - 1].end()}));
+  CHECK(talk.info().cwnd == 7 * kMss);
+
+  Flight one{{.config = {.congestion_control = "cubic", .gradual_ecn = true, .ecn = EcnMode::on}}};
+  REQUIRE(one.peer.say({.flags = kAck | Flags::ece, .ack = one.first[0].end()}));
+  CHECK(one.info().cwnd ==
+        9 * kMss + kMss * 7 / 10);  // nine in the network, and of the one that was delivered as much as the goal is of the window
+  for (std::size_t i = 1; i < 9; ++i) {
+    REQUIRE(one.peer.say({.flags = kAck | Flags::ece, .ack = one.first[i].end()}));
+    CHECK(one.info().cwnd >= 7 * kMss);
+    CHECK(one.info().cwnd <= 10 * kMss);
+  }
+  REQUIRE(one.peer.say({.ack = one.first[9].end()}));
+  CHECK(one.info().cwnd == 7 * kMss);
+}

@@ -360,3 +360,24 @@ TEST_CASE("no new data goes beyond the latest window, if rounding shrank it", "[
   CHECK(end <= first.end() + 896U);
   CHECK(end > first.end() + 700U);
 }
+
+TEST_CASE("a SYN,ACK that echoes what no SYN of ours has said is refused", "[tcp]") {
+  // Linux' PAWSActiveEstab: it belongs to an earlier connection of these ports.
+  Conversation talk{{}, State::syn_sent};
+  const auto answer = [&](std::uint32_t echo) {
+    Bytes options = syn_options(1460, {}, echo);
+    return talk.peer.say({.flags = kSynAck, .seq = SeqNum{5000}, .ack = talk.info().snd_nxt, .options = std::move(options)});
+  };
+  talk.advance(1100ms);
+  const auto repeated = talk.peer.hear();
+  REQUIRE(repeated.size() == 1);
+  const std::uint32_t now = options_of(repeated[0]).timestamps->first;
+  CHECK_FALSE(answer(now + 1000));  // not said yet
+  CHECK(talk.peer.hear_one().flags == kRst);
+  CHECK_FALSE(answer(now - 60'000));  // said before the first SYN, if ever
+  CHECK(talk.peer.hear_one().flags == kRst);
+  CHECK(talk.connection.state() == State::syn_sent);
+  const std::uint32_t echo = GENERATE(0U, 1U, 2U);
+  REQUIRE(answer(echo == 0 ? 0 : echo == 1 ? now : now - 1000));  // nothing to echo; the second SYN; the first
+  CHECK(talk.connection.state() == State::established);
+}

@@ -315,3 +315,18 @@ TEST_CASE("after a full close nothing is read any more", "[tcp][RFC9293-MAY-1]")
   REQUIRE(half.connection.shutdown());
   CHECK(half.connection.receive(one).error() == Error::would_block);
 }
+
+TEST_CASE("data that nobody reads any more is answered as in CLOSED", "[tcp]") {
+  // <SEQ=SEG.ACK><CTL=RST>: what the peer expects next, whatever of ours it has missed.
+  Conversation talk;
+  talk.write("unanswered");
+  (void)talk.peer.hear();
+  const SeqNum acknowledged = talk.info().snd_una;
+  talk.connection.close();
+  (void)talk.peer.hear();
+  CHECK_FALSE(talk.peer.say({.ack = acknowledged, .payload = "late"}));
+  const auto reset = talk.peer.hear_one();
+  CHECK(reset.flags == kRst);
+  CHECK(reset.seq == acknowledged);
+  CHECK(talk.connection.state() == State::closed);
+}

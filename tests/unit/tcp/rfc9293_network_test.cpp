@@ -205,3 +205,26 @@ TEST_CASE("IP options that TCP does not understand are ignored", "[tcp][RFC9293-
   REQUIRE(talk.peer.say({}));
   CHECK(talk.peer.state() == State::established);
 }
+
+TEST_CASE("a handshake of the peer's ends for want of a way to it where Linux' way is asked for", "[tcp]") {
+  // RFC 5461 section 4.1
+  const bool asked = GENERATE(false, true);
+  Conversation talk{{.settings = {.unreachable_ends_handshake = asked}, .passive = true}, State::listen};
+  REQUIRE(talk.peer.say({.flags = kSyn}));
+  const auto answer = talk.peer.hear_one();
+  report(talk, kSoft[1], answer.seq + 77U);  // not about what is outstanding
+  CHECK(talk.listener.half_open() == 1);
+  report(talk, kSoft[3], answer.seq);  // TTL exceeded: a loop may be gone in a moment
+  CHECK(talk.listener.half_open() == 1);
+  report(talk, kSoft[1], answer.seq);
+  CHECK(talk.listener.half_open() == (asked ? 0 : 1));
+  (void)talk.peer.say({});
+  const auto last = talk.peer.hear();
+  if (asked) {
+    REQUIRE(last.size() == 1);
+    CHECK(last[0].flags == kRst);
+  } else {
+    CHECK(last.empty());
+    CHECK(talk.peer.state() == State::established);
+  }
+}

@@ -191,3 +191,24 @@ TEST_CASE("a write ends what an earlier one said would go on, copied or not", "[
   CHECK(text_of(heard.payload) == "first, second");
   CHECK(heard.has(Flags::psh));
 }
+
+TEST_CASE("in Minshall's variant a small segment waits for no full one", "[tcp]") {
+  // RFC 9293 appendix A.3
+  const bool minshall = GENERATE(false, true);
+  Conversation talk{{.settings = {.minshall = minshall}, .peer_mss = 1000}};
+  talk.write(stream(2500));
+  auto heard = talk.peer.hear();
+  REQUIRE(heard.size() == (minshall ? 3 : 2));
+  if (!minshall) return;
+  CHECK(heard[2].payload.size() == 500);
+  talk.write(stream(100));  // now a small one is outstanding
+  CHECK(talk.peer.quiet());
+  talk.write(stream(900));  // a full one leaves
+  heard = talk.peer.hear();
+  REQUIRE(heard.size() == 1);
+  CHECK(heard[0].payload.size() == 1000);
+  talk.write(stream(10));
+  CHECK(talk.peer.quiet());
+  talk.peer.acknowledge();
+  CHECK(talk.peer.hear_one().payload.size() == 10);
+}

@@ -1,5 +1,6 @@
 #include <catch2/catch.hpp>
 
+#include "option_talk.hpp"
 #include "wire.hpp"
 
 using namespace tapir;
@@ -312,4 +313,58 @@ TEST_CASE("a receiver may keep its window closed without limit", "[tcp][RFC9293-
     CHECK(answer.ack == talk.peer.nxt);
   }
   CHECK(talk.read().size() == 2000);
+}
+
+TEST_CASE("a zero window is probed without data where Linux' way is asked for", "[tcp]") {
+  Conversation talk{{.config = {.probe_with_data = false}}};
+  closed_window(talk, 5000);
+  talk.advance(10s);
+  const auto probes = talk.peer.hear();
+  REQUIRE(probes.size() >= 2);
+  for (const auto& probe : probes) {
+    CHECK(probe.pure_ack());
+    CHECK(probe.seq == talk.info().snd_una - 1U);  // out of the peer's window: it has to answer
+  }
+  CHECK(talk.info().probes == probes.size());
+  CHECK(talk.info().in_flight == 0);
+  talk.peer.window = 60000;
+  talk.peer.acknowledge();
+  CHECK(talk.peer.drain().size() == 5000);
+  CHECK(talk.info().retransmissions == 0);
+}
+
+TEST_CASE("a window that is to open gradually follows what arrives", "[tcp]") {
+  // tcp_grow_window() of Linux: two segments more for each that arrives in order, from what an unscaled window can say.
+  constexpr std::size_t kBuffer = 1'000'000;
+  OptionTalk talk{{}, {.settings = {.receive_buffer = kBuffer, .gradual_window = true}}};
+  CHECK(talk.info().rcv_wnd >= 65535);
+  CHECK(talk.info().rcv_wnd < 65535 + 32);  // as its scale can say it
+  const auto edge = [&] { return talk.info().rcv_nxt + talk.info().rcv_wnd; };
+  std::uint32_t from = 0;
+  const auto segment = [&](std::uint32_t size) {
+    REQUIRE(talk.say_stream(from, from + size));
+    from += size;
+    Bytes buffer(size);
+    REQUIRE(talk.connection.receive(buffer).value_or(0) == size);
+    talk.advance(500ms);
+    (void)talk.hear();
+  };
+  segment(1448);
+  segment(1448);
+  CHECK(talk.info().rcv_wnd >= 65535 + 2 * 2 * 1448 - 1448);
+  CHECK(talk.info().rcv_wnd <= 65535 + 2 * 2 * 1448 + 1448);
+  const std::uint32_t before = talk.info().rcv_wnd;
+  segment(100);  // hardly worth its memory: the window moves on, and no further
+  CHECK(talk.info().rcv_wnd <= before + 1448);
+  for (int i = 0; i < 400; ++i) segment(1448);
+  CHECK(talk.info().rcv_wnd > 900'000);
+  const SeqNum last = edge();
+  segment(1448);
+  CHECK(edge() >= last);
+
+  OptionTalk all{{}, {.settings = {.receive_buffer = kBuffer}}};
+  REQUIRE(all.say_stream(0, 1000));
+  all.advance(500ms);
+  (void)all.hear();
+  CHECK(all.info().rcv_wnd > 900'000);
 }

@@ -151,3 +151,14 @@ TEST_CASE("what is urgent is acknowledged at once", "[tcp]") {
   ack.on_ack_sent(TimePoint{});
   CHECK_FALSE(ack.pending());
 }
+
+TEST_CASE("Minshall's variant: only a small segment that is outstanding holds a small one back", "[tcp]") {
+  // RFC 9293 appendix A.3. Whether one is outstanding is for the caller to say.
+  SendDecision tail{.queued = 3000, .usable_window = 8000, .mss = 1460, .max_window = 8000, .minshall = true};
+  CHECK(may_send(tail) == 3000);  // behind full segments that leave now
+  tail.outstanding = true;
+  CHECK(may_send(tail) == 2920);
+  tail.minshall = false;
+  tail.outstanding = false;
+  CHECK(may_send(tail) == 2920);
+}

@@ -290,3 +290,17 @@ TEST_CASE("quick acknowledgments come again after a pause, and not in a dialogue
   ack.on_ack_sent(*ack.deadline());
   CHECK(at_once(2s + 70ms));
 }
+
+TEST_CASE("in Linux' way the send buffer grows for a writer who waits", "[tcp]") {
+  const bool waits = GENERATE(false, true);
+  Conversation talk{{.config = {.send_buffer = 50'000}, .settings = {.chunked_writes = true}, .peer_mss = 1000}};
+  const std::string bytes = stream(waits ? 100'000 : 20'000);
+  const auto taken = talk.connection.send(std::as_bytes(std::span{bytes}));
+  REQUIRE(taken);
+  CHECK((*taken < bytes.size()) == waits);
+  for (int i = 0; i < 6; ++i) {
+    (void)talk.peer.hear();
+    talk.peer.acknowledge();
+  }
+  CHECK((talk.info().send_buffer > 50'000) == waits);
+}

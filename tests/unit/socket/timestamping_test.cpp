@@ -1,0 +1,153 @@
+// SO_TIMESTAMPING of streams (Linux' Documentation/networking/timestamping), and what else the error queue holds.
+#include <linux/errqueue.h>
+#include <linux/net_tstamp.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <catch2/catch.hpp>
+
+#include "two_hosts.hpp"
+
+using namespace std::chrono_literals;
+using tapir::test::TwoHosts;
+
+namespace {
+
+constexpr int kAll = SOF_TIMESTAMPING_TX_SCHED | SOF_TIMESTAMPING_TX_SOFTWARE | SOF_TIMESTAMPING_TX_ACK | SOF_TIMESTAMPING_SOFTWARE |
+                     SOF_TIMESTAMPING_OPT_ID;
+
+/// One message of the error queue.
+struct Told {
+  sock_extended_err error{};
+  std::optional<timespec> at;
+  int flags = 0;
+};
+
+std::optional<Told> error_queue(tapir::posix::Sockets& sockets, int fd) {
+  std::array<char, 256> control{};
+  msghdr message{};
+  message.msg_control = control.data();
+  message.msg_controllen = control.size();
+  if (sockets.recvmsg(fd, &message, MSG_ERRQUEUE) != 0) return std::nullopt;
+  Told told;
+  told.flags = message.msg_flags;
+  for (cmsghdr* one = CMSG_FIRSTHDR(&message); one != nullptr; one = CMSG_NXTHDR(&message, one)) {
+    if (one->cmsg_level == SOL_SOCKET && one->cmsg_type == SO_TIMESTAMPING)
+      std::memcpy(&told.at.emplace(), CMSG_DATA(one), sizeof(timespec));
+    if (one->cmsg_level == IPPROTO_IP && one->cmsg_type == IP_RECVERR) std::memcpy(&told.error, CMSG_DATA(one), sizeof(told.error));
+  }
+  return told;
+}
+
+timespec timespec_of(tapir::TimePoint time) {
+  const auto nanoseconds = time.time_since_epoch().count();
+  return {.tv_sec = nanoseconds / 1'000'000'000, .tv_nsec = nanoseconds % 1'000'000'000};
+}
+
+tapir::test::PairConfig slow() {
+  tapir::test::PairConfig config;
+  config.cable.delay = 10ms;
+  return config;
+}
+
+}  // namespace
+
+TEST_CASE("SO_TIMESTAMPING tells when a write left and when it arrived", "[socket][timestamping]") {
+  TwoHosts hosts{slow()};
+  const auto ends = hosts.linked();
+  REQUIRE(TwoHosts::set(hosts.left, ends.client, SOL_SOCKET, SO_TIMESTAMPING, kAll) == 0);
+  CHECK(TwoHosts::get(hosts.left, ends.client, SOL_SOCKET, SO_TIMESTAMPING) == kAll);
+  CHECK_FALSE(error_queue(hosts.left, ends.client));
+  CHECK(errno == EAGAIN);
+  REQUIRE(TwoHosts::set(hosts.left, ends.client, IPPROTO_TCP, TCP_NODELAY, 1) == 0);
+  const auto start = hosts.pair.world.now();
+  REQUIRE(TwoHosts::send(hosts.left, ends.client, std::string(1000, 'x')) == 1000);
+  hosts.pair.world.run_for(5ms);
+  REQUIRE(TwoHosts::send(hosts.left, ends.client, std::string(500, 'x')) == 500);
+  hosts.pair.world.run_for(300ms);
+  CHECK((hosts.left.readiness(ends.client) & EPOLLERR) != 0);
+  std::vector<Told> all;
+  while (const auto told = error_queue(hosts.left, ends.client)) all.push_back(*told);
+  REQUIRE(all.size() == 6);
+  CHECK((hosts.left.readiness(ends.client) & EPOLLERR) == 0);
+  const auto find = [&](std::uint32_t kind, std::uint32_t key) {
+    for (const auto& told : all) {
+      if (told.error.ee_info == kind && told.error.ee_data == key) return told;
+    }
+    FAIL("nothing of kind " << kind << " for " << key);
+    return Told{};
+  };
+  for (const auto kind : {SCM_TSTAMP_SCHED, SCM_TSTAMP_SND, SCM_TSTAMP_ACK}) {
+    for (const std::uint32_t key : {999U, 1499U}) {  // the last octet of each write
+      const Told told = find(kind, key);
+      CHECK(told.error.ee_errno == ENOMSG);
+      CHECK(told.error.ee_origin == SO_EE_ORIGIN_TIMESTAMPING);
+      CHECK(told.flags == (MSG_ERRQUEUE | MSG_TRUNC));
+      REQUIRE(told.at);
+    }
+  }
+  const auto is = [](const Told& told, tapir::TimePoint time) {
+    const timespec wanted = timespec_of(time);
+    return told.at->tv_sec == wanted.tv_sec && told.at->tv_nsec == wanted.tv_nsec;
+  };
+  CHECK(is(find(SCM_TSTAMP_SCHED, 999), start));
+  CHECK(is(find(SCM_TSTAMP_SND, 999), start));
+  CHECK(is(find(SCM_TSTAMP_SND, 1499), start + 5ms));
+  const auto acknowledged = find(SCM_TSTAMP_ACK, 999);
+  CHECK(acknowledged.at->tv_nsec - timespec_of(start).tv_nsec >= 20'000'000);
+}
+
+TEST_CASE("SO_TIMESTAMPING tells what it was asked for", "[socket][timestamping]") {
+  TwoHosts hosts{slow()};
+  const auto ends = hosts.linked();
+  const int stage = GENERATE(static_cast<int>(SOF_TIMESTAMPING_TX_SCHED), static_cast<int>(SOF_TIMESTAMPING_TX_SOFTWARE),
+                             static_cast<int>(SOF_TIMESTAMPING_TX_ACK));
+  SECTION("one stage, the octets not numbered, no packet") {
+    REQUIRE(TwoHosts::set(hosts.left, ends.client, SOL_SOCKET, SO_TIMESTAMPING,
+                          stage | SOF_TIMESTAMPING_SOFTWARE | SOF_TIMESTAMPING_OPT_TSONLY) == 0);
+    REQUIRE(TwoHosts::send(hosts.left, ends.client, "hello") == 5);
+    hosts.pair.world.run_for(1s);
+    const auto told = error_queue(hosts.left, ends.client);
+    REQUIRE(told);
+    CHECK(told->error.ee_data == 0);
+    CHECK(told->flags == MSG_ERRQUEUE);
+  }
+  SECTION("nothing without SOF_TIMESTAMPING_SOFTWARE") {
+    REQUIRE(TwoHosts::set(hosts.left, ends.client, SOL_SOCKET, SO_TIMESTAMPING, stage) == 0);
+    REQUIRE(TwoHosts::send(hosts.left, ends.client, "hello") == 5);
+    hosts.pair.world.run_for(1s);
+  }
+  CHECK_FALSE(error_queue(hosts.left, ends.client));
+}
+
+TEST_CASE("SO_TIMESTAMPING refuses what it does not know, and numbers only a stream that is there", "[socket][timestamping]") {
+  TwoHosts hosts;
+  const int fd = hosts.left.socket(AF_INET, SOCK_STREAM, 0);
+  CHECK(TwoHosts::set(hosts.left, fd, SOL_SOCKET, SO_TIMESTAMPING, 1 << 30) == -1);
+  CHECK(errno == EINVAL);
+  CHECK(TwoHosts::set(hosts.left, fd, SOL_SOCKET, SO_TIMESTAMPING, kAll) == -1);
+  CHECK(errno == EINVAL);
+  CHECK(TwoHosts::set(hosts.left, fd, SOL_SOCKET, SO_TIMESTAMPING, kAll & ~SOF_TIMESTAMPING_OPT_ID) == 0);
+}
+
+TEST_CASE("seventeen pieces that are not copied are a segment", "[socket][zerocopy]") {
+  TwoHosts hosts{slow()};
+  const auto ends = hosts.linked();
+  REQUIRE(TwoHosts::set(hosts.left, ends.client, SOL_SOCKET, SO_ZEROCOPY, 1) == 0);
+  const int flags = GENERATE(0, static_cast<int>(MSG_ZEROCOPY));
+  char octet = 'x';
+  std::array<iovec, 18> parts;
+  parts.fill({.iov_base = &octet, .iov_len = 1});
+  msghdr message{};
+  message.msg_iov = parts.data();
+  message.msg_iovlen = parts.size();
+  CHECK(hosts.left.sendmsg(ends.client, &message, flags) == 18);
+  hosts.pair.world.run_for(1s);
+  CHECK(hosts.log.sizes() == (flags == 0 ? std::vector<std::size_t>{18} : std::vector<std::size_t>{17, 1}));
+  CHECK(error_queue(hosts.left, ends.client).has_value() == (flags != 0));
+}

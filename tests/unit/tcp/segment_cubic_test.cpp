@@ -1,0 +1,137 @@
+#include <catch2/catch.hpp>
+
+#include "tcp/ack_train.hpp"
+#include "tcp/segment_cubic.hpp"
+#include "wire.hpp"
+
+// CUBIC in the arithmetic of Linux' tcp_cubic.c: the expectations are worked out from its rules.
+using namespace tapir;
+using namespace tapir::test;
+using namespace std::chrono_literals;
+using tcp::AckTrain;
+using tcp::Congestion;
+using tcp::SegmentCubic;
+using tcp::SeqNum;
+
+namespace {
+constexpr std::uint32_t kMss = 1000;
+
+struct Flow {
+  explicit Flow(const tcp::CongestionParameters& parameters) : cubic{parameters} {}
+  void ack(std::uint32_t segments, Duration after, Duration rtt = 100ms) {
+    now += after;
+    una += segments * kMss;
+    cubic.on_ack({.now = now, .acked_bytes = segments * kMss, .snd_una = una, .snd_nxt = una + cubic.cwnd(), .rtt = rtt});
+  }
+  [[nodiscard]] std::uint32_t window() const { return cubic.cwnd() / kMss; }
+
+  SegmentCubic cubic;
+  TimePoint now{1h};
+  SeqNum una{0xffff'f000U};
+};
+}  // namespace
+
+TEST_CASE("after a timeout no plateau is known: a segment for every twenty acknowledged", "[tcp][cubic]") {
+  Flow flow{{.mss = kMss, .reduce_from_cwnd = true, .cwnd = 100 * kMss}};
+  flow.cubic.on_rto({.now = flow.now, .flight_size = 1000});
+  CHECK(flow.window() == 1);
+  CHECK(flow.cubic.ssthresh() == 70 * kMss);
+  for (int i = 0; i < 69; ++i) flow.ack(1, 100us);
+  CHECK(flow.window() == 70);
+  for (int i = 0; i < 19; ++i) flow.ack(1, 1ms);
+  CHECK(flow.window() == 70);
+  flow.ack(1, 1ms);
+  CHECK(flow.window() == 71);
+}
+
+TEST_CASE("the window shrinks to 717/1024 in whole segments", "[tcp][cubic]") {
+  Flow flow{{.mss = kMss, .initial_ssthresh = 100 * kMss, .reduce_from_cwnd = true, .cwnd = 100 * kMss}};
+  flow.cubic.on_loss({.now = flow.now, .flight_size = 100 * kMss, .cause = Congestion::loss, .in_flight = 50 * kMss});
+  CHECK(flow.cubic.ssthresh() == 70 * kMss);  // 70.02
+  flow.cubic.on_recovered({.now = flow.now, .flight_size = 0});
+  CHECK(flow.window() == 70);
+}
+
+TEST_CASE("the window is back at its plateau when the cubic function is", "[tcp][cubic]") {
+  Flow flow{{.mss = kMss, .initial_ssthresh = 1000 * kMss, .reduce_from_cwnd = true, .cwnd = 1000 * kMss}};
+  flow.cubic.on_loss({.now = flow.now, .flight_size = 1000 * kMss, .cause = Congestion::loss, .in_flight = 500 * kMss});
+  flow.cubic.on_recovered({.now = flow.now, .flight_size = 0});
+  const std::uint32_t start = flow.window();
+  CHECK(start == 700);
+  // K = cbrt((1000 - 700) / 0.4) = 9.09 s
+  const TimePoint begin = flow.now;
+  std::uint32_t last = start;
+  while (flow.now - begin < 9090ms) {
+    const std::uint32_t window = flow.window();
+    for (std::uint32_t i = 0; i < window; i += 2) flow.ack(2, Duration{100ms} / (window / 2));
+    CHECK(flow.window() >= last);
+    last = flow.window();
+  }
+  CHECK(flow.window() == Approx(1000).margin(20));
+}
+
+TEST_CASE("idle time is no time of the function's", "[tcp][cubic]") {
+  Flow busy{{.mss = kMss, .initial_ssthresh = 50 * kMss, .slow_start_after_idle = false, .cwnd = 50 * kMss}};
+  Flow idle{{.mss = kMss, .initial_ssthresh = 50 * kMss, .slow_start_after_idle = false, .cwnd = 50 * kMss}};
+  for (Flow* flow : {&busy, &idle}) {
+    for (int i = 0; i < 20; ++i) flow->ack(2, 50ms);
+  }
+  CHECK(busy.window() == idle.window());
+  idle.now += 1min;
+  idle.cubic.on_idle({.now = idle.now, .idle = 1min, .rto = 200ms});
+  for (Flow* flow : {&busy, &idle}) {
+    for (int i = 0; i < 20; ++i) flow->ack(2, 50ms);
+  }
+  CHECK(busy.window() == idle.window());
+}
+
+TEST_CASE("HyStart: round trips of a window well above the shortest end slow start at once", "[tcp][cubic][hystart]") {
+  const Duration rtt = GENERATE(100ms, 112ms, 113ms);  // the threshold is an eighth of 100 ms
+  Flow flow{{.mss = kMss, .slow_start_limit = 100}};
+  flow.cubic.on_established(0);
+  flow.ack(10, 100ms);
+  CHECK(flow.window() == 20);
+  for (int i = 0; i < 8; ++i) flow.ack(1, 10ms, rtt);
+  CHECK(flow.window() == 28);
+  CHECK(flow.cubic.in_slow_start());
+  flow.ack(1, 10ms, rtt);  // the ninth
+  CHECK(flow.cubic.in_slow_start() == (rtt <= 112500us));
+}
+
+TEST_CASE("HyStart: one train of acknowledgments for half of the shortest round trip", "[tcp][cubic][hystart]") {
+  const Duration gap = GENERATE(2ms, 3ms);
+  const bool paced = GENERATE(false, true);
+  AckTrain train;
+  bool over = false;
+  Duration at{};
+  const auto ack = [&] {
+    return train.on_ack({.now = TimePoint{at},
+                         .snd_una = SeqNum{1},
+                         .snd_nxt = SeqNum{90'000},
+                         .window = 20,
+                         .rtt = 40ms,
+                         .min_rtt = 40ms,
+                         .paced = paced});
+  };
+  for (; at <= 30ms && !over; at += gap) over = ack();
+  CHECK(over == (gap == 2ms && !paced));
+  if (over) CHECK(at == 24ms);  // the first acknowledgment more than 20 ms after the round began was at 22 ms
+}
+
+TEST_CASE("HyStart says nothing of a small window", "[tcp][cubic][hystart]") {
+  AckTrain train;
+  for (int i = 0; i < 50; ++i) {
+    const AckTrain::Ack ack{
+        .now = TimePoint{i * 1ms}, .snd_una = SeqNum{1}, .snd_nxt = SeqNum{90'000}, .window = 15, .rtt = 400ms, .min_rtt = 40ms};
+    CHECK_FALSE(train.on_ack(ack));
+  }
+}
+
+TEST_CASE("a stack that is told so uses it under CUBIC's name", "[tcp][cubic]") {
+  Conversation talk{{.config = {.reduce_from_cwnd = true, .cubic_whole_segments = true}, .peer_mss = 1000}};
+  CHECK(talk.info().congestion_control == "cubic");
+  talk.write(stream(1000));
+  (void)talk.peer.hear();
+  talk.advance(2s);
+  CHECK(talk.info().ssthresh == 7000);  // 10 * 717 / 1024 = 7.002
+}
