@@ -72,6 +72,7 @@ void ConnectionCore::respond(const AckOutcome& outcome, std::uint32_t bytes) {
     congestion_->on_undo({.now = now, .flight_size = flight});
     observe_congestion("undo");
   }
+  for (const LostEvent& lost : recovery_.newly_lost()) congestion_->on_lost(lost);
   tell_of_loss(outcome);
   if (outcome.partial) {
     congestion_->on_partial_ack({.now = now, .acked_bytes = bytes, .flight_size = flight});
@@ -181,7 +182,7 @@ void ConnectionCore::update_send_window(const Segment& segment) {
   if (tcb_.snd_wnd == 0 || !probing_) return;
   // What was sent into the closed window was thrown away there.
   probing_ = false;
-  recovery_.all_lost();
+  recovery_.all_lost(context_.now());
 }
 
 }  // namespace tapir::tcp::detail

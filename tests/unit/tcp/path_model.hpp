@@ -105,6 +105,11 @@ class PathModel {
       lost_bytes_ += kMss;
       newly_lost += kMss;
       ++lost_segments;
+      control_->on_lost({.now = now,
+                         .bytes = kMss,
+                         .in_flight_at_send = lost_.front().in_flight,
+                         .lost_bytes = lost_bytes_ - lost_.front().lost,
+                         .total_delivered_bytes = delivered_});
       if (recover_) continue;
       recover_ = nxt_;
       control_->on_loss({.now = now, .flight_size = in_network_ + kMss, .cause = tcp::Congestion::loss, .in_flight = in_network_});
