@@ -11,7 +11,7 @@ namespace tapir::fuzz {
 namespace {
 
 constexpr Port kService{7};
-constexpr std::uint64_t kMostWritten = 200'000;          // bytes a side: an input takes milliseconds
+constexpr std::uint64_t kMostWritten = 200'000;             // bytes a side: an input takes milliseconds
 constexpr Duration kLongestRto = std::chrono::seconds{60};  // the largest Config::max_rto
 constexpr Duration kPatience = std::chrono::hours{1'000};   // no connection gives up before its input is over
 constexpr std::array<Ipv4Address, 2> kAddresses{Ipv4Address{0xc0000201}, Ipv4Address{0xc0000202}};
@@ -45,7 +45,8 @@ tcp::Config config(std::uint8_t a, std::uint8_t b, std::uint8_t c) {
   config.hystart = !bit(b, 7);
   config.receive_buffer = std::array{std::size_t{131'072}, std::size_t{20'000}, std::size_t{3'000}, std::size_t{600}}[c & 3U];
   config.send_buffer = std::array{std::size_t{262'144}, std::size_t{20'000}, std::size_t{2'000}, std::size_t{1}}[c >> 2U & 3U];
-  config.min_rto = std::array{std::chrono::milliseconds{1'000}, std::chrono::milliseconds{200}, std::chrono::milliseconds{1}}[(c >> 4U & 3U) % 3];
+  config.min_rto =
+      std::array{std::chrono::milliseconds{1'000}, std::chrono::milliseconds{200}, std::chrono::milliseconds{1}}[(c >> 4U & 3U) % 3];
   if (bit(c, 6)) config.ack_delay = Duration{};
   if (bit(c, 7)) config.memory_limit = 60'000;
   config.user_timeout = config.connect_timeout = config.fin_wait_2_timeout = kPatience;
@@ -54,7 +55,8 @@ tcp::Config config(std::uint8_t a, std::uint8_t b, std::uint8_t c) {
 
 sim::CableConfig cable(std::uint8_t a, std::uint8_t b) {
   return {.delay = std::chrono::microseconds{1U << (a & 0x0fU)} * 10,  // 10 us to 0.3 s
-          .rate_bits_per_second = std::array{std::uint64_t{0}, std::uint64_t{100'000'000}, std::uint64_t{1'000'000}, std::uint64_t{64'000}}[b & 3U],
+          .rate_bits_per_second =
+              std::array{std::uint64_t{0}, std::uint64_t{100'000'000}, std::uint64_t{1'000'000}, std::uint64_t{64'000}}[b & 3U],
           .queue_bytes = std::array{std::size_t{262'144}, std::size_t{30'000}, std::size_t{4'000}, std::size_t{1'600}}[b >> 2U & 3U],
           .mtu = std::array{std::size_t{1500}, std::size_t{576}, std::size_t{1280}, std::size_t{9000}}[b >> 4U & 3U]};
 }
@@ -215,7 +217,8 @@ Duration Conversation::longest_timer() const {
 }
 
 bool Conversation::over() const {
-  return std::ranges::all_of(sides_, [](const Side& side) { return side.connection && side.ended && side.connection.unacknowledged() == 0; });
+  return std::ranges::all_of(sides_,
+                             [](const Side& side) { return side.connection && side.ended && side.connection.unacknowledged() == 0; });
 }
 
 void Conversation::finish() {
@@ -239,9 +242,14 @@ void Conversation::finish() {
   for (int steps = 0; !over(); ++steps) {
     tend();
     const auto progress = [this] {
-      return std::array{sides_[0].read, sides_[1].read, std::uint64_t{sides_[0].connection.unacknowledged()},
-                        std::uint64_t{sides_[1].connection.unacknowledged()}, std::uint64_t{sides_[0].ended}, std::uint64_t{sides_[1].ended},
-                        static_cast<std::uint64_t>(sides_[0].connection.state()), static_cast<std::uint64_t>(sides_[1].connection.state())};
+      return std::array{sides_[0].read,
+                        sides_[1].read,
+                        std::uint64_t{sides_[0].connection.unacknowledged()},
+                        std::uint64_t{sides_[1].connection.unacknowledged()},
+                        std::uint64_t{sides_[0].ended},
+                        std::uint64_t{sides_[1].ended},
+                        static_cast<std::uint64_t>(sides_[0].connection.state()),
+                        static_cast<std::uint64_t>(sides_[1].connection.state())};
     };
     const auto before = progress();
     if (!world_.run_until([&] { return progress() != before || over(); }, limit)) fail("nothing moves");
@@ -258,12 +266,13 @@ void Conversation::fail(const char* what) const {
   std::fprintf(stderr, "%s at %.6f s\n", what, std::chrono::duration<double>(world_.now().time_since_epoch()).count());
   for (const Side& side : sides_) {
     const tcp::Info info = side.connection.info();
-    std::fprintf(stderr,
-                 "wrote %llu read %llu, state %d, una %u nxt %u snd_wnd %u, rcv_nxt %u rcv_wnd %u, cwnd %u in flight %u unsent %zu, rto %.3f s, "
-                 "%u backoffs\n",
-                 static_cast<unsigned long long>(side.written), static_cast<unsigned long long>(side.read), static_cast<int>(info.state),
-                 info.snd_una.value(), info.snd_nxt.value(), info.snd_wnd, info.rcv_nxt.value(), info.rcv_wnd, info.cwnd, info.in_flight,
-                 info.unsent, std::chrono::duration<double>(info.rto).count(), info.backoffs);
+    std::fprintf(
+        stderr,
+        "wrote %llu read %llu, state %d, una %u nxt %u snd_wnd %u, rcv_nxt %u rcv_wnd %u, cwnd %u in flight %u unsent %zu, rto %.3f s, "
+        "%u backoffs\n",
+        static_cast<unsigned long long>(side.written), static_cast<unsigned long long>(side.read), static_cast<int>(info.state),
+        info.snd_una.value(), info.snd_nxt.value(), info.snd_wnd, info.rcv_nxt.value(), info.rcv_wnd, info.cwnd, info.in_flight,
+        info.unsent, std::chrono::duration<double>(info.rto).count(), info.backoffs);
   }
   std::abort();
 }

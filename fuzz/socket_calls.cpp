@@ -23,6 +23,9 @@ namespace {
 
 constexpr int kDescriptors = 16;  // those that calls name; more are never open
 constexpr Duration kPatience = std::chrono::seconds{2};
+constexpr std::array<std::uint16_t, 8> kPorts{0, 7, 9, 80, 81, 1024, 5000, 53};
+constexpr std::array<std::uint32_t, 8> kHosts{kPeerAddress,     kOwnAddress, INADDR_LOOPBACK, INADDR_ANY,
+                                              INADDR_BROADCAST, 0xe0000001,  kPeerAddress,    INADDR_LOOPBACK};
 
 posix::SocketsConfig config(sim::World& world) {
   posix::SocketsConfig config;
@@ -39,10 +42,8 @@ std::vector<std::uint8_t> address_of(const std::span<const std::uint8_t> bytes) 
   if (bytes.size() < 2 || bytes[0] % 10 == 9) return {bytes.begin(), bytes.end()};
   sockaddr_in address{};
   address.sin_family = bytes[0] % 10 == 8 ? AF_UNSPEC : AF_INET;
-  address.sin_port = htons(std::array<std::uint16_t, 8>{0, 7, 9, 80, 81, 1024, 5000, 53}[bytes[1] % 8]);
-  address.sin_addr.s_addr = htonl(
-      std::array<std::uint32_t, 8>{kPeerAddress, kOwnAddress, INADDR_LOOPBACK, INADDR_ANY, INADDR_BROADCAST, 0xe0000001, kPeerAddress, INADDR_LOOPBACK}[
-          bytes[1] / 8 % 8]);
+  address.sin_port = htons(kPorts[bytes[1] % 8U]);
+  address.sin_addr.s_addr = htonl(kHosts[bytes[1] / 8U % 8U]);
   std::vector<std::uint8_t> raw(sizeof(address));
   std::memcpy(raw.data(), &address, sizeof(address));
   return raw;
@@ -202,7 +203,7 @@ void SocketCalls::receive_message(const Arguments& with) {
 }
 
 void SocketCalls::option(bool set, const Arguments& with) {
-  const int level = std::array{SOL_SOCKET, IPPROTO_IP, IPPROTO_TCP, with.flags}[static_cast<std::size_t>(with.flags & 3)];
+  const int level = std::array<int, 4>{SOL_SOCKET, IPPROTO_IP, IPPROTO_TCP, with.flags}[static_cast<std::size_t>(with.flags & 3)];
   const int option = with.number & 0xff;
   std::vector<std::uint8_t> value(with.bytes.begin(), with.bytes.end());
   auto size = static_cast<socklen_t>(value.size());
@@ -220,7 +221,8 @@ void SocketCalls::control(std::uint8_t which, const Arguments& with) {
   switch (which) {
     case 18: (void)sockets_.shutdown(with.descriptor, with.number % 4); break;
     case 19: {
-      const std::array<unsigned long, 7> requests{FIONBIO, FIONREAD, TIOCOUTQ, SIOCOUTQNSD, SIOCATMARK, SIOCINQ, static_cast<unsigned long>(with.flags)};
+      const std::array<unsigned long, 7> requests{
+          FIONBIO, FIONREAD, TIOCOUTQ, SIOCOUTQNSD, SIOCATMARK, SIOCINQ, static_cast<unsigned long>(with.flags)};
       (void)sockets_.ioctl(with.descriptor, requests[static_cast<std::size_t>(with.number) % requests.size()], &value);
       break;
     }

@@ -102,10 +102,10 @@ class Bbr final : public CongestionControl {
   bool has_seen_rtt_ = false;
   std::uint32_t cwnd_ = 0;
   std::uint32_t initial_cwnd_ = 0;
-  std::uint32_t prior_cwnd_ = 0;  ///< before recovery or ProbeRTT
-  bool in_recovery_ = false;             ///< fast recovery
-  std::optional<SeqNum> rto_recovery_;   ///< after a timeout, until everything up to here is acknowledged
-  bool sack_ = true;                     ///< losses are told one by one
+  std::uint32_t prior_cwnd_ = 0;        ///< before recovery or ProbeRTT
+  bool in_recovery_ = false;            ///< fast recovery
+  std::optional<SeqNum> rto_recovery_;  ///< after a timeout, until everything up to here is acknowledged
+  bool sack_ = true;                    ///< losses are told one by one
   bool idle_restart_ = false;
   std::uint64_t drain_start_round_ = 0;
 
@@ -115,7 +115,7 @@ class Bbr final : public CongestionControl {
   double undo_bw_shortterm_ = 0;
   std::uint64_t undo_inflight_shortterm_ = 0;
   std::uint64_t undo_longterm_ = 0;
-  bool probe_samples_ = false;  ///< losses tell of what was sent while probing
+  bool probe_samples_ = false;             ///< losses tell of what was sent while probing
   bool prev_probe_too_high_ = false;       ///< the last probe lost too much: the next goes up to the bound alone
   bool prev_probe_precautionary_ = false;  ///< so it did
   std::uint32_t up_rounds_ = 0;

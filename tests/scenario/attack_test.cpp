@@ -57,11 +57,12 @@ class Flood {
   void go_on() {
     for (int i = 0; i < 10; ++i) {
       const std::uint32_t n = sent_++;
-      lan_.attacker.send(Lan::kServerMac, {.from = {Ipv4Address{0xcb007100U + n % 254 + 1}, Port{static_cast<std::uint16_t>(1024 + n / 254)}},
-                                           .to = {kServer, Lan::kService},
-                                           .flags = kSyn,
-                                           .seq = tcp::SeqNum{n * 2'654'435'761U},
-                                           .mss = 1460});
+      lan_.attacker.send(Lan::kServerMac,
+                         {.from = {Ipv4Address{0xcb007100U + n % 254 + 1}, Port{static_cast<std::uint16_t>(1024 + n / 254)}},
+                          .to = {kServer, Lan::kService},
+                          .flags = kSyn,
+                          .seq = tcp::SeqNum{n * 2'654'435'761U},
+                          .mss = 1460});
     }
     lan_.world.after(1ms, [this, alive = alive_] {
       if (*alive) go_on();
@@ -162,7 +163,8 @@ TEST_CASE("blind resets, SYNs and data do no harm to a transfer",
   std::uint32_t tries = 0;
   while (!attacked.server->end_of_stream && tries < 100'000) {
     const auto info = attacked.info();
-    const std::uint32_t inside = 1 + attacked.guess() % (info.rcv_wnd / 2) + info.rcv_wnd / 4;  // what arrives meanwhile does not make it exact
+    const std::uint32_t inside =
+        1 + attacked.guess() % (info.rcv_wnd / 2) + info.rcv_wnd / 4;  // what arrives meanwhile does not make it exact
     for (const tcp::SeqNum seq : {tcp::SeqNum{attacked.guess()}, info.rcv_nxt + inside}) {
       attacked.forge(kRst, seq, {});
       attacked.forge(kSyn, seq, {}, "inject");

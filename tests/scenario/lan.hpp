@@ -53,8 +53,7 @@ class Attacker : private Demultiplexer<link::Received> {
     tcp.window(65535);
     if (segment.mss) tcp.mss(*segment.mss);
     if (segment.timestamp) tcp.timestamp(*segment.timestamp, 0);
-    auto frame = Tins::EthernetII{hardware, "02:00:00:00:00:42"} /
-                 Tins::IP{dotted(segment.to.address), dotted(segment.from.address)} / tcp;
+    auto frame = Tins::EthernetII{hardware, "02:00:00:00:00:42"} / Tins::IP{dotted(segment.to.address), dotted(segment.from.address)} / tcp;
     if (!segment.payload.empty()) frame /= Tins::RawPDU{segment.payload};
     const auto bytes = frame.serialize();
     Packet packet{world_.pool(), bytes.size()};
@@ -86,8 +85,7 @@ struct Lan {
     (void)bridge.connect(client_cable.left());
     server.emplace(
         world, server_cable.right(),
-        StackConfig{
-            .address = Ipv4Prefix{kServer, 24}, .gateway = kAttacker, .mac = MacAddress{{2, 0, 0, 0, 0, 1}}, .tcp = server_config});
+        StackConfig{.address = Ipv4Prefix{kServer, 24}, .gateway = kAttacker, .mac = MacAddress{{2, 0, 0, 0, 0, 1}}, .tcp = server_config});
     client.emplace(world, client_cable.right(),
                    StackConfig{.address = Ipv4Prefix{kClient, 24}, .mac = MacAddress{{2, 0, 0, 0, 0, 2}}, .tcp = client_config});
     (void)server->arp().add_static(kAttacker, MacAddress{{2, 0, 0, 0, 0, 0x42}});

@@ -231,7 +231,11 @@ TEST_CASE("BBR's window stays within its bounds whatever happens", "[tcp][bbr]")
         case 3: bbr.on_rto({.now = now, .flight_size = bytes, .first = random.below(2) == 0}); break;
         case 4: bbr.on_undo({.now = now}); break;
         case 6:
-          bbr.on_lost({.now = now, .bytes = bytes, .in_flight_at_send = bytes, .lost_bytes = bytes + random.below(bytes + 1ULL), .total_delivered_bytes = total});
+          bbr.on_lost({.now = now,
+                       .bytes = bytes,
+                       .in_flight_at_send = bytes,
+                       .lost_bytes = bytes + random.below(bytes + 1ULL),
+                       .total_delivered_bytes = total});
           break;
         case 5: bbr.on_idle({.now = now, .idle = 1s, .rto = 1s}); break;
         default:
