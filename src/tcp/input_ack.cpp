@@ -72,8 +72,8 @@ void ConnectionCore::respond(const AckOutcome& outcome, std::uint32_t bytes) {
     congestion_->on_undo({.now = now, .flight_size = flight});
     observe_congestion("undo");
   }
-  for (const LostEvent& lost : recovery_.newly_lost()) congestion_->on_lost(lost);
   tell_of_loss(outcome);
+  for (const LostEvent& lost : recovery_.newly_lost()) congestion_->on_lost(lost);
   if (outcome.partial) {
     congestion_->on_partial_ack({.now = now, .acked_bytes = bytes, .flight_size = flight});
   } else if (outcome.left) {

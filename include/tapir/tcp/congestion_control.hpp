@@ -61,7 +61,7 @@ struct AckEvent {
 /// What told that the network is congested.
 enum class Congestion : std::uint8_t { duplicate_acks, loss, ecn };
 
-/// Data of one transmission is found lost: told for each, before what follows from it for the connection.
+/// Data of one transmission is found lost: told for each, after the on_loss() or on_rto() that this means and before the on_ack() that showed it.
 struct LostEvent {
   TimePoint now{};
   std::uint32_t bytes = 0;

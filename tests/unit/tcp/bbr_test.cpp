@@ -1,7 +1,9 @@
 #include <catch2/catch.hpp>
 
+#include <algorithm>
 #include <limits>
 #include <set>
+#include <vector>
 
 #include "path_model.hpp"
 #include "tcp/bbr.hpp"
@@ -163,6 +165,81 @@ TEST_CASE("a short queue bounds what BBR has in flight", "[tcp][bbr]") {
   model.run(20s);
   CHECK(model.goodput() > 0.75 * 1.25e6);
   CHECK(model.lost_segments - lost < 750);  // of 25,000: 3 %
+}
+
+namespace {
+/// A BBR in the state wanted, on a path of 40 ms that loses nothing by itself.
+struct Probing {
+  explicit Probing(State wanted) {
+    for (int i = 0; i < 100'000 && bbr.state() != wanted; ++i) model.run(1ms);
+    REQUIRE(bbr.state() == wanted);
+  }
+  /// One segment of ten in flight is lost.
+  void lose(std::uint32_t in_flight) {
+    bbr.on_lost({.now = model.now,
+                 .bytes = kMss,
+                 .in_flight_at_send = in_flight,
+                 .lost_bytes = in_flight / 10,
+                 .total_delivered_bytes = bbr.model().delivered()});
+  }
+  Bbr bbr{{.mss = kMss}};
+  PathModel model{bbr, {}};
+};
+}  // namespace
+
+TEST_CASE("what is lost of a probe bounds BBR by what was in flight when it left", "[tcp][bbr]") {
+  Probing probing{State::probe_bw_up};
+  REQUIRE(probing.bbr.inflight_longterm() == tcp::BbrModel::kUnlimited);
+  probing.lose(60 * kMss);
+  // Of the burst before the lost segment 59 were in flight and 5 lost: 2 % of what fits may be (section 5.5.10.2), but no cut is deeper than to 70 %.
+  CHECK(probing.bbr.inflight_longterm() >= 35 * kMss);
+  CHECK(probing.bbr.inflight_longterm() < 60 * kMss);
+  CHECK(probing.bbr.state() == State::probe_bw_down);
+  const auto bound = probing.bbr.inflight_longterm();
+  probing.lose(30 * kMss);  // one answer to one probe
+  CHECK(probing.bbr.inflight_longterm() == bound);
+}
+
+TEST_CASE("losses while BBR does not probe lower no bound for long", "[tcp][bbr]") {
+  Probing probing{State::probe_bw_cruise};
+  const auto bound = probing.bbr.inflight_longterm();
+  probing.lose(50 * kMss);
+  CHECK(probing.bbr.inflight_longterm() == bound);
+  probing.model.run(100ms);
+  CHECK(probing.bbr.model().inflight_shortterm() != tcp::BbrModel::kUnlimited);
+  while (probing.bbr.state() != State::probe_bw_refill) probing.model.run(1ms);
+  CHECK(probing.bbr.model().inflight_shortterm() == tcp::BbrModel::kUnlimited);
+}
+
+TEST_CASE("after a probe that lost too much the next goes up to the bound alone, and then beyond", "[tcp][bbr]") {
+  Probing probing{State::probe_bw_up};
+  probing.lose(60 * kMss);
+  const auto bound = probing.bbr.inflight_longterm();
+  std::vector<State> states;
+  std::uint64_t highest = 0;
+  probing.model.after_ack = [&] {
+    if (states.empty() || states.back() != probing.bbr.state()) states.push_back(probing.bbr.state());
+    if (states.size() <= 4) highest = std::max(highest, probing.bbr.inflight_longterm());
+  };
+  for (int i = 0; i < 20'000 && std::ranges::count(states, State::probe_bw_up) < 2; ++i) probing.model.run(1ms);
+  const auto up = std::ranges::find(states, State::probe_bw_up);
+  REQUIRE(states.end() - up > 3);
+  CHECK(up[1] == State::probe_bw_down);
+  CHECK(up[2] == State::probe_bw_refill);  // it was safe: no cruise in between
+  CHECK(up[3] == State::probe_bw_up);
+  CHECK(highest <= bound + 2 * kMss);
+  probing.model.run(1s);
+  CHECK(probing.bbr.inflight_longterm() > bound);
+}
+
+TEST_CASE("losses that were none give BBR its probe back", "[tcp][bbr]") {
+  Probing probing{State::probe_bw_up};
+  probing.bbr.on_loss({.now = probing.model.now, .flight_size = 60 * kMss, .cause = tcp::Congestion::loss, .in_flight = 60 * kMss});
+  probing.lose(60 * kMss);
+  REQUIRE(probing.bbr.state() == State::probe_bw_down);
+  probing.bbr.on_undo({.now = probing.model.now});
+  CHECK(probing.bbr.state() == State::probe_bw_refill);
+  CHECK(probing.bbr.inflight_longterm() == tcp::BbrModel::kUnlimited);
 }
 
 TEST_CASE("congestion marks bound BBR's rate for the time being", "[tcp][bbr]") {
