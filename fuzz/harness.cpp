@@ -143,6 +143,11 @@ void Victim::call(std::span<const std::uint8_t> bytes) {
   world_.run_for(Duration::zero());
 }
 
+void Victim::socket_call(std::span<const std::uint8_t> bytes) {
+  if (!sockets_) sockets_.emplace(world_, stack_);
+  sockets_->call(bytes);
+}
+
 void Victim::frame(std::span<const std::uint8_t> bytes) {
   Packet packet{world_.pool(), bytes.size()};
   packet.append_copy(std::as_bytes(bytes));

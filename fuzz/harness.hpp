@@ -11,6 +11,8 @@
 #include <tapir/sim/world.hpp>
 #include <tapir/stack/stack.hpp>
 
+#include "socket_calls.hpp"
+
 namespace tapir::fuzz {
 
 inline constexpr std::array<std::uint8_t, 6> kOwnMac{0x02, 0, 0, 0, 0, 0x02};
@@ -58,6 +60,8 @@ class Victim {
   void error(std::span<const std::uint8_t> bytes);
   /// Makes a call as the application: [which][call][size: 2].
   void call(std::span<const std::uint8_t> bytes);
+  /// Makes a socket call as another application of the same host: see SocketCalls.
+  void socket_call(std::span<const std::uint8_t> bytes);
   /// Lets virtual time pass.
   void wait(Duration time) { world_.run_for(time); }
 
@@ -72,6 +76,7 @@ class Victim {
   std::deque<tcp::Connection> connections_;
   std::vector<tcp::Listener> listeners_;
   std::optional<udp::Socket> socket_;
+  std::optional<SocketCalls> sockets_;  ///< from the first call on
 };
 
 }  // namespace tapir::fuzz

@@ -1,4 +1,4 @@
-// A whole stack fed with [kind][delay][length: 2][bytes]*: frames and segments of every kind, errors and calls, on a virtual clock.
+// A whole stack fed with [kind][delay][length: 2][bytes]*: frames and segments of every kind, errors, calls and socket calls, on a virtual clock.
 
 #include <algorithm>
 
@@ -23,6 +23,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       case 5: victim.ipv4(6, bytes, 16, true); break;
       case 6: victim.error(bytes); break;
       case 7: victim.call(bytes); break;
+      case 9: victim.socket_call(bytes); break;
       default: victim.segment(bytes); break;
     }
   }

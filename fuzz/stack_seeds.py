@@ -6,9 +6,10 @@ An event is [kind][delay][length: 2][bytes] (stack.cpp); what the bytes mean for
 import pathlib
 import struct
 
-FRAME, ARP, DATAGRAM, ICMP, UDP, TCP, ERROR, CALL, SEGMENT = range(9)
+FRAME, ARP, DATAGRAM, ICMP, UDP, TCP, ERROR, CALL, SEGMENT, SOCKET = range(10)
 FIN, SYN, RST, PSH, ACK, URG = 1, 2, 4, 8, 16, 32
 SEND, SEND_URGENT, READ, SHUTDOWN, CLOSE, ABORT, KEEPALIVE, BUFFER = range(8)
+STREAM, DGRAM, RAW = range(3)
 OWN, PEER = bytes([192, 0, 2, 2]), bytes([192, 0, 2, 1])
 ALL_OPTIONS = bytes.fromhex("020405b4 0402 080a 00000001 00000000 01 030307")
 
@@ -27,6 +28,20 @@ def error(which, kind, code, seq=0, rest=0, delay=1):
 
 def call(which, what, size=0, delay=1):
     return event(CALL, struct.pack(">BBH", which, what, size), delay)
+
+
+def sock(which, descriptor, number=0, flags=0, data=b"", delay=1):
+    """A socket call (socket_calls.cpp): its number there, the descriptor, and what the arguments are made of."""
+    return event(SOCKET, struct.pack(">BBHH", which, descriptor, number, flags) + data, delay)
+
+
+def address(where, port):
+    """0 the peer, 1 this host, 2 the loopback, 3 any; the ports are numbered as in socket_calls.cpp: 0 is none, 1 is 7, 4 is 81."""
+    return bytes([0, where * 8 + port])
+
+
+def socket_server(descriptor=0):
+    return sock(0, descriptor, STREAM) + sock(2, descriptor, data=address(3, 4)) + sock(4, descriptor, 8)
 
 
 def syn(port, source=5000, options=ALL_OPTIONS, seq=0xFFFFFFF0):
@@ -96,6 +111,21 @@ SEEDS = {
     "arp": event(ARP, bytes.fromhex("0001 0800 06 04 0001 020000000001 c0000201 000000000000 c0000202"))
     + event(ARP, bytes.fromhex("0001 0800 06 04 0002 020000000009 c0000202 020000000002 c0000202")),
     "udp": event(UDP, struct.pack(">HHHH", 4000, 7, 12, 0) + b"echo") + event(UDP, struct.pack(">HHHH", 4000, 99, 12, 0) + b"none"),
+    "socket_server": socket_server() + syn(81) + segment(0, ACK) + sock(5, 0, 128, 0) + segment(0, ACK, b"request") + sock(10, 1, 100)
+    + sock(6, 1, 3000, data=b"answer") + segment(0, ACK) + sock(18, 1, 1) + segment(0, FIN | ACK) + sock(10, 1, 100) + sock(17, 1) + sock(17, 0),
+    "socket_client": sock(0, 0, STREAM) + sock(3, 0, data=address(0, 3)) + segment(0, SYN | ACK, options=ALL_OPTIONS) + sock(6, 0, 500)
+    + segment(0, ACK, b"x" * 300) + sock(12, 0, 200, 2) + sock(14, 0, 13, 0, struct.pack("=ii", 1, 0)) + sock(17, 0),
+    "socket_loopback": socket_server() + sock(0, 1, STREAM) + sock(3, 1, data=address(2, 4)) + sock(5, 0, 128, 0) + sock(6, 1, 5000) + sock(10, 2, 9000)
+    + sock(6, 2, 50000) + sock(10, 1, 60000, 2) + sock(10, 1, 60000) + sock(17, 2) + sock(10, 1, 10) + sock(6, 1, 10),
+    "socket_datagrams": sock(0, 0, DGRAM) + sock(2, 0, data=address(3, 6)) + sock(0, 1, DGRAM) + sock(7, 1, 100, data=address(2, 6)) + sock(11, 0, 50, 0x20)
+    + sock(7, 1, 100, data=address(0, 4)) + sock(14, 1, 11, 1, struct.pack("=i", 1)) + sock(13, 1, 100, 0x2000) + sock(3, 1, data=bytes([8, 0])),
+    "socket_raw": sock(0, 0, RAW) + sock(7, 0, 16, data=address(2, 0)) + sock(11, 0, 100) + sock(9, 0, 8, 0x100, address(1, 0)),
+    "socket_epoll": socket_server() + sock(22, 1) + sock(22, 1, 0x2019, 0x8000, bytes([1, 0])) + syn(81) + segment(0, ACK) + sock(23, 1, 50, 5)
+    + sock(5, 0, 0, 0) + sock(22, 1, 0x2015, 0, bytes([1, 2])) + segment(0, ACK, b"data") + sock(23, 1, 50, 5) + sock(21, 0, 10, 0x1F) + sock(17, 2) + sock(17, 1),
+    "socket_options": socket_server() + b"".join(sock(14, 0, n, level, struct.pack("=i", 1)) for level in (0, 1, 2) for n in (1, 4, 7, 9, 10, 15, 23))
+    + b"".join(sock(16, 0, n, 2, bytes(200)) for n in (2, 11, 13, 16, 26, 33)),
+    "socket_urgent": socket_server() + syn(81) + segment(0, ACK) + sock(5, 0, 0, 0) + segment(0, ACK | URG, b"urgent") + sock(10, 1, 1, 1) + sock(19, 1, 4)
+    + sock(10, 1, 100) + sock(6, 1, 10, 1) + sock(14, 1, 13, 0, struct.pack("=ii", 1, 0)) + sock(17, 1),
     "frame": event(FRAME, bytes.fromhex("ffffffffffff 020000000001 8100 0005 0806 0001080006040001020000000001c0000201000000000000c0000202")),
 }
 

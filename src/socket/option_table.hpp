@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstring>
@@ -21,7 +22,7 @@ class OptionValue {
     requires(std::is_trivially_copyable_v<T> && !std::is_convertible_v<const T&, std::span<const std::byte>>)
   explicit OptionValue(const T& value) noexcept : OptionValue{std::as_bytes(std::span{&value, 1})} {}
   explicit OptionValue(std::span<const std::byte> bytes) noexcept : size_{bytes.size() < kMost ? bytes.size() : kMost} {
-    std::memcpy(bytes_.data(), bytes.data(), size_);
+    std::ranges::copy(bytes.first(size_), bytes_.begin());  // of no bytes there may be no address
   }
   [[nodiscard]] std::span<const std::byte> bytes() const noexcept { return std::span{bytes_}.first(size_); }
 

@@ -268,7 +268,7 @@ int Sockets::getsockopt(int descriptor, int level, int name, void* value, sockle
     const bool one_byte = level == IPPROTO_IP && bytes.size() == sizeof(int) && *size > 0 && *size < sizeof(int);
     if (one_byte) bytes = bytes.first(1);
     const auto count = std::min<std::size_t>(*size, bytes.size());
-    std::memcpy(value, bytes.data(), count);
+    if (count > 0) std::memcpy(value, bytes.data(), count);
     *size = static_cast<socklen_t>(count);
     return {};
   }());

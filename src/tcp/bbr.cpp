@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <utility>
 
 namespace tapir::tcp {
 
@@ -34,6 +35,10 @@ void Bbr::on_ack(const AckEvent& event) {
     const double rtt = std::max(std::chrono::duration<double>(*event.rtt).count(), 1e-6);
     pacing_rate_ = kStartupPacingGain * cwnd_ / rtt;
   }
+  if (rto_recovery_ && event.snd_una >= *rto_recovery_) {
+    rto_recovery_.reset();
+    restore_cwnd();
+  }
   check_startup(event);
   update_probe_bw(event);
   check_probe_rtt(event);
@@ -56,10 +61,7 @@ void Bbr::set_window(const AckEvent& event) noexcept {
   const std::uint64_t most = product == BbrModel::kUnlimited ? product : quantized(product + model_.extra_acked());
   std::uint64_t window = cwnd_;
   const std::uint64_t acked = event.delivered_bytes > 0 ? event.delivered_bytes : event.acked_bytes;
-  if (packet_conservation_ && model_.rounds() > recovery_round_) packet_conservation_ = false;
-  if (packet_conservation_) {
-    window = std::max<std::uint64_t>(window, event.in_flight + acked);  // section 5.6.4.4: as much leaves as arrives
-  } else if (model_.full_bw_reached()) {
+  if (model_.full_bw_reached()) {
     window = std::min(window + acked, most);
   } else if (window < most || model_.delivered() < initial_cwnd_) {
     window += acked;
@@ -96,19 +98,15 @@ std::uint64_t Bbr::probe_rtt_cwnd() const noexcept {
   return half == BbrModel::kUnlimited ? least_cwnd() : std::max<std::uint64_t>(half, least_cwnd());
 }
 
+/// Section 5.6.4.4: recovery by itself changes nothing, the losses have been told of.
 void Bbr::on_loss(const LossEvent& event) {
   if (event.cause == Congestion::ecn) {
     model_.on_mark();
     return;
   }
-  save_cwnd();
+  if (!in_recovery_) save_state();
   in_recovery_ = true;
-  undo_longterm_ = inflight_longterm_;
-  if (event.cause != Congestion::loss) return;
-  packet_conservation_ = true;
-  recovery_round_ = model_.rounds();
-  model_.start_round(model_.delivered());
-  set_cwnd(std::uint64_t{event.in_flight} + parameters_.mss);
+  sack_ = event.cause == Congestion::loss;
 }
 
 /// Without SACK what has left the network is still counted as in flight: the window is inflated as in RFC 5681 section 3.2.
@@ -119,22 +117,37 @@ void Bbr::on_duplicate_ack(const DuplicateAckEvent& event) {
 
 void Bbr::on_recovered(const RecoveredEvent&) {
   if (!in_recovery_) return;
-  in_recovery_ = packet_conservation_ = false;
-  set_cwnd(prior_cwnd_);
+  in_recovery_ = false;
+  if (sack_) {
+    restore_cwnd();
+  } else {
+    set_cwnd(prior_cwnd_);  // it was inflated
+  }
 }
 
 void Bbr::on_rto(const RtoEvent& event) {
-  if (event.first) save_cwnd();
-  in_recovery_ = packet_conservation_ = false;
-  undo_longterm_ = inflight_longterm_;
+  if (event.first) save_state();
+  in_recovery_ = false;
+  rto_recovery_ = event.snd_nxt;
   set_cwnd(parameters_.mss);  // section 5.6.4.4: nothing is in flight, one segment goes
 }
 
+/// Section 5.5.11.2.
 void Bbr::on_undo(const UndoEvent&) {
-  in_recovery_ = packet_conservation_ = false;
-  set_cwnd(std::max(cwnd_, prior_cwnd_));
+  in_recovery_ = false;
+  rto_recovery_.reset();
+  restore_cwnd();
+  model_.undo(undo_bw_shortterm_, undo_inflight_shortterm_);
   inflight_longterm_ = std::max(inflight_longterm_, undo_longterm_);
-  model_.reset_shortterm();
+  const auto before = std::exchange(undo_state_, std::nullopt);
+  if (!before || *before == state_) return;
+  if (*before == State::startup) model_.take_full_bw_back();
+  if (state_ == State::probe_rtt) return;
+  if (*before == State::startup) {
+    enter(State::startup);
+  } else {
+    start_refill();
+  }
 }
 
 /// Section 5.4.1: after silence the flow starts at the rate of the path, with no burst and no probing.
@@ -153,8 +166,20 @@ void Bbr::on_mss_change(const MssChangeEvent& event) {
 
 std::uint32_t Bbr::ssthresh() const noexcept { return model_.full_bw_reached() ? cwnd_ : std::numeric_limits<std::uint32_t>::max(); }
 
+/// Section 5.5.11.1.
+void Bbr::save_state() noexcept {
+  save_cwnd();
+  undo_state_.reset();
+  undo_bw_shortterm_ = model_.bw_shortterm();
+  undo_inflight_shortterm_ = model_.inflight_shortterm();
+  undo_longterm_ = inflight_longterm_;
+}
+
 /// The window to come back to: during recovery or ProbeRTT that of before.
-void Bbr::save_cwnd() noexcept { prior_cwnd_ = in_recovery_ || state_ == State::probe_rtt ? std::max(prior_cwnd_, cwnd_) : cwnd_; }
+void Bbr::save_cwnd() noexcept {
+  const bool modulated = in_recovery_ || rto_recovery_ || state_ == State::probe_rtt;
+  prior_cwnd_ = modulated ? std::max(prior_cwnd_, cwnd_) : cwnd_;
+}
 void Bbr::restore_cwnd() noexcept { set_cwnd(std::max(cwnd_, prior_cwnd_)); }
 
 void Bbr::set_cwnd(std::uint64_t bytes) noexcept {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <limits>
@@ -23,6 +24,7 @@ class Bbr final : public CongestionControl {
   static constexpr double kHeadroom = 0.15;
   static constexpr double kPacingMargin = 0.01;
   static constexpr std::uint32_t kStartupLossEvents = 6;
+  static constexpr std::uint64_t kMostDrainRounds = 3;
   static constexpr std::uint32_t kMinSegments = 4;
   static constexpr Duration kProbeRttDuration = std::chrono::milliseconds{200};
 
@@ -31,6 +33,7 @@ class Bbr final : public CongestionControl {
   [[nodiscard]] std::string_view name() const noexcept override { return "bbr"; }
   void on_sent(const SentEvent&) override {}
   void on_ack(const AckEvent& event) override;
+  void on_lost(const LostEvent& event) override;
   void on_loss(const LossEvent& event) override;
   void on_duplicate_ack(const DuplicateAckEvent& event) override;
   void on_partial_ack(const PartialAckEvent&) override {}
@@ -51,7 +54,7 @@ class Bbr final : public CongestionControl {
   [[nodiscard]] std::uint64_t inflight_longterm() const noexcept { return inflight_longterm_; }
 
  private:
-  enum class AckPhase : std::uint8_t { probe_starting, probe_feedback, probe_stopping, refilling };
+  enum class AckPhase : std::uint8_t { init, refilling, probe_starting, probe_feedback, probe_stopping };
 
   [[nodiscard]] bool probing_bw() const noexcept;
   [[nodiscard]] bool in_probe_bw() const noexcept;
@@ -59,7 +62,10 @@ class Bbr final : public CongestionControl {
   void enter(State state) noexcept;
   void check_startup(const AckEvent& event) noexcept;
   void update_probe_bw(const AckEvent& event) noexcept;
-  void adapt_longterm(const AckEvent& event) noexcept;
+  [[nodiscard]] bool adapt_longterm(const AckEvent& event) noexcept;
+  [[nodiscard]] bool startup_loses_much() const noexcept;
+  [[nodiscard]] bool too_high(std::uint64_t lost, std::uint32_t in_flight) const noexcept;
+  void lower_longterm(const LostEvent& event) noexcept;
   void raise_longterm(const AckEvent& event) noexcept;
   void raise_slope() noexcept;
   void check_probe_rtt(const AckEvent& event) noexcept;
@@ -79,6 +85,8 @@ class Bbr final : public CongestionControl {
   [[nodiscard]] std::uint64_t inflight_with_headroom() const noexcept;
   [[nodiscard]] std::uint64_t probe_rtt_cwnd() const noexcept;
   [[nodiscard]] std::uint32_t least_cwnd() const noexcept { return kMinSegments * parameters_.mss; }
+  [[nodiscard]] std::uint64_t target_inflight() const noexcept { return std::min<std::uint64_t>(model_.bdp(model_.bw(), 1), cwnd_); }
+  void save_state() noexcept;
   void save_cwnd() noexcept;
   void restore_cwnd() noexcept;
   void set_cwnd(std::uint64_t bytes) noexcept;
@@ -87,22 +95,29 @@ class Bbr final : public CongestionControl {
   CongestionParameters parameters_;
   BbrModel model_;
   State state_ = State::startup;
-  AckPhase ack_phase_ = AckPhase::probe_stopping;
+  AckPhase ack_phase_ = AckPhase::init;
   double pacing_gain_ = kStartupPacingGain;
   double cwnd_gain_ = 2;
   double pacing_rate_ = 0;  ///< bytes per second
   bool has_seen_rtt_ = false;
   std::uint32_t cwnd_ = 0;
   std::uint32_t initial_cwnd_ = 0;
-  std::uint32_t prior_cwnd_ = 0;  ///< before recovery or ProbeRTT
-  bool in_recovery_ = false;
-  bool packet_conservation_ = false;
+  std::uint32_t prior_cwnd_ = 0;        ///< before recovery or ProbeRTT
+  bool in_recovery_ = false;            ///< fast recovery
+  std::optional<SeqNum> rto_recovery_;  ///< after a timeout, until everything up to here is acknowledged
+  bool sack_ = true;                    ///< losses are told one by one
   bool idle_restart_ = false;
-  std::uint64_t recovery_round_ = 0;
+  std::uint64_t drain_start_round_ = 0;
 
   std::uint64_t inflight_longterm_ = BbrModel::kUnlimited;  ///< what the path was seen to take without many losses
-  std::uint64_t undo_longterm_ = BbrModel::kUnlimited;
-  bool probe_samples_ = false;  ///< losses tell of what was sent while probing
+  // Before the losses, should they turn out to be none (section 5.5.11).
+  std::optional<State> undo_state_;  ///< that the losses ended
+  double undo_bw_shortterm_ = 0;
+  std::uint64_t undo_inflight_shortterm_ = 0;
+  std::uint64_t undo_longterm_ = 0;
+  bool probe_samples_ = false;             ///< losses tell of what was sent while probing
+  bool prev_probe_too_high_ = false;       ///< the last probe lost too much: the next goes up to the bound alone
+  bool prev_probe_precautionary_ = false;  ///< so it did
   std::uint32_t up_rounds_ = 0;
   std::uint64_t up_acked_ = 0;
   std::uint64_t up_bytes_per_mss_ = BbrModel::kUnlimited;

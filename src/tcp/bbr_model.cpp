@@ -1,6 +1,7 @@
 #include "bbr_model.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace tapir::tcp {
 
@@ -28,8 +29,6 @@ void BbrModel::on_ack(const AckEvent& event, std::uint32_t cwnd, bool probing_bw
 /// Section 5.5.1: a round trip is over when what was sent at its start or later is acknowledged.
 void BbrModel::update_round(const AckEvent& event) noexcept {
   this_round_.delivered += event.delivered_bytes;
-  this_round_.lost += event.lost_bytes;
-  if (event.lost_bytes > 0) ++this_round_.loss_events;
   round_start_ = false;
   if (!event.rate) return;
   delivered_ = event.rate->total_delivered_bytes;
@@ -37,8 +36,6 @@ void BbrModel::update_round(const AckEvent& event) noexcept {
   next_round_delivered_ = delivered_;
   ++rounds_;
   round_start_ = true;
-  last_round_ = this_round_;
-  this_round_ = {};
 }
 
 /// Section 5.5.5: the maximum of the last two cycles. A sample that the application limited counts only if it is higher.
@@ -59,8 +56,8 @@ void BbrModel::update_congestion(const AckEvent& event, std::uint32_t cwnd, bool
   if (loss_round_start_) loss_round_delivered_ = delivered_;
   bw_latest_ = std::max(bw_latest_, latest_sample_);
   inflight_latest_ = std::max(inflight_latest_, event.rate->delivered_bytes);
-  if (event.lost_bytes > 0) loss_in_round_ = true;
   if (!loss_round_start_) return;
+  last_round_ = std::exchange(this_round_, {});
   if (loss_in_round_ && !probing_bw) {
     if (inflight_shortterm_ == kUnlimited) {
       bw_shortterm_ = max_bw();
@@ -70,6 +67,28 @@ void BbrModel::update_congestion(const AckEvent& event, std::uint32_t cwnd, bool
     inflight_shortterm_ = std::max(inflight_latest_, static_cast<std::uint64_t>(kBeta * static_cast<double>(inflight_shortterm_)));
   }
   loss_in_round_ = false;
+}
+
+/// Section 5.5.10.2.
+void BbrModel::on_lost(const LostEvent& event) noexcept {
+  begin_loss_round(event.total_delivered_bytes);
+  this_round_.lost += event.bytes;
+  ++this_round_.loss_events;
+}
+
+void BbrModel::begin_loss_round(std::uint64_t delivered) noexcept {
+  if (!loss_in_round_) {
+    loss_round_delivered_ = delivered;
+    this_round_ = {};
+  }
+  loss_in_round_ = true;
+}
+
+void BbrModel::undo(double bw_shortterm, std::uint64_t inflight_shortterm) noexcept {
+  loss_in_round_ = false;
+  reset_full_bw(0);
+  bw_shortterm_ = std::max(bw_shortterm_, bw_shortterm);
+  inflight_shortterm_ = std::max(inflight_shortterm_, inflight_shortterm);
 }
 
 void BbrModel::advance_latest(const RateSample& rate) noexcept {
@@ -112,12 +131,11 @@ void BbrModel::update_aggregation(const AckEvent& event, std::uint32_t cwnd) noe
 
 /// Section 5.3.1.2: the pipe is full when the rate has not grown by a quarter in three rounds.
 void BbrModel::update_full_bw(const RateSample& rate) noexcept {
-  if (full_bw_now_ || rate.app_limited) return;
+  if (full_bw_now_ || !round_start_ || rate.app_limited) return;
   if (latest_sample_ >= full_bw_ * kFullBwGrowth) {
     reset_full_bw(latest_sample_);
     return;
   }
-  if (!round_start_) return;
   if (++full_bw_count_ >= kFullBwRounds) declare_full_bw();
 }
 

@@ -26,8 +26,10 @@ class BbrModel {
   void on_ack(const AckEvent& event, std::uint32_t cwnd, bool probing_bw) noexcept;
   /// At its end: the signals of the round begin anew where they were judged.
   void advance_latest(const RateSample& rate) noexcept;
+  /// Data was found lost: the round in which that is judged ends a round trip after the first of it.
+  void on_lost(const LostEvent& event) noexcept;
   /// A congestion mark counts as a loss.
-  void on_mark() noexcept { loss_in_round_ = true; }
+  void on_mark() noexcept { begin_loss_round(delivered_); }
 
   // Rounds (section 5.5.1).
   void start_round(std::uint64_t delivered) noexcept { next_round_delivered_ = delivered; }
@@ -44,6 +46,7 @@ class BbrModel {
   [[nodiscard]] bool full_bw_now() const noexcept { return full_bw_now_; }
   void reset_full_bw(double start) noexcept;
   void declare_full_bw() noexcept { full_bw_reached_ = full_bw_now_ = true; }
+  void take_full_bw_back() noexcept { full_bw_reached_ = false; }
 
   // Delay (section 5.5.8 and 5.3.4).
   [[nodiscard]] std::optional<Duration> min_rtt() const noexcept { return min_rtt_; }
@@ -54,8 +57,13 @@ class BbrModel {
   [[nodiscard]] std::uint64_t inflight_shortterm() const noexcept { return inflight_shortterm_; }
   [[nodiscard]] std::uint64_t inflight_latest() const noexcept { return inflight_latest_; }
   void reset_shortterm() noexcept;
+  [[nodiscard]] double bw_shortterm() const noexcept { return bw_shortterm_; }
+  /// The losses were none: the bounds are at least as before (section 5.5.11.2).
+  void undo(double bw_shortterm, std::uint64_t inflight_shortterm) noexcept;
   void reset_congestion_signals() noexcept;
-  /// Losses of the round that ended with this acknowledgment, in events and in bytes; what was delivered in it.
+  /// This acknowledgment ends a round in which losses are judged.
+  [[nodiscard]] bool loss_round_start() const noexcept { return loss_round_start_; }
+  /// Losses of that round, in ranges and in bytes; what was delivered in it.
   struct Round {
     std::uint32_t loss_events = 0;
     std::uint64_t lost = 0;
@@ -70,6 +78,7 @@ class BbrModel {
   void update_round(const AckEvent& event) noexcept;
   void update_bandwidth(const RateSample& rate) noexcept;
   void update_congestion(const AckEvent& event, std::uint32_t cwnd, bool probing_bw) noexcept;
+  void begin_loss_round(std::uint64_t delivered) noexcept;
   void update_aggregation(const AckEvent& event, std::uint32_t cwnd) noexcept;
   void update_full_bw(const RateSample& rate) noexcept;
   void update_min_rtt(const AckEvent& event) noexcept;

@@ -37,25 +37,33 @@ void Bbr::enter(State state) noexcept {
 
 /// Sections 5.3.1 and 5.3.2.
 void Bbr::check_startup(const AckEvent& event) noexcept {
-  if (state_ == State::startup && !model_.full_bw_reached() && model_.round_start()) {
-    // Section 5.3.1.3: many losses in a round mean that the pipe, and the queue behind it, is full.
-    const BbrModel::Round& round = model_.last_round();
-    const auto total = static_cast<double>(round.lost + round.delivered);
-    if (in_recovery_ && round.loss_events >= kStartupLossEvents && static_cast<double>(round.lost) > kLossThreshold * total) {
-      model_.declare_full_bw();
-      const std::uint64_t product = model_.bdp(model_.max_bw(), 1);
-      if (product != BbrModel::kUnlimited) inflight_longterm_ = std::max(product, model_.inflight_latest());
-    }
+  if (state_ == State::startup && !model_.full_bw_reached() && startup_loses_much()) {
+    undo_state_ = State::startup;
+    model_.declare_full_bw();
+    const std::uint64_t product = model_.bdp(model_.max_bw(), 1);
+    if (product != BbrModel::kUnlimited) inflight_longterm_ = std::max(product, model_.inflight_latest());
   }
-  if (state_ == State::startup && model_.full_bw_reached()) enter(State::drain);
-  if (state_ == State::drain && event.in_flight <= inflight(1)) start_down(event.now);
+  if (state_ == State::startup && model_.full_bw_reached()) {
+    enter(State::drain);
+    drain_start_round_ = model_.rounds();
+  }
+  const bool drained = event.in_flight <= inflight(1) || model_.rounds() > drain_start_round_ + kMostDrainRounds;
+  if (state_ == State::drain && drained) start_down(event.now);
+}
+
+/// Section 5.3.1.3: many losses in a round mean that the pipe, and the queue behind it, is full.
+bool Bbr::startup_loses_much() const noexcept {
+  if (!model_.loss_round_start() || !in_recovery_) return false;
+  const BbrModel::Round& round = model_.last_round();
+  if (!sack_) return round.lost > 0;
+  return round.loss_events >= kStartupLossEvents &&
+         static_cast<double>(round.lost) > kLossThreshold * static_cast<double>(round.lost + round.delivered);
 }
 
 /// Section 5.3.3.
 void Bbr::update_probe_bw(const AckEvent& event) noexcept {
   if (!model_.full_bw_reached()) return;
-  adapt_longterm(event);
-  if (!in_probe_bw()) return;
+  if (adapt_longterm(event) || !in_probe_bw()) return;
   switch (state_) {
     case State::probe_bw_down:
       if (!start_probe_if_time(event.now) && time_to_cruise(event)) enter(State::probe_bw_cruise);
@@ -68,35 +76,57 @@ void Bbr::update_probe_bw(const AckEvent& event) noexcept {
       }
       break;
     case State::probe_bw_up:
-      if (time_to_go_down(event)) start_down(event.now);
+      if (time_to_go_down(event)) {
+        prev_probe_too_high_ = false;  // not yet
+        start_down(event.now);
+      }
       break;
     default: break;
   }
 }
 
-/// Section 5.5.10.2: what was in flight without many losses can be in flight.
-void Bbr::adapt_longterm(const AckEvent& event) noexcept {
+/// Section 5.3.3.6: what was in flight without many losses can be in flight. Whether a state was entered.
+bool Bbr::adapt_longterm(const AckEvent& event) noexcept {
   if (ack_phase_ == AckPhase::probe_starting && model_.round_start()) ack_phase_ = AckPhase::probe_feedback;
-  if (ack_phase_ == AckPhase::probe_stopping && model_.round_start() && in_probe_bw() && event.rate && !event.rate->app_limited) {
-    ack_phase_ = AckPhase::refilling;
-    model_.advance_max_bw_filter();
-  }
-  if (!event.rate) return;
-  const RateSample& rate = *event.rate;
-  if (static_cast<double>(rate.lost_bytes) > kLossThreshold * rate.in_flight_at_send) {
-    if (!probe_samples_) return;
+  if (ack_phase_ == AckPhase::probe_stopping && model_.round_start()) {
     probe_samples_ = false;
-    if (!rate.app_limited) {
-      const std::uint64_t target = std::min<std::uint64_t>(model_.bdp(model_.bw(), 1), cwnd_);
-      inflight_longterm_ =
-          std::max<std::uint64_t>(rate.in_flight_at_send, static_cast<std::uint64_t>(BbrModel::kBeta * static_cast<double>(target)));
+    ack_phase_ = AckPhase::init;
+    if (in_probe_bw() && event.rate && !event.rate->app_limited) model_.advance_max_bw_filter();
+    if (in_probe_bw() && prev_probe_precautionary_ && !prev_probe_too_high_) {  // the bound of before was safe: go beyond
+      start_refill();
+      return true;
     }
-    if (state_ == State::probe_bw_up) start_down(event.now);
-    return;
   }
-  if (inflight_longterm_ == BbrModel::kUnlimited) return;
-  inflight_longterm_ = std::max<std::uint64_t>(inflight_longterm_, rate.in_flight_at_send);
+  if (!event.rate || inflight_longterm_ == BbrModel::kUnlimited) return false;
+  if (too_high(event.rate->lost_bytes, event.rate->in_flight_at_send)) return false;
+  inflight_longterm_ = std::max<std::uint64_t>(inflight_longterm_, event.rate->in_flight_at_send);
   if (state_ == State::probe_bw_up) raise_longterm(event);
+  return false;
+}
+
+bool Bbr::too_high(std::uint64_t lost, std::uint32_t in_flight) const noexcept {
+  return static_cast<double>(lost) > kLossThreshold * in_flight || (lost > 0 && !sack_);
+}
+
+/// Section 5.5.10.2: what was sent while probing is judged when it is lost, by what was in flight when it left.
+void Bbr::on_lost(const LostEvent& event) {
+  model_.on_lost(event);
+  if (probe_samples_ && too_high(event.lost_bytes, event.in_flight_at_send)) lower_longterm(event);
+}
+
+void Bbr::lower_longterm(const LostEvent& event) noexcept {
+  prev_probe_too_high_ = true;
+  probe_samples_ = false;
+  if (!event.app_limited) {
+    // How much of the lost burst would have fitted, had no more than the threshold of what was in flight been lost.
+    const double before = static_cast<double>(event.in_flight_at_send) - event.bytes;
+    const double lost_before = static_cast<double>(event.lost_bytes) - event.bytes;
+    const double fits = before + (kLossThreshold * before - lost_before) / (1 - kLossThreshold);
+    inflight_longterm_ = static_cast<std::uint64_t>(std::max({fits, BbrModel::kBeta * static_cast<double>(target_inflight()), 0.0}));
+  }
+  if (state_ != State::probe_bw_up) return;
+  undo_state_ = State::probe_bw_up;
+  start_down(event.now);
 }
 
 /// Section 5.3.3.4: slowly at first, then faster each round.
@@ -114,7 +144,7 @@ void Bbr::raise_longterm(const AckEvent& event) noexcept {
 void Bbr::raise_slope() noexcept {
   const std::uint64_t segments_this_round = 1ULL << up_rounds_;
   up_rounds_ = std::min(up_rounds_ + 1, kMostUpRounds);
-  up_bytes_per_mss_ = std::max<std::uint64_t>(cwnd_ / segments_this_round, 1);
+  up_bytes_per_mss_ = std::max<std::uint64_t>(cwnd_ / segments_this_round, parameters_.mss);
 }
 
 void Bbr::start_down(TimePoint now) noexcept {
@@ -132,6 +162,7 @@ void Bbr::start_refill() noexcept {
   model_.reset_shortterm();
   up_rounds_ = 0;
   up_acked_ = 0;
+  prev_probe_precautionary_ = false;
   ack_phase_ = AckPhase::refilling;
   model_.start_round(model_.delivered());
   enter(State::probe_bw_refill);
@@ -147,7 +178,7 @@ void Bbr::start_up(const AckEvent&) noexcept {
 
 /// Section 5.3.3.3: every two to three seconds, or as often as Reno would find the limit on a short path.
 bool Bbr::start_probe_if_time(TimePoint now) noexcept {
-  const std::uint64_t segments = std::min<std::uint64_t>(model_.bdp(model_.bw(), 1), cwnd_) / parameters_.mss;
+  const std::uint64_t segments = target_inflight() / parameters_.mss;
   const bool rounds_over = model_.rounds() - round_of_probe_ >= std::clamp<std::uint64_t>(segments, 1, kMostRenoRounds);
   if (now - cycle_stamp_ <= probe_wait_ && !rounds_over) return false;
   start_refill();
@@ -159,6 +190,12 @@ bool Bbr::time_to_cruise(const AckEvent& event) const noexcept {
 }
 
 bool Bbr::time_to_go_down(const AckEvent& event) noexcept {
+  // As much as the bound is in flight, less what is too little for a segment: after a probe that lost too much that is enough for once.
+  const std::uint64_t reached = std::uint64_t{event.in_flight} + event.delivered_bytes + event.lost_bytes + parameters_.mss;
+  if (prev_probe_too_high_ && reached > inflight_longterm_) {
+    prev_probe_precautionary_ = true;
+    return true;
+  }
   if (event.cwnd_limited && cwnd_ >= inflight_longterm_) {  // the bound, not the path, limits: it is raised first
     model_.reset_full_bw(model_.latest_bw());
     return false;

@@ -257,7 +257,7 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   [[nodiscard]] Checked check_ack(Arrival& arrival);
   [[nodiscard]] bool acceptable(const Segment& segment) const noexcept;
   [[nodiscard]] Checked repeated_syn(Arrival& arrival);
-  [[nodiscard]] std::unexpected<Drop> answer_unacceptable(const Segment& segment);
+  [[nodiscard]] std::unexpected<Drop> answer_unacceptable(const Segment& segment, Drop reason);
   void cut_to_window(Arrival& arrival);
   [[nodiscard]] Accepted process_rest(Arrival& arrival);
   void challenge();

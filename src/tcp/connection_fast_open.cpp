@@ -41,7 +41,7 @@ void ConnectionCore::fast_open_answered(const Arrival& syn_ack) {
       {.option = syn_ack.options.fast_open, .mss = syn_ack.options.mss.value_or(kDefaultMss), .data_acked = std::min(acked, attempt.data)},
       context_.now());
   counters_.syn_data = attempt.data > 0 && acked >= attempt.data;
-  if (attempt.data > 0 && tcb_.snd_una < tcb_.snd_nxt) recovery_.all_lost();
+  if (attempt.data > 0 && tcb_.snd_una < tcb_.snd_nxt) recovery_.all_lost(context_.now());
   if (unsent() > 0) ack_.set_quick(false);  // an exchange has begun: what the peer answers is answered in turn
 }
 

@@ -99,7 +99,7 @@ void ConnectionCore::path_narrowed() {
   update_mss();
   const bool syn_too_large = tcb_.state == State::syn_sent && fast_open_.attempt.data > 0;  // its data, which the next one is without
   if (!syn_too_large && (mss_ >= former || !is_synchronized(tcb_.state))) return;
-  recovery_.all_lost();
+  recovery_.all_lost(context_.now());
   update_timers();
   wants_to_send();
 }

@@ -77,14 +77,14 @@ ConnectionCore::Checked ConnectionCore::check_sequence(Arrival& arrival) {
     ack_.on_urgent();
     return Verdict::go_on;
   }
-  return answer_unacceptable(segment);
+  return answer_unacceptable(segment, segment.seg_len() > 0 && segment.end() <= tcb_.rcv_nxt ? Drop::duplicate : Drop::out_of_window);
 }
 
-std::unexpected<Drop> ConnectionCore::answer_unacceptable(const Segment& segment) {
+std::unexpected<Drop> ConnectionCore::answer_unacceptable(const Segment& segment, Drop reason) {
   // Two ends that find each other's empty ACKs unacceptable must not answer each other for ever.
   if (segment.seg_len() > 0 || answers_.allow(context_.now())) ack_.on_urgent();
   if (engine_->config().dsack) sack_report_.on_duplicate(segment.seq, earlier(segment.seq + segment.payload_size, tcb_.rcv_nxt));
-  return drop(segment.seg_len() > 0 && segment.end() <= tcb_.rcv_nxt ? Drop::duplicate : Drop::out_of_window);
+  return drop(reason);
 }
 
 /// The four cases of RFC 9293 section 3.4, table 6.
@@ -114,7 +114,7 @@ ConnectionCore::Checked ConnectionCore::repeated_syn(Arrival& arrival) {
   }
   ecn_.on_syn_again(segment.flags);
   tcb_.negotiated.ecn = ecn_.negotiated();
-  recovery_.all_lost();
+  recovery_.all_lost(context_.now());
   return drop(Drop::duplicate);
 }
 

@@ -74,6 +74,7 @@ void ConnectionCore::respond(const AckOutcome& outcome, std::uint32_t bytes) {
   }
   mtu_probe_settled(outcome.mtu_probe);
   tell_of_loss(outcome);
+  for (const LostEvent& lost : recovery_.newly_lost()) congestion_->on_lost(lost);
   if (outcome.partial) {
     congestion_->on_partial_ack({.now = now, .acked_bytes = bytes, .flight_size = flight});
   } else if (outcome.left) {
@@ -188,7 +189,7 @@ void ConnectionCore::update_send_window(const Segment& segment) {
   if (tcb_.snd_wnd == 0 || !probing_) return;
   // What was sent into the closed window was thrown away there.
   probing_ = false;
-  recovery_.all_lost();
+  recovery_.all_lost(context_.now());
 }
 
 }  // namespace tapir::tcp::detail

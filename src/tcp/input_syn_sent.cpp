@@ -40,7 +40,7 @@ Accepted ConnectionCore::syn_sent_arrives(Arrival& arrival) {
   if (!has_ack) {
     // Both ends opened at once. Our SYN goes again, with the acknowledgment of theirs.
     set_state(State::syn_received);
-    recovery_.all_lost();
+    recovery_.all_lost(context_.now());
     return {};
   }
   new_ack(arrival);

@@ -15,8 +15,7 @@ ConnectionCore::Checked ConnectionCore::check_timestamps(Arrival& arrival) {
     return drop(Drop::no_timestamp);
   }
   if (!recent_timestamp_.is_old(arrival.options.timestamps->value, context_.now())) return Verdict::go_on;
-  (void)answer_unacceptable(segment);
-  return std::unexpected{Drop::old_timestamp};
+  return answer_unacceptable(segment, Drop::old_timestamp);
 }
 
 /// RFC 7323 section 5.3 R3: the segment is acceptable.

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <variant>
-#include <vector>
 
 namespace tapir::tcp {
 
@@ -48,6 +47,7 @@ void LossRecovery::on_sent(SeqNum begin, SeqNum end, TimePoint now, bool probe) 
 
 AckOutcome LossRecovery::on_ack(const AckReport& report) {
   News news;
+  newly_lost_.clear();
   news.out.recover_fs = queue_.outstanding() - queue_.sacked_bytes();
   if (sack_) {
     news.sack = read_sack(
@@ -155,7 +155,7 @@ void LossRecovery::acknowledged_without_sack(const AckReport& report, News& news
       leave(out);
     } else if (in_fast_recovery()) {
       out.partial = true;
-      out.lost = queue_.mark_lost(snd_una_, snd_una_ + mss_);
+      out.lost = lose(report.now, snd_una_, snd_una_ + mss_);
       out.restart_timer = !partial_seen_;
       partial_seen_ = true;
     }
@@ -166,11 +166,10 @@ void LossRecovery::acknowledged_without_sack(const AckReport& report, News& news
     ++duplicate_acks_;
     // RFC 6582 section 3.2 step 2: duplicates of what was sent before the last recovery say nothing of a new loss.
     if (duplicate_acks_ == config_.duplicate_threshold && snd_una_ > recovery_point_) {
-      out.lost = queue_.mark_lost(snd_una_, snd_una_ + mss_);
+      out.lost = lose(report.now, snd_una_, snd_una_ + mss_);
       losses_found(out);
     }
   }
-  rate_.on_lost(out.lost);
   settle_state();
 }
 
@@ -203,6 +202,7 @@ void LossRecovery::settle_state() noexcept {
 
 void LossRecovery::on_timeout(TimePoint now) {
   mtu_probe_.reset();
+  newly_lost_.clear();
   if (queue_.empty()) return;
   const bool was_fast = in_fast_recovery();
   const bool reneged = queue_.front()->sacked;
@@ -211,10 +211,10 @@ void LossRecovery::on_timeout(TimePoint now) {
   if (reneged) queue_.forget_sacks();
   if (sack_ && config_.rack && !reneged) {
     // RFC 8985 section 6.3: what was sent a short while ago may well arrive.
-    rate_.on_lost(queue_.mark_lost(snd_una_, snd_una_ + mss_));
+    (void)lose(now, snd_una_, snd_una_ + mss_);
     (void)detect_by_time(now, true);
   } else {
-    all_lost();
+    all_lost(now);
   }
   state_ = CaState::loss;
   frto_ = config_.frto && established_ && !was_fast && !reneged ? Frto::armed : Frto::off;
@@ -228,15 +228,14 @@ void LossRecovery::on_timeout(TimePoint now) {
 
 AckOutcome LossRecovery::on_reordering_timer(TimePoint now) {
   AckOutcome out{.recover_fs = queue_.outstanding() - queue_.sacked_bytes()};
+  newly_lost_.clear();
   out.lost = detect(now);
   if (out.lost > 0) losses_found(out);
   return out;
 }
 
-void LossRecovery::all_lost() noexcept {
-  const std::uint32_t before = queue_.lost_bytes();
-  queue_.mark_all_lost();
-  rate_.on_lost(queue_.lost_bytes() - before);
+void LossRecovery::all_lost(TimePoint now) {
+  queue_.mark_all_lost([&](const RetransmitQueue::Range& range) { note_lost(now, range); });
   log_.clear();
   reordering_deadline_.reset();
 }
@@ -317,7 +316,21 @@ bool LossRecovery::new_data_is_impossible() noexcept {
 
 std::uint32_t LossRecovery::detect(TimePoint now) {
   if (!sack_) return 0;
-  return config_.rack ? detect_by_time(now, false) : detect_by_count();
+  return config_.rack ? detect_by_time(now, false) : detect_by_count(now);
+}
+
+std::uint32_t LossRecovery::lose(TimePoint now, SeqNum begin, SeqNum end, std::optional<TimePoint> sent) {
+  return queue_.mark_lost(begin, end, sent, [&](const RetransmitQueue::Range& range) { note_lost(now, range); });
+}
+
+void LossRecovery::note_lost(TimePoint now, const RetransmitQueue::Range& range) {
+  rate_.on_lost(range.size());
+  newly_lost_.push_back({.now = now,
+                         .bytes = range.size(),
+                         .in_flight_at_send = range.stamp.in_flight,
+                         .lost_bytes = rate_.lost() - range.stamp.lost,
+                         .total_delivered_bytes = rate_.delivered(),
+                         .app_limited = range.stamp.app_limited});
 }
 
 bool LossRecovery::threshold_reached() const noexcept {
@@ -360,15 +373,14 @@ std::uint32_t LossRecovery::detect_by_time(TimePoint now, bool timeout) {
       if (!timeout) reordering_deadline_ = now + waiting->remaining;
       break;
     }
-    lost += queue_.mark_lost(begin, end, entry.at);
+    lost += lose(now, begin, end, entry.at);
     log_.settle_before(end);
   }
-  rate_.on_lost(lost);
   return lost;
 }
 
 /// IsLost() of RFC 6675 section 4, and its dual threshold in section 5: DupThresh runs, or more than DupThresh - 1 full segments, have arrived beyond.
-std::uint32_t LossRecovery::detect_by_count() {
+std::uint32_t LossRecovery::detect_by_count(TimePoint now) {
   const auto& ranges = queue_.ranges();
   std::uint64_t bytes = 0;
   std::uint32_t runs = 0;
@@ -384,13 +396,12 @@ std::uint32_t LossRecovery::detect_by_count() {
   judged_until_ = later(judged_until_, snd_una_);
   std::uint32_t lost = 0;
   if (edge > judged_until_) {
-    lost = queue_.mark_lost(judged_until_, edge);
+    lost = lose(now, judged_until_, edge);
     judged_until_ = edge;
   } else if (edge == snd_una_ && !recovering() && duplicate_acks_ >= config_.duplicate_threshold) {
-    lost = queue_.mark_lost(snd_una_, snd_una_ + mss_);
+    lost = lose(now, snd_una_, snd_una_ + mss_);
     judged_until_ = snd_una_ + mss_;
   }
-  rate_.on_lost(lost);
   return lost;
 }
 

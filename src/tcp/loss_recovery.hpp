@@ -4,8 +4,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
+#include <vector>
 
 #include <tapir/core/time.hpp>
+#include <tapir/tcp/congestion_control.hpp>
 #include <tapir/tcp/info.hpp>
 #include <tapir/tcp/seq_num.hpp>
 
@@ -99,7 +102,7 @@ class LossRecovery {
   /// The probe timer expired. Whether a probe is to be sent; the retransmission timer is to be started anew in any case.
   [[nodiscard]] bool on_probe_timer() noexcept;
   /// Nothing of what is outstanding can have arrived, or only to be thrown away.
-  void all_lost() noexcept;
+  void all_lost(TimePoint now);
   void clear() noexcept;
 
   /// Starts, moves or stops the probe timer as the last events ask for.
@@ -108,6 +111,8 @@ class LossRecovery {
   [[nodiscard]] std::optional<TimePoint> probe_deadline() const noexcept { return probe_.deadline(); }
   [[nodiscard]] std::optional<TimePoint> reordering_deadline() const noexcept { return reordering_deadline_; }
 
+  /// What the last acknowledgment, reordering timer or timeout found lost, by transmission. Valid until the next of them.
+  [[nodiscard]] std::span<const LostEvent> newly_lost() const noexcept { return newly_lost_; }
   [[nodiscard]] const RetransmitQueue& queue() const noexcept { return queue_; }
   [[nodiscard]] CaState state() const noexcept { return state_; }
   [[nodiscard]] bool in_fast_recovery() const noexcept { return state_ == CaState::recovery; }
@@ -170,7 +175,9 @@ class LossRecovery {
   void settle_state() noexcept;
   std::uint32_t detect(TimePoint now);
   std::uint32_t detect_by_time(TimePoint now, bool timeout);
-  std::uint32_t detect_by_count();
+  std::uint32_t detect_by_count(TimePoint now);
+  std::uint32_t lose(TimePoint now, SeqNum begin, SeqNum end, std::optional<TimePoint> sent = {});
+  void note_lost(TimePoint now, const RetransmitQueue::Range& range);
   [[nodiscard]] bool threshold_reached() const noexcept;
   [[nodiscard]] bool recovering() const noexcept { return state_ == CaState::recovery || state_ == CaState::loss; }
 
@@ -203,6 +210,7 @@ class LossRecovery {
   std::optional<SackBlock> mtu_probe_;
   Frto frto_ = Frto::off;
   std::optional<TimePoint> reordering_deadline_;
+  std::vector<LostEvent> newly_lost_;
   std::uint64_t duplicates_reported_ = 0;
   std::uint64_t duplicate_bytes_ = 0;
   std::uint64_t retransmitted_bytes_ = 0;

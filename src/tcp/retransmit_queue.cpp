@@ -54,25 +54,6 @@ void RetransmitQueue::on_sent(SeqNum begin, SeqNum end, TimePoint now, const Del
   }
 }
 
-std::uint32_t RetransmitQueue::mark_lost(SeqNum begin, SeqNum end, std::optional<TimePoint> sent) {
-  if (empty()) return 0;
-  begin = later(begin, ranges_.front().begin);
-  end = earlier(end, ranges_.back().end);
-  if (begin >= end) return 0;
-  std::uint32_t news = 0;
-  const std::size_t first = split_at(begin);
-  const std::size_t last = split_at(end);
-  for (std::size_t i = first; i < last; ++i) {
-    if (!sent || ranges_[i].last_sent == *sent) news += lose(ranges_[i]);
-  }
-  merge(first, last);
-  return news;
-}
-
-void RetransmitQueue::mark_all_lost() noexcept {
-  for (std::size_t i = 0; i < ranges_.size(); ++i) lose(ranges_[i]);
-}
-
 void RetransmitQueue::mark_none_lost() noexcept {
   for (std::size_t i = 0; i < ranges_.size(); ++i) {
     discount(ranges_[i]);

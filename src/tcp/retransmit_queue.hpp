@@ -67,10 +67,38 @@ class RetransmitQueue {
   }
 
   /// [begin, end), cut to the queue, is considered lost unless sacked; with `sent`, only what was sent last at that time. Returns the octets for which
-  /// that is news.
-  std::uint32_t mark_lost(SeqNum begin, SeqNum end, std::optional<TimePoint> sent = {});
-  /// All that is not sacked is considered lost: what a retransmission timeout means.
-  void mark_all_lost() noexcept;
+  /// that is news; `lost` sees their ranges in order.
+  template <class Visitor>
+  std::uint32_t mark_lost(SeqNum begin, SeqNum end, std::optional<TimePoint> sent, const Visitor& lost) {
+    if (empty()) return 0;
+    begin = later(begin, ranges_.front().begin);
+    end = earlier(end, ranges_.back().end);
+    if (begin >= end) return 0;
+    std::uint32_t news = 0;
+    const std::size_t first = split_at(begin);
+    const std::size_t last = split_at(end);
+    for (std::size_t i = first; i < last; ++i) {
+      if (sent && ranges_[i].last_sent != *sent) continue;
+      const std::uint32_t bytes = lose(ranges_[i]);
+      if (bytes > 0) lost(std::as_const(ranges_[i]));
+      news += bytes;
+    }
+    merge(first, last);
+    return news;
+  }
+  std::uint32_t mark_lost(SeqNum begin, SeqNum end, std::optional<TimePoint> sent = {}) {
+    return mark_lost(begin, end, sent, [](const Range&) {});
+  }
+  /// All that is not sacked is considered lost: what a retransmission timeout means. `lost` sees the ranges for which that is news.
+  template <class Visitor>
+  void mark_all_lost(const Visitor& lost) {
+    for (std::size_t i = 0; i < ranges_.size(); ++i) {
+      if (lose(ranges_[i]) > 0) lost(std::as_const(ranges_[i]));
+    }
+  }
+  void mark_all_lost() {
+    mark_all_lost([](const Range&) {});
+  }
   /// Nothing is considered lost any more.
   void mark_none_lost() noexcept;
   /// [begin, end), cut to the queue, was selectively acknowledged. Returns the octets for which that is news; `delivered` sees their ranges in order.

@@ -110,6 +110,9 @@ void ConnectionCore::on_retransmit_timer() {
   ++front_retransmissions_;
   rtt_.back_off();
   recovery_.on_timeout(context_.now());
+  if (tcb_.snd_una != tcb_.iss) {
+    for (const LostEvent& lost : recovery_.newly_lost()) congestion_->on_lost(lost);
+  }
   deadlines_.retransmit = context_.now() + rtt_.rto();
   const std::uint32_t r1 = engine_->config().r1;
   if (front_retransmissions_ < r1) return;

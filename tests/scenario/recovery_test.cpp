@@ -2,6 +2,9 @@
 
 #include <map>
 
+#include <tapir/core/observer.hpp>
+#include <tapir/core/packet.hpp>
+
 #include "pair.hpp"
 
 using namespace tapir;
@@ -151,4 +154,68 @@ TEST_CASE("10 MB at 5 % loss and reordering arrive byte for byte, with SACK in l
   const Duration with = transfer(true);
   const Duration without = transfer(false);
   CHECK(with < without);
+}
+
+namespace {
+
+/// Counts what TCP hands down in more than one segment.
+class BurstCount final : public Observer {
+ public:
+  void crossed(const Crossing& crossing) override {
+    if (crossing.layer != LayerId::tcp || crossing.direction != Direction::down || crossing.packet == nullptr) return;
+    if (crossing.packet->meta().gso != GsoKind::none) ++bursts;
+  }
+  std::size_t bursts = 0;
+};
+
+}  // namespace
+
+TEST_CASE("loss costs no byte, with super-segments and without", "[scenario][RFC2018-5-1]") {
+  for (const link::FaultConfig& faults : {link::FaultConfig{.loss = 0.001}, link::FaultConfig{.loss = 0.01, .duplication = 0.01},
+                                          link::FaultConfig{.loss = 0.05, .corruption = 0.01, .reordering = 0.05}}) {
+    for (const bool super_segments : {false, true}) {
+      INFO("loss " << faults.loss << (super_segments ? " with" : " without") << " super-segments");
+      BurstCount count;
+      PairConfig config = path(5ms, {.split_below = super_segments});
+      config.left.observer = &count;
+      config.cable.faults = faults;
+      Flow flow{config, 3'000'000};
+      (void)flow.finish();  // byte for byte
+      CHECK(flow.info().retransmissions > 0);
+      CHECK((count.bursts > 100) == super_segments);
+    }
+  }
+}
+
+TEST_CASE("a receiver that gives up what it has reported gets it again", "[scenario][RFC2018-8-2]") {
+  const auto hold_up = [](std::size_t memory) {
+    PairConfig config = path(10ms, {.min_rto = 200ms});
+    config.right.tcp.memory_limit = memory;
+    Flow flow{config, 3'000'000};
+    flow.pair.world.run_for(100ms);
+    drop_at(flow, 300'000, 1'000);  // so much is reported beyond the gap while it lasts
+    std::size_t most = 0;
+    const bool beyond = flow.pair.world.run_until(
+        [&] {
+          most = std::max(most, flow.server ? flow.server->connection.info().out_of_order : 0);
+          return most > 30'000;
+        },
+        10s);
+    INFO("at most " << most << " beyond a gap, received " << flow.server->incoming.size() << " sent " << flow.client->sent);
+    REQUIRE(beyond);
+    // Another connection takes the memory, and nobody reads from it.
+    tcp::Connection hoarder;
+    auto hoard = flow.pair.right->tcp().listen(Port{9}, [&](tcp::Connection accepted) { hoarder = std::move(accepted); });
+    REQUIRE(hoard);
+    auto opened = flow.pair.left->tcp().connect({kRightAddress, Port{9}});
+    REQUIRE(opened);
+    const Talker filler{std::move(*opened), noise(2'000'000, 3)};
+    const bool given_up = flow.pair.world.run_until([&] { return flow.server->connection.info().out_of_order == 0; }, 2s);
+    flow.pair.cable.filter({});  // only now the gap can be filled
+    hoarder.abort();
+    (void)flow.finish();
+    return given_up;
+  };
+  CHECK(hold_up(150'000));
+  CHECK_FALSE(hold_up(100'000'000));
 }

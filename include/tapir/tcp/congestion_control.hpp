@@ -61,6 +61,16 @@ struct AckEvent {
 /// What told that the network is congested.
 enum class Congestion : std::uint8_t { duplicate_acks, loss, ecn };
 
+/// Data of one transmission is found lost: told for each, after the on_loss() or on_rto() that this means and before the on_ack() that showed it.
+struct LostEvent {
+  TimePoint now{};
+  std::uint32_t bytes = 0;
+  std::uint32_t in_flight_at_send = 0;      ///< bytes in the network when it left, it included
+  std::uint64_t lost_bytes = 0;             ///< of the connection since it left, it included
+  std::uint64_t total_delivered_bytes = 0;  ///< of the connection now
+  bool app_limited = false;                 ///< the application set the pace when it left
+};
+
 /// Fast retransmit begins: until on_recovered() or on_rto() a recovery is under way. Or the peer echoes congestion marks and no recovery was under way: none
 /// follows, the window is reduced at once.
 struct LossEvent {
@@ -152,6 +162,7 @@ class CongestionControl {
 
   virtual void on_sent(const SentEvent& event) = 0;
   virtual void on_ack(const AckEvent& event) = 0;
+  virtual void on_lost(const LostEvent& event) { (void)event; }
   virtual void on_loss(const LossEvent& event) = 0;
   virtual void on_duplicate_ack(const DuplicateAckEvent& event) = 0;
   virtual void on_partial_ack(const PartialAckEvent& event) = 0;

@@ -1,7 +1,9 @@
 #include <catch2/catch.hpp>
 
 #include <netinet/ip_icmp.h>
+#include <netinet/tcp.h>
 
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <vector>
@@ -35,6 +37,20 @@ TEST_CASE("the lowest free number is given out, up to a bound", "[socket]") {
   CHECK(host.sockets.socket(AF_INET, SOCK_STREAM, 0) == 11);
   CHECK(host.sockets.close(9) == -1);
   CHECK(errno == EBADF);
+}
+
+TEST_CASE("an option without a value, or without room for it, is of length 0", "[socket]") {
+  Host host;
+  const int socket = host.sockets.socket(AF_INET, SOCK_STREAM, 0);
+  std::array<char, 8> value{};
+  socklen_t size = value.size();
+  CHECK(host.sockets.getsockopt(socket, IPPROTO_TCP, TCP_CC_INFO, value.data(), &size) == 0);
+  CHECK(size == 0);
+  CHECK(host.sockets.getsockopt(socket, SOL_SOCKET, SO_TYPE, nullptr, &size) == 0);
+  CHECK(size == 0);
+  size = value.size();
+  CHECK(host.sockets.getsockopt(socket, SOL_SOCKET, SO_TYPE, value.data(), &size) == 0);
+  CHECK(size == sizeof(int));
 }
 
 TEST_CASE("accept leaves a connection waiting when no descriptor is free", "[socket]") {

@@ -1,7 +1,9 @@
 #include <catch2/catch.hpp>
 
+#include <algorithm>
 #include <limits>
 #include <set>
+#include <vector>
 
 #include "path_model.hpp"
 #include "tcp/bbr.hpp"
@@ -165,6 +167,81 @@ TEST_CASE("a short queue bounds what BBR has in flight", "[tcp][bbr]") {
   CHECK(model.lost_segments - lost < 750);  // of 25,000: 3 %
 }
 
+namespace {
+/// A BBR in the state wanted, on a path of 40 ms that loses nothing by itself.
+struct Probing {
+  explicit Probing(State wanted) {
+    for (int i = 0; i < 100'000 && bbr.state() != wanted; ++i) model.run(1ms);
+    REQUIRE(bbr.state() == wanted);
+  }
+  /// One segment of ten in flight is lost.
+  void lose(std::uint32_t in_flight) {
+    bbr.on_lost({.now = model.now,
+                 .bytes = kMss,
+                 .in_flight_at_send = in_flight,
+                 .lost_bytes = in_flight / 10,
+                 .total_delivered_bytes = bbr.model().delivered()});
+  }
+  Bbr bbr{{.mss = kMss}};
+  PathModel model{bbr, {}};
+};
+}  // namespace
+
+TEST_CASE("what is lost of a probe bounds BBR by what was in flight when it left", "[tcp][bbr]") {
+  Probing probing{State::probe_bw_up};
+  REQUIRE(probing.bbr.inflight_longterm() == tcp::BbrModel::kUnlimited);
+  probing.lose(60 * kMss);
+  // Of the burst before the lost segment 59 were in flight and 5 lost: 2 % of what fits may be (section 5.5.10.2), but no cut is deeper than to 70 %.
+  CHECK(probing.bbr.inflight_longterm() >= 35 * kMss);
+  CHECK(probing.bbr.inflight_longterm() < 60 * kMss);
+  CHECK(probing.bbr.state() == State::probe_bw_down);
+  const auto bound = probing.bbr.inflight_longterm();
+  probing.lose(30 * kMss);  // one answer to one probe
+  CHECK(probing.bbr.inflight_longterm() == bound);
+}
+
+TEST_CASE("losses while BBR does not probe lower no bound for long", "[tcp][bbr]") {
+  Probing probing{State::probe_bw_cruise};
+  const auto bound = probing.bbr.inflight_longterm();
+  probing.lose(50 * kMss);
+  CHECK(probing.bbr.inflight_longterm() == bound);
+  probing.model.run(100ms);
+  CHECK(probing.bbr.model().inflight_shortterm() != tcp::BbrModel::kUnlimited);
+  while (probing.bbr.state() != State::probe_bw_refill) probing.model.run(1ms);
+  CHECK(probing.bbr.model().inflight_shortterm() == tcp::BbrModel::kUnlimited);
+}
+
+TEST_CASE("after a probe that lost too much the next goes up to the bound alone, and then beyond", "[tcp][bbr]") {
+  Probing probing{State::probe_bw_up};
+  probing.lose(60 * kMss);
+  const auto bound = probing.bbr.inflight_longterm();
+  std::vector<State> states;
+  std::uint64_t highest = 0;
+  probing.model.after_ack = [&] {
+    if (states.empty() || states.back() != probing.bbr.state()) states.push_back(probing.bbr.state());
+    if (states.size() <= 4) highest = std::max(highest, probing.bbr.inflight_longterm());
+  };
+  for (int i = 0; i < 20'000 && std::ranges::count(states, State::probe_bw_up) < 2; ++i) probing.model.run(1ms);
+  const auto up = std::ranges::find(states, State::probe_bw_up);
+  REQUIRE(states.end() - up > 3);
+  CHECK(up[1] == State::probe_bw_down);
+  CHECK(up[2] == State::probe_bw_refill);  // it was safe: no cruise in between
+  CHECK(up[3] == State::probe_bw_up);
+  CHECK(highest <= bound + 2 * kMss);
+  probing.model.run(1s);
+  CHECK(probing.bbr.inflight_longterm() > bound);
+}
+
+TEST_CASE("losses that were none give BBR its probe back", "[tcp][bbr]") {
+  Probing probing{State::probe_bw_up};
+  probing.bbr.on_loss({.now = probing.model.now, .flight_size = 60 * kMss, .cause = tcp::Congestion::loss, .in_flight = 60 * kMss});
+  probing.lose(60 * kMss);
+  REQUIRE(probing.bbr.state() == State::probe_bw_down);
+  probing.bbr.on_undo({.now = probing.model.now});
+  CHECK(probing.bbr.state() == State::probe_bw_refill);
+  CHECK(probing.bbr.inflight_longterm() == tcp::BbrModel::kUnlimited);
+}
+
 TEST_CASE("congestion marks bound BBR's rate for the time being", "[tcp][bbr]") {
   Bbr bbr{{.mss = kMss}};
   PathModel model{bbr, {}};
@@ -197,9 +274,13 @@ TEST_CASE("recovery gives BBR's window back", "[tcp][bbr]") {
   model.run(3s);
   const auto before = bbr.cwnd();
   bbr.on_loss({.now = model.now, .flight_size = 50 * kMss, .cause = tcp::Congestion::loss, .in_flight = 40 * kMss});
-  CHECK(bbr.cwnd() == 41 * kMss);
-  bbr.on_recovered({.now = model.now});
-  CHECK(bbr.cwnd() == before);
+  CHECK(bbr.cwnd() == before);  // a recovery alone says nothing of the path
+  bbr.on_rto({.now = model.now, .flight_size = 50 * kMss, .snd_nxt = tcp::SeqNum{5}});
+  CHECK(bbr.cwnd() == kMss);
+  bbr.on_ack({.now = model.now, .acked_bytes = kMss, .delivered_bytes = kMss, .snd_una = tcp::SeqNum{4}});
+  CHECK(bbr.cwnd() < before / 2);
+  bbr.on_ack({.now = model.now, .acked_bytes = kMss, .delivered_bytes = kMss, .snd_una = tcp::SeqNum{5}});
+  CHECK(bbr.cwnd() >= before);
 }
 
 TEST_CASE("BBR takes over a connection's window", "[tcp][bbr]") {
@@ -218,7 +299,7 @@ TEST_CASE("BBR's window stays within its bounds whatever happens", "[tcp][bbr]")
       const auto bytes = static_cast<std::uint32_t>(random.below(random.below(10) == 0 ? 0xffff'ffffU : 100'000U));
       now += Duration{static_cast<Duration::rep>(random.below(random.below(20) == 0 ? 60'000'000'000ULL : 10'000'000ULL))};
       total += bytes;
-      switch (random.below(9)) {
+      switch (random.below(10)) {
         case 0:
           bbr.on_loss({.now = now, .flight_size = bytes, .cause = static_cast<tcp::Congestion>(random.below(3)), .in_flight = bytes});
           break;
@@ -226,6 +307,13 @@ TEST_CASE("BBR's window stays within its bounds whatever happens", "[tcp][bbr]")
         case 2: bbr.on_recovered({.now = now, .acked_bytes = bytes, .flight_size = bytes}); break;
         case 3: bbr.on_rto({.now = now, .flight_size = bytes, .first = random.below(2) == 0}); break;
         case 4: bbr.on_undo({.now = now}); break;
+        case 6:
+          bbr.on_lost({.now = now,
+                       .bytes = bytes,
+                       .in_flight_at_send = bytes,
+                       .lost_bytes = bytes + random.below(bytes + 1ULL),
+                       .total_delivered_bytes = total});
+          break;
         case 5: bbr.on_idle({.now = now, .idle = 1s, .rto = 1s}); break;
         default:
           bbr.on_ack({.now = now,

@@ -105,9 +105,15 @@ class PathModel {
       lost_bytes_ += kMss;
       newly_lost += kMss;
       ++lost_segments;
-      if (recover_) continue;
-      recover_ = nxt_;
-      control_->on_loss({.now = now, .flight_size = in_network_ + kMss, .cause = tcp::Congestion::loss, .in_flight = in_network_});
+      if (!recover_) {
+        recover_ = nxt_;
+        control_->on_loss({.now = now, .flight_size = in_network_ + kMss, .cause = tcp::Congestion::loss, .in_flight = in_network_});
+      }
+      control_->on_lost({.now = now,
+                         .bytes = kMss,
+                         .in_flight_at_send = lost_.front().in_flight,
+                         .lost_bytes = lost_bytes_ - lost_.front().lost,
+                         .total_delivered_bytes = delivered_});
     }
     for (; !in_flight_.empty() && in_flight_.front().ack_at <= now; in_flight_.pop_front()) {
       acknowledge(in_flight_.front(), std::exchange(newly_lost, 0));
