@@ -23,7 +23,7 @@ class CounterTable {
   std::string text_;
 };
 
-/// Every field of what a layer counts, under its MIB name; those that no MIB has under Linux' name (/proc/net/netstat).
+/// Every field of what a layer counts, under its MIB name; what no MIB has under Linux' name (/proc/net/netstat), or else one of ours.
 void add(CounterTable& table, const ethernet::Stats& stats);
 void add(CounterTable& table, const arp::Stats& stats);
 void add(CounterTable& table, const ipv4::Stats& stats);

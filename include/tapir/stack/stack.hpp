@@ -85,7 +85,7 @@ class Stack {
   [[nodiscard]] arp::Arp& arp(std::size_t which = 0) noexcept;
   [[nodiscard]] link::Link& link(std::size_t which = 0) noexcept;
 
-  /// Every counter that is not zero, a line each, under its MIB name (Linux' where the MIBs have none), and every drop by its reason, from the
+  /// Every counter that is not zero, a line each, under its MIB name if it has one (or Linux'), and every drop by its reason, from the
   /// links up.
   [[nodiscard]] std::string counters() const;
 

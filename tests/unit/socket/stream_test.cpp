@@ -156,7 +156,7 @@ TEST_CASE("SO_KEEPALIVE finds a peer that is gone", "[socket]") {
   CHECK(TwoHosts::get(hosts.left, ends.client, SOL_SOCKET, SO_ERROR) == ETIMEDOUT);
 }
 
-TEST_CASE("what is held back, and for how long", "[socket]") {
+TEST_CASE("what a cork holds back, and for how long", "[socket]") {
   TwoHosts hosts;
   const auto ends = hosts.linked();
   auto& world = hosts.pair.world;
@@ -186,14 +186,6 @@ TEST_CASE("what is held back, and for how long", "[socket]") {
     world.run_for(100ms);
     CHECK(hosts.log.sizes() == std::vector<std::size_t>{mss});
   }
-  SECTION("MSG_MORE waits for the next write") {
-    TwoHosts::send(hosts.left, ends.client, "head", MSG_MORE);
-    world.run_for(100ms);
-    CHECK(hosts.log.sizes().empty());
-    TwoHosts::send(hosts.left, ends.client, "tail");
-    world.run_for(1ms);
-    CHECK(hosts.log.sizes() == std::vector<std::size_t>{8});
-  }
   SECTION("setting TCP_NODELAY lets go what a cork holds") {
     TwoHosts::set(hosts.left, ends.client, IPPROTO_TCP, TCP_CORK, 1);
     TwoHosts::send(hosts.left, ends.client, "head");
@@ -207,6 +199,20 @@ TEST_CASE("what is held back, and for how long", "[socket]") {
     hosts.left.shutdown(ends.client, SHUT_WR);
     world.run_for(1ms);
     CHECK(hosts.log.sizes() == std::vector<std::size_t>{4});
+  }
+}
+
+TEST_CASE("what leaves together without a cork", "[socket]") {
+  TwoHosts hosts;
+  const auto ends = hosts.linked();
+  auto& world = hosts.pair.world;
+  SECTION("MSG_MORE waits for the next write") {
+    TwoHosts::send(hosts.left, ends.client, "head", MSG_MORE);
+    world.run_for(100ms);
+    CHECK(hosts.log.sizes().empty());
+    TwoHosts::send(hosts.left, ends.client, "tail");
+    world.run_for(1ms);
+    CHECK(hosts.log.sizes() == std::vector<std::size_t>{8});
   }
   SECTION("without any of it a small write leaves at once") {
     TwoHosts::send(hosts.left, ends.client, "head");

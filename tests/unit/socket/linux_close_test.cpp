@@ -1,0 +1,188 @@
+// How stream sockets end: each body runs over the kernel's sockets and over ours, and both must tell the same.
+#include <catch2/catch.hpp>
+
+#include <linux/sockios.h>
+
+#include "same_as_linux.hpp"
+
+using tapir::test::same_as_linux;
+using tapir::test::Transcript;
+
+TEST_CASE("half-close", "[socket][linux]") {
+  same_as_linux([](Transcript& t) {
+    const auto all = t.linked();
+    t.send(all.client, "last");
+    t.shutdown(all.client, SHUT_WR);
+    t.poll(all.client);
+    t.send(all.client, "x");
+    t.shutdown(all.client, SHUT_WR);
+    t.await(all.server, POLLRDHUP);
+    t.poll(all.server);
+    t.ioctl(all.server, SIOCINQ);
+    t.recv(all.server, 10);
+    t.recv(all.server, 10);
+    t.recv(all.server, 10);
+    t.poll(all.server);
+    t.send(all.server, "answer");
+    t.await(all.client, POLLIN);
+    t.recv(all.client, 10);
+    t.recv(all.client, 10, MSG_DONTWAIT);
+    t.shutdown(all.server, SHUT_WR);
+    t.await(all.client, POLLRDHUP);
+    t.poll(all.client);
+    t.recv(all.client, 10);
+    t.recv(all.client, 10);
+    t.shutdown(all.client, SHUT_RDWR);
+    t.peer_of(all.client);
+    t.send(all.server, "x");
+    t.await(all.server, POLLHUP);
+    t.poll(all.server);
+    t.get(all.server, SOL_SOCKET, SO_ERROR);
+    t.connect(all.server, all.port);
+  });
+}
+
+TEST_CASE("a receiving side that is shut", "[socket][linux]") {
+  same_as_linux([](Transcript& t) {
+    const auto all = t.linked();
+    t.send(all.server, "early");
+    t.await(all.client, POLLIN);
+    t.shutdown(all.client, SHUT_RD);
+    t.poll(all.client);
+    t.recv(all.client, 3);
+    t.recv(all.client, 10);
+    t.recv(all.client, 10);
+    t.send(all.client, "still sends");
+    t.recv(all.server, 100);
+    t.shutdown(all.client, SHUT_WR);
+    t.poll(all.client);
+  });
+}
+
+TEST_CASE("closing with unread data resets", "[socket][linux]") {
+  same_as_linux([](Transcript& t) {
+    const auto all = t.linked();
+    t.send(all.client, "never read");
+    t.await(all.server, POLLIN);
+    t.close(all.server);
+    t.await(all.client, POLLHUP);
+    t.poll(all.client);
+    t.recv(all.client, 10);
+    t.poll(all.client);
+    t.recv(all.client, 10);
+    t.send(all.client, "x");
+    t.get(all.client, SOL_SOCKET, SO_ERROR);
+    t.peer_of(all.client);
+    t.name_of(all.client);
+    t.shutdown(all.client, SHUT_WR);
+  });
+}
+
+TEST_CASE("a reset tells the writer first", "[socket][linux]") {
+  same_as_linux([](Transcript& t) {
+    const auto all = t.linked();
+    const linger now{.l_onoff = 1, .l_linger = 0};
+    t.set_raw(all.server, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+    t.close(all.server);
+    t.await(all.client, POLLHUP);
+    t.send(all.client, "x");
+    t.send(all.client, "x");
+    t.recv(all.client, 1);
+    t.poll(all.client);
+  });
+}
+
+TEST_CASE("what came before a reset can be read", "[socket][linux]") {
+  same_as_linux([](Transcript& t) {
+    const auto all = t.linked();
+    const linger now{.l_onoff = 1, .l_linger = 0};
+    t.send(all.server, "precious");
+    t.await(all.client, POLLIN);
+    t.set_raw(all.server, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+    t.close(all.server);
+    t.await(all.client, POLLHUP);
+    t.poll(all.client);
+    t.ioctl(all.client, SIOCINQ);
+    t.recv(all.client, 4);
+    t.get(all.client, SOL_SOCKET, SO_ERROR);
+    t.recv(all.client, 10);
+    t.recv(all.client, 10);
+  });
+}
+
+TEST_CASE("writing to a peer that has closed", "[socket][linux]") {
+  same_as_linux([](Transcript& t) {
+    const auto all = t.linked();
+    t.close(all.server);
+    t.await(all.client, POLLRDHUP);
+    t.poll(all.client);
+    t.recv(all.client, 1);
+    t.send(all.client, "into the void");
+    t.await(all.client, POLLHUP);
+    t.poll(all.client);
+    t.get(all.client, SOL_SOCKET, SO_ERROR);
+    t.send(all.client, "x");
+    t.recv(all.client, 1);
+    t.poll(all.client);
+  });
+}
+
+TEST_CASE("an error that nobody has taken is told by the next write", "[socket][linux]") {
+  same_as_linux([](Transcript& t) {
+    const auto all = t.linked();
+    t.close(all.server);
+    t.await(all.client, POLLRDHUP);
+    t.send(all.client, "into the void");
+    t.await(all.client, POLLHUP);
+    t.recv(all.client, 1);
+    t.send(all.client, "x");
+    t.get(all.client, SOL_SOCKET, SO_ERROR);
+  });
+}
+
+TEST_CASE("closing in order with SO_LINGER waits for the peer", "[socket][linux]") {
+  same_as_linux([](Transcript& t) {
+    const auto all = t.linked();
+    const linger on{.l_onoff = 1, .l_linger = 1};
+    t.set_raw(all.client, SOL_SOCKET, SO_LINGER, &on, sizeof(on));
+    t.send(all.client, "all of it");
+    t.close(all.client);
+    t.recv(all.server, 20);
+    t.recv(all.server, 20);
+  });
+}
+
+TEST_CASE("a connection that was reset before accept", "[socket][linux]") {
+  same_as_linux([](Transcript& t) {
+    const int listener = t.stream(SOCK_NONBLOCK);
+    t.bind(listener);
+    t.listen(listener);
+    const int client = t.stream();
+    t.connect(client, t.port_of(listener));
+    t.await(listener, POLLIN);
+    const linger now{.l_onoff = 1, .l_linger = 0};
+    t.set_raw(client, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+    t.close(client);
+    t.poll(listener);
+    const int server = t.accept(listener);
+    t.await(server, POLLHUP);
+    t.poll(server);
+    t.recv(server, 1);
+    t.recv(server, 1);
+  });
+}
+
+TEST_CASE("closing a listener resets those who wait", "[socket][linux]") {
+  same_as_linux([](Transcript& t) {
+    const int listener = t.stream();
+    t.bind(listener);
+    t.listen(listener);
+    const int client = t.stream();
+    t.connect(client, t.port_of(listener));
+    t.await(listener, POLLIN);
+    t.close(listener);
+    t.await(client, POLLHUP);
+    t.poll(client);
+    t.recv(client, 1);
+  });
+}
