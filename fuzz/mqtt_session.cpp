@@ -1,21 +1,34 @@
-// An MQTT session against a hostile broker: any bytes at any time, with exchanges of every quality of service under way.
+// An MQTT session of each version against a hostile broker: any bytes at any time, with exchanges of every quality of service under way
+// and a state that is exported and taken up again.
+
+#include <algorithm>
+#include <cstdlib>
 
 #include <tapir/mqtt/session.hpp>
 
+namespace {
+
 using namespace tapir::mqtt;
 
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  Session session;
+ConnectOptions options_for(ProtocolVersion version) {
+  ConnectOptions options{.client_id = "fuzz", .clean_session = false, .version = version};
+  if (version == ProtocolVersion::v5_0) {
+    options.properties = {{property::session_expiry_interval, 100},
+                          {property::topic_alias_maximum, 5},
+                          {property::receive_maximum, 3},
+                          {property::authentication_method, "m"}};
+  }
+  return options;
+}
+
+void run(std::span<const std::uint8_t> input, ProtocolVersion version, bool lenient) {
+  const SessionLimits limits{.max_packet_size = 1U << 20U, .stream_above = 64, .validate_payload_format = true, .lenient = lenient};
+  Session session{limits};
   tapir::TimePoint now{};
-  ConnectOptions options;
-  options.client_id = "fuzz";
-  options.clean_session = false;
-  if (!session.configure(options)) return 0;
+  if (!session.configure(options_for(version))) std::abort();
   (void)session.connected(now);
   for (const QoS qos : {QoS::at_most_once, QoS::at_least_once, QoS::exactly_once})
     (void)session.publish({.topic = "a/b", .payload = "x", .qos = qos}, now);
-  (void)session.subscribe({{.filter = "#", .qos = QoS::exactly_once}}, now);
-  std::span<const std::uint8_t> input{data, size};
   while (input.size() >= 2) {
     const std::uint8_t action = input[0];
     const std::size_t length = std::min<std::size_t>(input[1], input.size() - 2);
@@ -25,11 +38,25 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     session.tick(now);
     if (action % 32 == 31) {
       session.transport_lost(now);
+      Session next{limits};
+      if (!next.configure(options_for(version)) || !next.import_state(session.export_state(now), now)) std::abort();
+      if (action % 64 == 63) session = std::move(next);
       (void)session.connected(now);
     }
+    if (action % 32 == 30) (void)session.subscribe({{.filter = "#", .qos = QoS::exactly_once}}, now);
+    if (action % 32 == 29) (void)session.authenticate("x", now);
+    if (action % 32 == 28) (void)session.reauthenticate("x", now);
     session.input(std::as_bytes(bytes), now);
     while (session.next_event()) {}
     while (session.take_output(now)) {}
+  }
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  for (const auto version : {ProtocolVersion::v3_1_1, ProtocolVersion::v5_0}) {
+    for (const bool lenient : {false, true}) run({data, size}, version, lenient);
   }
   return 0;
 }

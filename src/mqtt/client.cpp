@@ -40,7 +40,11 @@ void Client::publish(Message message, Completion done) {
 }
 
 void Client::subscribe(std::string filter, QoS qos, Handler handler, Granted done) {
-  if (core_ != nullptr) return core_->subscribe(std::move(filter), qos, std::move(handler), std::move(done));
+  subscribe(Subscription{.filter = std::move(filter), .qos = qos}, std::move(handler), std::move(done));
+}
+
+void Client::subscribe(Subscription subscription, Handler handler, Granted done) {
+  if (core_ != nullptr) return core_->subscribe(std::move(subscription), std::move(handler), std::move(done));
   if (done) done(fail(tapir::Error::not_connected));
 }
 
@@ -59,6 +63,10 @@ void Client::on_disconnected(std::function<void(const Disconnection&)> handler) 
 
 void Client::on_unmatched(Handler handler) {
   if (core_ != nullptr) core_->unmatched_handler = std::move(handler);
+}
+
+void Client::on_stream(std::function<void(const StreamEvent&)> handler) {
+  if (core_ != nullptr) core_->stream_handler = std::move(handler);
 }
 
 bool Client::is_connected() const noexcept { return core_ != nullptr && core_->session().is_connected(); }

@@ -34,7 +34,13 @@ Client::Core::Core(Context& context, std::unique_ptr<Transport> transport, Clien
                                     .keep_alive = config_.keep_alive,
                                     .will = config_.will,
                                     .user_name = config_.user_name,
-                                    .password = config_.password});
+                                    .password = config_.password,
+                                    .version = config_.version,
+                                    .properties = config_.properties,
+                                    .accept_unknown_session = config_.accept_unknown_session});
+  if (!configured_ || config_.store == nullptr) return;
+  session_.keep_in(config_.store);
+  configured_ = session_.restore(context_.now());
 }
 
 void Client::Core::start() {
@@ -62,6 +68,7 @@ void Client::Core::shut_down() {
   connected_handler = {};
   disconnected_handler = {};
   unmatched_handler = {};
+  stream_handler = {};
   publishing_.clear();
   unconfirmed_.clear();
   wanted_.clear();
@@ -287,12 +294,13 @@ void Client::Core::connection_failed(std::error_code error) {
 }
 
 /// The broker refused, or one side broke the protocol, or silence lasted too long.
-void Client::Core::session_failed(std::error_code error, bool refused) {
+void Client::Core::session_failed(std::error_code error, bool refused, bool in_order) {
+  write();  // in 5.0 the reason, before the transport ends
   connection_over({.error = error,
                    .layer = LayerId::mqtt,
                    .text = refused ? "broker refused: " + error.message() : fmt::format("{}: {}", transport_->peer(), error.message()),
                    .will_retry = config_.reconnect.enabled && (!refused || config_.reconnect.after_refusal)},
-                  refused);
+                  in_order);
 }
 
 void Client::Core::connection_over(const Disconnection& why, bool in_order) {

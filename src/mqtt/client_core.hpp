@@ -25,12 +25,13 @@ class Client::Core final : public std::enable_shared_from_this<Client::Core>, Tr
   [[nodiscard]] Result<> connect();
   void disconnect(Completion done);
   void publish(Message message, Completion done);
-  void subscribe(std::string filter, QoS qos, Handler handler, Granted done);
+  void subscribe(Subscription subscription, Handler handler, Granted done);
   void unsubscribe(const std::string& filter, Completion done);
 
   std::function<void(bool)> connected_handler;
   std::function<void(const Disconnection&)> disconnected_handler;
   Handler unmatched_handler;
+  std::function<void(const StreamEvent&)> stream_handler;
 
   [[nodiscard]] const Session& session() const noexcept { return session_; }
 
@@ -46,7 +47,7 @@ class Client::Core final : public std::enable_shared_from_this<Client::Core>, Tr
 
   /// A wanted subscription; it outlives connections.
   struct Wanted {
-    QoS qos{};
+    Subscription subscription;
     std::shared_ptr<const Handler> handler;
     std::vector<Granted> waiting;  ///< for the first SUBACK
     bool confirmed = false;        ///< the broker has it, as long as it keeps the session
@@ -90,7 +91,7 @@ class Client::Core final : public std::enable_shared_from_this<Client::Core>, Tr
   void defer(std::function<void()> call);
   void confirm_acknowledged();
   void connection_failed(std::error_code error);
-  void session_failed(std::error_code error, bool refused);
+  void session_failed(std::error_code error, bool refused, bool in_order);
   void connection_over(const Disconnection& why, bool in_order);
   void end(std::error_code error);
   void finish_closing(Result<> outcome);
@@ -102,7 +103,10 @@ class Client::Core final : public std::enable_shared_from_this<Client::Core>, Tr
   void handle(event::Connected& event);
   void handle(event::Refused& event);
   void handle(event::Disconnected& event);
+  void handle(event::Authentication& event);
   void handle(event::MessageReceived& event);
+  template <class Part>
+  void handle(Part& event);
   void handle(event::Sent& event);
   void handle(event::Delivered& event);
   void handle(event::Subscribed& event);

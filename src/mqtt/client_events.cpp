@@ -31,14 +31,15 @@ void Client::Core::publish(Message message, Completion done) {
   settle();
 }
 
-void Client::Core::subscribe(std::string filter, QoS qos, Handler handler, Granted done) {
+void Client::Core::subscribe(Subscription subscription, Handler handler, Granted done) {
   const auto refuse = [&](std::error_code error) {
     defer([done = std::move(done), error] {
       if (done) done(fail(error));
     });
   };
+  const std::string filter = subscription.filter;
   if (!is_valid_topic_filter(filter)) return refuse(Error::invalid_filter);
-  if (qos > QoS::exactly_once) return refuse(tapir::Error::invalid_argument);
+  if (subscription.qos > QoS::exactly_once) return refuse(tapir::Error::invalid_argument);
   if (phase_ == Phase::idle || phase_ == Phase::closing) return refuse(tapir::Error::not_connected);
   for (auto& request : unwanted_) {
     if (request.filter == filter && request.done) {
@@ -47,11 +48,11 @@ void Client::Core::subscribe(std::string filter, QoS qos, Handler handler, Grant
   }
   std::erase_if(unwanted_, [&](const Unsubscribing& request) { return request.filter == filter; });
   Wanted& wanted = wanted_[filter];
-  wanted.qos = qos;
+  wanted.subscription = std::move(subscription);
   wanted.handler = std::make_shared<const Handler>(std::move(handler));
   wanted.confirmed = false;
   wanted.waiting.push_back(std::move(done));
-  if (phase_ == Phase::connected) send_subscriptions({std::move(filter)});
+  if (phase_ == Phase::connected) send_subscriptions({filter});
 }
 
 void Client::Core::unsubscribe(const std::string& filter, Completion done) {
@@ -82,7 +83,7 @@ void Client::Core::send_subscriptions(const std::vector<std::string>& filters) {
                                   filters.begin() + static_cast<std::ptrdiff_t>(at + count));
     std::vector<Subscription> subscriptions;
     subscriptions.reserve(count);
-    for (const auto& filter : some) subscriptions.push_back({.filter = filter, .qos = wanted_.at(filter).qos});
+    for (const auto& filter : some) subscriptions.push_back(wanted_.at(filter).subscription);
     const auto token = session_.subscribe(std::move(subscriptions), context_.now());
     if (token) {
       subscribing_.emplace(*token, std::move(some));
@@ -141,20 +142,33 @@ void Client::Core::handle(event::Connected& event) {
   call(handler, event.session_present);
 }
 
-void Client::Core::handle(event::Refused& event) { session_failed(event.error, true); }
+void Client::Core::handle(event::Refused& event) { session_failed(event.error, true, true); }
 
 void Client::Core::handle(event::Disconnected& event) {
   if (!event.error) return;  // after disconnect(): what follows is the transport's close
   const bool bad_input =
       event.error == Error::malformed_packet || event.error == Error::protocol_violation || event.error == Error::packet_too_large;
   if (bad_input && context_.observer != nullptr) context_.observer->dropped({LayerId::mqtt, Drop::bad_header, context_.now()});
-  session_failed(event.error, false);
+  session_failed(event.error, false, session_.pending_output() > 0 || event.by_server);
+}
+
+void Client::Core::handle(event::Authentication& event) {
+  if (event.reason != ReasonCode::continue_authentication || !config_.authenticate) return;
+  const auto authenticate = config_.authenticate;
+  (void)session_.authenticate(authenticate(event), context_.now());  // fails only if the callback has ended the connection
+}
+
+/// The events of a message that comes in parts.
+template <class Part>
+void Client::Core::handle(Part& event) {
+  const auto handler = stream_handler;
+  call(handler, StreamEvent{std::move(event)});
 }
 
 void Client::Core::handle(event::MessageReceived& event) {
   std::vector<std::shared_ptr<const Handler>> handlers;  // a handler may change the subscriptions
   for (const auto& [filter, wanted] : wanted_) {
-    if (matches(filter, event.message.topic)) handlers.push_back(wanted.handler);
+    if (matches(without_share(filter), event.message.topic)) handlers.push_back(wanted.handler);
   }
   if (handlers.empty()) handlers.push_back(std::make_shared<const Handler>(unmatched_handler));
   for (const auto& handler : handlers) call(*handler, event.message);
@@ -174,8 +188,8 @@ void Client::Core::handle(event::Subscribed& event) {
   if (place.empty()) return;
   for (std::size_t i = 0; i < event.codes.size(); ++i) {
     const auto code = event.codes[i];
-    answer_subscription(place.mapped()[i], code == SubscribeCode::failure ? Result<QoS>{fail(Error::subscription_refused)}
-                                                                          : Result<QoS>{static_cast<QoS>(code)});
+    answer_subscription(place.mapped()[i],
+                        is_failure(code) ? Result<QoS>{fail(Error::subscription_refused)} : Result<QoS>{static_cast<QoS>(code)});
   }
 }
 

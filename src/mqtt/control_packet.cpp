@@ -18,6 +18,7 @@ std::string_view name(PacketType type) noexcept {
     case PacketType::pingreq: return "PINGREQ";
     case PacketType::pingresp: return "PINGRESP";
     case PacketType::disconnect: return "DISCONNECT";
+    case PacketType::auth: return "AUTH";
   }
   return "unknown";
 }

@@ -6,7 +6,7 @@ namespace tapir::mqtt {
 
 namespace {
 
-class Category final : public std::error_category {
+class ErrorCategory final : public std::error_category {
  public:
   [[nodiscard]] const char* name() const noexcept override { return "mqtt"; }
 
@@ -29,6 +29,19 @@ class Category final : public std::error_category {
       case Error::invalid_filter: return "invalid topic filter";
       case Error::missing_client_id: return "a session that outlives its connection needs a client identifier";
       case Error::out_of_memory: return "out of memory";
+      case Error::unknown_property: return "unknown property";
+      case Error::property_not_allowed: return "property not allowed in its packet";
+      case Error::repeated_property: return "property repeated";
+      case Error::invalid_property: return "property with an invalid value";
+      case Error::invalid_reason_code: return "reason code not defined for its packet";
+      case Error::topic_alias_invalid: return "invalid topic alias";
+      case Error::receive_maximum_exceeded: return "receive maximum exceeded";
+      case Error::unexpected_session: return "the server resumes a session that is unknown here";
+      case Error::message_expired: return "the message expired before it could be sent";
+      case Error::not_in_this_version: return "not in this version of MQTT";
+      case Error::storage_failed: return "the session could not be stored";
+      case Error::invalid_state: return "the stored session cannot be read";
+      case Error::payload_source_failed: return "the payload could not be read";
     }
     return "unknown error";
   }
@@ -52,6 +65,19 @@ class Category final : public std::error_category {
       case Error::invalid_filter:
       case Error::missing_client_id: return std::errc::invalid_argument;
       case Error::out_of_memory: return std::errc::not_enough_memory;
+      case Error::unknown_property:
+      case Error::property_not_allowed: return std::errc::bad_message;
+      case Error::repeated_property:
+      case Error::invalid_property:
+      case Error::invalid_reason_code:
+      case Error::topic_alias_invalid:
+      case Error::receive_maximum_exceeded:
+      case Error::unexpected_session: return std::errc::protocol_error;
+      case Error::message_expired: return std::errc::timed_out;
+      case Error::not_in_this_version: return std::errc::not_supported;
+      case Error::storage_failed:
+      case Error::payload_source_failed: return std::errc::io_error;
+      case Error::invalid_state: return std::errc::bad_message;
     }
     return {value, *this};
   }
@@ -60,7 +86,7 @@ class Category final : public std::error_category {
 }  // namespace
 
 const std::error_category& error_category() noexcept {
-  static const Category category;
+  static const ErrorCategory category;
   return category;
 }
 

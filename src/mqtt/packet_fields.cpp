@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <chrono>
 #include <string>
 #include <vector>
@@ -23,7 +24,8 @@ class FieldList {
   }
   void operator()(const Connack& packet) {
     add("session_present", text_of(packet.session_present));
-    add("code", std::to_string(static_cast<unsigned>(packet.code)));
+    add("code", std::to_string(std::max(static_cast<unsigned>(packet.code), static_cast<unsigned>(packet.reason))));
+    add_properties(packet.properties);
   }
   void operator()(const Publish& packet) {
     add("topic", packet.topic);
@@ -31,12 +33,13 @@ class FieldList {
     if (packet.qos != QoS::at_most_once) add("id", std::to_string(packet.id.value()));
     if (packet.retain) add("retain", "1");
     if (packet.duplicate) add("dup", "1");
+    add_properties(packet.properties);
   }
   void operator()(const Subscribe& packet) {
     add("id", std::to_string(packet.id.value()));
-    for (const auto& [filter, qos] : packet.subscriptions) {
-      add("filter", filter);
-      add("qos", text_of(qos));
+    for (const auto& subscription : packet.subscriptions) {
+      add("filter", subscription.filter);
+      add("qos", text_of(subscription.qos));
     }
   }
   void operator()(const Suback& packet) {
@@ -50,10 +53,21 @@ class FieldList {
   template <class Packet>
   void operator()(const Packet& packet) {
     if constexpr (requires { packet.id; }) add("id", std::to_string(packet.id.value()));
+    if constexpr (requires { packet.reason; }) {
+      if (packet.reason != ReasonCode::success) add("reason", std::string{name(packet.reason)});
+    }
+    if constexpr (requires { packet.properties; }) add_properties(packet.properties);
   }
   [[nodiscard]] const std::vector<Field>& fields() const noexcept { return fields_; }
 
  private:
+  /// Only the numbers that change what happens: what a user says in text can be secret.
+  void add_properties(const Properties& properties) {
+    if (const auto alias = properties.get(property::topic_alias)) add("topic_alias", std::to_string(*alias));
+    if (const auto expiry = properties.get(property::message_expiry_interval)) add("message_expiry", std::to_string(*expiry));
+    if (const auto maximum = properties.get(property::receive_maximum)) add("receive_maximum", std::to_string(*maximum));
+    if (const auto text = properties.get(property::reason_string)) add("reason_string", *text);
+  }
   void add(std::string_view name, std::string value) { fields_.push_back({name, std::move(value)}); }
   std::vector<Field> fields_;
 };

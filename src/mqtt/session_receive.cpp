@@ -1,77 +1,119 @@
 #include <tapir/mqtt/session.hpp>
 
+#include <algorithm>
 #include <utility>
 
-/// What a Session does with each packet that it receives.
+#include <tapir/mqtt/topic.hpp>
+
+/// What a Session does with each packet that it receives once it is connected; session_connect.cpp has those of the handshake.
 namespace tapir::mqtt {
 
 namespace {
 
-Error error_of(ConnectCode code) noexcept {
-  switch (code) {
-    case ConnectCode::unacceptable_protocol_version: return Error::unsupported_protocol_version;
-    case ConnectCode::identifier_rejected: return Error::identifier_rejected;
-    case ConnectCode::server_unavailable: return Error::server_unavailable;
-    case ConnectCode::bad_user_name_or_password: return Error::bad_credentials;
-    case ConnectCode::not_authorized: return Error::not_authorized;
-    case ConnectCode::accepted: break;
-  }
-  return Error::protocol_violation;
+Properties without_alias(Properties properties) {
+  properties.erase(PropertyId::topic_alias);
+  return properties;
 }
 
 }  // namespace
 
 void Session::receive(const ControlPacket& packet, TimePoint now) {
-  const bool connack = std::holds_alternative<Connack>(packet);
-  if (connack != (state_ == State::connecting)) {  // CONNACK comes first [MQTT-3.2.0-1], and once
+  const bool handshake = std::holds_alternative<Connack>(packet) ||
+                         (v5() && (std::holds_alternative<Auth>(packet) || std::holds_alternative<Disconnect>(packet)));
+  const bool connack_again = std::holds_alternative<Connack>(packet) && state_ == State::connected;
+  // CONNACK comes first [MQTT-3.2.0-1], and once [MQTT-3.2.0-2].
+  if ((state_ == State::connecting && !handshake) || connack_again || tells_too_much(packet)) {
     break_off(Error::protocol_violation, now);
     return;
   }
   std::visit([&](const auto& fields) { on(fields, now); }, packet);
 }
 
-/// CONNECT, SUBSCRIBE, UNSUBSCRIBE, PINGREQ and DISCONNECT go to the server only.
+/// CONNECT, SUBSCRIBE, UNSUBSCRIBE and PINGREQ go to the server only.
 template <class FromClient>
 void Session::on(const FromClient& /*packet*/, TimePoint now) {
   break_off(Error::protocol_violation, now);
 }
 
-void Session::on(const Connack& packet, TimePoint now) {
-  if (packet.code != ConnectCode::accepted) {
-    output_.clear();
-    leave(State::offline, error_of(packet.code));
-    emit(event::Refused{packet.code, error_of(packet.code)});
-    return;
-  }
-  // We asked for a clean session: a server that claims to have kept one would send messages nobody wants [MQTT-3.2.2-1].
-  if (packet.session_present && options_.clean_session) {
-    break_off(Error::protocol_violation, now);
-    return;
-  }
-  state_ = State::connected;
-  if (!packet.session_present) unreleased_.clear();  // the server numbers its messages afresh
-  emit(event::Connected{packet.session_present});
-  for (const auto& sent : std::exchange(early_, {})) emit(sent);
-  if (!limits_.send_before_connack) send_again(now);
+/// Whether a server that was asked for no problem information gives some (5.0 section 3.1.2.11.7).
+bool Session::tells_too_much(const ControlPacket& packet) const {
+  if (!v5() || options_.properties.get(property::request_problem_information).value_or(true)) return false;
+  return std::visit(
+      []<class P>(const P& fields) {
+        if constexpr (P::kType == PacketType::publish || P::kType == PacketType::connack || P::kType == PacketType::disconnect) {
+          return false;
+        } else if constexpr (requires { fields.properties; }) {
+          return fields.properties.contains(PropertyId::reason_string) || fields.properties.contains(PropertyId::user_property);
+        } else {
+          return false;
+        }
+      },
+      packet);
 }
 
-void Session::on(const Publish& packet, TimePoint /*now*/) {
+void Session::on(const Publish& packet, TimePoint now) {
+  std::string topic = packet.topic;
+  if (const auto alias = packet.properties.get(property::topic_alias)) {
+    auto resolved = incoming_aliases_.resolve(*alias, std::move(topic));
+    if (!resolved) return break_off(resolved.error(), now);
+    topic = std::move(*resolved);
+  }
+  if (packet.qos != QoS::at_most_once) {
+    in_hand_.insert(packet.id);
+    const std::size_t maximum = options_.properties.get(property::receive_maximum).value_or(65535);
+    if (v5() && in_hand_.size() > maximum) return break_off(Error::receive_maximum_exceeded, now);
+  }
   const bool repeated = packet.qos == QoS::exactly_once && unreleased_.contains(packet.id);
-  if (!repeated) {
-    emit(event::MessageReceived{
-        {.topic = packet.topic, .payload = packet.payload, .qos = packet.qos, .retain = packet.retain, .duplicate = packet.duplicate}});
+  const std::size_t size = decoder_.payload_left();
+  if (size == 0 && !repeated && refuse_payload(packet)) return;
+  Message message{.topic = std::move(topic),
+                  .payload = packet.payload,
+                  .qos = packet.qos,
+                  .retain = packet.retain,
+                  .duplicate = packet.duplicate,
+                  .properties = without_alias(packet.properties)};
+  if (size > 0) {
+    streaming_ = Streaming{.qos = packet.qos, .id = packet.id, .repeated = repeated};
+    if (!repeated) emit(event::MessageBegan{std::move(message), size});
+    return;
   }
-  if (packet.qos == QoS::at_least_once) {
-    answer(Puback{packet.id});
-  } else if (packet.qos == QoS::exactly_once) {
-    unreleased_.insert(packet.id);  // until PUBREL a PUBLISH with this identifier is the same message [MQTT-4.3.3-2]
-    answer(Pubrec{packet.id});
+  if (!repeated) emit(event::MessageReceived{std::move(message)});
+  finish_receiving(packet.qos, packet.id);
+}
+
+void Session::finish_receiving(QoS qos, PacketId id) {
+  if (qos == QoS::at_least_once) {
+    answer(Puback{.id = id});
+  } else if (qos == QoS::exactly_once) {
+    unreleased_.emplace(id, false);  // until PUBREL a PUBLISH with this identifier is the same message [MQTT-4.3.3-2]
+    answer(Pubrec{.id = id});
   }
+}
+
+/// The next part of a message that comes in parts.
+void Session::receive_part(std::span<const std::byte>& bytes) {
+  const auto part = decoder_.take_payload(bytes);
+  if (!streaming_->repeated && !part.empty()) emit(event::MessagePart{Payload{part}});
+  if (decoder_.payload_left() > 0) return;
+  const auto complete = std::exchange(streaming_, std::nullopt);
+  if (!complete->repeated) emit(event::MessageEnded{});
+  finish_receiving(complete->qos, complete->id);
+}
+
+/// Answers text that is not text (5.0 section 3.3.2.3.2), if the user wants that to be looked at.
+bool Session::refuse_payload(const Publish& packet) {
+  const bool text = packet.properties.get(property::payload_format_indicator).value_or(false);
+  if (!limits_.validate_payload_format || !text || is_valid_utf8(packet.payload.text())) return false;
+  if (packet.qos == QoS::at_least_once) answer(Puback{.id = packet.id, .reason = ReasonCode::payload_format_invalid});
+  if (packet.qos == QoS::exactly_once) answer(Pubrec{.id = packet.id, .reason = ReasonCode::payload_format_invalid});
+  return true;
 }
 
 void Session::on(const Pubrel& packet, TimePoint /*now*/) {
-  unreleased_.erase(packet.id);
-  answer(Pubcomp{packet.id});  // also for an unknown identifier: our first PUBCOMP was lost
+  const bool known = unreleased_.erase(packet.id) > 0;
+  changed_ = changed_ || known;
+  // An unknown identifier is answered too: our first PUBCOMP was lost.
+  answer(Pubcomp{.id = packet.id, .reason = known || !v5() ? ReasonCode::success : ReasonCode::packet_identifier_not_found});
 }
 
 /// Takes the exchange off if it waits for this acknowledgment.
@@ -84,9 +126,15 @@ std::optional<Session::Exchange> Session::finish(PacketId id) {
   return finished;
 }
 
-void Session::message_done(const Exchange& exchange) {
+void Session::message_done(const Exchange& exchange, ReasonCode reason, const Properties& properties) {
   --messages_in_flight_;
-  emit(event::Delivered{exchange.token});
+  quota_ = std::min<std::size_t>(quota_ + 1, std::min<std::size_t>(limits_.max_in_flight, server_.receive_maximum));  // 5.0 section 4.9
+  changed_ = true;
+  if (is_failure(reason) && reason != ReasonCode::packet_identifier_not_found) {
+    emit(event::Failed{exchange.token, reason, properties});
+  } else {
+    emit(event::Delivered{exchange.token, reason, properties});
+  }
 }
 
 void Session::on(const Puback& packet, TimePoint now) {
@@ -97,7 +145,7 @@ void Session::on(const Puback& packet, TimePoint now) {
     break_off(Error::protocol_violation, now);
     return;
   }
-  if (const auto finished = finish<Publishing>(packet.id)) message_done(*finished);
+  if (const auto finished = finish<Publishing>(packet.id)) message_done(*finished, packet.reason, packet.properties);
 }
 
 void Session::on(const Pubrec& packet, TimePoint now) {
@@ -110,18 +158,25 @@ void Session::on(const Pubrec& packet, TimePoint now) {
       break_off(Error::protocol_violation, now);
       return;
     }
+    if (awaited && is_failure(packet.reason)) {  // the exchange is over, without PUBREL (5.0 section 4.3.3)
+      if (const auto finished = finish<Publishing>(packet.id)) message_done(*finished, packet.reason, packet.properties);
+      return;
+    }
     if (awaited) {
       stage = Releasing{};
       exchange->second.order = ++last_order_;
+      changed_ = true;
     }
+  } else if (is_failure(packet.reason)) {
+    return;
   }
-  answer(Pubrel{packet.id});  // also for an unknown identifier, so that the server can end its exchange
+  answer(Pubrel{.id = packet.id});  // also for an unknown identifier, so that the server can end its exchange
 }
 
 void Session::on(const Pubcomp& packet, TimePoint now) {
   if (!exchanges_.contains(packet.id)) return;  // the answer to a PUBREL that was sent twice
   if (const auto finished = finish<Releasing>(packet.id)) {
-    message_done(*finished);
+    message_done(*finished, packet.reason, packet.properties);
   } else {
     break_off(Error::protocol_violation, now);
   }
@@ -129,20 +184,24 @@ void Session::on(const Pubcomp& packet, TimePoint now) {
 
 void Session::on(const Suback& packet, TimePoint now) {
   const auto finished = finish<Subscribing>(packet.id);
+  if (!finished && limits_.lenient) return;
   if (!finished || std::get<Subscribing>(finished->stage).filters != packet.codes.size()) {
     if (finished) emit(event::Failed{finished->token, Error::protocol_violation});
     break_off(Error::protocol_violation, now);
     return;
   }
-  emit(event::Subscribed{finished->token, packet.codes});
+  emit(event::Subscribed{finished->token, packet.codes, packet.properties});
 }
 
 void Session::on(const Unsuback& packet, TimePoint now) {
-  if (const auto finished = finish<Unsubscribing>(packet.id)) {
-    emit(event::Unsubscribed{finished->token});
-  } else {
+  const auto finished = finish<Unsubscribing>(packet.id);
+  if (!finished && limits_.lenient) return;
+  if (!finished || (v5() && !limits_.lenient && std::get<Unsubscribing>(finished->stage).filters != packet.codes.size())) {
+    if (finished) emit(event::Failed{finished->token, Error::protocol_violation});
     break_off(Error::protocol_violation, now);
+    return;
   }
+  emit(event::Unsubscribed{finished->token, packet.codes, packet.properties});
 }
 
 void Session::on(const Pingresp& /*packet*/, TimePoint /*now*/) { ping_sent_.reset(); }

@@ -5,20 +5,69 @@
 
 #include <tapir/mqtt/topic.hpp>
 
+#include "property_table.hpp"
+
 /// What a Session sends: messages and requests, their identifiers, their order.
 namespace tapir::mqtt {
 
 namespace {
 
 constexpr std::size_t kPacketIds = 65535;
+/// Acknowledgments, PINGREQ and DISCONNECT cannot be shorter than they are: a server that announced less could not take part at all.
+constexpr std::size_t kSmallestMaximum = 4;
+
+/// The message's properties with the expiry interval shortened by the time that it waited here (5.0 section 3.3.2.3.3).
+Properties counted_down(const Message& message, Duration waited) {
+  Properties properties = message.properties;
+  if (const auto interval = properties.get(property::message_expiry_interval)) {
+    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(waited).count();
+    const auto left = *interval - std::min<std::int64_t>(*interval, std::max<std::int64_t>(seconds, 0));
+    if (left != *interval) properties.set(property::message_expiry_interval, static_cast<std::uint32_t>(left));
+  }
+  return properties;
+}
+
+bool has_expired(const Message& message, Duration waited) {
+  const auto interval = message.properties.get(property::message_expiry_interval);
+  return interval && waited >= std::chrono::seconds{*interval} && waited > Duration::zero();
+}
+
+std::error_code subscription_problem(const Subscription& subscription, bool v5) {
+  if (!is_valid_topic_filter(subscription.filter)) return Error::invalid_filter;
+  const bool plain =
+      !subscription.no_local && !subscription.retain_as_published && subscription.retain_handling == RetainHandling::at_subscribe;
+  if (!v5 && !plain) return Error::not_in_this_version;
+  if (subscription.qos > QoS::exactly_once || subscription.retain_handling > RetainHandling::never) return tapir::Error::invalid_argument;
+  if (!v5 || !subscription.filter.starts_with(kSharedPrefix)) return {};
+  if (!is_valid_shared_filter(subscription.filter)) return Error::invalid_filter;
+  if (subscription.no_local) return tapir::Error::invalid_argument;  // [MQTT-3.8.3-4]
+  return {};
+}
+
+/// What the server said that it does not have (5.0 sections 3.2.2.3.11 to 3.2.2.3.13).
+std::error_code beyond(const ServerLimits& server, const std::string& filter) {
+  if (!server.shared_subscriptions && filter.starts_with(kSharedPrefix)) return ReasonCode::shared_subscriptions_not_supported;
+  if (!server.wildcard_subscriptions && filter.find_first_of("+#") != std::string::npos) {
+    return ReasonCode::wildcard_subscriptions_not_supported;
+  }
+  return {};
+}
 
 }  // namespace
 
 Result<> Session::send(const ControlPacket& packet, TimePoint now) {
   const auto before = output_.total();
-  if (const auto encoded = encode_without_payload(packet, output_.tail()); !encoded) return encoded;
+  auto& tail = output_.tail();
+  const std::size_t start = tail.size();
+  if (const auto encoded = encode_without_payload(packet, tail, options_.version); !encoded) return encoded;
+  const auto* publish = std::get_if<Publish>(&packet);
+  const std::size_t size = tail.size() - start + (publish != nullptr ? publish->payload.size() : 0);
+  if (size > std::max(server_.maximum_packet_size, kSmallestMaximum)) {
+    output_.undo();
+    return fail(Error::packet_too_large);  // [MQTT-3.2.2-15]
+  }
   output_.appended();
-  if (const auto* publish = std::get_if<Publish>(&packet)) output_.append(publish->payload);
+  if (publish != nullptr) output_.append(publish->payload);
   last_sent_ = now;
   if (observer_ != nullptr) observer_->packet(Direction::down, packet, static_cast<std::size_t>(output_.total() - before), now);
   return {};
@@ -50,32 +99,65 @@ Result<> Session::admissible(const Message& message) const {
   if (state_ == State::finished) return fail(tapir::Error::not_connected);
   if (!is_valid_topic_name(message.topic)) return fail(Error::invalid_topic);
   if (message.qos > QoS::exactly_once) return fail(tapir::Error::invalid_argument);
+  if (!v5() && !message.properties.empty()) return fail(Error::not_in_this_version);
+  if (const auto problem = mqtt::problem_of(message.properties, place_of(PacketType::publish))) return fail(problem);
+  const bool own_alias = message.properties.contains(PropertyId::topic_alias) && !limits_.lenient;  // a Session gives them itself
+  if (own_alias || message.properties.contains(PropertyId::subscription_identifier)) {
+    return fail(Error::property_not_allowed);  // [MQTT-3.3.4-6]
+  }
+  const bool would_be_lost = store_ != nullptr && message.payload.source() != nullptr && message.qos != QoS::at_most_once;
+  if (would_be_lost) return fail(tapir::Error::invalid_argument);
   const std::size_t around = sizeof(std::uint16_t) + message.topic.size() + (message.qos == QoS::at_most_once ? 0 : sizeof(std::uint16_t));
   if (message.payload.size() > kMaxRemainingLength - around) return fail(tapir::Error::message_too_large);
+  if (const auto error = beyond_server(message); error && state_ == State::connected) return fail(error);
+  return {};
+}
+
+/// Why the server of this connection does not take the message (5.0 sections 3.2.2.3.4 and 3.2.2.3.5).
+std::error_code Session::beyond_server(const Message& message) const {
+  if (message.qos > server_.maximum_qos) return ReasonCode::qos_not_supported;               // [MQTT-3.2.2-11]
+  if (message.retain && !server_.retain_available) return ReasonCode::retain_not_supported;  // [MQTT-3.2.2-14]
   return {};
 }
 
 bool Session::may_send(QoS qos) const noexcept {
-  if (state_ != State::connected && !(state_ == State::connecting && limits_.send_before_connack)) return false;
+  if (state_ != State::connected && !(state_ == State::connecting && sends_early())) return false;
   if (output_.size() >= limits_.output_high_water) return false;
-  return qos == QoS::at_most_once || (messages_in_flight_ < limits_.max_in_flight && exchanges_.size() < kPacketIds);
+  if (qos == QoS::at_most_once) return true;
+  return again_.empty() && quota_ > 0 && messages_in_flight_ < limits_.max_in_flight && exchanges_.size() < kPacketIds;
+}
+
+/// Whether the queue takes one more message, after what the policy allows to be dropped for it.
+bool Session::make_room(const Message& message) {
+  const auto is_full = [&] {
+    if (queue_.empty()) return limits_.max_queued == 0;
+    return queue_.size() >= limits_.max_queued || queued_bytes_ + message.payload.size() > limits_.max_queued_bytes;
+  };
+  while (is_full()) {
+    if (queue_.empty() || limits_.when_full == QueuePolicy::refuse) return false;
+    auto victim = queue_.begin();
+    if (limits_.when_full == QueuePolicy::drop_newest_qos_0) {
+      const auto last = std::ranges::find(queue_.rbegin(), queue_.rend(), QoS::at_most_once, [](const Queued& q) { return q.message.qos; });
+      if (message.qos == QoS::at_most_once || last == queue_.rend()) return false;
+      victim = std::prev(last.base());
+    }
+    drop_queued(victim, tapir::Error::no_buffer_space);
+  }
+  return true;
 }
 
 Result<Token> Session::publish(Message message, TimePoint now) {
   if (const auto allowed = admissible(message); !allowed) return fail(allowed.error());
   const bool direct = queue_.empty() && may_send(message.qos);
-  if (!direct && !queue_.empty()) {
-    const bool full = queue_.size() >= limits_.max_queued || queued_bytes_ + message.payload.size() > limits_.max_queued_bytes;
-    if (full) return fail(tapir::Error::no_buffer_space);
-  } else if (!direct && limits_.max_queued == 0) {
-    return fail(tapir::Error::no_buffer_space);
-  }
-  const Token token = next_token();
+  if (!direct && !make_room(message)) return fail(tapir::Error::no_buffer_space);
+  Queued queued{.token = next_token(), .message = std::move(message), .accepted = now};
+  const Token token = queued.token;
   if (direct) {
-    send_message({token, std::move(message)}, now);
+    if (const auto sent = send_message(queued, now); !sent) return fail(sent.error());
   } else {
-    queued_bytes_ += message.payload.size();
-    queue_.push_back({token, std::move(message)});
+    queued_bytes_ += queued.message.payload.size();
+    queue_.push_back(std::move(queued));
+    changed_ = true;
   }
   return token;
 }
@@ -85,25 +167,49 @@ void Session::send_queued(TimePoint now) {
     Queued queued = std::move(queue_.front());
     queue_.pop_front();
     queued_bytes_ -= queued.message.payload.size();
-    send_message(std::move(queued), now);
+    changed_ = true;
+    std::error_code error = beyond_server(queued.message);
+    if (has_expired(queued.message, now - queued.accepted)) error = Error::message_expired;
+    if (!error) {
+      if (const auto sent = send_message(queued, now); !sent) error = sent.error();
+    }
+    if (error) emit(event::Failed{queued.token, error});
   }
 }
 
+/// Puts a PUBLISH into the output, its topic replaced by an alias if the server knows one.
+Result<> Session::send_publish(const Message& message, PacketId id, bool duplicate, TimePoint accepted, TimePoint now) {
+  Publish packet{.duplicate = duplicate,
+                 .qos = message.qos,
+                 .retain = message.retain,
+                 .topic = message.topic,
+                 .id = id,
+                 .payload = message.payload,
+                 .properties = counted_down(message, now - accepted)};
+  const auto choice =
+      packet.properties.contains(PropertyId::topic_alias) ? OutgoingAliases::Choice{} : outgoing_aliases_.choose(message.topic);
+  if (choice.alias != 0) packet.properties.add({property::topic_alias, choice.alias});
+  if (choice.known) packet.topic.clear();
+  auto sent = send(packet, now);
+  if (!sent && choice.alias != 0 && !choice.known) outgoing_aliases_.forget(message.topic);
+  return sent;
+}
+
 /// Sends a message for the first time; may_send() held.
-void Session::send_message(Queued queued, TimePoint now) {
-  Message& message = queued.message;
-  Publish packet{.duplicate = false, .qos = message.qos, .retain = message.retain, .topic = message.topic, .payload = message.payload};
-  if (message.qos == QoS::at_most_once) {
-    send_checked(packet, now);
+Result<> Session::send_message(Queued& queued, TimePoint now) {
+  if (queued.message.qos == QoS::at_most_once) {
+    if (const auto sent = send_publish(queued.message, {}, false, queued.accepted, now); !sent) return sent;
     put(event::Sent{queued.token, output_.total()});
-    return;
+    return {};
   }
   const auto id = unused_id();
-  if (!id) return;  // may_send() counted
-  packet.id = *id;
-  exchanges_[*id] = {.token = queued.token, .order = ++last_order_, .stage = Publishing{std::move(message)}};
+  if (!id) return fail(Error::session_full);  // may_send() counted
+  if (const auto sent = send_publish(queued.message, *id, false, queued.accepted, now); !sent) return sent;
+  exchanges_[*id] = {.token = queued.token, .order = ++last_order_, .stage = Publishing{std::move(queued.message), queued.accepted}};
   ++messages_in_flight_;
-  send_checked(packet, now);
+  --quota_;
+  changed_ = true;
+  return {};
 }
 
 void Session::put(event::Sent sent) {
@@ -114,52 +220,76 @@ void Session::put(event::Sent sent) {
   }
 }
 
-/// Sends what the last connection left unacknowledged, with the same identifiers and in the same order [MQTT-4.4.0-1, 4.6.0-1].
+/// What earlier connections left unacknowledged has to be sent again, with the same identifiers and in the same order [MQTT-4.4.0-1,
+/// 4.6.0-1].
+void Session::resume_exchanges() {
+  const auto ids = in_order();
+  again_.assign(ids.begin(), ids.end());
+}
+
+/// Sends it as far as the server takes it: its Receive Maximum holds for these too [MQTT-3.3.4-7].
 void Session::send_again(TimePoint now) {
-  for (const PacketId id : in_order()) {
-    const auto& stage = exchanges_.at(id).stage;
-    if (const auto* publishing = std::get_if<Publishing>(&stage)) {
-      const Message& message = publishing->message;
-      send_checked(Publish{.duplicate = true,
-                           .qos = message.qos,
-                           .retain = message.retain,
-                           .topic = message.topic,
-                           .id = id,
-                           .payload = message.payload},
-                   now);
-    } else if (std::holds_alternative<Releasing>(stage)) {
-      send_checked(Pubrel{id}, now);
+  if (state_ != State::connected && !(state_ == State::connecting && sends_early())) return;
+  for (; !again_.empty(); again_.pop_front()) {
+    const PacketId id = again_.front();
+    const auto exchange = exchanges_.find(id);
+    if (exchange == exchanges_.end()) continue;
+    if (std::holds_alternative<Releasing>(exchange->second.stage)) {
+      send_checked(Pubrel{.id = id}, now);
+    } else if (const auto* publishing = std::get_if<Publishing>(&exchange->second.stage)) {
+      if (quota_ == 0) return;
+      const auto sent = send_publish(publishing->message, id, true, publishing->accepted, now);
+      --quota_;
+      if (sent) continue;
+      const Token token = exchange->second.token;  // larger than this server takes: it can never be sent (5.0 section 3.1.2.11.4)
+      exchanges_.erase(exchange);
+      --messages_in_flight_;
+      ++quota_;
+      changed_ = true;
+      emit(event::Failed{token, sent.error()});
     }
   }
 }
 
 template <class Packet, class Stage>
 Result<Token> Session::start_exchange(Packet packet, Stage stage, TimePoint now) {
+  const PacketId last = last_id_;
   const auto id = unused_id();
   if (!id) return fail(Error::session_full);
   packet.id = *id;
-  if (const auto sent = send(packet, now); !sent) return fail(sent.error());
+  if (const auto sent = send(packet, now); !sent) {
+    last_id_ = last;  // nothing was sent with it
+    return fail(sent.error());
+  }
   const Token token = next_token();
   exchanges_[*id] = {.token = token, .order = ++last_order_, .stage = stage};
   return token;
 }
 
-Result<Token> Session::subscribe(std::vector<Subscription> subscriptions, TimePoint now) {
+Result<Token> Session::subscribe(std::vector<Subscription> subscriptions, TimePoint now, Properties properties) {
   if (subscriptions.empty()) return fail(tapir::Error::invalid_argument);
   for (const auto& subscription : subscriptions) {
-    if (!is_valid_topic_filter(subscription.filter)) return fail(Error::invalid_filter);
-    if (subscription.qos > QoS::exactly_once) return fail(tapir::Error::invalid_argument);
+    if (const auto problem = subscription_problem(subscription, v5())) return fail(problem);
   }
+  if (!v5() && !properties.empty()) return fail(Error::not_in_this_version);
   if (state_ != State::connected) return fail(tapir::Error::not_connected);
+  for (const auto& subscription : subscriptions) {
+    if (const auto problem = beyond(server_, subscription.filter); problem && v5()) return fail(problem);
+  }
+  if (!server_.subscription_identifiers && properties.contains(PropertyId::subscription_identifier)) {
+    return fail(ReasonCode::subscription_identifiers_not_supported);
+  }
   const Subscribing stage{subscriptions.size()};
-  return start_exchange(Subscribe{.subscriptions = std::move(subscriptions)}, stage, now);
+  return start_exchange(Subscribe{.subscriptions = std::move(subscriptions), .properties = std::move(properties)}, stage, now);
 }
 
-Result<Token> Session::unsubscribe(std::vector<std::string> filters, TimePoint now) {
+Result<Token> Session::unsubscribe(std::vector<std::string> filters, TimePoint now, Properties properties) {
   if (filters.empty()) return fail(tapir::Error::invalid_argument);
   if (!std::ranges::all_of(filters, is_valid_topic_filter)) return fail(Error::invalid_filter);
+  if (!v5() && !properties.empty()) return fail(Error::not_in_this_version);
   if (state_ != State::connected) return fail(tapir::Error::not_connected);
-  return start_exchange(Unsubscribe{.filters = std::move(filters)}, Unsubscribing{}, now);
+  const Unsubscribing stage{filters.size()};
+  return start_exchange(Unsubscribe{.filters = std::move(filters), .properties = std::move(properties)}, stage, now);
 }
 
 }  // namespace tapir::mqtt

@@ -20,7 +20,6 @@ struct Sequence {
 constexpr Sequence kIllFormed{.continuation = 1, .low = 1, .high = 0};  // no second byte lies between these
 
 constexpr Sequence sequence_after(std::uint8_t first) noexcept {
-  if (first == 0) return kIllFormed;  // U+0000 is well-formed UTF-8, and forbidden here
   if (first <= 0x7f) return {.continuation = 0, .low = 0, .high = 0};
   if (first < 0xc2) return kIllFormed;
   if (first <= 0xdf) return {.continuation = 1, .low = 0x80, .high = 0xbf};
@@ -52,9 +51,12 @@ constexpr Level take_level(std::string_view& text) noexcept {
 
 }  // namespace
 
-bool is_valid_string(std::string_view text) noexcept {
-  if (text.size() > kMaxString) return false;
+bool is_valid_utf8(std::string_view text) noexcept {
   for (std::size_t i = 0; i < text.size();) {
+    if (text[i] == '\0') {
+      ++i;
+      continue;
+    }
     const Sequence sequence = sequence_after(static_cast<std::uint8_t>(text[i]));
     if (sequence.continuation >= text.size() - i) return false;
     for (std::size_t k = 1; k <= sequence.continuation; ++k) {
@@ -65,12 +67,32 @@ bool is_valid_string(std::string_view text) noexcept {
   return true;
 }
 
+bool is_valid_string(std::string_view text) noexcept {
+  return text.size() <= kMaxString && text.find('\0') == std::string_view::npos && is_valid_utf8(text);
+}
+
+bool has_no_control_characters(std::string_view text) noexcept {
+  for (std::size_t i = 0; i < text.size();) {
+    const auto first = static_cast<std::uint8_t>(text[i]);
+    const std::size_t continuation = sequence_after(first).continuation;
+    if (continuation >= text.size() - i) return false;  // not a valid string at all
+    if (first < 0x20 || first == 0x7f) return false;
+    if (first == 0xc2 && within(text[i + 1], 0x80, 0x9f)) return false;  // U+0080-U+009F
+    std::uint32_t point = first & (continuation == 0 ? 0x7fU : 0x3fU >> continuation);
+    for (std::size_t k = 1; k <= continuation; ++k) point = point << 6U | (static_cast<std::uint8_t>(text[i + k]) & 0x3fU);
+    if ((point & 0xfffeU) == 0xfffeU || (point >= 0xfdd0 && point <= 0xfdef)) return false;  // Unicode's non-characters
+    i += 1 + continuation;
+  }
+  return true;
+}
+
 bool is_valid_topic_name(std::string_view topic) noexcept {
-  return !topic.empty() && topic.find_first_of("+#") == std::string_view::npos && is_valid_string(topic);
+  return !topic.empty() && topic.find_first_of("+#") == std::string_view::npos && is_valid_string(topic) &&
+         has_no_control_characters(topic);
 }
 
 bool is_valid_topic_filter(std::string_view filter) noexcept {
-  if (filter.empty() || !is_valid_string(filter)) return false;
+  if (filter.empty() || !is_valid_string(filter) || !has_no_control_characters(filter)) return false;
   for (bool last = false; !last;) {
     const Level level = take_level(filter);
     last = level.last;
@@ -78,6 +100,20 @@ bool is_valid_topic_filter(std::string_view filter) noexcept {
     if (level.text == "#" && !last) return false;
   }
   return true;
+}
+
+bool is_valid_shared_filter(std::string_view filter) noexcept {
+  if (!filter.starts_with(kSharedPrefix)) return false;
+  filter.remove_prefix(kSharedPrefix.size());
+  const Level share = take_level(filter);
+  return !share.text.empty() && share.text.find_first_of("+#") == std::string_view::npos && !share.last && is_valid_topic_filter(filter);
+}
+
+std::string_view without_share(std::string_view filter) noexcept {
+  if (!is_valid_shared_filter(filter)) return filter;
+  filter.remove_prefix(kSharedPrefix.size());
+  (void)take_level(filter);
+  return filter;
 }
 
 bool matches(std::string_view filter, std::string_view topic) noexcept {

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <system_error>
+#include <variant>
 
 #include <tapir/core/addresses.hpp>
 #include <tapir/core/context.hpp>
@@ -43,6 +44,14 @@ struct ClientConfig {
   Duration connect_timeout = std::chrono::seconds{30};  ///< for opening the transport
   Reconnect reconnect = {};
   SessionLimits limits = {};
+  ProtocolVersion version = ProtocolVersion::v3_1_1;
+  Properties properties = {};  ///< 5.0: of CONNECT, see ConnectOptions
+  /// 5.0: go on when the broker resumes a session of which nothing is known here, see ConnectOptions.
+  bool accept_unknown_session = false;
+  /// Where a session that is kept outlives the process; nullptr: nowhere. It outlives the client.
+  ByteStore* store = nullptr;
+  /// 5.0: the answer to each step of an enhanced authentication, which properties with authentication_method begin.
+  std::function<std::string(const event::Authentication&)> authenticate = {};
 };
 
 /// Why there is no connection, with the layer that failed.
@@ -53,7 +62,10 @@ struct Disconnection {
   bool will_retry = false;
 };
 
-/// An MQTT 3.1.1 client with callbacks. It connects by itself, also again after a loss, and subscribes again when the broker has
+/// What comes of a message that is longer than SessionLimits::stream_above.
+using StreamEvent = std::variant<event::MessageBegan, event::MessagePart, event::MessageEnded, event::MessageAborted>;
+
+/// An MQTT client with callbacks, of version 3.1.1 unless its configuration names another. It connects by itself, also again after a loss, and subscribes again when the broker has
 /// forgotten. Callbacks come from the scheduler, never from inside a call, each exactly once unless the client is destroyed; they may
 /// call the client and may destroy it. Belongs to its stack's thread.
 ///
@@ -90,6 +102,8 @@ class Client {
   /// Calls `handler` for messages that match `filter`, over all connections until unsubscribe(). Subscribing to the same filter again
   /// replaces its handler. `done` comes at the first SUBACK; subscription_refused removes the subscription.
   void subscribe(std::string filter, QoS qos, Handler handler, Granted done = {});
+  /// The same with the options of 5.0.
+  void subscribe(Subscription subscription, Handler handler, Granted done = {});
   void unsubscribe(const std::string& filter, Completion done = {});
 
   /// Called at each CONNACK by which the broker accepts; `session_present`: it has kept this client's session (MQTT 3.1.1 section 3.2.2.2).
@@ -98,6 +112,8 @@ class Client {
   void on_disconnected(std::function<void(const Disconnection&)> handler);
   /// Messages that no subscription's filter matches, such as those of a session stored by the broker.
   void on_unmatched(Handler handler);
+  /// Messages that are received in parts, whatever subscription they are for: with limits.stream_above.
+  void on_stream(std::function<void(const StreamEvent&)> handler);
 
   /// Whether the broker has accepted by CONNACK and the connection still stands.
   [[nodiscard]] bool is_connected() const noexcept;

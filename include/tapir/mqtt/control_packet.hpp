@@ -8,33 +8,15 @@
 #include <variant>
 #include <vector>
 
+#include <tapir/mqtt/packet_type.hpp>
+#include <tapir/mqtt/reason_code.hpp>
 #include <tapir/mqtt/types.hpp>
 
-/// The control packets of MQTT (OASIS MQTT 3.1.1 chapter 3) as plain values, whichever side sends them.
+/// The control packets of MQTT (OASIS MQTT 5.0 and 3.1.1, chapter 3) as plain values, whichever side sends them. What only 5.0 has
+/// (properties, reason codes, AUTH) is left out when a packet is encoded for an older version, or refused if it says something.
 namespace tapir::mqtt {
 
-/// The high nibble of a packet's first byte (section 2.2.1).
-enum class PacketType : std::uint8_t {
-  connect = 1,
-  connack,
-  publish,
-  puback,
-  pubrec,
-  pubrel,
-  pubcomp,
-  subscribe,
-  suback,
-  unsubscribe,
-  unsuback,
-  pingreq,
-  pingresp,
-  disconnect,
-};
-
-/// "PUBLISH"
-[[nodiscard]] std::string_view name(PacketType type) noexcept;
-
-/// CONNACK's return code (section 3.2.2.3).
+/// CONNACK's return code before 5.0 (MQTT 3.1.1 section 3.2.2.3).
 enum class ConnectCode : std::uint8_t {
   accepted = 0,
   unacceptable_protocol_version,
@@ -44,25 +26,25 @@ enum class ConnectCode : std::uint8_t {
   not_authorized,
 };
 
-/// SUBACK's return code for one filter (section 3.9.3).
-enum class SubscribeCode : std::uint8_t { granted_qos_0 = 0, granted_qos_1 = 1, granted_qos_2 = 2, failure = 0x80 };
-
 struct Connect {
   static constexpr PacketType kType = PacketType::connect;
   ProtocolVersion version = ProtocolVersion::v3_1_1;
-  bool clean_session = true;
+  bool clean_session = true;           ///< 5.0: Clean Start
   std::chrono::seconds keep_alive{0};  ///< 0-65535; 0 turns it off
   std::string client_id = {};
   std::optional<Will> will = {};
   std::optional<std::string> user_name = {};
-  std::optional<std::string> password = {};  ///< any bytes, at most 65535; only with a user name
+  std::optional<std::string> password = {};  ///< any bytes, at most 65535; before 5.0 only with a user name
+  Properties properties = {};
   friend bool operator==(const Connect&, const Connect&) = default;
 };
 
 struct Connack {
   static constexpr PacketType kType = PacketType::connack;
   bool session_present = false;
-  ConnectCode code = ConnectCode::accepted;
+  ConnectCode code = ConnectCode::accepted;  ///< before 5.0
+  ReasonCode reason = ReasonCode::success;   ///< 5.0
+  Properties properties = {};
   friend bool operator==(const Connack&, const Connack&) = default;
 };
 
@@ -74,30 +56,39 @@ struct Publish {
   std::string topic = {};
   PacketId id = {};  ///< 0 with QoS 0, which has none
   Payload payload = {};
+  Properties properties = {};
   friend bool operator==(const Publish&, const Publish&) = default;
 };
 
 struct Puback {
   static constexpr PacketType kType = PacketType::puback;
   PacketId id = {};
+  ReasonCode reason = ReasonCode::success;
+  Properties properties = {};
   friend bool operator==(const Puback&, const Puback&) = default;
 };
 
 struct Pubrec {
   static constexpr PacketType kType = PacketType::pubrec;
   PacketId id = {};
+  ReasonCode reason = ReasonCode::success;
+  Properties properties = {};
   friend bool operator==(const Pubrec&, const Pubrec&) = default;
 };
 
 struct Pubrel {
   static constexpr PacketType kType = PacketType::pubrel;
   PacketId id = {};
+  ReasonCode reason = ReasonCode::success;
+  Properties properties = {};
   friend bool operator==(const Pubrel&, const Pubrel&) = default;
 };
 
 struct Pubcomp {
   static constexpr PacketType kType = PacketType::pubcomp;
   PacketId id = {};
+  ReasonCode reason = ReasonCode::success;
+  Properties properties = {};
   friend bool operator==(const Pubcomp&, const Pubcomp&) = default;
 };
 
@@ -105,6 +96,7 @@ struct Subscribe {
   static constexpr PacketType kType = PacketType::subscribe;
   PacketId id = {};
   std::vector<Subscription> subscriptions = {};  ///< at least one
+  Properties properties = {};
   friend bool operator==(const Subscribe&, const Subscribe&) = default;
 };
 
@@ -112,6 +104,7 @@ struct Suback {
   static constexpr PacketType kType = PacketType::suback;
   PacketId id = {};
   std::vector<SubscribeCode> codes = {};  ///< one for each filter, in order
+  Properties properties = {};
   friend bool operator==(const Suback&, const Suback&) = default;
 };
 
@@ -119,12 +112,15 @@ struct Unsubscribe {
   static constexpr PacketType kType = PacketType::unsubscribe;
   PacketId id = {};
   std::vector<std::string> filters = {};  ///< at least one
+  Properties properties = {};
   friend bool operator==(const Unsubscribe&, const Unsubscribe&) = default;
 };
 
 struct Unsuback {
   static constexpr PacketType kType = PacketType::unsuback;
   PacketId id = {};
+  std::vector<ReasonCode> codes = {};  ///< 5.0: one for each filter, in order
+  Properties properties = {};
   friend bool operator==(const Unsuback&, const Unsuback&) = default;
 };
 
@@ -140,11 +136,21 @@ struct Pingresp {
 
 struct Disconnect {
   static constexpr PacketType kType = PacketType::disconnect;
+  ReasonCode reason = ReasonCode::normal_disconnection;
+  Properties properties = {};
   friend bool operator==(const Disconnect&, const Disconnect&) = default;
 };
 
+/// A step of an enhanced authentication (MQTT 5.0 section 3.15).
+struct Auth {
+  static constexpr PacketType kType = PacketType::auth;
+  ReasonCode reason = ReasonCode::success;
+  Properties properties = {};  ///< the authentication method at least
+  friend bool operator==(const Auth&, const Auth&) = default;
+};
+
 using ControlPacket = std::variant<Connect, Connack, Publish, Puback, Pubrec, Pubrel, Pubcomp, Subscribe, Suback, Unsubscribe, Unsuback,
-                                   Pingreq, Pingresp, Disconnect>;
+                                   Pingreq, Pingresp, Disconnect, Auth>;
 
 [[nodiscard]] PacketType type_of(const ControlPacket& packet);
 

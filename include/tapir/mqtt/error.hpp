@@ -25,6 +25,19 @@ enum class Error {
   invalid_filter,                ///< not a topic filter (section 4.7)
   missing_client_id,             ///< an empty client identifier without a clean session (section 3.1.3.1)
   out_of_memory,                 ///< a packet could not be stored; the connection is closed (section 4.8)
+  unknown_property,              ///< 5.0: a property identifier that the standard does not have
+  property_not_allowed,          ///< 5.0: a property that its packet must not have
+  repeated_property,             ///< 5.0: a property that may stand once stands twice
+  invalid_property,              ///< 5.0: a property with a value out of its range
+  invalid_reason_code,           ///< 5.0: a reason code that its packet does not have
+  topic_alias_invalid,           ///< 5.0: a topic alias that is 0, above what was announced, or without topic
+  receive_maximum_exceeded,      ///< 5.0: more unacknowledged messages than were announced
+  unexpected_session,            ///< 5.0: the server resumes a session of which nothing is known here
+  message_expired,               ///< 5.0: the message's expiry interval passed before it could be sent
+  not_in_this_version,           ///< something that only MQTT 5.0 has, asked for in an older version
+  storage_failed,                ///< the session's state could not be stored; the connection is closed before more depends on it
+  invalid_state,                 ///< a stored session that cannot be read
+  payload_source_failed,         ///< the source of a message's payload failed or ended early; the connection is closed
 };
 
 /// The category "mqtt" of std::error_code. Each error compares equal to the std::errc nearest in meaning.

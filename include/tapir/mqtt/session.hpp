@@ -13,6 +13,7 @@
 #include <variant>
 #include <vector>
 
+#include <tapir/core/byte_store.hpp>
 #include <tapir/core/error.hpp>
 #include <tapir/core/observer.hpp>
 #include <tapir/core/time.hpp>
@@ -20,41 +21,21 @@
 #include <tapir/mqtt/error.hpp>
 #include <tapir/mqtt/event.hpp>
 #include <tapir/mqtt/output_queue.hpp>
+#include <tapir/mqtt/session_options.hpp>
+#include <tapir/mqtt/topic_alias.hpp>
 #include <tapir/mqtt/types.hpp>
 
 namespace tapir::mqtt {
-
-/// What CONNECT says (section 3.1).
-struct ConnectOptions {
-  std::string client_id = {};           ///< may be empty with a clean session: the server chooses one
-  bool clean_session = true;            ///< false: both sides keep the session over disconnections
-  std::chrono::seconds keep_alive{60};  ///< 0-65535 s between packets of ours at most; 0: no limit, no PINGREQ
-  std::optional<Will> will = {};
-  std::optional<std::string> user_name = {};
-  std::optional<std::string> password = {};  ///< any bytes, at most 65535; needs a user name
-};
-
-/// Bounds of a session, all local decisions.
-struct SessionLimits {
-  Duration connack_timeout = std::chrono::seconds{10};  ///< from CONNECT to CONNACK
-  Duration ping_timeout = std::chrono::seconds{10};     ///< from PINGREQ to PINGRESP, counted anew while bytes move
-  std::size_t max_packet_size = kMaxPacketSize;         ///< bytes, the largest packet accepted from the server
-  std::size_t max_in_flight = 100;                      ///< messages of QoS 1 and 2 sent and not acknowledged, 1-65535
-  std::size_t max_queued = 1000;                        ///< messages waiting for a connection or for room in flight
-  std::size_t max_queued_bytes = 16U << 20U;            ///< their payload; a single message may be larger
-  std::size_t output_high_water = 64U << 10U;           ///< bytes of output waiting to be taken, above which new messages queue
-  bool send_before_connack = false;                     ///< messages follow CONNECT at once (section 3.1.4)
-};
 
 /// Sees every packet of a session.
 class PacketObserver {
  public:
   virtual ~PacketObserver() = default;
-  /// `size` is the whole packet in bytes. Must not call back into the session.
+  /// `size` is the whole packet in bytes, of one that is received in parts its front. Must not call back into the session.
   virtual void packet(Direction direction, const ControlPacket& packet, std::size_t size, TimePoint now) = 0;
 };
 
-/// The client side of MQTT 3.1.1 without input or output: bytes and the time go in, bytes, events and a deadline come out.
+/// The client side of MQTT 3.1, 3.1.1 and 5.0 without input or output: bytes and the time go in, bytes, events and a deadline come out.
 ///
 ///     session.connected(now);                              // the transport is open
 ///     session.input(received, now);
@@ -62,26 +43,33 @@ class PacketObserver {
 ///     while (auto slice = session.take_output(now)) write(*slice);
 ///     if (now >= session.next_deadline()) session.tick(now);
 ///
-/// It outlives connections: unacknowledged messages of a session that is not clean are sent again on the next one. Used by one thread.
+/// It outlives connections: unacknowledged messages of a session that is kept are sent again on the next one. With a store it outlives
+/// the process too: no byte is handed out before the state that it depends on is saved. A message of QoS 2 is given to the user exactly
+/// once over any loss of connections; over a crash too if what the user makes of it and the next save are one step, otherwise a crash
+/// just between the two repeats it. Used by one thread.
 class Session {
  public:
-  explicit Session(SessionLimits limits = {}) : limits_{limits}, decoder_{limits.max_packet_size} {}
+  explicit Session(SessionLimits limits = {});
 
-  /// Sets what the next CONNECT says. invalid_argument, missing_client_id or, for the will, invalid_topic leaves the old options; already_connected.
+  /// Sets what the next CONNECT says. invalid_argument, missing_client_id or, for the will, invalid_topic leaves the old options, in 5.0
+  /// also the errors of properties; already_connected.
   [[nodiscard]] Result<> configure(ConnectOptions options);
   [[nodiscard]] const ConnectOptions& options() const noexcept { return options_; }
 
   /// The transport is open: puts CONNECT into the output. already_connected on a second call for one connection.
   [[nodiscard]] Result<> connected(TimePoint now);
-  /// The transport is gone: a clean session ends, another one waits for the next connected(). No event Disconnected follows.
+  /// The transport is gone: a clean session ends, another one waits for the next connected(), in 5.0 until it expires. No event
+  /// Disconnected follows.
   void transport_lost(TimePoint now);
   /// The transport's peer acknowledged bytes: it lives, though a long packet may still be ahead of PINGREQ's answer.
   void transport_progress(TimePoint now) noexcept { last_progress_ = now; }
 
-  /// Bytes from the transport, cut anywhere. Errors come as event Disconnected, after which input is ignored.
+  /// Bytes from the transport, cut anywhere. Errors come as event Disconnected, after which input is ignored; in 5.0 a DISCONNECT with
+  /// the reason is in the output then.
   void input(std::span<const std::byte> bytes, TimePoint now);
   /// The next bytes to write, in order; nullopt when there are none. What is taken must be written, or the transport given up.
-  /// Queued messages follow here, not before: whoever subscribes on event Connected does so ahead of them.
+  /// Queued messages follow here, not before: whoever subscribes on event Connected does so ahead of them. With a store the state is
+  /// saved first, if it has changed; when that fails there is no output but the event Disconnected with storage_failed.
   [[nodiscard]] std::optional<Payload> take_output(TimePoint now);
   [[nodiscard]] std::size_t pending_output() const noexcept { return output_.size(); }
   /// What happened, in order; nullopt when all is told. A received message is acknowledged when this is called after it was taken, so
@@ -96,16 +84,39 @@ class Session {
   void tick(TimePoint now);
 
   /// Sends a message now, or when there is a connection and room in flight. Its token comes back in Sent, Delivered or Failed.
-  /// invalid_topic, invalid_argument (QoS), message_too_large, no_buffer_space (the queue is full), not_connected (after disconnect()).
+  /// invalid_topic, invalid_argument (QoS; a payload from a source with QoS 1 or 2 and a store), message_too_large, no_buffer_space (the
+  /// queue is full), not_connected (after disconnect()), session_full. 5.0: the errors of properties, and what the server has announced
+  /// that it does not take: packet_too_large, ReasonCode::qos_not_supported, ReasonCode::retain_not_supported (a message that waited for
+  /// the connection fails with these later). Before 5.0: not_in_this_version for properties.
   [[nodiscard]] Result<Token> publish(Message message, TimePoint now);
-  /// Answered by Subscribed or Failed. invalid_filter, invalid_argument (no filter, QoS), not_connected, session_full, packet_too_large.
-  [[nodiscard]] Result<Token> subscribe(std::vector<Subscription> subscriptions, TimePoint now);
+  /// Answered by Subscribed or Failed. invalid_filter, invalid_argument (no filter, QoS, no_local on a shared subscription),
+  /// not_connected, session_full, packet_too_large. 5.0: the errors of properties (subscription_identifier, user_property), and
+  /// ReasonCode::shared_subscriptions_not_supported and the like. Before 5.0: not_in_this_version.
+  [[nodiscard]] Result<Token> subscribe(std::vector<Subscription> subscriptions, TimePoint now, Properties properties = {});
   /// Answered by Unsubscribed or Failed. Errors as for subscribe().
-  [[nodiscard]] Result<Token> unsubscribe(std::vector<std::string> filters, TimePoint now);
-  /// Sends DISCONNECT; nothing may follow it. not_connected.
-  [[nodiscard]] Result<> disconnect(TimePoint now);
+  [[nodiscard]] Result<Token> unsubscribe(std::vector<std::string> filters, TimePoint now, Properties properties = {});
+  /// Sends DISCONNECT; nothing may follow it. not_connected. 5.0: with a reason that a client may give (invalid_reason_code) and
+  /// properties (session_expiry_interval, but not one above 0 when CONNECT had 0: invalid_property; reason_string and user_property,
+  /// left out when the packet would be larger than the server takes). Before 5.0: not_in_this_version.
+  [[nodiscard]] Result<> disconnect(TimePoint now, ReasonCode reason = ReasonCode::normal_disconnection, Properties properties = {});
+  /// 5.0: the answer to event Authentication. not_connected, or invalid_argument without an authentication method in CONNECT.
+  [[nodiscard]] Result<> authenticate(std::string data, TimePoint now);
+  /// 5.0: begins a new authentication on the connection. Errors as for authenticate().
+  [[nodiscard]] Result<> reauthenticate(std::string data, TimePoint now);
   /// Withdraws every message that was never sent; each Failed with `error`.
   void fail_queued(std::error_code error);
+  /// Withdraws one message that was never sent: it is Failed with operation_canceled. invalid_argument when there is none.
+  [[nodiscard]] Result<> cancel(Token token);
+
+  /// Where the state of a kept session is saved; nullptr: nowhere. It outlives the session or is replaced. Call restore() next.
+  void keep_in(ByteStore* store) noexcept { store_ = store; }
+  /// Takes up what the store holds for this client identifier; nothing stored is no error. already_connected, invalid_state, or the
+  /// store's error. `down_time` is how long the process was away, for what expires.
+  [[nodiscard]] Result<> restore(TimePoint now, Duration down_time = Duration::zero());
+  /// The state of a kept session: unacknowledged and queued messages, received identifiers. Payloads from sources are left out.
+  [[nodiscard]] std::vector<std::byte> export_state(TimePoint now) const;
+  /// Replaces the state by an exported one. Errors as for restore(), nothing is changed then.
+  [[nodiscard]] Result<> import_state(std::span<const std::byte> bytes, TimePoint now, Duration down_time = Duration::zero());
 
   [[nodiscard]] bool is_connected() const noexcept { return state_ == State::connected; }
   /// Messages of QoS 1 and 2, subscribes and unsubscribes sent and not yet acknowledged.
@@ -113,6 +124,10 @@ class Session {
   [[nodiscard]] std::size_t queued() const noexcept { return queue_.size(); }
   /// Received messages of QoS 2 whose sender has not released their identifier.
   [[nodiscard]] std::size_t unreleased() const noexcept { return unreleased_.size(); }
+  /// 5.0: what the server of this connection has announced; the standard's defaults before CONNACK.
+  [[nodiscard]] const ServerLimits& server() const noexcept { return server_; }
+  /// What counts on this connection: the server may have shortened it (5.0 section 3.2.2.3.14).
+  [[nodiscard]] std::chrono::seconds keep_alive() const noexcept { return keep_alive_; }
   /// Shows every packet to `observer`, which must outlive the session or be replaced by nullptr.
   void observe(PacketObserver* observer) noexcept { observer_ = observer; }
 
@@ -122,12 +137,15 @@ class Session {
   // An exchange holds one packet identifier until its last acknowledgment (section 2.3.1).
   struct Publishing {
     Message message;
+    TimePoint accepted;  ///< when the user gave it: the message expiry interval counts from there
   };
   struct Releasing {};  // PUBREC came: the message is the server's now, only PUBREL may be sent again
   struct Subscribing {
     std::size_t filters;
   };
-  struct Unsubscribing {};
+  struct Unsubscribing {
+    std::size_t filters;
+  };
   struct Exchange {
     Token token{};
     std::uint64_t order = 0;  ///< by which exchanges are sent again
@@ -142,6 +160,13 @@ class Session {
   struct Queued {
     Token token{};
     Message message;
+    TimePoint accepted;
+  };
+  /// A message that is being received in parts.
+  struct Streaming {
+    QoS qos{};
+    PacketId id;
+    bool repeated = false;  ///< the user has it already
   };
 
   void decode(std::span<const std::byte> bytes, TimePoint now);
@@ -155,18 +180,33 @@ class Session {
   void on(const Suback& packet, TimePoint now);
   void on(const Unsuback& packet, TimePoint now);
   void on(const Pingresp& packet, TimePoint now);
+  void on(const Disconnect& packet, TimePoint now);
+  void on(const Auth& packet, TimePoint now);
+  void refused(const Connack& packet, std::error_code error, TimePoint now);
+  [[nodiscard]] std::error_code problem_of(const Connack& packet) const;
+  void adopt(const Connack& packet);
+  void receive_part(std::span<const std::byte>& bytes);
+  void finish_receiving(QoS qos, PacketId id);
+  [[nodiscard]] bool refuse_payload(const Publish& packet);
+  [[nodiscard]] bool tells_too_much(const ControlPacket& packet) const;
   template <class FromClient>
   void on(const FromClient& packet, TimePoint now);
 
   [[nodiscard]] Result<> send(const ControlPacket& packet, TimePoint now);
   void send_checked(const ControlPacket& packet, TimePoint now);
   void answer(ControlPacket packet) { happened_.emplace_back(Answer{std::move(packet), connection_}); }
+  void give(const Answer& answer);
   void emit(Event event) { happened_.emplace_back(std::move(event)); }
   template <class Packet, class Stage>
   [[nodiscard]] Result<Token> start_exchange(Packet packet, Stage stage, TimePoint now);
   [[nodiscard]] Result<> admissible(const Message& message) const;
+  [[nodiscard]] std::error_code beyond_server(const Message& message) const;
   [[nodiscard]] bool may_send(QoS qos) const noexcept;
-  void send_message(Queued queued, TimePoint now);
+  [[nodiscard]] bool make_room(const Message& message);
+  void drop_queued(std::deque<Queued>::iterator place, std::error_code error);
+  [[nodiscard]] Result<> send_message(Queued& queued, TimePoint now);
+  [[nodiscard]] Result<> send_publish(const Message& message, PacketId id, bool duplicate, TimePoint accepted, TimePoint now);
+  void resume_exchanges();
   void send_again(TimePoint now);
   void send_queued(TimePoint now);
   [[nodiscard]] std::optional<PacketId> unused_id() noexcept;
@@ -174,12 +214,18 @@ class Session {
 
   template <class Stage>
   [[nodiscard]] std::optional<Exchange> finish(PacketId id);
-  void message_done(const Exchange& exchange);
+  void message_done(const Exchange& exchange, ReasonCode reason, const Properties& properties);
+  void message_refused(PacketId id, ReasonCode reason, const Properties& properties);
+  [[nodiscard]] Result<> send_auth(ReasonCode reason, std::string data, TimePoint now);
+  [[nodiscard]] bool v5() const noexcept { return options_.version == ProtocolVersion::v5_0; }
+  [[nodiscard]] bool sends_early() const noexcept { return limits_.send_before_connack && !v5(); }
+  [[nodiscard]] Duration kept_for() const;
+  [[nodiscard]] bool save(TimePoint now);
   [[nodiscard]] std::vector<PacketId> in_order() const;
   [[nodiscard]] Duration ping_interval() const noexcept;
   [[nodiscard]] TimePoint ping_due() const noexcept;
   void break_off(std::error_code error, TimePoint now);
-  void leave(State state, std::error_code error);
+  void leave(State state, std::error_code error, TimePoint now);
   void put(event::Sent sent);
   void discard_session(std::error_code error);
 
@@ -191,16 +237,35 @@ class Session {
   std::deque<std::variant<Event, Answer>> happened_;
   PacketObserver* observer_ = nullptr;
 
+  // The session (section 4.1).
   std::unordered_map<PacketId, Exchange> exchanges_;
-  std::unordered_set<PacketId> unreleased_;
+  std::unordered_map<PacketId, bool> unreleased_;  ///< received identifiers; true: the user has taken the message
   std::deque<Queued> queue_;
+  bool has_session_ = false;                  ///< the server may keep it, as far as is known here
+  bool had_session_ = false;                  ///< the same before the last CONNECT
+  std::optional<TimePoint> session_expires_;  ///< while there is no connection
+  ByteStore* store_ = nullptr;
+  bool changed_ = false;  ///< since it was saved
+
   std::size_t queued_bytes_ = 0;
   std::size_t messages_in_flight_ = 0;
   std::vector<event::Sent> early_;  ///< sent before CONNACK, which decides whether they count
   PacketId last_id_;
   std::uint64_t last_token_ = 0;
-  std::uint64_t connection_ = 0;  ///< counts connections
   std::uint64_t last_order_ = 0;
+
+  // The connection.
+  std::uint64_t connection_ = 0;  ///< counts connections
+  ServerLimits server_;
+  std::chrono::seconds keep_alive_{0};
+  std::optional<std::uint32_t> expiry_;   ///< 5.0: s, what CONNACK or DISCONNECT said
+  std::size_t quota_ = 0;                 ///< how many more messages of QoS 1 and 2 may be sent (5.0 section 4.9)
+  std::deque<PacketId> again_;            ///< exchanges of earlier connections that have to be sent again
+  std::unordered_set<PacketId> in_hand_;  ///< received with QoS 1 and 2 and not yet acknowledged to the end
+  OutgoingAliases outgoing_aliases_;
+  IncomingAliases incoming_aliases_;
+  std::optional<Streaming> streaming_;
+  bool reauthenticating_ = false;
 
   TimePoint connect_sent_;
   TimePoint last_sent_;

@@ -7,11 +7,12 @@
 #include <string_view>
 
 #include <tapir/mqtt/payload.hpp>
+#include <tapir/mqtt/property.hpp>
 
 namespace tapir::mqtt {
 
 /// The protocol level in CONNECT (section 3.1.2.2).
-enum class ProtocolVersion : std::uint8_t { v3_1_1 = 4 };
+enum class ProtocolVersion : std::uint8_t { v3_1 = 3, v3_1_1 = 4, v5_0 = 5 };
 
 /// Quality of service (section 4.3).
 enum class QoS : std::uint8_t {
@@ -41,8 +42,9 @@ struct Message {
   std::string topic = {};  ///< a topic name: UTF-8 of 1-65535 bytes without wildcards
   Payload payload = {};
   QoS qos = QoS::at_most_once;
-  bool retain = false;     ///< sent: keep it for later subscribers; received: it was kept (section 3.3.1.3)
-  bool duplicate = false;  ///< received: the sender may have sent it before; ignored when sent
+  bool retain = false;         ///< sent: keep it for later subscribers; received: it was kept (section 3.3.1.3)
+  bool duplicate = false;      ///< received: the sender may have sent it before; ignored when sent
+  Properties properties = {};  ///< 5.0
 
   friend bool operator==(const Message&, const Message&) = default;
 };
@@ -53,14 +55,21 @@ struct Will {
   Payload payload = {};    ///< at most 65535 bytes
   QoS qos = QoS::at_most_once;
   bool retain = false;
+  Properties properties = {};  ///< 5.0
 
   friend bool operator==(const Will&, const Will&) = default;
 };
+
+/// When the server sends the messages that it has retained (MQTT 5.0 section 3.8.3.1).
+enum class RetainHandling : std::uint8_t { at_subscribe = 0, at_new_subscription = 1, never = 2 };
 
 /// A topic filter and the highest quality of service that its messages are wanted with.
 struct Subscription {
   std::string filter = {};
   QoS qos = QoS::at_most_once;
+  bool no_local = false;                                          ///< 5.0: not what this client publishes itself
+  bool retain_as_published = false;                               ///< 5.0: messages keep their RETAIN flag
+  RetainHandling retain_handling = RetainHandling::at_subscribe;  ///< 5.0
 
   friend bool operator==(const Subscription&, const Subscription&) = default;
 };

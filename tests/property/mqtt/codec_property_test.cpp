@@ -19,8 +19,8 @@ using Bytes = std::vector<std::byte>;
 
 /// All packets of a stream that arrives in pieces of a size that `piece` chooses.
 template <class Piece>
-std::vector<ControlPacket> decode_in_pieces(std::span<const std::byte> stream, Piece piece) {
-  Decoder decoder;
+std::vector<ControlPacket> decode_in_pieces(std::span<const std::byte> stream, ProtocolVersion version, Piece piece) {
+  Decoder decoder{kMaxPacketSize, version};
   std::vector<ControlPacket> packets;
   while (!stream.empty()) {
     const auto size = std::min<std::size_t>(piece(), stream.size());
@@ -47,8 +47,9 @@ struct Trace {
 };
 
 template <class Piece>
-Trace run_session(std::span<const std::byte> stream, Piece piece) {
+Trace run_session(std::span<const std::byte> stream, ProtocolVersion version, Piece piece) {
   Session session;
+  REQUIRE(session.configure({.client_id = "c", .version = version}));
   Trace trace;
   const TimePoint now{};
   REQUIRE(session.connected(now));
@@ -69,34 +70,38 @@ Trace run_session(std::span<const std::byte> stream, Piece piece) {
 }  // namespace
 
 TEST_CASE("decode(encode(x)) == x, and any chunking of a stream gives the same packets", "[mqtt][MQTT311-2.2.3-N2]") {
-  sim::SeededRandom random{42};
-  test::RandomPackets source{random};
-  for (int round = 0; round < 60; ++round) {
-    std::vector<ControlPacket> packets;
-    Bytes stream;
-    for (int i = 0; i < 12; ++i) {
-      packets.push_back(source.any());
-      REQUIRE(encode(packets.back(), stream));
+  for (const auto version : {ProtocolVersion::v3_1, ProtocolVersion::v3_1_1, ProtocolVersion::v5_0}) {
+    sim::SeededRandom random{42};
+    test::RandomPackets source{random, version};
+    for (int round = 0; round < 60; ++round) {
+      std::vector<ControlPacket> packets;
+      Bytes stream;
+      for (int i = 0; i < 12; ++i) {
+        packets.push_back(source.any());
+        REQUIRE(encode(packets.back(), stream, version));
+      }
+      CHECK(decode_in_pieces(stream, version, [&] { return stream.size(); }) == packets);
+      CHECK(decode_in_pieces(stream, version, [] { return 1; }) == packets);
+      CHECK(decode_in_pieces(stream, version, [&] { return 1 + random.below(7); }) == packets);
+      CHECK(decode_in_pieces(stream, version, [&] { return 1 + random.below(5000); }) == packets);
     }
-    CHECK(decode_in_pieces(stream, [&] { return stream.size(); }) == packets);
-    CHECK(decode_in_pieces(stream, [] { return 1; }) == packets);
-    CHECK(decode_in_pieces(stream, [&] { return 1 + random.below(7); }) == packets);
-    CHECK(decode_in_pieces(stream, [&] { return 1 + random.below(5000); }) == packets);
   }
 }
 
 TEST_CASE("any chunking of a stream gives a session the same events and the same answers", "[mqtt][MQTT311-2.2.3-N2]") {
-  sim::SeededRandom random{7};
-  test::RandomPackets source{random};
-  for (int round = 0; round < 20; ++round) {
-    Bytes stream;
-    REQUIRE(encode(Connack{}, stream));
-    for (int i = 0; i < 20; ++i) REQUIRE(encode(source.from_server(), stream));
-    if (round % 4 == 0) REQUIRE(encode(Pingreq{}, stream));  // which ends it
-    const auto whole = run_session(stream, [&] { return stream.size(); });
-    CHECK(whole.kinds.size() > 1);
-    CHECK(run_session(stream, [] { return 1; }) == whole);
-    for (int i = 0; i < 3; ++i) CHECK(run_session(stream, [&] { return 1 + random.below(300); }) == whole);
+  for (const auto version : {ProtocolVersion::v3_1_1, ProtocolVersion::v5_0}) {
+    sim::SeededRandom random{7};
+    test::RandomPackets source{random, version};
+    for (int round = 0; round < 20; ++round) {
+      Bytes stream;
+      REQUIRE(encode(Connack{}, stream, version));
+      for (int i = 0; i < 20; ++i) REQUIRE(encode(source.from_server(), stream, version));
+      if (round % 4 == 0) REQUIRE(encode(Pingreq{}, stream, version));  // which ends it
+      const auto whole = run_session(stream, version, [&] { return stream.size(); });
+      CHECK(whole.kinds.size() > 1);
+      CHECK(run_session(stream, version, [] { return 1; }) == whole);
+      for (int i = 0; i < 3; ++i) CHECK(run_session(stream, version, [&] { return 1 + random.below(300); }) == whole);
+    }
   }
 }
 
@@ -106,9 +111,10 @@ TEST_CASE("random bytes never do more than end in a named error", "[mqtt]") {
   for (int round = 0; round < 3000; ++round) {
     Bytes bytes(1 + random.below(60));
     for (auto& byte : bytes) byte = static_cast<std::byte>(random.below(256));
-    if (round % 2 == 0) bytes[0] = static_cast<std::byte>(0x10U * (1 + random.below(14)));
+    if (round % 2 == 0) bytes[0] = static_cast<std::byte>(0x10U * (1 + random.below(15)));
     if (bytes.size() > 1 && round % 3 == 0) bytes[1] = static_cast<std::byte>(bytes.size() - 2);
-    Decoder decoder{1000};
+    const auto version = round % 5 < 2 ? ProtocolVersion::v3_1_1 : ProtocolVersion::v5_0;
+    Decoder decoder{1000, version};
     std::span<const std::byte> input{bytes};
     for (;;) {
       const auto packet = decoder.next(input);
@@ -119,7 +125,7 @@ TEST_CASE("random bytes never do more than end in a named error", "[mqtt]") {
       }
       if (!*packet) break;
       Bytes again;
-      CHECK(encode(**packet, again));  // whatever is accepted is a packet that may be sent
+      CHECK(encode(**packet, again, version));  // whatever is accepted is a packet that may be sent
     }
   }
   CHECK(refused > 1000);

@@ -23,10 +23,30 @@ struct Cut {
   std::size_t to_client = kNever;
 };
 
+/// What becomes of the client's process when the link breaks.
+enum class Process {
+  lives,
+  dies_after_step,   ///< when it has dealt with all that it read
+  dies_before_read,  ///< with the last bytes unread
+};
+
+/// Keeps the client's state over the death of its process.
+class MemoryStore final : public ByteStore {
+ public:
+  [[nodiscard]] Result<> save(std::span<const std::byte> bytes) override {
+    content_ = std::vector<std::byte>{bytes.begin(), bytes.end()};
+    return {};
+  }
+  [[nodiscard]] Result<std::optional<std::vector<std::byte>>> load() override { return content_; }
+
+ private:
+  std::optional<std::vector<std::byte>> content_;
+};
+
 /// A kept session and a broker with a link between them that breaks as it is told.
 class World {
  public:
-  World() { REQUIRE(session.configure({.client_id = "c", .clean_session = false, .keep_alive = std::chrono::seconds{0}})); }
+  explicit World(ProtocolVersion version, Process process = Process::lives) : version_{version}, process_{process} { start_session(); }
 
   void publish(std::string payload, QoS qos) {
     const auto token = session.publish({.topic = "up", .payload = Payload{payload}, .qos = qos}, now_);
@@ -42,6 +62,7 @@ class World {
       while (const auto slice = session.take_output(now_)) up.insert(up.end(), slice->bytes().begin(), slice->bytes().end());
       if (pass(up, cut.to_broker, [this](auto bytes) { broker.input(bytes); }, moved)) return lose();
       const auto down = std::exchange(broker.output, {});
+      if (process_ == Process::dies_before_read && down.size() >= cut.to_client) return lose();
       if (pass(down, cut.to_client, [this](auto bytes) { session.input(bytes, now_); }, moved)) return lose();
       take_events();
     }
@@ -67,10 +88,23 @@ class World {
   }
   bool lose() {
     take_events();
-    session.transport_lost(now_);
     broker.connection_lost();
-    take_events();
+    if (process_ == Process::lives) {
+      session.transport_lost(now_);
+      take_events();
+    } else {
+      while (session.take_output(now_)) {}  // nobody reads it any more, but the state is saved
+      start_session();
+    }
     return true;
+  }
+  void start_session() {
+    session = Session{};
+    ConnectOptions options{.client_id = "c", .clean_session = false, .keep_alive = std::chrono::seconds{0}, .version = version_};
+    if (version_ == ProtocolVersion::v5_0) options.properties = {{property::session_expiry_interval, 3600}};
+    REQUIRE(session.configure(std::move(options)));
+    session.keep_in(&store_);
+    REQUIRE(session.restore(now_));
   }
   void take_events() {
     while (const auto event = session.next_event()) {
@@ -81,6 +115,9 @@ class World {
     }
   }
 
+  ProtocolVersion version_;
+  Process process_;
+  MemoryStore store_;
   TimePoint now_{};
 };
 
@@ -110,9 +147,9 @@ void finish(World& world, QoS qos) {
 
 /// Cuts at 0, 1, 2, … until the exchange is over before the cut, and says after how many cuts that was.
 template <class MakeCut>
-std::size_t cut_everywhere(QoS qos, MakeCut make_cut) {
+std::size_t cut_everywhere(ProtocolVersion version, Process process, QoS qos, MakeCut make_cut) {
   for (std::size_t n = 0;; ++n) {
-    World world;
+    World world{version, process};
     start_exchange(world, qos);
     const bool broke = world.connection(make_cut(n));
     finish(world, qos);
@@ -120,28 +157,49 @@ std::size_t cut_everywhere(QoS qos, MakeCut make_cut) {
   }
 }
 
+Cut up(std::size_t n) { return {.to_broker = n}; }
+Cut down(std::size_t n) { return {.to_client = n}; }
+
+constexpr auto kOld = ProtocolVersion::v3_1_1;
+constexpr auto kNew = ProtocolVersion::v5_0;
+
 }  // namespace
 
-TEST_CASE("a QoS 2 message arrives exactly once wherever the link is cut", "[mqtt][MQTT311-4.3.3-1][MQTT311-4.3.3-2][MQTT311-4.1.0-1]") {
-  // Up: CONNECT of 15 bytes, two PUBLISH of 11. Down: CONNACK of 4, PUBLISH of 15 and 14. Both ways six acknowledgments of 4.
-  CHECK(cut_everywhere(QoS::exactly_once, [](std::size_t n) { return Cut{.to_broker = n}; }) == 15 + 22 + 6 * 4 + 1);
-  CHECK(cut_everywhere(QoS::exactly_once, [](std::size_t n) { return Cut{.to_client = n}; }) == 4 + 29 + 6 * 4 + 1);
+TEST_CASE("a QoS 2 message arrives exactly once wherever the link is cut, whether the process lives or dies",
+          "[mqtt][MQTT311-4.3.3-1][MQTT311-4.3.3-2][MQTT311-4.1.0-1][MQTT5-4.3.3-10][MQTT5-4.3.3-6]") {
+  for (const auto process : {Process::lives, Process::dies_after_step, Process::dies_before_read}) {
+    // Up: CONNECT of 15 bytes (5.0: 21), two PUBLISH of 11 (12). Down: CONNACK of 4 (5), PUBLISH of 15 and 14 (16 and 15). Both ways six
+    // acknowledgments of 4.
+    CHECK(cut_everywhere(kOld, process, QoS::exactly_once, up) == 15 + 22 + 6 * 4 + 1);
+    CHECK(cut_everywhere(kOld, process, QoS::exactly_once, down) == 4 + 29 + 6 * 4 + 1);
+    CHECK(cut_everywhere(kNew, process, QoS::exactly_once, up) == 21 + 24 + 6 * 4 + 1);
+    CHECK(cut_everywhere(kNew, process, QoS::exactly_once, down) == 5 + 31 + 6 * 4 + 1);
+  }
 }
 
-TEST_CASE("a QoS 1 message arrives at least once wherever the link is cut", "[mqtt][MQTT311-4.3.2-1][MQTT311-4.3.2-2][MQTT311-4.1.0-1]") {
-  CHECK(cut_everywhere(QoS::at_least_once, [](std::size_t n) { return Cut{.to_broker = n}; }) == 15 + 22 + 2 * 4 + 1);
-  CHECK(cut_everywhere(QoS::at_least_once, [](std::size_t n) { return Cut{.to_client = n}; }) == 4 + 29 + 2 * 4 + 1);
+TEST_CASE("a QoS 1 message arrives at least once wherever the link is cut, whether the process lives or dies",
+          "[mqtt][MQTT311-4.3.2-1][MQTT311-4.3.2-2][MQTT311-4.1.0-1][MQTT5-4.3.2-3]") {
+  for (const auto process : {Process::lives, Process::dies_after_step, Process::dies_before_read}) {
+    CHECK(cut_everywhere(kOld, process, QoS::at_least_once, up) == 15 + 22 + 2 * 4 + 1);
+    CHECK(cut_everywhere(kOld, process, QoS::at_least_once, down) == 4 + 29 + 2 * 4 + 1);
+    CHECK(cut_everywhere(kNew, process, QoS::at_least_once, up) == 21 + 24 + 2 * 4 + 1);
+    CHECK(cut_everywhere(kNew, process, QoS::at_least_once, down) == 5 + 31 + 2 * 4 + 1);
+  }
 }
 
-TEST_CASE("exactly once also when the next connection is cut as well, at every pair of places", "[mqtt][MQTT311-4.4.0-1]") {
-  for (std::size_t first = 0; first < 70; first += 3) {
-    for (std::size_t second = 14; second < 60; ++second) {
-      World world;
-      start_exchange(world, QoS::exactly_once);
-      world.connection({.to_broker = first});
-      world.connection({.to_client = second - 14});
-      world.connection({.to_broker = second});
-      finish(world, QoS::exactly_once);
+TEST_CASE("exactly once also when the next connection is cut as well, at every pair of places", "[mqtt][MQTT311-4.4.0-1][MQTT5-4.4.0-1]") {
+  for (const auto version : {kOld, kNew}) {
+    for (const auto process : {Process::lives, Process::dies_after_step, Process::dies_before_read}) {
+      for (std::size_t first = 0; first < 70; first += 3) {
+        for (std::size_t second = 14; second < 60; ++second) {
+          World world{version, process};
+          start_exchange(world, QoS::exactly_once);
+          world.connection({.to_broker = first});
+          world.connection({.to_client = second - 14});
+          world.connection({.to_broker = second});
+          finish(world, QoS::exactly_once);
+        }
+      }
     }
   }
 }

@@ -14,7 +14,7 @@
 
 namespace tapir::test {
 
-/// A broker for one client, reduced to its session (MQTT 3.1.1 sections 4.1 to 4.4): it keeps state over connections, delivers what it
+/// A broker for one client, of the client's version, reduced to its session (MQTT 3.1.1 and 5.0 sections 4.1 to 4.4): it keeps state over connections, delivers what it
 /// receives to its own list, and sends what it is given. It speaks through our codec, which other tests pin to the standard's bytes.
 class ModelBroker {
  public:
@@ -54,9 +54,9 @@ class ModelBroker {
     bool received = false;  ///< PUBREC came
   };
 
-  void put(const mqtt::ControlPacket& packet) { REQUIRE(mqtt::encode(packet, output)); }
+  void put(const mqtt::ControlPacket& packet) { REQUIRE(mqtt::encode(packet, output, version_)); }
   void transmit(std::uint16_t id, const Outgoing& message, bool again) {
-    if (message.received) return put(mqtt::Pubrel{mqtt::PacketId{id}});
+    if (message.received) return put(mqtt::Pubrel{.id = mqtt::PacketId{id}});
     put(mqtt::Publish{
         .duplicate = again, .qos = message.qos, .topic = "down", .id = mqtt::PacketId{id}, .payload = mqtt::Payload{message.payload}});
   }
@@ -64,6 +64,7 @@ class ModelBroker {
     REQUIRE_FALSE(packet.clean_session);
     REQUIRE_FALSE(connected_);
     connected_ = true;
+    version_ = packet.version;
     put(mqtt::Connack{.session_present = known_});
     known_ = true;
     for (const auto& [id, message] : outgoing_) transmit(id, message, true);
@@ -72,20 +73,20 @@ class ModelBroker {
     const std::string payload{packet.payload.text()};
     if (packet.qos == mqtt::QoS::exactly_once) {
       if (unreleased_.insert(packet.id).second) delivered.push_back(payload);
-      put(mqtt::Pubrec{packet.id});
+      put(mqtt::Pubrec{.id = packet.id});
     } else {
       delivered.push_back(payload);
-      if (packet.qos == mqtt::QoS::at_least_once) put(mqtt::Puback{packet.id});
+      if (packet.qos == mqtt::QoS::at_least_once) put(mqtt::Puback{.id = packet.id});
     }
   }
   void on(const mqtt::Pubrel& packet) {
     unreleased_.erase(packet.id);
-    put(mqtt::Pubcomp{packet.id});
+    put(mqtt::Pubcomp{.id = packet.id});
   }
   void on(const mqtt::Puback& packet) { outgoing_.erase(packet.id.value()); }
   void on(const mqtt::Pubrec& packet) {
     if (const auto message = outgoing_.find(packet.id.value()); message != outgoing_.end()) message->second.received = true;
-    put(mqtt::Pubrel{packet.id});
+    put(mqtt::Pubrel{.id = packet.id});
   }
   void on(const mqtt::Pubcomp& packet) { outgoing_.erase(packet.id.value()); }
   void on(const mqtt::Pingreq& /*packet*/) { put(mqtt::Pingresp{}); }
@@ -98,6 +99,7 @@ class ModelBroker {
   mqtt::Decoder decoder_;
   std::map<std::uint16_t, Outgoing> outgoing_;
   std::set<mqtt::PacketId> unreleased_;
+  mqtt::ProtocolVersion version_ = mqtt::ProtocolVersion::v3_1_1;
   std::uint16_t last_id_ = 0;
   bool connected_ = false;
   bool known_ = false;

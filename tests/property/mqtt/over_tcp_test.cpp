@@ -80,7 +80,11 @@ class BrokerHost {
   tcp::Connection connection_;
 };
 
-ClientConfig kept_session() { return {.broker = {kRightAddress, kMqtt}, .client_id = "c", .clean_session = false}; }
+ClientConfig kept_session(ProtocolVersion version = ProtocolVersion::v3_1_1) {
+  ClientConfig config{.broker = {kRightAddress, kMqtt}, .client_id = "c", .clean_session = false, .version = version};
+  if (version == ProtocolVersion::v5_0) config.properties = {{property::session_expiry_interval, 0xffff'ffff}};
+  return config;
+}
 
 std::vector<std::string> numbered(std::string_view name, int count) {
   std::vector<std::string> all;
@@ -90,12 +94,13 @@ std::vector<std::string> numbered(std::string_view name, int count) {
 
 }  // namespace
 
-TEST_CASE("every message arrives once, through loss, reordering, duplication and corruption", "[mqtt][MQTT311-7.1.2-1]") {
+TEST_CASE("every message arrives once, through loss, reordering, duplication and corruption", "[mqtt][MQTT311-7.1.2-1][MQTT5-4.2.0-1]") {
+  const auto version = GENERATE(ProtocolVersion::v3_1_1, ProtocolVersion::v5_0);
   PairConfig config;
   config.cable.faults = {.loss = 0.05, .duplication = 0.02, .corruption = 0.02, .reordering = 0.05};
   Pair pair{config};
   BrokerHost host{*pair.right};
-  Client client{*pair.left, kept_session()};
+  Client client{*pair.left, kept_session(version)};
   std::vector<std::string> received;
   client.on_unmatched([&](const Message& message) { received.emplace_back(message.payload.text()); });
   const auto up = numbered("up", 900);
@@ -143,10 +148,11 @@ TEST_CASE("the client uses no urgent data and keeps its Diffserv code point", "[
   CHECK(services.size() == 1);
 }
 
-TEST_CASE("every message arrives once, however often the broker's host breaks the connection", "[mqtt][MQTT311-4.1.0-1]") {
+TEST_CASE("every message arrives once, however often the broker's host breaks the connection", "[mqtt][MQTT311-4.1.0-1][MQTT5-4.4.0-1]") {
+  const auto version = GENERATE(ProtocolVersion::v3_1_1, ProtocolVersion::v5_0);
   Pair pair;
   BrokerHost host{*pair.right};
-  Client client{*pair.left, kept_session()};
+  Client client{*pair.left, kept_session(version)};
   std::vector<std::string> received;
   int losses = 0;
   client.on_unmatched([&](const Message& message) { received.emplace_back(message.payload.text()); });

@@ -138,7 +138,7 @@ TEST_CASE("CONNECT with contradicting flags is refused", "[mqtt][MQTT311-3.1.2-1
 
 TEST_CASE("another protocol name or level is refused by name", "[mqtt][MQTT311-3.1.2-2]") {
   const std::error_code version = mqtt::Error::unsupported_protocol_version;
-  CHECK(outcome("10 0d 0004 4d515454 05 02 003c 0001 61") == version);
+  CHECK(outcome("10 0d 0004 4d515454 06 02 003c 0001 61") == version);
   CHECK(outcome("10 0d 0004 4d515458 04 02 003c 0001 61") == version);
 }
 

@@ -34,6 +34,18 @@ class SessionLab {
     receive(session_present ? "20 02 01 00" : "20 02 00 00");
     if (!take<mqtt::event::Connected>()) std::abort();
   }
+  /// The same with 5.0.
+  void connect5(mqtt::Properties connack = {}, bool session_present = false) {
+    open();
+    receive5(mqtt::Connack{.session_present = session_present, .properties = std::move(connack)});
+    if (!take<mqtt::event::Connected>()) std::abort();
+  }
+  /// A packet of 5.0 from the server; codec_v5_test.cpp pins its bytes to the standard.
+  void receive5(const mqtt::ControlPacket& packet) {
+    Bytes bytes;
+    if (!mqtt::encode(packet, bytes, mqtt::ProtocolVersion::v5_0)) std::abort();
+    session.input(bytes, now);
+  }
   /// Bytes from the server, in hexadecimal.
   void receive(std::string_view digits) { session.input(hex(digits), now); }
   /// All that was sent since the last call.
@@ -92,6 +104,18 @@ inline constexpr auto kQoS2 = mqtt::QoS::exactly_once;
 /// A session that the server keeps.
 [[nodiscard]] inline mqtt::ConnectOptions persistent(std::string client_id = "c") {
   return {.client_id = std::move(client_id), .clean_session = false};
+}
+
+/// A connection of 5.0.
+[[nodiscard]] inline mqtt::ConnectOptions with_v5(mqtt::Properties properties = {}, bool clean_start = true, std::string client_id = "c") {
+  return {.client_id = std::move(client_id),
+          .clean_session = clean_start,
+          .version = mqtt::ProtocolVersion::v5_0,
+          .properties = std::move(properties)};
+}
+/// A session of 5.0 that both sides keep for so many seconds.
+[[nodiscard]] inline mqtt::ConnectOptions kept_v5(std::uint32_t seconds = 3600) {
+  return with_v5({{mqtt::property::session_expiry_interval, seconds}}, false);
 }
 
 }  // namespace tapir::test

@@ -56,14 +56,14 @@ TEST_CASE("filters select topics as in section 4.7.1", "[mqtt]") {
   CHECK_FALSE(matches("a/b/c", "a/b"));
 }
 
-TEST_CASE("a leading wildcard does not select topics that start with $", "[mqtt][MQTT311-4.7.2-1]") {
+TEST_CASE("a leading wildcard does not select topics that start with $", "[mqtt][MQTT311-4.7.2-1][MQTT5-4.7.2-1]") {
   CHECK_FALSE(matches("#", "$SYS/x"));
   CHECK_FALSE(matches("+/monitor/Clients", "$SYS/monitor/Clients"));
   CHECK(matches("$SYS/#", "$SYS/x"));
   CHECK(matches("$SYS/monitor/+", "$SYS/monitor/Clients"));
 }
 
-TEST_CASE("characters are compared as they are encoded", "[mqtt][MQTT311-4.7.3-4]") {
+TEST_CASE("characters are compared as they are encoded", "[mqtt][MQTT311-4.7.3-4][MQTT5-4.7.3-4]") {
   CHECK(matches("caf\xc3\xa9", "caf\xc3\xa9"));
   CHECK_FALSE(matches("caf\xc3\xa9", "cafe\xcc\x81"));  // e with a combining accent
 }

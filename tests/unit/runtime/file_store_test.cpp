@@ -1,0 +1,77 @@
+#include <catch2/catch.hpp>
+
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+#include <string>
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <tapir/runtime/file_store.hpp>
+
+using namespace tapir;
+
+namespace {
+
+/// A directory of its own that is gone after the test.
+struct Folder {
+  Folder() {
+    std::string name = (std::filesystem::temp_directory_path() / "tapir-store-XXXXXX").string();
+    REQUIRE(::mkdtemp(name.data()) != nullptr);
+    path = name;
+  }
+  Folder(const Folder&) = delete;
+  Folder& operator=(const Folder&) = delete;
+  ~Folder() { std::filesystem::remove_all(path); }
+  std::filesystem::path path;
+};
+
+std::vector<std::byte> bytes(std::size_t size, int value) { return std::vector<std::byte>(size, static_cast<std::byte>(value)); }
+
+}  // namespace
+
+TEST_CASE("a file store holds what was saved last, also for the next process", "[runtime]") {
+  const Folder folder;
+  const auto file = (folder.path / "session").string();
+  FileStore store{file};
+  CHECK(*store.load() == std::nullopt);
+  REQUIRE(store.save(bytes(100'000, 1)));
+  REQUIRE(store.save(bytes(3, 2)));
+  CHECK(*FileStore{file}.load() == bytes(3, 2));
+  REQUIRE(store.save({}));
+  CHECK(*store.load() == bytes(0, 0));
+}
+
+TEST_CASE("a file store names what the system refuses", "[runtime]") {
+  const Folder folder;
+  FileStore nowhere{(folder.path / "missing" / "session").string()};
+  CHECK(nowhere.save(bytes(1, 1)).error() == std::errc::no_such_file_or_directory);
+  FileStore folder_itself{folder.path.string()};
+  CHECK(folder_itself.load().error() == std::errc::is_a_directory);
+}
+
+TEST_CASE("a process that is killed while it saves leaves the old content or the new one, never a mixture", "[runtime]") {
+  const Folder folder;
+  const auto file = (folder.path / "session").string();
+  REQUIRE(FileStore{file}.save(bytes(200'000, 0)));
+  for (int round = 0; round < 10; ++round) {
+    const pid_t child = ::fork();
+    REQUIRE(child >= 0);
+    if (child == 0) {
+      FileStore store{file};
+      for (int i = 1;; ++i) {
+        if (!store.save(bytes(200'000, i % 256))) ::_exit(1);
+      }
+    }
+    ::usleep(static_cast<useconds_t>(500 + round * 2'700));
+    ::kill(child, SIGKILL);
+    int status = 0;
+    REQUIRE(::waitpid(child, &status, 0) == child);
+    REQUIRE(WIFSIGNALED(status));  // it was saving until then
+    const auto content = *FileStore{file}.load();
+    REQUIRE(content);
+    REQUIRE(content->size() == 200'000);
+    CHECK(*content == std::vector<std::byte>(200'000, content->front()));
+  }
+}
