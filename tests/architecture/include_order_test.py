@@ -23,6 +23,7 @@ BELOW = {
     "stack": {"network", "link", "ethernet", "arp", "ipv4", "icmp", "udp", "tcp", "runtime"},
     "socket": {"network", "ipv4", "icmp", "udp", "tcp", "runtime", "stack"},
     "mqtt": {"network", "tcp", "stack"},
+    "tls": {"mqtt"},
     "asio": {"tcp", "udp", "stack", "runtime", "sim"},
 }
 PUBLIC = re.compile(r'#include <tapir/(?:(\w+)/)?\w+\.hpp>')
