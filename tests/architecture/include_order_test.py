@@ -22,7 +22,7 @@ BELOW = {
     "sim": {"link", "runtime", "ethernet"},
     "stack": {"network", "link", "ethernet", "arp", "ipv4", "icmp", "udp", "tcp", "runtime"},
     "socket": {"network", "ipv4", "icmp", "udp", "tcp", "runtime", "stack"},
-    "mqtt": {"network", "tcp", "stack"},
+    "mqtt": {"network", "tcp", "stack", "runtime"},
     "tls": {"mqtt"},
     "asio": {"tcp", "udp", "stack", "runtime", "sim"},
 }

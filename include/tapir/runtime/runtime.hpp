@@ -8,6 +8,7 @@
 #include <optional>
 #include <vector>
 
+#include <tapir/runtime/descriptor_user.hpp>
 #include <tapir/runtime/driver.hpp>
 #include <tapir/runtime/system_random.hpp>
 
@@ -35,6 +36,16 @@ class Runtime final : public Driver {
   /// Fails with the system's error when the descriptor cannot be waited on. A link without one is drained at every turn of the loop.
   [[nodiscard]] Result<> watch(link::Link& link) override;
   void forget(link::Link& link) noexcept override;
+
+  /// What a descriptor is waited on for.
+  struct Interest {
+    bool input = false;
+    bool output = false;
+  };
+  /// Waits on a descriptor of `user`'s, which has one at a time, until forget(). Fails with the system's error.
+  [[nodiscard]] Result<> watch(int fd, DescriptorUser& user, Interest interest);
+  void change_interest(DescriptorUser& user, Interest interest) noexcept;
+  void forget(DescriptorUser& user) noexcept;
 
   /// 1 also when the system refused what the loop needs (see status()).
   [[nodiscard]] int run() override;
@@ -68,6 +79,8 @@ class Runtime final : public Driver {
   void turn(std::optional<TimePoint> latest);
   void wait(std::optional<TimePoint> latest);
   void drain();
+  void drain_link(Watched& watched);
+  static void tell(Watched& watched);
   void run_posted();
   void refresh_interest();
   void sweep();
