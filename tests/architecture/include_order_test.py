@@ -24,6 +24,7 @@ BELOW = {
     "socket": {"network", "ipv4", "icmp", "udp", "tcp", "runtime", "stack"},
     "mqtt": {"network", "tcp", "stack", "runtime"},
     "tls": {"mqtt"},
+    "websocket": {"mqtt"},
     "asio": {"tcp", "udp", "stack", "runtime", "sim"},
 }
 PUBLIC = re.compile(r'#include <tapir/(?:(\w+)/)?\w+\.hpp>')
