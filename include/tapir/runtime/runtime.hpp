@@ -15,8 +15,9 @@
 namespace tapir {
 
 struct RuntimeOptions {
-  bool busy_poll = false;  ///< never sleep: lowest latency, one processor kept busy
-  std::size_t batch = 64;  ///< frames read from one link before the others, timers and senders get their turn
+  bool busy_poll = false;    ///< never sleep: lowest latency, one processor kept busy
+  std::size_t batch = 64;    ///< frames read from one link before the others, timers and senders get their turn
+  Random* random = nullptr;  ///< where random numbers come from, in the place of the system; outlives the runtime. For tests that repeat
 };
 
 /// Real time: waits on the links' descriptors with epoll, keeps the scheduler at CLOCK_MONOTONIC, and lets senders send. One thread,
@@ -31,7 +32,7 @@ class Runtime final : public Driver {
 
   [[nodiscard]] Scheduler& scheduler() noexcept override { return scheduler_; }
   [[nodiscard]] PacketPool& pool() noexcept override { return pool_; }
-  [[nodiscard]] Random& random() noexcept override { return random_; }
+  [[nodiscard]] Random& random() noexcept override { return options_.random != nullptr ? *options_.random : random_; }
 
   /// Fails with the system's error when the descriptor cannot be waited on. A link without one is drained at every turn of the loop.
   [[nodiscard]] Result<> watch(link::Link& link) override;
