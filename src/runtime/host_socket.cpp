@@ -108,11 +108,10 @@ Result<std::size_t> HostSocket::send(std::span<const std::byte> bytes) {
 Result<std::size_t> HostSocket::receive(std::span<std::byte> into) {
   if (state_ == State::closing) return fail(Error::connection_closed);
   if (state_ != State::open) return fail(Error::not_connected);
+  received_ = true;
+  want(true, wants_output_);  // what is left there is told again
   const auto got = ::recv(fd_, into.data(), into.size(), 0);
-  if (got < 0 && would_block(errno)) {
-    want(true, wants_output_);
-    return fail(Error::would_block);
-  }
+  if (got < 0 && would_block(errno)) return fail(Error::would_block);
   if (got < 0) return fail(last_error());
   ended_ = ended_ || (got == 0 && !into.empty());
   return static_cast<std::size_t>(got);
@@ -161,8 +160,9 @@ void HostSocket::on_ready(bool input, bool output, bool failed) {
     if (events_.writable) events_.writable();
   }
   if (state_ != State::open || fd_ < 0 || !(input || failed) || !wants_input_) return;
-  want(false, wants_output_);  // until receive() has found nothing more
+  received_ = false;
   if (events_.readable) events_.readable();
+  if (state_ == State::open && fd_ >= 0 && !received_) want(false, wants_output_);  // until receive() is called
 }
 
 void HostSocket::on_connecting() {

@@ -275,7 +275,7 @@ class Secured(Case):
         with self.broker():
             wrong = ("pub", "-t", "x", "-m", "x", "--cafile", self.path / "other.crt", "-p", 8883)
             for stack in STACKS:
-                self.fails(run(*wrong, stack=stack), 4, "^tapir pub: tls: .*certificate refused: unable to get local issuer certificate")
+                self.fails(run(*wrong, stack=stack), 4, "^tapir pub: tls: .*certificate refused: ")
             self.fails(run(*wrong, "--insecure"), 4, "certificate refused")
             self.fails(run("pub", "-t", "x", "-m", "x", "-p", 8883), 4, "certificate refused")
             self.fails(run("pub", "-t", "x", "-m", "x", "--cafile", "/nonexistent"), 1, "tls: CA file /nonexistent: No such file or directory")
@@ -334,7 +334,7 @@ class Secured(Case):
                     self.ok(run("sub", "-h", lab.HOST, "-p", port, "--ws", "-t", "$SYS/broker/version", "-C", 1, *trust, host=None, stack=stack),
                             self.version())
         with lab.Broker():
-            self.fails(run("pub", "-L", f"ws://{lab.HOST}:{lab.BROKER_PORT}/mqtt", "-t", "x", "-m", "x", host=None), 4, "^tapir pub: websocket: ")
+            self.fails(run("pub", "-L", f"ws://{lab.HOST}:{lab.BROKER_PORT}/mqtt", "-t", "x", "-m", "x", host=None), 4, "^tapir pub: (websocket|tcp): ")  # mosquitto may reset before the answer is complete
 
 
 if __name__ == "__main__":

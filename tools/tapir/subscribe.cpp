@@ -42,7 +42,7 @@ class Subscriber {
           [this, filter](tapir::Result<mqtt::QoS> granted) { subscribed(filter, granted); });
   }
   void subscribed(const std::string& filter, const tapir::Result<mqtt::QoS>& granted) {
-    if (stopped_) return;
+    if (stopped_ || leaving_) return;
     ++answered_;
     if (!granted) {
       ++refused_;

@@ -86,7 +86,8 @@ class HostSocket final : DescriptorUser {
   State state_ = State::idle;
   bool wants_input_ = false;
   bool wants_output_ = false;
-  bool ended_ = false;  ///< the peer's stream is read to its end
+  bool received_ = false;  ///< receive() was called since input was told of
+  bool ended_ = false;     ///< the peer's stream is read to its end
   std::size_t outstanding_ = 0;
   Duration ask_again_{};
   Timer acknowledgment_timer_;

@@ -159,6 +159,42 @@ TEST_CASE("the end of the peer's stream is received, then close() completes", "[
   CHECK(p.closed == std::error_code{});
 }
 
+TEST_CASE("a reader that takes a part of what is there, and does not look for more, is told again", "[runtime]") {
+  Listener listener;
+  Program p{listener.port};
+  int told = 0;
+  std::string text;
+  p.socket->handle({.connected = [&] { ++p.connected; },
+                    .readable =
+                        [&] {
+                          ++told;
+                          std::array<std::byte, 2> little;
+                          const auto got = p.socket->receive(little);
+                          if (got) text.append(reinterpret_cast<const char*>(little.data()), *got);
+                        }});
+  p.connect(listener);
+  listener.say("abcdef");
+  CHECK(p.until([&] { return text == "abcdef"; }));
+  CHECK(told == 3);
+  listener.say("gh");
+  CHECK(p.until([&] { return text == "abcdefgh"; }));
+}
+
+TEST_CASE("who does not read is told once, until he does", "[runtime]") {
+  Listener listener;
+  Program p{listener.port};
+  int told = 0;
+  p.socket->handle({.connected = [&] { ++p.connected; }, .readable = [&] { ++told; }});
+  p.connect(listener);
+  listener.say("abc");
+  CHECK(p.until([&] { return told > 0; }));
+  (void)p.runtime.run_until([] { return false; }, 20ms);
+  CHECK(told == 1);
+  std::array<std::byte, 1> little;
+  CHECK(p.socket->receive(little) == 1U);
+  CHECK(p.until([&] { return told == 2; }));
+}
+
 TEST_CASE("much data waits for room and arrives whole", "[runtime]") {
   Listener listener;
   Program p{listener.port};
