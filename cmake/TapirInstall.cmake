@@ -1,4 +1,4 @@
-# Installs the library as the CMake package tapir (tapir::tapir, and tapir::asio as a component) and as the pkg-config module tapir.
+# Installs the library as the CMake package tapir (tapir::tapir, and tapir::asio, tapir::tls and the like as components) and as the pkg-config module tapir.
 include(CMakePackageConfigHelpers)
 
 install(TARGETS tapir EXPORT tapirTargets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
@@ -8,6 +8,11 @@ if(TARGET tapir_asio)  # the package's component asio: who does not ask for it n
   install(TARGETS tapir_asio EXPORT tapirAsioTargets)
   install(EXPORT tapirAsioTargets NAMESPACE tapir:: DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/tapir)
 endif()
+get_property(components GLOBAL PROPERTY TAPIR_COMPONENTS)
+foreach(component IN LISTS components)  # the same for what OpenSSL and others are needed for
+  install(TARGETS tapir_${component} EXPORT tapir_${component}Targets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+  install(EXPORT tapir_${component}Targets NAMESPACE tapir:: DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/tapir)
+endforeach()
 
 configure_package_config_file(cmake/tapirConfig.cmake.in ${PROJECT_BINARY_DIR}/tapirConfig.cmake
                               INSTALL_DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/tapir)

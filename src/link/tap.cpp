@@ -8,6 +8,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -130,7 +131,7 @@ Result<Tap> Tap::open(const std::string& name, TapOptions options) {
   if (!device) return fail(device.error());
   const auto mtu = device_mtu(*device);
   if (!mtu) return fail(mtu.error());
-  return Tap{*device, tun.release(), options.mode, *mtu};
+  return Tap{*device, tun.release(), options.mode, options.mtu > 0 ? std::min(options.mtu, *mtu) : *mtu};
 }
 
 Tap::Tap(std::string name, int descriptor, TapMode mode, std::size_t mtu)

@@ -27,7 +27,7 @@ TimePoint monotonic_now() noexcept {
 Runtime::Kernel::Kernel() noexcept : epoll_{::epoll_create1(EPOLL_CLOEXEC)}, wake_{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)} {
   if (epoll_ < 0 || wake_ < 0) {
     error_ = system_error();
-  } else if (const auto added = add(wake_, &wake_); !added) {
+  } else if (const auto added = add(wake_, &wake_, EPOLLIN); !added) {
     error_ = added.error();
   }
   sigemptyset(&taken_);
@@ -45,15 +45,14 @@ Runtime::Kernel::~Kernel() {
   if (epoll_ >= 0) ::close(epoll_);
 }
 
-Result<> Runtime::Kernel::add(int fd, void* tag) const noexcept {
-  epoll_event event{.events = EPOLLIN, .data = {.ptr = tag}};
+Result<> Runtime::Kernel::add(int fd, void* tag, std::uint32_t wanted) const noexcept {
+  epoll_event event{.events = wanted, .data = {.ptr = tag}};
   if (::epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event) < 0) return fail(system_error());
   return {};
 }
 
-void Runtime::Kernel::change(int fd, void* tag, bool output_too) const noexcept {
-  epoll_event event{.events = EPOLLIN, .data = {.ptr = tag}};
-  if (output_too) event.events |= EPOLLOUT;
+void Runtime::Kernel::change(int fd, void* tag, std::uint32_t wanted) const noexcept {
+  epoll_event event{.events = wanted, .data = {.ptr = tag}};
   ::epoll_ctl(epoll_, EPOLL_CTL_MOD, fd, &event);
 }
 
@@ -103,7 +102,7 @@ Result<> Runtime::Kernel::take_signals(std::initializer_list<int> signals) noexc
   taken_ = wanted;
   if (signals_ >= 0) return {};
   signals_ = fd;
-  return add(signals_, &signals_);
+  return add(signals_, &signals_, EPOLLIN);
 }
 
 bool Runtime::Kernel::take_signal() const noexcept {

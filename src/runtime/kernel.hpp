@@ -28,8 +28,8 @@ class Runtime::Kernel {
   /// epoll's own: readable when wait() has something to report.
   [[nodiscard]] int descriptor() const noexcept { return epoll_; }
 
-  [[nodiscard]] Result<> add(int fd, void* tag) const noexcept;
-  void change(int fd, void* tag, bool output_too) const noexcept;
+  [[nodiscard]] Result<> add(int fd, void* tag, std::uint32_t wanted) const noexcept;
+  void change(int fd, void* tag, std::uint32_t wanted) const noexcept;
   void remove(int fd) const noexcept;
 
   /// Waits until a descriptor has something or `timeout` has passed; nullopt: for ever. What happened, in `events`.

@@ -12,13 +12,15 @@ namespace {
 constexpr std::size_t kSendBatch = 256;  ///< packets sent before the links are looked at again: their ACKs may be there
 }  // namespace
 
-/// A link, and what is known of its descriptor.
+/// A link, or a user of a descriptor, and what is known of the descriptor. Neither: forgotten.
 struct Runtime::Watched {
-  link::Link* link;  ///< nullptr: forgotten
-  int fd = -1;       ///< -1: none, or not waited on any more
+  link::Link* link = nullptr;
+  DescriptorUser* user = nullptr;
+  int fd = -1;  ///< -1: none, or not waited on any more
   bool lost = false;
   bool awaits_output = false;
   bool readable = false;
+  bool writable = false;
   bool failed = false;  ///< epoll reported an error
 };
 
@@ -38,9 +40,9 @@ Result<> Runtime::watch(link::Link& link) {
   for (const auto& watched : watched_) {
     if (watched->link == &link) return {};
   }
-  auto watched = std::make_unique<Watched>(&link, link.descriptor().value_or(-1));
+  auto watched = std::make_unique<Watched>(Watched{.link = &link, .fd = link.descriptor().value_or(-1)});
   if (watched->fd >= 0) {
-    if (auto added = kernel_->add(watched->fd, watched.get()); !added) return added;
+    if (auto added = kernel_->add(watched->fd, watched.get(), EPOLLIN); !added) return added;
   }
   watched_.push_back(std::move(watched));
   return {};
@@ -51,6 +53,33 @@ void Runtime::forget(link::Link& link) noexcept {
     if (watched->link != &link) continue;
     if (watched->fd >= 0) kernel_->remove(watched->fd);
     watched->link = nullptr;
+  }
+  sweep();
+}
+
+namespace {
+std::uint32_t events_of(Runtime::Interest interest) noexcept { return (interest.input ? EPOLLIN : 0U) | (interest.output ? EPOLLOUT : 0U); }
+}  // namespace
+
+Result<> Runtime::watch(int fd, DescriptorUser& user, Interest interest) {
+  if (const auto usable = status(); !usable) return usable;
+  auto watched = std::make_unique<Watched>(Watched{.user = &user, .fd = fd});
+  if (auto added = kernel_->add(fd, watched.get(), events_of(interest)); !added) return added;
+  watched_.push_back(std::move(watched));
+  return {};
+}
+
+void Runtime::change_interest(DescriptorUser& user, Interest interest) noexcept {
+  for (const auto& watched : watched_) {
+    if (watched->user == &user) kernel_->change(watched->fd, watched.get(), events_of(interest));
+  }
+}
+
+void Runtime::forget(DescriptorUser& user) noexcept {
+  for (const auto& watched : watched_) {
+    if (watched->user != &user) continue;
+    kernel_->remove(watched->fd);
+    watched->user = nullptr;
   }
   sweep();
 }
@@ -130,10 +159,11 @@ void Runtime::wait(std::optional<TimePoint> latest) {
     } else if (kernel_->is_signal(event)) {
       if (kernel_->take_signal()) stop(signal_code_);
     } else {
-      // A link may be forgotten by now, but its entry stays until the turn ends.
+      // It may be forgotten by now, but its entry stays until the turn ends.
       auto& watched = *static_cast<Watched*>(event.data.ptr);
       watched.readable = (event.events & (EPOLLIN | EPOLLERR | EPOLLHUP)) != 0;
       watched.failed = (event.events & (EPOLLERR | EPOLLHUP)) != 0;
+      watched.writable = (event.events & EPOLLOUT) != 0;
       if ((event.events & EPOLLOUT) != 0 && watched.link != nullptr) {
         watched.link->set_writable();
         scheduler_.unblock();
@@ -157,17 +187,32 @@ void Runtime::drain() {
   // NOLINTNEXTLINE(modernize-loop-convert)
   for (std::size_t i = 0; i < watched_.size(); ++i) {
     Watched& watched = *watched_[i];
-    const bool readable = std::exchange(watched.readable, false);
-    if (watched.link == nullptr || watched.lost || (watched.fd >= 0 && !readable && !options_.busy_poll)) continue;
-    const std::size_t frames = watched.link->drain(options_.batch);
-    if (watched.fd < 0) {
-      more_to_do_ = more_to_do_ || frames > 0;
-    } else if (std::exchange(watched.failed, false) && frames == 0 && watched.link != nullptr) {
-      watched.lost = true;
-      kernel_->remove(std::exchange(watched.fd, -1));
-      if (link_lost_) link_lost_(*watched.link);
+    if (watched.link != nullptr) {
+      drain_link(watched);
+    } else {
+      tell(watched);
     }
   }
+}
+
+void Runtime::drain_link(Watched& watched) {
+  const bool readable = std::exchange(watched.readable, false);
+  if (watched.lost || (watched.fd >= 0 && !readable && !options_.busy_poll)) return;
+  const std::size_t frames = watched.link->drain(options_.batch);
+  if (watched.fd < 0) {
+    more_to_do_ = more_to_do_ || frames > 0;
+  } else if (std::exchange(watched.failed, false) && frames == 0 && watched.link != nullptr) {
+    watched.lost = true;
+    kernel_->remove(std::exchange(watched.fd, -1));
+    if (link_lost_) link_lost_(*watched.link);
+  }
+}
+
+void Runtime::tell(Watched& watched) {
+  const bool input = std::exchange(watched.readable, false);
+  const bool output = std::exchange(watched.writable, false);
+  const bool failed = std::exchange(watched.failed, false);
+  if (watched.user != nullptr && (input || output || failed)) watched.user->on_ready(input, output, failed);
 }
 
 /// Waits for room in exactly those devices that have none.
@@ -175,12 +220,13 @@ void Runtime::refresh_interest() {
   for (const auto& watched : watched_) {
     if (watched->link == nullptr || watched->fd < 0 || watched->link->writable() != watched->awaits_output) continue;
     watched->awaits_output = !watched->awaits_output;
-    kernel_->change(watched->fd, watched.get(), watched->awaits_output);
+    kernel_->change(watched->fd, watched.get(), watched->awaits_output ? EPOLLIN | EPOLLOUT : EPOLLIN);
   }
 }
 
 void Runtime::sweep() {
-  if (depth_ == 0) std::erase_if(watched_, [](const auto& watched) { return watched->link == nullptr; });
+  if (depth_ > 0) return;
+  std::erase_if(watched_, [](const auto& watched) { return watched->link == nullptr && watched->user == nullptr; });
 }
 
 }  // namespace tapir

@@ -22,7 +22,9 @@ BELOW = {
     "sim": {"link", "runtime", "ethernet"},
     "stack": {"network", "link", "ethernet", "arp", "ipv4", "icmp", "udp", "tcp", "runtime"},
     "socket": {"network", "ipv4", "icmp", "udp", "tcp", "runtime", "stack"},
-    "mqtt": {"network", "tcp", "stack"},
+    "mqtt": {"network", "tcp", "stack", "runtime"},
+    "tls": {"mqtt"},
+    "websocket": {"mqtt"},
     "asio": {"tcp", "udp", "stack", "runtime", "sim"},
 }
 PUBLIC = re.compile(r'#include <tapir/(?:(\w+)/)?\w+\.hpp>')

@@ -17,6 +17,7 @@ enum class TapMode : std::uint8_t {
 
 struct TapOptions {
   TapMode mode = TapMode::offload;
+  std::size_t mtu = 0;  ///< largest datagram sent, bytes, if less than the device's; 0: the device's
 };
 
 /// Why a TAP device could not be opened, in words that help. A category of its own, so that a message can name the remedy.

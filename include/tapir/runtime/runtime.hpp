@@ -8,14 +8,16 @@
 #include <optional>
 #include <vector>
 
+#include <tapir/runtime/descriptor_user.hpp>
 #include <tapir/runtime/driver.hpp>
 #include <tapir/runtime/system_random.hpp>
 
 namespace tapir {
 
 struct RuntimeOptions {
-  bool busy_poll = false;  ///< never sleep: lowest latency, one processor kept busy
-  std::size_t batch = 64;  ///< frames read from one link before the others, timers and senders get their turn
+  bool busy_poll = false;    ///< never sleep: lowest latency, one processor kept busy
+  std::size_t batch = 64;    ///< frames read from one link before the others, timers and senders get their turn
+  Random* random = nullptr;  ///< where random numbers come from, in the place of the system; outlives the runtime. For tests that repeat
 };
 
 /// Real time: waits on the links' descriptors with epoll, keeps the scheduler at CLOCK_MONOTONIC, and lets senders send. One thread,
@@ -30,11 +32,21 @@ class Runtime final : public Driver {
 
   [[nodiscard]] Scheduler& scheduler() noexcept override { return scheduler_; }
   [[nodiscard]] PacketPool& pool() noexcept override { return pool_; }
-  [[nodiscard]] Random& random() noexcept override { return random_; }
+  [[nodiscard]] Random& random() noexcept override { return options_.random != nullptr ? *options_.random : random_; }
 
   /// Fails with the system's error when the descriptor cannot be waited on. A link without one is drained at every turn of the loop.
   [[nodiscard]] Result<> watch(link::Link& link) override;
   void forget(link::Link& link) noexcept override;
+
+  /// What a descriptor is waited on for.
+  struct Interest {
+    bool input = false;
+    bool output = false;
+  };
+  /// Waits on a descriptor of `user`'s, which has one at a time, until forget(). Fails with the system's error.
+  [[nodiscard]] Result<> watch(int fd, DescriptorUser& user, Interest interest);
+  void change_interest(DescriptorUser& user, Interest interest) noexcept;
+  void forget(DescriptorUser& user) noexcept;
 
   /// 1 also when the system refused what the loop needs (see status()).
   [[nodiscard]] int run() override;
@@ -68,6 +80,8 @@ class Runtime final : public Driver {
   void turn(std::optional<TimePoint> latest);
   void wait(std::optional<TimePoint> latest);
   void drain();
+  void drain_link(Watched& watched);
+  static void tell(Watched& watched);
   void run_posted();
   void refresh_interest();
   void sweep();

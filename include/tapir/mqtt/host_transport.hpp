@@ -1,0 +1,36 @@
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string>
+#include <utility>
+
+#include <tapir/core/addresses.hpp>
+#include <tapir/mqtt/transport.hpp>
+#include <tapir/runtime/host_socket.hpp>
+
+namespace tapir::mqtt {
+
+/// MQTT over the kernel's TCP. The name may be a DNS name or an address of either family; see HostSocket for how it is looked up. Its errors
+/// are the system's, which compare equal to the std::errc of the same meaning, and resolver_category()'s.
+class HostTransport final : public Transport {
+ public:
+  HostTransport(Runtime& runtime, std::string host, Port port);
+
+  void attach(TransportUser* user) noexcept override { user_ = user; }
+  [[nodiscard]] Result<> open() override { return socket_.connect(); }
+  [[nodiscard]] Result<std::size_t> send(std::span<const std::byte> bytes) override { return socket_.send(bytes); }
+  [[nodiscard]] Result<std::size_t> receive(std::span<std::byte> into) override { return socket_.receive(into); }
+  void close() override { socket_.close(); }
+  void abort() override { socket_.abort(); }
+  [[nodiscard]] std::size_t unacknowledged() const override { return socket_.unacknowledged(); }
+  [[nodiscard]] std::string peer() const override { return socket_.peer(); }
+
+ private:
+  void tell(void (TransportUser::*event)());
+
+  HostSocket socket_;
+  TransportUser* user_ = nullptr;
+};
+
+}  // namespace tapir::mqtt

@@ -1,0 +1,341 @@
+"""tools/tapir against a real mosquitto, over our own stack on the TAP device and over the kernel's: every group of its options, and its exit codes.
+
+The third argument is the program.
+"""
+import json
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import unittest
+
+import lab
+
+lab.require("mosquitto", "mosquitto_sub", "mosquitto_pub", "openssl")
+TOOL = pathlib.Path(sys.argv[3])
+OWN_STACK = ("--tap", "tap0", "--ip", f"{lab.STACK}/24")
+HOST_STACK = ("--host-stack",)
+STACKS = (OWN_STACK, HOST_STACK)
+PYTHON = "/usr/bin/python3"  # the one that Debian's packages are for
+PASSWORDS = "sensor:secret\n"
+PSK = "0123456789abcdef0123456789abcdef"
+
+
+def run(command, *options, stack=HOST_STACK, host=lab.HOST, stdin="", seconds=lab.SECONDS):
+    """One run of the tool to its end."""
+    address = ("-h", host) if host else ()
+    words = [str(word) for word in (TOOL, *stack, command, *address, *options)]
+    return subprocess.run(words, input=stdin, capture_output=True, text=True, timeout=seconds)
+
+
+class TapirSub(lab.Program):
+    """tapir sub, subscribed."""
+
+    def __init__(self, *options, stack=HOST_STACK, host=lab.HOST):
+        super().__init__(TOOL, *stack, "sub", "-d", *(("-h", host) if host else ()), *options)
+
+    def ready(self):
+        self.wait_for("received SUBACK")
+
+    def printed(self):
+        return [line for line in self.output.splitlines() if not line.startswith("tapir sub: ")]
+
+
+class Case(unittest.TestCase):
+    def ok(self, done, out=None):
+        self.assertEqual(done.returncode, 0, done.stderr)
+        if out is not None:
+            self.assertEqual(done.stdout, out)
+
+    def fails(self, done, code, pattern):
+        self.assertEqual(done.returncode, code, done.stderr)
+        self.assertRegex(done.stderr, pattern)
+        self.assertEqual(done.stdout, "")
+
+
+class Publish(Case):
+    def test_a_message_arrives_at_every_quality_of_service_over_both_stacks(self):
+        for stack in STACKS:
+            for qos in (0, 1, 2):
+                with self.subTest(stack=stack, qos=qos), lab.Broker(), lab.Subscriber("a/b", qos=2) as subscriber:
+                    self.ok(run("pub", "-t", "a/b", "-m", "21.5", "-q", qos, stack=stack), "")
+                    subscriber.wait_for("^message a/b 21.5$")
+
+    def test_where_messages_come_from(self):
+        with tempfile.TemporaryDirectory() as folder, lab.Broker(), lab.Subscriber("#", qos=1) as subscriber:
+            path = pathlib.Path(folder) / "message"
+            path.write_text("from a file")
+            self.ok(run("pub", "-t", "f", "-f", path))
+            self.ok(run("pub", "-t", "s", "-s", stdin="all of\nthe input"))
+            self.ok(run("pub", "-t", "n", "-n"))
+            self.ok(run("pub", "-t", "l", "-l", "-q", 1, stdin="one\n\nthree"))
+            self.ok(run("pub", "-L", f"mqtt://{lab.HOST}/u/r/l", "-m", "by URL", host=None))
+            subscriber.wait_for("^message u/r/l by URL")
+            text = subscriber.output
+            for expected in ("message f from a file", "message s all of\nthe input", "message n ", "message l one\n", "message l \n",
+                             "message l three"):
+                self.assertIn(expected, text)
+
+    def test_lines_from_a_pipe_and_from_a_file(self):
+        lines = "".join(f"line {number}\n" for number in range(3000))
+        with tempfile.TemporaryDirectory() as folder, lab.Broker("max_queued_messages 0"):
+            path = pathlib.Path(folder) / "lines"
+            path.write_text(lines)
+            for stack in STACKS:
+                for qos in (0, 1):
+                    with self.subTest(stack=stack, qos=qos), lab.Subscriber("x", qos=1) as subscriber:
+                        self.ok(run("pub", "-t", "x", "-l", "-q", qos, stdin=lines, stack=stack))
+                        subscriber.wait_for("^message x line 2999$")
+                        self.assertEqual(subscriber.messages(), lines.split("\n")[:-1])
+            with lab.Subscriber("x", qos=1) as subscriber, path.open() as file:
+                words = [str(word) for word in (TOOL, "--host-stack", "pub", "-h", lab.HOST, "-t", "x", "-l", "-q", 1)]
+                self.assertEqual(subprocess.run(words, stdin=file, timeout=lab.SECONDS).returncode, 0)
+                subscriber.wait_for("^message x line 2999$")
+
+    def test_repeat(self):
+        with lab.Broker(), lab.Subscriber("x", qos=1) as subscriber:
+            self.ok(run("pub", "-t", "x", "-m", "again", "--repeat", 5, "--repeat-delay", 0.01, "-q", 1))
+            self.ok(run("pub", "-t", "x", "-m", "much", "--repeat", 1000, "-q", 1))
+            subscriber.wait_for("^message x much", times=1000)
+            self.assertEqual(subscriber.messages(), ["again"] * 5 + ["much"] * 1000)
+
+    def test_retain_and_will(self):
+        with lab.Broker():
+            self.ok(run("pub", "-t", "kept", "-m", "value", "-r", "-q", 1))
+            with lab.Subscriber("kept") as subscriber:
+                subscriber.wait_for("^message kept value")
+            with lab.Subscriber("last", "-q", "1") as subscriber:
+                with TapirSub("-t", "x", "--will-topic", "last", "--will-payload", "words", "--will-qos", 1) as client:
+                    client.stop(signal.SIGKILL)
+                subscriber.wait_for("^message last words")
+
+
+class Subscribe(Case):
+    def publish(self, topic, text, *options):
+        subprocess.run(["mosquitto_pub", "-h", lab.HOST, "-q", "1", "-t", topic, "-m", text, *options], check=True, timeout=lab.SECONDS)
+
+    def test_messages_are_printed_over_both_stacks(self):
+        for stack in STACKS:
+            for qos in (0, 1, 2):
+                with self.subTest(stack=stack, qos=qos), lab.Broker(), TapirSub("-t", "a/+", "-q", qos, "-C", 2, "-v", stack=stack) as client:
+                    self.publish("a/b", "one")
+                    self.publish("a/c", "two")
+                    self.assertEqual(client.wait(), 0)
+                    self.assertEqual(client.printed(), ["a/b one", "a/c two"])
+
+    def test_filters(self):
+        with lab.Broker():
+            self.publish("old", "stale", "-r")
+            with TapirSub("-t", "#", "-t", "a/#", "-T", "a/secret", "-R", "-C", 2, "-v") as client:
+                self.publish("a/secret", "no")
+                self.publish("a/open", "yes")
+                self.publish("b", "too")
+                self.assertEqual(client.wait(), 0)
+                self.assertEqual(client.printed(), ["a/open yes", "b too"])  # once, though two filters match
+            with TapirSub("-t", "#", "--retained-only", "-v") as client:
+                client.wait_for("^old stale$")
+                self.publish("b", "fresh")
+                self.assertEqual(client.wait(), 0)
+                self.assertEqual(client.printed(), ["old stale"])
+            self.ok(run("sub", "-t", "#", "--remove-retained", "-C", 1), "stale\n")
+            self.fails(run("sub", "-t", "#", "-W", 1), 1, "^tapir sub: timed out after 1 s$")
+
+    def test_formats(self):
+        with lab.Broker():
+            self.publish("t/1", "\u00fc{", "-r")
+            self.publish("t/2", '{"a": 1}', "-r")
+            self.ok(run("sub", "-t", "t/1", "-C", 1, "-N"), "\u00fc{")
+            self.ok(run("sub", "-t", "t/1", "-C", 1, "-F", r"%t|%l|%q|%r|%x|%X|%%|@@|\t\\"), "t/1|3|0|1|c3bc7b|C3BC7B|%|@|\t\\\n")
+            done = run("sub", "-t", "t/2", "-C", 1, "-F", "%J", "-q", 1)
+            self.ok(done)
+            message = json.loads(done.stdout)
+            self.assertEqual((message["topic"], message["payload"], message["retain"], message["payloadlen"]), ("t/2", {"a": 1}, 1, 8))
+            self.assertEqual(json.loads(run("sub", "-t", "t/2", "-C", 1, "-F", "%j").stdout)["payload"], '{"a": 1}')
+            self.assertRegex(run("sub", "-t", "t/2", "-C", 1, "-F", "%U @Y-@m-@d").stdout, r"^\d+\.\d{9} \d{4}-\d\d-\d\d$")
+
+    def test_a_session_that_the_broker_keeps(self):
+        with lab.Broker():
+            self.ok(run("sub", "-t", "s", "-c", "-i", "steady", "-q", 1, "-E"), "")
+            self.publish("s", "while away")
+            self.ok(run("sub", "-t", "s", "-c", "-i", "steady", "-q", 1, "-C", 1, "-W", 20), "while away\n")
+            self.ok(run("sub", "-U", "s", "-c", "-i", "steady"), "")
+            self.publish("s", "not wanted")
+            self.fails(run("sub", "-t", "other", "-c", "-i", "steady", "-q", 1, "-C", 1, "-W", 1), 1, "timed out")
+
+    def test_ctrl_c_ends_it_in_order(self):
+        with lab.Broker() as broker, TapirSub("-t", "x", "-i", "leaver") as client:
+            self.assertEqual(client.stop(signal.SIGINT), 0)
+            broker.wait_for("DISCONNECT from leaver|Client leaver disconnected")
+
+    def test_debug_shows_the_packets(self):
+        with lab.Broker():
+            done = run("sub", "-t", "x", "-E", "-d", "-i", "shown")
+            for packet in ("sending CONNECT", "received CONNACK", "sending SUBSCRIBE", "received SUBACK", "sending DISCONNECT"):
+                self.assertRegex(done.stderr, f"(?m)^tapir sub: Client shown {packet}")
+
+
+class Refused(Case):
+    def test_by_the_broker(self):
+        with tempfile.TemporaryDirectory() as folder:
+            passwords = pathlib.Path(folder) / "passwords"
+            passwords.write_text(PASSWORDS)
+            subprocess.run(["mosquitto_passwd", "-U", passwords], check=True)
+            with lab.Broker("allow_anonymous false", f"password_file {passwords}"):
+                self.ok(run("pub", "-t", "x", "-m", "x", "-u", "sensor", "-P", "secret"))
+                self.ok(run("pub", "-L", f"mqtt://sensor:secret@{lab.HOST}:1883/x", "-m", "x", host=None))
+                self.fails(run("pub", "-t", "x", "-m", "x", "-u", "sensor", "-P", "wrong"), 3, "^tapir pub: mqtt: .*refused")
+                self.fails(run("sub", "-t", "x"), 3, "^tapir sub: mqtt: .*refused")
+
+    def test_unreachable_with_the_layer(self):
+        for stack in STACKS:
+            with self.subTest(stack=stack):
+                self.fails(run("pub", "-t", "x", "-m", "x", stack=stack), 4, "^tapir pub: tcp: connection refused by 192.0.2.1:1883$")
+        self.fails(run("pub", "-t", "x", "-m", "x", stack=OWN_STACK, host="192.0.2.99"), 4, "^tapir pub: arp or ipv4: ")
+        self.fails(run("pub", "-t", "x", "-m", "x", host="not..a..name"), 4, "^tapir pub: name lookup: ")
+        self.assertEqual(run("pub", "-t", "x", "-m", "x", "--quiet").stderr, "")
+
+    def test_wrong_use(self):
+        for words in (("pub",), ("pub", "-t", "x"), ("pub", "-m", "x"), ("pub", "-t", "#", "-m", "x"), ("pub", "-t", "x", "-m", "x", "-n"),
+                      ("sub", "-t", "a/#/b"), ("sub", "-t", "x", "-q", "3"), ("sub", "-t", "x", "-c"), ("sub", "-t", "x", "-P", "y"),
+                      ("sub", "-t", "x", "-V", "mqttv5"), ("sub", "-t", "x", "--cert", "y"), ("sub", "-t", "x", "--psk", "xyz"),
+                      ("sub", "-t", "x", "-F", "%y"), ("sub", "-L", "http://x/y"), ("sub", "-t", "x", "--frobnicate")):
+            with self.subTest(words):
+                done = run(*words)
+                self.fails(done, 2, "^tapir: .*--help\\)$")
+                self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
+        self.fails(run("pub", "-t", "x", "-m", "x", stack=()), 2, "--host-stack")
+        self.fails(run("pub", "-t", "x", "-m", "x", stack=("--tap", "tap0")), 2, "--ip")
+
+    def test_help_and_man_pages(self):
+        for command in ("pub", "sub"):
+            done = subprocess.run([TOOL, command, "--help"], capture_output=True, text=True)
+            self.ok(done)
+            page = subprocess.run([TOOL, "--man", command], capture_output=True, text=True)
+            self.ok(page)
+            for option in re.findall(r"(?m)^  (?:-\w,)?(--[\w-]+)", done.stdout):
+                self.assertIn(option.replace("-", "\\-"), page.stdout)
+
+
+class OwnStack(Case):
+    def test_its_options(self):
+        with tempfile.TemporaryDirectory() as folder, lab.Broker():
+            capture = pathlib.Path(folder) / "x.pcapng"
+            self.ok(run("pub", "-t", "x", "-m", "y" * 1000, "--mtu", 600, "--mac", "02:00:00:00:00:09", "--gw", lab.HOST, "--seed", 7, "--pcap",
+                        capture, stack=OWN_STACK))
+            frames = capture.read_bytes()
+            self.assertIn(bytes.fromhex("020000000009"), frames)
+            self.assertIn(b"yyyy", frames)
+            self.assertNotIn(b"y" * 600, frames)
+
+
+class Secured(Case):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.TemporaryDirectory()
+        cls.path = pathlib.Path(cls.folder.name)
+        cls.certify("ca", "/CN=Test Authority")
+        cls.certify("server", "/CN=broker", "subjectAltName=IP:192.0.2.1,DNS:localhost")
+        cls.certify("client", "/CN=sensor-1")
+        cls.certify("other", "/CN=Another Authority")
+        (cls.path / "psk").write_text(f"sensor:{PSK}\n")
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.folder.cleanup()
+
+    @classmethod
+    def certify(cls, name, subject, *extensions):
+        issuer = () if name in ("ca", "other") else ("-CA", cls.path / "ca.crt", "-CAkey", cls.path / "ca.key")
+        added = [word for extension in extensions for word in ("-addext", extension)]
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", subject,
+                        "-keyout", cls.path / f"{name}.key", "-out", cls.path / f"{name}.crt", *issuer, *added],
+                       check=True, capture_output=True)
+
+    def broker(self, *more):
+        return lab.Broker(f"listener 8883 {lab.HOST}", f"cafile {self.path}/ca.crt", f"certfile {self.path}/server.crt",
+                          f"keyfile {self.path}/server.key", *more)
+
+    def test_tls(self):
+        for stack in STACKS:
+            for version in ("tlsv1.2", "tlsv1.3"):
+                with self.subTest(stack=stack, version=version), self.broker(), lab.Subscriber("x", qos=1) as subscriber:
+                    self.ok(run("pub", "-t", "x", "-m", "over TLS", "-q", 1, "--cafile", self.path / "ca.crt", "--tls-version", version, stack=stack))
+                    subscriber.wait_for("^message x over TLS")
+        with self.broker():
+            self.ok(run("pub", "-L", f"mqtts://{lab.HOST}/x", "-m", "x", "--cafile", self.path / "ca.crt", host=None))
+            lines = "".join(f"{'long ' * 200}{number}\n" for number in range(500))
+            with lab.Subscriber("x", qos=1) as subscriber:
+                self.ok(run("pub", "-t", "x", "-l", "-q", 2, "--cafile", self.path / "ca.crt", stack=OWN_STACK, stdin=lines))
+                subscriber.wait_for("long 499$")
+                self.assertEqual(subscriber.messages(), lines.split("\n")[:-1])
+
+    def test_the_certificate_is_checked(self):
+        with self.broker():
+            wrong = ("pub", "-t", "x", "-m", "x", "--cafile", self.path / "other.crt", "-p", 8883)
+            for stack in STACKS:
+                self.fails(run(*wrong, stack=stack), 4, "^tapir pub: tls: .*certificate refused: ")
+            self.fails(run(*wrong, "--insecure"), 4, "certificate refused")
+            self.fails(run("pub", "-t", "x", "-m", "x", "-p", 8883), 4, "certificate refused")
+            self.fails(run("pub", "-t", "x", "-m", "x", "--cafile", "/nonexistent"), 1, "tls: CA file /nonexistent: No such file or directory")
+        self.certify("server", "/CN=broker", "subjectAltName=DNS:elsewhere.example")
+        try:
+            with self.broker():
+                named = ("pub", "-t", "x", "-m", "x", "--cafile", self.path / "ca.crt")
+                self.fails(run(*named), 4, "tls: .*certificate refused: IP address mismatch")
+                self.ok(run(*named, "--insecure"))
+        finally:
+            self.certify("server", "/CN=broker", "subjectAltName=IP:192.0.2.1,DNS:localhost")
+
+    def test_client_certificate(self):
+        identity = ("--cert", self.path / "client.crt", "--key", self.path / "client.key")
+        for stack in STACKS:
+            with self.subTest(stack=stack), self.broker("require_certificate true", "use_identity_as_username true") as broker:
+                self.ok(run("pub", "-t", "x", "-m", "x", "-q", 1, "--cafile", self.path / "ca.crt", *identity, stack=stack))
+                broker.wait_for("u'sensor-1'")
+                self.fails(run("pub", "-t", "x", "-m", "x", "-q", 1, "--cafile", self.path / "ca.crt", stack=stack), 4,
+                           "tls: .*the peer says: .*certificate required")
+
+    def test_pre_shared_key(self):
+        config = (f"listener 8883 {lab.HOST}", "psk_hint x", f"psk_file {self.path}/psk", "use_identity_as_username true")
+        for stack in STACKS:
+            with self.subTest(stack=stack), lab.Broker(*config) as broker:
+                self.ok(run("pub", "-t", "x", "-m", "x", "-q", 1, "--psk", PSK, "--psk-identity", "sensor", stack=stack))
+                broker.wait_for("u'sensor'")
+                self.fails(run("pub", "-t", "x", "-m", "x", "--psk", PSK[::-1], "--psk-identity", "sensor", stack=stack), 4, "tls: ")
+
+    def test_key_log(self):
+        with self.broker():
+            log = self.path / "keys"
+            self.ok(run("pub", "-t", "x", "-m", "x", "--cafile", self.path / "ca.crt", "--tls-keylog", log))
+            self.assertIn("CLIENT_TRAFFIC_SECRET_0 ", log.read_text())
+
+    @staticmethod
+    def version():
+        return subprocess.run(["mosquitto", "-h"], capture_output=True, text=True).stdout.splitlines()[0] + "\n"
+
+    def test_websocket(self):
+        if subprocess.run([PYTHON, "-c", "import websockets"], capture_output=True).returncode != 0:
+            self.skipTest("python3-websockets is missing; run scripts/setup")
+        bridge = pathlib.Path(__file__).with_name("websocket_bridge.py")
+        secure = (self.path / "server.crt", self.path / "server.key")
+        for stack in STACKS:
+            for scheme, port, keys in (("ws", 8080, ()), ("wss", 8443, secure)):
+                with (self.subTest(stack=stack, scheme=scheme), lab.Broker(), lab.Subscriber("x", qos=1) as subscriber,
+                      lab.Program(PYTHON, "-B", bridge, lab.HOST, port, lab.BROKER_PORT, *keys) as server):
+                    server.wait_for("ready")
+                    trust = ("--cafile", self.path / "ca.crt") if keys else ()
+                    url = f"{scheme}://{lab.HOST}:{port}/mqtt"
+                    lines = "".join(f"{'wide ' * 100}{number}\n" for number in range(300))
+                    self.ok(run("pub", "-L", url, "-t", "x", "-l", "-q", 2, *trust, host=None, stack=stack, stdin=lines))
+                    subscriber.wait_for("wide 299$")
+                    self.assertEqual(subscriber.messages(), lines.split("\n")[:-1])
+                    self.ok(run("sub", "-h", lab.HOST, "-p", port, "--ws", "-t", "$SYS/broker/version", "-C", 1, *trust, host=None, stack=stack),
+                            self.version())
+        with lab.Broker():
+            self.fails(run("pub", "-L", f"ws://{lab.HOST}:{lab.BROKER_PORT}/mqtt", "-t", "x", "-m", "x", host=None), 4, "^tapir pub: (websocket|tcp): ")  # mosquitto may reset before the answer is complete
+
+
+if __name__ == "__main__":
+    lab.main()

@@ -1,0 +1,42 @@
+#include "console.hpp"
+
+#include <cstdio>
+
+#include <fmt/format.h>
+
+#include <tapir/core/observer.hpp>
+#include <tapir/mqtt/error.hpp>
+
+namespace tool {
+
+bool Console::print(std::string_view bytes) {
+  return std::fwrite(bytes.data(), 1, bytes.size(), stdout) == bytes.size() && std::fflush(stdout) == 0;
+}
+
+void Console::note(std::string_view text) const {
+  if (!quiet_) std::fputs(fmt::format("{}: {}\n", name_, text).c_str(), stderr);
+}
+
+std::string layer_of(const tapir::mqtt::Disconnection& why) {
+  const std::string_view category = why.error.category().name();
+  if (category.starts_with("tls")) return "tls";
+  if (category.starts_with("websocket")) return "websocket";
+  if (category == "resolver") return "name lookup";
+  if (why.layer == tapir::LayerId::ipv4 && why.error == std::errc::host_unreachable) return "arp or ipv4";
+  return std::string{tapir::name(why.layer)};
+}
+
+Exit exit_code_for(const tapir::mqtt::Disconnection& why) {
+  if (why.error.category() != tapir::mqtt::error_category()) return Exit::unreachable;
+  switch (static_cast<tapir::mqtt::Error>(why.error.value())) {
+    case tapir::mqtt::Error::unsupported_protocol_version:
+    case tapir::mqtt::Error::identifier_rejected:
+    case tapir::mqtt::Error::server_unavailable:
+    case tapir::mqtt::Error::bad_credentials:
+    case tapir::mqtt::Error::not_authorized:
+    case tapir::mqtt::Error::subscription_refused: return Exit::refused;
+    default: return Exit::failure;
+  }
+}
+
+}  // namespace tool

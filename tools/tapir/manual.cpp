@@ -1,0 +1,73 @@
+#include "manual.hpp"
+
+#include <fmt/format.h>
+
+namespace tool {
+
+namespace {
+
+constexpr const char* kExitCodes =
+    "Exit codes: 0 done; 1 failed; 2 used wrongly; 3 refused by the broker; 4 the broker cannot be reached, and the layer that failed is "
+    "named "
+    "on standard error.";
+constexpr const char* kFormat =
+    "Fields of -F: %t topic, %p payload, %x and %X payload in hexadecimal, %l its length in bytes, %q quality of service, %r retained, "
+    "%I time (ISO 8601), %U seconds since 1970, %j and %J all of it as JSON (%J: the payload as JSON too), %% a percent sign; "
+    "@ and a letter as in strftime(3), @N nanoseconds, @@; \\0 \\a \\e \\n \\r \\t \\v \\\\.";
+
+/// Text as roff takes it: no backslash, dash or leading dot with a meaning of its own.
+std::string escaped(const std::string& text) {
+  std::string out;
+  for (const char letter : text) {
+    if (letter == '\\') {
+      out += "\\e";
+    } else if (letter == '-') {
+      out += "\\-";
+    } else if (letter == '\n') {
+      out += "\n.br\n";
+    } else {
+      out += letter;
+    }
+  }
+  return out.starts_with('.') || out.starts_with('\'') ? "\\&" + out : out;
+}
+
+std::string option_entry(const CLI::Option& option) {
+  std::string names;
+  for (const auto& name : option.get_snames()) names += (names.empty() ? "-" : ", -") + name;
+  for (const auto& name : option.get_lnames()) names += (names.empty() ? "--" : ", --") + name;
+  const bool has_value = option.get_type_size() > 0;
+  const auto standard = option.get_default_str();
+  return fmt::format(".TP\n\\fB{}\\fR{}\n{}{}\n", escaped(names), has_value ? " \\fIVALUE\\fR" : "", escaped(option.get_description()),
+                     standard.empty() ? "" : " (default: " + escaped(standard) + ")");
+}
+
+std::string options_of(const CLI::App& app) {
+  std::string text;
+  std::vector<std::string> groups;
+  for (const auto* option : app.get_options()) {
+    if (!option->get_group().empty() && std::ranges::find(groups, option->get_group()) == groups.end())
+      groups.push_back(option->get_group());
+  }
+  for (const auto& group : groups) {
+    text += fmt::format(".SS {}\n", escaped(group));
+    for (const auto* option : app.get_options([&](const CLI::Option* each) { return each->get_group() == group; }))
+      text += option_entry(*option);
+  }
+  return text;
+}
+
+}  // namespace
+
+std::string notes_of(const std::string& command) { return command == "sub" ? std::string{kFormat} + "\n\n" + kExitCodes : kExitCodes; }
+
+std::string man_page(const CLI::App& root, const CLI::App& command) {
+  const auto name = root.get_name() + "-" + command.get_name();
+  return fmt::format(
+      ".TH {} 1\n.SH NAME\n{} \\- {}\n.SH SYNOPSIS\n\\fB{} {}\\fR [\\fIOPTIONS\\fR]\n.SH OPTIONS\n{}{}.SH NOTES\n{}\n.SH SEE ALSO\n"
+      "mosquitto_{}(1), whose letters these are\n",
+      escaped(name), escaped(name), escaped(command.get_description()), root.get_name(), command.get_name(), options_of(command),
+      options_of(root), escaped(notes_of(command.get_name())), command.get_name());
+}
+
+}  // namespace tool

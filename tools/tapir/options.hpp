@@ -1,0 +1,130 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+
+#include <tapir/mqtt/types.hpp>
+
+/// The command line of the program tapir: mosquitto's letters and defaults, and our own long options for the stack.
+namespace tool {
+
+/// Which network stack, and how it is connected.
+struct NetworkOptions {
+  bool host_stack = false;
+  std::string tap;
+  std::string address;
+  std::string gateway;
+  std::string mac;
+  std::size_t mtu = 0;
+  std::optional<std::uint64_t> seed;
+  std::string pcap;
+
+  void add_to(CLI::App& app);
+  /// What is wrong with the options together; empty: nothing.
+  [[nodiscard]] std::string problem() const;
+};
+
+struct TlsOptions {
+  std::string ca_file;
+  std::string ca_directory;
+  std::string certificate;
+  std::string key;
+  std::string ciphers;
+  std::string version;
+  std::string alpn;
+  std::string key_log;
+  std::string psk;
+  std::string psk_identity;
+  bool insecure = false;
+  bool system_trust = false;
+
+  void add_to(CLI::App& app);
+  [[nodiscard]] bool wanted() const;
+  [[nodiscard]] std::string problem() const;
+};
+
+struct WillOptions {
+  std::string topic;
+  std::string payload;
+  int qos = 0;
+  bool retain = false;
+
+  void add_to(CLI::App& app);
+  [[nodiscard]] std::string problem() const;
+};
+
+/// The broker, and who we are to it.
+struct BrokerOptions {
+  std::string host = "localhost";
+  std::uint16_t port = 0;  // 0: the scheme's own
+  std::string url;
+  std::string id;
+  std::string id_prefix;
+  std::string user_name;
+  std::string password;
+  std::string version;
+  std::string session_expiry;
+  std::uint16_t keep_alive = 60;
+  std::uint16_t max_in_flight = 20;
+  bool keep_session = false;
+  bool debug = false;
+  bool quiet = false;
+  bool websocket = false;
+  std::string websocket_path = "/mqtt";
+  TlsOptions tls;
+  WillOptions will;
+
+  void add_to(CLI::App& app);
+  /// Takes apart -L; sets the port that was not given. A topic in the URL goes to `topics`. What is wrong; empty: nothing.
+  [[nodiscard]] std::string complete(std::vector<std::string>& topics);
+  [[nodiscard]] bool uses_tls() const { return tls_by_url_ || tls.wanted() || port == 8883; }
+  /// The client identifier, which names this process when none was given.
+  [[nodiscard]] std::string client_id(const std::string& command) const;
+
+ private:
+  [[nodiscard]] std::string take_url(std::vector<std::string>& topics);
+  [[nodiscard]] std::string problem() const;
+  bool tls_by_url_ = false;
+};
+
+struct PublishOptions {
+  std::vector<std::string> topics;
+  std::optional<std::string> message;
+  std::string file;
+  bool lines = false;
+  bool null = false;
+  bool whole_input = false;
+  int qos = 0;
+  bool retain = false;
+  unsigned repeat = 1;
+  double repeat_delay = 0;  // seconds
+
+  void add_to(CLI::App& app);
+  [[nodiscard]] std::string problem() const;
+};
+
+struct SubscribeOptions {
+  std::vector<std::string> topics;
+  std::vector<std::string> filtered_out;
+  std::vector<std::string> unsubscribed;
+  int qos = 0;
+  unsigned count = 0;  // 0: no end
+  unsigned wait = 0;   // seconds; 0: no end
+  std::string format;
+  double random_filter = 100;
+  bool no_newline = false;
+  bool verbose = false;
+  bool no_retained = false;
+  bool retained_only = false;
+  bool remove_retained = false;
+  bool exit_when_subscribed = false;
+
+  void add_to(CLI::App& app);
+  [[nodiscard]] std::string problem() const;
+};
+
+}  // namespace tool
