@@ -65,9 +65,9 @@ struct Disconnection {
 /// What comes of a message that is longer than SessionLimits::stream_above.
 using StreamEvent = std::variant<event::MessageBegan, event::MessagePart, event::MessageEnded, event::MessageAborted>;
 
-/// An MQTT client with callbacks, of version 3.1.1 unless its configuration names another. It connects by itself, also again after a loss, and subscribes again when the broker has
-/// forgotten. Callbacks come from the scheduler, never from inside a call, each exactly once unless the client is destroyed; they may
-/// call the client and may destroy it. Belongs to its stack's thread.
+/// An MQTT client with callbacks, of version 3.1.1 unless its configuration names another. It connects by itself, also again after a
+/// loss, and subscribes again when the broker has forgotten. Callbacks come from the scheduler, never from inside a call, each exactly
+/// once unless the client is destroyed; they may call the client and may destroy it. Belongs to its stack's thread.
 ///
 /// A client that was moved from is not connected and stays so: its calls fail with not_connected, and since it has no scheduler any
 /// more their completions come at once, from inside the call.
