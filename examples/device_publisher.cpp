@@ -17,6 +17,7 @@ namespace {
 
 /// Readings that nobody has acknowledged yet. When the broker does not keep up, or is away, the sensor waits.
 constexpr unsigned kMostUnderWay = 100;
+constexpr unsigned kMostInVain = 5;  // connections
 
 struct Options {
   example::Interface interface;
@@ -70,7 +71,7 @@ class Sensor {
         options_{options},
         timer_(tapir::Timer::calling<&Sensor::read>(runtime.scheduler(), *this)) {
     client_.on_connected([this](bool) {
-      connected_ = true;
+      connected_ = accepted_ = true;
       if (published_ == 0) read();
     });
     client_.on_disconnected([this](const tapir::mqtt::Disconnection& why) { disconnected(why); });
@@ -96,6 +97,7 @@ class Sensor {
     if (!outcome) return fail(outcome.error().message());
     console_.say("reading {}/{} {}\n", number, options_.count, options_.qos == 0 ? "acknowledged by TCP" : "acknowledged by the broker");
     if (journey_ != nullptr) journey_->pause();  // the first reading's way says it all
+    vain_ = 0;
     if (++delivered_ == options_.count) return client_.disconnect([this](tapir::Result<>) { runtime_.stop(0); });
     if (waiting_) read();
   }
@@ -104,7 +106,9 @@ class Sensor {
     if (runtime_.stopping()) return;  // a reading that went with the connection has said why
     if (delivered_ == options_.count) return runtime_.stop(0);
     const auto text = tap_.is_up() ? why.text : fmt::format("{} ({} is down: ip link set {} up)", why.text, tap_.name(), tap_.name());
+    if (std::exchange(accepted_, false)) ++vain_;
     if (!connected_ || !why.will_retry) return fail(text);
+    if (vain_ == kMostInVain) return fail(fmt::format("{}; no reading got through in {} connections", text, vain_));
     console_.note(text + "; connecting again");
   }
 
@@ -120,8 +124,10 @@ class Sensor {
   double celsius_ = 21.5;
   unsigned published_ = 0;
   unsigned delivered_ = 0;
+  unsigned vain_ = 0;  // connections in a row that the broker accepted and that ended before a reading was handed over
   bool connected_ = false;
-  bool waiting_ = false;  // for one of the readings under way to be delivered
+  bool accepted_ = false;  // the connection that there is
+  bool waiting_ = false;   // for one of the readings under way to be delivered
 };
 
 int publish(const Options& options, example::Console& console) {

@@ -311,6 +311,8 @@ void Client::Core::connection_over(const Disconnection& why, bool in_order) {
     transport_->abort();
   }
   session_.transport_lost(context_.now());
+  if (const auto since = std::exchange(connected_at_, std::nullopt); since && context_.now() - *since >= config_.reconnect.max_delay)
+    failures_ = 0;
   phase_ = why.will_retry ? Phase::waiting : Phase::idle;
   if (why.will_retry) {
     phase_timer_.arm_after(next_delay());

@@ -123,9 +123,12 @@ class Client::Core final : public std::enable_shared_from_this<Client::Core>, Tr
   Session session_;
   Result<> configured_;
   Phase phase_ = Phase::idle;
-  bool gone_ = false;      ///< the Client was destroyed
-  bool holding_ = false;   ///< between hold_calls() and release_calls()
-  unsigned failures_ = 0;  ///< in a row, for the backoff
+  bool gone_ = false;     ///< the Client was destroyed
+  bool holding_ = false;  ///< between hold_calls() and release_calls()
+  /// Connections in a row, for the backoff, that could not be made, or ended soon and before the broker acknowledged anything: one that accepts every
+  /// CONNECT and then refuses what follows is no success.
+  unsigned failures_ = 0;
+  std::optional<TimePoint> connected_at_;  ///< when the broker accepted the connection that there is
 
   Payload slice_;             ///< being written
   std::size_t slice_at_ = 0;  ///< bytes of it that the transport took

@@ -130,7 +130,7 @@ void Client::Core::process_events() {
 
 void Client::Core::handle(event::Connected& event) {
   phase_ = Phase::connected;
-  failures_ = 0;
+  connected_at_ = context_.now();
   std::vector<std::string> filters;
   for (auto& [filter, wanted] : wanted_) {
     if (event.session_present && wanted.confirmed) continue;
@@ -181,7 +181,10 @@ void Client::Core::handle(event::Sent& event) {
   confirm_acknowledged();
 }
 
-void Client::Core::handle(event::Delivered& event) { complete(event.token, {}); }
+void Client::Core::handle(event::Delivered& event) {
+  failures_ = 0;
+  complete(event.token, {});
+}
 
 void Client::Core::handle(event::Subscribed& event) {
   auto place = subscribing_.extract(event.token);

@@ -56,6 +56,15 @@ class Errors(unittest.TestCase):
         with lab.Broker("allow_anonymous false"):
             self.assert_error(self.run_device(), "not authorized")
 
+    def test_the_broker_accepts_connections_and_takes_no_reading(self):
+        """Each connection ends at the first reading, which is larger than the broker allows; the waits between them grow."""
+        with lab.Broker("max_packet_size 60"):
+            done = self.run_device(more=("--qos", "1", "--client-id", "s"))
+            self.assertEqual(done.returncode, 1, f"{done.stdout}{done.stderr}")
+            lines = done.stderr.splitlines()
+            self.assertEqual([line.endswith("; connecting again") for line in lines], [True] * 4 + [False], done.stderr)
+            self.assertIn("no reading got through in 5 connections", lines[-1])
+
     def test_no_tap_device(self):
         self.assert_error(self.run_device(tap="lo"), "lo: not a TAP device")
         self.assert_error(self.run_device(tap="a-name-that-is-too-long"), "15 characters")

@@ -60,10 +60,26 @@ TEST_CASE("the delay doubles up to its maximum, within half of itself, and start
     CHECK(delay >= whole / 2);
     CHECK(delay <= whole + slack);
   }
-  t.far->accept();
-  t.far->deliver("20 02 00 00");
-  const auto delay = delay_after_failure();
-  CHECK(delay <= 1s + slack);
+  SECTION("a CONNACK alone is no success") {
+    t.far->accept();
+    t.far->deliver("20 02 00 00");
+    CHECK(delay_after_failure() >= 4s);
+  }
+  SECTION("what the broker acknowledges is") {
+    Outcome outcome;
+    t.client->publish("a", std::string_view{"x"}, QoS::at_least_once, outcome);
+    t.far->accept();
+    t.far->deliver("20 02 00 00");
+    t.far->deliver("40 02 0001");
+    CHECK(outcome.success());
+    CHECK(delay_after_failure() <= 1s + slack);
+  }
+  SECTION("and so is a connection that lasts") {
+    t.far->accept();
+    t.far->deliver("20 02 00 00");
+    t.lab.advance(8s);
+    CHECK(delay_after_failure() <= 1s + slack);
+  }
 }
 
 TEST_CASE("two clients that fail together do not return together", "[mqtt]") {
