@@ -93,7 +93,7 @@ void Conversation::attach(Side& side, tcp::Connection connection) {
                           .closed =
                               [this, &side](std::error_code why) {
                                 if (why) fail(("the connection ended: " + why.message()).c_str());
-                                if (!side.ended || !side.shut) fail("the connection ended early");
+                                if (!side.shut || !peer(side).shut) fail("the connection ended early");
                               }});
 }
 

@@ -88,9 +88,8 @@ std::optional<Duration> visit(Lan& lan, Duration limit) {
 }  // namespace
 
 TEST_CASE("under ten thousand SYNs a second a listener keeps serving, because it keeps nothing of them", "[scenario][tcp][cookies]") {
-  const auto guarded = tcp::SynCookiePolicy::when_full;
-  const auto policy = GENERATE_COPY(guarded, tcp::SynCookiePolicy::never);
-  Lan lan{{.syn_cookies = policy}};
+  const bool guarded = GENERATE(true, false);
+  Lan lan{{.syn_cookies = guarded ? tcp::SynCookiePolicy::when_full : tcp::SynCookiePolicy::never}};
   EchoServer server{*lan.server, {.max_half_open = 64}};
   auto opened = lan.client->tcp().connect({kServer, Lan::kService});
   REQUIRE(opened);
@@ -111,7 +110,7 @@ TEST_CASE("under ten thousand SYNs a second a listener keeps serving, because it
   CHECK(flood.sent() >= 20'000);
   CHECK(before.incoming == before.outgoing);  // who was there before is served in any case
   CHECK(lan.server->tcp().connection_count() < 64 + 20);
-  if (policy == guarded) {
+  if (guarded) {
     CHECK(served == 10);
     CHECK(lan.server->tcp().stats().cookies_sent > 19'000);
     CHECK(lan.server->tcp().stats().cookies_accepted == 10);
@@ -192,7 +191,7 @@ TEST_CASE("who knows the numbers can reset, inject and be challenged", "[scenari
   const auto info = attacked.info();
   const auto received = attacked.server->incoming.size();
   std::vector<std::uint32_t> challenges;
-  attacked.lan.server_cable.observe([&](sim::End from, std::span<const std::byte> frame) {
+  attacked.lan.server_cable.observe([&challenges](sim::End from, std::span<const std::byte> frame) {
     if (from != sim::End::right) return;
     const Tins::EthernetII parsed{reinterpret_cast<const std::uint8_t*>(frame.data()), static_cast<std::uint32_t>(frame.size())};
     if (const auto* tcp = parsed.find_pdu<Tins::TCP>()) challenges.push_back(tcp->ack_seq());
