@@ -294,8 +294,9 @@ class Secured(Case):
             with self.subTest(stack=stack), self.broker("require_certificate true", "use_identity_as_username true") as broker:
                 self.ok(run("pub", "-t", "x", "-m", "x", "-q", 1, "--cafile", self.path / "ca.crt", *identity, stack=stack))
                 broker.wait_for("u'sensor-1'")
-                self.fails(run("pub", "-t", "x", "-m", "x", "-q", 1, "--cafile", self.path / "ca.crt", stack=stack), 4,
-                           "tls: .*the peer says: .*certificate required")
+                # In TLS 1.2, where the client has not finished by then: the other version is that of a connection that was lost.
+                self.fails(run("pub", "-t", "x", "-m", "x", "-q", 1, "--cafile", self.path / "ca.crt", "--tls-version", "tlsv1.2", stack=stack), 4,
+                           "tls: .*the peer says: .*handshake failure|reset by peer")  # its reset may overtake the alert
 
     def test_pre_shared_key(self):
         config = (f"listener 8883 {lab.HOST}", "psk_hint x", f"psk_file {self.path}/psk", "use_identity_as_username true")

@@ -23,7 +23,8 @@ class Subscriber {
         client_{connection.client()},
         options_{options},
         console_{console},
-        wait_timer_{tapir::Timer::calling<&Subscriber::on_wait_over>(connection.runtime().scheduler(), *this)} {
+        wait_timer_{tapir::Timer::calling<&Subscriber::on_wait_over>(connection.runtime().scheduler(), *this)},
+        leave_timer_{tapir::Timer::calling<&Subscriber::on_leave>(connection.runtime().scheduler(), *this)} {
     client_.on_connected([this](bool) {
       if (!std::exchange(connected_, true)) start();
     });
@@ -83,9 +84,11 @@ class Subscriber {
     ::clock_gettime(CLOCK_REALTIME, &now);
     return formatted(options_.format, message, now) + end;
   }
-  /// Ends in order: the last message is acknowledged before DISCONNECT.
+  /// Ends in order, in the next turn: the message that is being handled is acknowledged behind its handler.
   void leave() {
-    if (std::exchange(leaving_, true)) return;
+    if (!std::exchange(leaving_, true)) leave_timer_.arm_at(connection_.runtime().scheduler().now());
+  }
+  void on_leave() {
     client_.disconnect([this](tapir::Result<>) { stop(static_cast<int>(Exit::ok)); });
   }
   void on_wait_over() { stop(console_.fail(Exit::failure, fmt::format("timed out after {} s", options_.wait))); }
@@ -104,6 +107,7 @@ class Subscriber {
   const SubscribeOptions& options_;
   Console& console_;
   tapir::Timer wait_timer_;
+  tapir::Timer leave_timer_;
   std::size_t answered_ = 0;
   std::size_t refused_ = 0;
   std::size_t unsubscribed_ = 0;
