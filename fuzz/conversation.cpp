@@ -209,11 +209,12 @@ void Conversation::change(Side& side, std::uint8_t what, std::uint8_t value) {
 
 void Conversation::drop_next(std::uint8_t direction, std::uint8_t count) { drops_[direction % 2] = count % 64; }
 
-/// How long it may be quiet: the retransmission timers as they are, and what an acknowledgment or a small segment may wait for.
+/// How long it may be quiet: the retransmission timers as they are, before each a tail loss probe, from which on they run anew (RFC 8985 section 7.3), and
+/// what an acknowledgment or a small segment may wait for.
 Duration Conversation::longest_timer() const {
   Duration longest{};
   for (const Side& side : sides_) longest = std::max(longest, side.connection ? side.connection.info().rto : kLongestRto);
-  return longest + std::chrono::seconds{2};
+  return 2 * longest + std::chrono::seconds{2};
 }
 
 bool Conversation::over() const {
