@@ -199,7 +199,7 @@ class Refused(Case):
     def test_wrong_use(self):
         for words in (("pub",), ("pub", "-t", "x"), ("pub", "-m", "x"), ("pub", "-t", "#", "-m", "x"), ("pub", "-t", "x", "-m", "x", "-n"),
                       ("sub", "-t", "a/#/b"), ("sub", "-t", "x", "-q", "3"), ("sub", "-t", "x", "-c"), ("sub", "-t", "x", "-P", "y"),
-                      ("sub", "-t", "x", "-V", "mqttv5"), ("sub", "-t", "x", "--cert", "y"), ("sub", "-t", "x", "--psk", "xyz"),
+                      ("sub", "-t", "x", "-V", "mqttv311", "-x", "5"), ("sub", "-t", "x", "--cert", "y"), ("sub", "-t", "x", "--psk", "xyz"),
                       ("sub", "-t", "x", "-F", "%y"), ("sub", "-L", "http://x/y"), ("sub", "-t", "x", "--frobnicate")):
             with self.subTest(words):
                 done = run(*words)

@@ -46,6 +46,12 @@ tapir::mqtt::ClientConfig client_config(const BrokerOptions& broker, const std::
                                     .qos = static_cast<tapir::mqtt::QoS>(broker.will.qos),
                                     .retain = broker.will.retain};
   config.limits.max_in_flight = broker.max_in_flight;
+  config.version = broker.protocol();
+  config.accept_unknown_session = broker.keep_session;  // this program knows nothing of the session that an earlier one has left
+  if (config.version == tapir::mqtt::ProtocolVersion::v5_0 && (broker.session_expiry || broker.keep_session)) {
+    constexpr std::uint32_t kForEver = 0xffff'ffff;  // as mosquitto's programs have it for -c alone
+    config.properties.set(tapir::mqtt::property::session_expiry_interval, broker.session_expiry.value_or(kForEver));
+  }
   return config;
 }
 

@@ -17,9 +17,6 @@ namespace tool {
 
 namespace {
 
-/// The protocol version without -V. The client speaks 3.1.1 alone; mqttv5 is meant to be the default as soon as it speaks that.
-constexpr const char* kDefaultVersion = "mqttv311";
-
 std::string check(bool ok, const char* what) { return ok ? std::string{} : std::string{what}; }
 
 bool is_hex(const std::string& text) {
@@ -120,11 +117,13 @@ void BrokerOptions::add_to(CLI::App& app) {
       ->check(CLI::Range(0, 65535))
       ->capture_default_str();
   app.add_flag("-c,--disable-clean-session", keep_session, "the broker keeps the session under the client identifier (-i)");
-  app.add_option("-x,--session-expiry-interval", session_expiry, "seconds that the broker keeps the session (MQTT 5.0)");
+  app.add_option("-x,--session-expiry-interval", session_expiry,
+                 "seconds that the broker keeps the session (mqttv5); with -c for ever by default");
   app.add_option("-u,--username", user_name, "user name");
   app.add_option("-P,--pw", password, "password, which needs a user name");
-  app.add_option("-V,--protocol-version", version, "mqttv5, mqttv311 or mqttv31; " + std::string{kDefaultVersion} + " by default")
-      ->check(CLI::IsMember({"mqttv5", "mqttv311", "mqttv31", "5", "311", "31"}));
+  app.add_option("-V,--protocol-version", version, "mqttv5, mqttv311 or mqttv31")
+      ->check(CLI::IsMember({"mqttv5", "mqttv311", "mqttv31", "5", "311", "31"}))
+      ->capture_default_str();
   app.add_option("-M,--max-inflight", max_in_flight, "messages of QoS 1 and 2 sent and not acknowledged, at most")
       ->check(CLI::Range(1, 65535))
       ->capture_default_str();
@@ -163,14 +162,18 @@ std::string BrokerOptions::take_url(std::vector<std::string>& topics) {
 }
 
 std::string BrokerOptions::problem() const {
-  const auto which = version.empty() ? std::string{kDefaultVersion} : version;
-  if (!which.ends_with("311")) return fmt::format("-V: {} is not spoken yet, only mqttv311", which);
-  if (!session_expiry.empty()) return "-x: needs MQTT 5.0";
+  if (session_expiry && protocol() != tapir::mqtt::ProtocolVersion::v5_0) return "-x: needs MQTT 5.0 (-V mqttv5)";
   if (!password.empty() && user_name.empty()) return "-P: a password needs a user name (-u)";
   if (keep_session && id.empty()) return "-c: the broker keeps a session under a client identifier, which must be given (-i)";
   if (!id.empty() && !id_prefix.empty()) return "-i and -I cannot be used together";
   if (auto wrong = will.problem(); !wrong.empty()) return wrong;
   return tls.problem();
+}
+
+tapir::mqtt::ProtocolVersion BrokerOptions::protocol() const {
+  if (version.ends_with("311")) return tapir::mqtt::ProtocolVersion::v3_1_1;
+  if (version.ends_with("31")) return tapir::mqtt::ProtocolVersion::v3_1;
+  return tapir::mqtt::ProtocolVersion::v5_0;
 }
 
 std::string BrokerOptions::client_id(const std::string& command) const {

@@ -66,8 +66,8 @@ struct BrokerOptions {
   std::string id_prefix;
   std::string user_name;
   std::string password;
-  std::string version;
-  std::string session_expiry;
+  std::string version = "mqttv5";
+  std::optional<std::uint32_t> session_expiry;  // seconds
   std::uint16_t keep_alive = 60;
   std::uint16_t max_in_flight = 20;
   bool keep_session = false;
@@ -81,6 +81,7 @@ struct BrokerOptions {
   void add_to(CLI::App& app);
   /// Takes apart -L; sets the port that was not given. A topic in the URL goes to `topics`. What is wrong; empty: nothing.
   [[nodiscard]] std::string complete(std::vector<std::string>& topics);
+  [[nodiscard]] tapir::mqtt::ProtocolVersion protocol() const;
   [[nodiscard]] bool uses_tls() const { return tls_by_url_ || tls.wanted() || port == 8883; }
   /// The client identifier, which names this process when none was given.
   [[nodiscard]] std::string client_id(const std::string& command) const;
