@@ -66,12 +66,12 @@ TEST_CASE("the delay doubles up to its maximum, within half of itself, and start
     CHECK(delay_after_failure() >= 4s);
   }
   SECTION("what the broker acknowledges is") {
-    Outcome outcome;
-    t.client->publish("a", std::string_view{"x"}, QoS::at_least_once, outcome);
+    Told told;
+    t.client->publish("a", "x", kQoS1, told.callback());
     t.far->accept();
     t.far->deliver("20 02 00 00");
     t.far->deliver("40 02 0001");
-    CHECK(outcome.success());
+    CHECK(told.success());
     CHECK(delay_after_failure() <= 1s + slack);
   }
   SECTION("and so is a connection that lasts") {
