@@ -179,7 +179,7 @@ TEST_CASE("a server that pings without reading does not fill the memory", "[webs
   t.wire.reply(pings + raw({0x82, 0x01, 'x'}));
   t.run();
   CHECK(t.reader.text.empty());  // reading waits
-  WebSocketLab reading;  // slowly, so that reading pauses and goes on
+  WebSocketLab reading;          // slowly, so that reading pauses and goes on
   reading.connect();
   reading.wire.set_room(3000);
   reading.wire.reply(pings + raw({0x82, 0x01, 'x'}));
