@@ -62,22 +62,25 @@ TEST_CASE("TCP_INFO of a transfer", "[socket]") {
 
   REQUIRE(TwoHosts::send(hosts.left, ends.client, std::string(10'000, 'x')) == 10'000);
   hosts.pair.world.run_for(kOneWay);
+  REQUIRE(TwoHosts::send(hosts.left, ends.client, std::string(100, 'y')) == 100);
+  hosts.pair.world.run_for(1us);
   const auto sending = info_of(hosts.left, ends.client);
-  CHECK(sending.known.tcpi_unacked == 6);  // of 1448 bytes; the rest waits for an acknowledgment (Nagle)
+  CHECK(sending.known.tcpi_unacked ==
+        7);  // six of 1448 bytes and a small one; the next small one waits for that one's acknowledgment (Minshall)
   CHECK(sending.known.tcpi_last_data_sent <= 10);
-  CHECK(sending.notsent_bytes == 10'000 - 6 * 1448);
+  CHECK(sending.notsent_bytes == 100);
   hosts.pair.world.run_for(1s);
   const auto sent = info_of(hosts.left, ends.client);
   const auto received = info_of(hosts.right, ends.server);
   CHECK(sent.known.tcpi_unacked == 0);
-  CHECK(sent.bytes_acked == 10'000);
-  CHECK(sent.segs_out == fresh.segs_out + 7);
+  CHECK(sent.bytes_acked == 10'100);
+  CHECK(sent.segs_out == fresh.segs_out + 8);
   CHECK(sent.segs_in > fresh.segs_in);
   CHECK(sent.known.tcpi_total_retrans == 0);
   CHECK(sent.min_rtt >= 20'000);
   CHECK(sent.min_rtt < 22'000);
   CHECK(sent.known.tcpi_last_data_sent >= 900);
-  CHECK(received.bytes_received == 10'000);
+  CHECK(received.bytes_received == 10'100);
   CHECK(received.known.tcpi_rcv_mss == 1448);
   CHECK(received.known.tcpi_last_data_recv >= 900);
 }
