@@ -125,8 +125,8 @@ class Client::Core final : public std::enable_shared_from_this<Client::Core>, Tr
   Phase phase_ = Phase::idle;
   bool gone_ = false;     ///< the Client was destroyed
   bool holding_ = false;  ///< between hold_calls() and release_calls()
-  /// Connections in a row, for the backoff, that could not be made, or ended soon and before the broker acknowledged anything: one that accepts every
-  /// CONNECT and then refuses what follows is no success.
+  /// Connections in a row, for the backoff, that could not be made, or ended soon and before the broker acknowledged or sent anything: one that accepts
+  /// every CONNECT and then refuses what follows is no success.
   unsigned failures_ = 0;
   std::optional<TimePoint> connected_at_;  ///< when the broker accepted the connection that there is
 

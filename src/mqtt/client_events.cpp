@@ -166,6 +166,7 @@ void Client::Core::handle(Part& event) {
 }
 
 void Client::Core::handle(event::MessageReceived& event) {
+  failures_ = 0;
   std::vector<std::shared_ptr<const Handler>> handlers;  // a handler may change the subscriptions
   for (const auto& [filter, wanted] : wanted_) {
     if (matches(without_share(filter), event.message.topic)) handlers.push_back(wanted.handler);
@@ -187,6 +188,7 @@ void Client::Core::handle(event::Delivered& event) {
 }
 
 void Client::Core::handle(event::Subscribed& event) {
+  failures_ = 0;
   auto place = subscribing_.extract(event.token);
   if (place.empty()) return;
   for (std::size_t i = 0; i < event.codes.size(); ++i) {

@@ -159,7 +159,7 @@ void Session::discard_session(std::error_code error) {
   session_expires_.reset();
 }
 
-void Session::drop_queued(std::deque<Queued>::iterator place, std::error_code error) {
+void Session::drop_queued(const std::deque<Queued>::iterator& place, std::error_code error) {
   queued_bytes_ -= place->message.payload.size();
   emit(event::Failed{place->token, error});
   queue_.erase(place);

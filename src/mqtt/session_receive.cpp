@@ -40,9 +40,8 @@ bool Session::tells_too_much(const ControlPacket& packet) const {
   if (!v5() || options_.properties.get(property::request_problem_information).value_or(true)) return false;
   return std::visit(
       []<class P>(const P& fields) {
-        if constexpr (P::kType == PacketType::publish || P::kType == PacketType::connack || P::kType == PacketType::disconnect) {
-          return false;
-        } else if constexpr (requires { fields.properties; }) {
+        constexpr bool allowed = P::kType == PacketType::publish || P::kType == PacketType::connack || P::kType == PacketType::disconnect;
+        if constexpr (!allowed && requires { fields.properties; }) {
           return fields.properties.contains(PropertyId::reason_string) || fields.properties.contains(PropertyId::user_property);
         } else {
           return false;
@@ -128,7 +127,7 @@ std::optional<Session::Exchange> Session::finish(PacketId id) {
 
 void Session::message_done(const Exchange& exchange, ReasonCode reason, const Properties& properties) {
   --messages_in_flight_;
-  quota_ = std::min<std::size_t>(quota_ + 1, std::min<std::size_t>(limits_.max_in_flight, server_.receive_maximum));  // 5.0 section 4.9
+  quota_ = std::min<std::size_t>({quota_ + 1, limits_.max_in_flight, server_.receive_maximum});  // 5.0 section 4.9
   changed_ = true;
   if (is_failure(reason) && reason != ReasonCode::packet_identifier_not_found) {
     emit(event::Failed{exchange.token, reason, properties});

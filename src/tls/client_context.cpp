@@ -22,7 +22,7 @@ constexpr std::size_t kLongestIdentity = PSK_MAX_IDENTITY_LEN;
 
 /// What OpenSSL's queue says first, in words; system errors keep their own code.
 std::unexpected<ConfigurationError> refuse(std::string_view part) {
-  unsigned long code = ERR_peek_error();
+  const unsigned long code = ERR_peek_error();
   // A file that cannot be opened is reported twice; "No such file or directory" is the one that helps.
   const std::error_code error = ERR_SYSTEM_ERROR(code)
                                     ? std::error_code{ERR_GET_REASON(code), std::system_category()}

@@ -58,7 +58,7 @@ class Errors(unittest.TestCase):
 
     def test_the_broker_accepts_connections_and_takes_no_reading(self):
         """Each connection ends at the first reading, which is larger than the broker allows; the waits between them grow."""
-        with lab.Broker("max_packet_size 60"):
+        with lab.Broker("max_packet_size 40"):
             done = self.run_device(more=("--qos", "1", "--client-id", "s"))
             self.assertEqual(done.returncode, 1, f"{done.stdout}{done.stderr}")
             lines = done.stderr.splitlines()

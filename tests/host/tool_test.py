@@ -128,12 +128,16 @@ class Subscribe(Case):
     def test_filters(self):
         with lab.Broker():
             self.publish("old", "stale", "-r")
-            with TapirSub("-t", "#", "-t", "a/#", "-T", "a/secret", "-R", "-C", 2, "-v") as client:
+            with TapirSub("-V", "mqttv311", "-t", "#", "-t", "a/#", "-T", "a/secret", "-R", "-C", 2, "-v") as client:
                 self.publish("a/secret", "no")
                 self.publish("a/open", "yes")
                 self.publish("b", "too")
                 self.assertEqual(client.wait(), 0)
                 self.assertEqual(client.printed(), ["a/open yes", "b too"])  # once, though two filters match
+            with TapirSub("-V", "mqttv5", "-t", "#", "-t", "a/#", "-T", "a/secret", "-R", "-C", 2, "-v") as client:
+                self.publish("a/open", "yes")
+                self.assertEqual(client.wait(), 0)
+                self.assertEqual(client.printed(), ["a/open yes", "a/open yes"])  # in 5.0 mosquitto sends it for each
             with TapirSub("-t", "#", "--retained-only", "-v") as client:
                 client.wait_for("^old stale$")
                 self.publish("b", "fresh")
@@ -296,7 +300,7 @@ class Secured(Case):
                 broker.wait_for("u'sensor-1'")
                 # In TLS 1.2, where the client has not finished by then: the other version is that of a connection that was lost.
                 self.fails(run("pub", "-t", "x", "-m", "x", "-q", 1, "--cafile", self.path / "ca.crt", "--tls-version", "tlsv1.2", stack=stack), 4,
-                           "tls: .*the peer says: .*handshake failure|reset by peer")  # its reset may overtake the alert
+                           "tls: .*the peer says: .*handshake failure|reset by (the )?peer")  # its reset may overtake the alert
 
     def test_pre_shared_key(self):
         config = (f"listener 8883 {lab.HOST}", "psk_hint x", f"psk_file {self.path}/psk", "use_identity_as_username true")

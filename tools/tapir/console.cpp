@@ -27,6 +27,7 @@ std::string layer_of(const tapir::mqtt::Disconnection& why) {
 }
 
 Exit exit_code_for(const tapir::mqtt::Disconnection& why) {
+  if (why.error.category() == tapir::mqtt::reason_category()) return Exit::refused;
   if (why.error.category() != tapir::mqtt::error_category()) return Exit::unreachable;
   switch (static_cast<tapir::mqtt::Error>(why.error.value())) {
     case tapir::mqtt::Error::unsupported_protocol_version:

@@ -29,7 +29,7 @@ struct Reconnect {
   bool enabled = true;
   Duration min_delay = std::chrono::seconds{1};   ///< before the first try; doubled for each further one …
   Duration max_delay = std::chrono::seconds{60};  ///< … up to this. The delay used is a random one between the half and the whole.
-  ///< It starts anew once the broker has acknowledged something, or a connection has lasted for max_delay.
+  ///< It starts anew once the broker has acknowledged or sent something, or a connection has lasted for max_delay.
   bool after_refusal = false;  ///< also when the broker refused by CONNACK
 };
 

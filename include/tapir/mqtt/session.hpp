@@ -203,7 +203,7 @@ class Session {
   [[nodiscard]] std::error_code beyond_server(const Message& message) const;
   [[nodiscard]] bool may_send(QoS qos) const noexcept;
   [[nodiscard]] bool make_room(const Message& message);
-  void drop_queued(std::deque<Queued>::iterator place, std::error_code error);
+  void drop_queued(const std::deque<Queued>::iterator& place, std::error_code error);
   [[nodiscard]] Result<> send_message(Queued& queued, TimePoint now);
   [[nodiscard]] Result<> send_publish(const Message& message, PacketId id, bool duplicate, TimePoint accepted, TimePoint now);
   void resume_exchanges();
