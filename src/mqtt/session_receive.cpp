@@ -127,7 +127,7 @@ std::optional<Session::Exchange> Session::finish(PacketId id) {
 
 void Session::message_done(const Exchange& exchange, ReasonCode reason, const Properties& properties) {
   --messages_in_flight_;
-  quota_ = std::min<std::size_t>({quota_ + 1, limits_.max_in_flight, server_.receive_maximum});  // 5.0 section 4.9
+  quota_ = std::min({quota_ + 1, std::size_t{limits_.max_in_flight}, std::size_t{server_.receive_maximum}});  // 5.0 section 4.9
   changed_ = true;
   if (is_failure(reason) && reason != ReasonCode::packet_identifier_not_found) {
     emit(event::Failed{exchange.token, reason, properties});

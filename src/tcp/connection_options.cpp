@@ -45,7 +45,7 @@ std::uint32_t ConnectionCore::fixed_options_size() const noexcept { return tcb_.
 /// either: a segment that is too large for its path would be no ACK at all.
 SackBlocks ConnectionCore::sack_to_send(std::size_t room) const {
   if (!tcb_.negotiated.sack || (reassembly_.empty() && !sack_report_.pending())) return {};
-  const std::size_t most = sack_blocks_in(std::min<std::size_t>({room, kMaxOptionsSize - fixed_options_size(), mss_}));
+  const std::size_t most = sack_blocks_in(std::min({room, kMaxOptionsSize - fixed_options_size(), std::size_t{mss_}}));
   return sack_report_.blocks(reassembly_.sack_blocks(most), most);
 }
 
