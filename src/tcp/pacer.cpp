@@ -16,9 +16,20 @@ void Pacer::on_sent(std::uint32_t bytes, TimePoint now) noexcept {
     burst_left_ -= std::min(bytes, burst_left_);
     return;
   }
-  const Duration time{static_cast<Duration::rep>(static_cast<double>(bytes) * 1e9 / static_cast<double>(*rate_))};
+  const Duration time = time_of(bytes);
+  const TimePoint due_now = due();
   // A timer that fires late is made up for, silence is not.
-  next_ = std::max(next_, now - (like_fq_ ? time / 2 : kQuantum)) + time;
+  const TimePoint begins = std::max(due_now, now - (like_fq_ ? time / 2 : kQuantum));
+  if (due_now <= now) {
+    began_ = begins;
+    owed_ = 0;
+  }
+  owed_ += bytes;
+  next_ = begins + time;
+}
+
+Duration Pacer::time_of(std::uint64_t bytes) const noexcept {
+  return Duration{static_cast<Duration::rep>(static_cast<double>(bytes) * 1e9 / static_cast<double>(*rate_))};
 }
 
 }  // namespace tapir::tcp

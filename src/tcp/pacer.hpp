@@ -29,8 +29,9 @@ class Pacer {
   /// Nothing leaves before.
   void hold(TimePoint until) noexcept { held_ = std::max(held_, until); }
 
-  /// When the next segment may leave; in the past: now.
-  [[nodiscard]] TimePoint next() const noexcept { return rate_ ? std::max(next_, held_) : held_; }
+  /// When the next segment may leave; in the past: now. A rate that has risen since the last one left shortens the wait, one that has fallen does not
+  /// lengthen it.
+  [[nodiscard]] TimePoint next() const noexcept { return rate_ ? std::max(due(), held_) : held_; }
   [[nodiscard]] bool may_send(TimePoint now) const noexcept { return next() <= now; }
   /// How many bytes may leave in one piece: two segments at least.
   [[nodiscard]] std::uint32_t quantum(std::uint32_t mss) const noexcept;
@@ -38,8 +39,13 @@ class Pacer {
   void on_sent(std::uint32_t bytes, TimePoint now) noexcept;
 
  private:
+  [[nodiscard]] Duration time_of(std::uint64_t bytes) const noexcept;
+  [[nodiscard]] TimePoint due() const noexcept { return owed_ == 0 ? next_ : std::min(next_, began_ + time_of(owed_)); }
+
   std::optional<std::uint64_t> rate_;
-  TimePoint next_ = TimePoint::min();
+  TimePoint next_ = TimePoint::min();   ///< by the rates that there were when the bytes left
+  TimePoint began_ = TimePoint::min();  ///< from here on the present rate spreads ...
+  std::uint64_t owed_ = 0;              ///< ... so many bytes: those sent since nothing had to wait
   TimePoint held_ = TimePoint::min();
   std::uint32_t burst_left_ = 0;
   bool like_fq_ = false;

@@ -53,6 +53,24 @@ TEST_CASE("a late timer is made up for, silence is not", "[tcp][pacing]") {
   CHECK(pacer.next() == at(60s) + 1ms);
 }
 
+TEST_CASE("a rate that rises shortens a wait that has begun, one that falls does not lengthen it", "[tcp][pacing]") {
+  Pacer pacer;
+  pacer.set_rate(100);
+  pacer.on_sent(1000, at(1s));
+  CHECK(pacer.next() == at(11s) - Pacer::kQuantum);
+  pacer.on_sent(500, at(2s));  // one that did not wait
+  CHECK(pacer.next() == at(16s) - Pacer::kQuantum);
+  pacer.set_rate(1000);
+  CHECK(pacer.next() == at(1s) + 1500ms - Pacer::kQuantum);
+  pacer.set_rate(10);
+  CHECK(pacer.next() == at(16s) - Pacer::kQuantum);
+  pacer.set_rate(1'000'000);
+  pacer.on_sent(1000, at(20s));  // paid for by then: it counts alone
+  CHECK(pacer.next() == at(20s) + 1ms - Pacer::kQuantum);
+  pacer.set_rate(1);
+  CHECK(pacer.may_send(at(20s)));
+}
+
 TEST_CASE("without a rate nothing waits, unless it is held", "[tcp][pacing]") {
   Pacer pacer;
   for (int i = 0; i < 100; ++i) pacer.on_sent(65'536, at(1s));
