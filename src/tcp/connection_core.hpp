@@ -292,8 +292,10 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   [[nodiscard]] bool may_probe_mtu() const;
   [[nodiscard]] const MtuProbing& mtu_probing() const noexcept;
   [[nodiscard]] std::uint32_t network_mtu() const noexcept;
-  /// Bytes of a full datagram that are not payload.
-  [[nodiscard]] std::uint32_t headers_size() const noexcept;
+  /// Bytes of network and TCP header, without options.
+  [[nodiscard]] std::uint32_t bare_headers_size() const noexcept;
+  /// Bytes of the IP and the TCP options that every segment carries.
+  [[nodiscard]] std::uint32_t options_size() const noexcept;
   void begin_mtu_search();
   void mtu_probe_settled(MtuProbeFate fate);
   void path_is_black_hole();

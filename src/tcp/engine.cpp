@@ -46,7 +46,6 @@ Engine::Engine(Context& context, network::Network& network, Config config)
       ports_{SipKey::generate(context.random),
              {.first = config_.first_ephemeral, .last = config_.last_ephemeral, .reserved = config_.reserved_ports}},
       timestamp_offsets_{SipKey::generate(context.random)},
-      listener_choice_{hash_key_},
       cookies_{SipKey::generate(context.random)},
       challenges_{config_.all_challenge_acks, config_.challenge_period, context.random},
       events_{std::make_shared<EventQueue>(context.scheduler)},
@@ -153,7 +152,7 @@ std::shared_ptr<ListenerCore> Engine::find_listener(const FourTuple& tuple) cons
   if (found == listeners_.end()) found = listeners_.find({IpAddress{}, tuple.local.port});
   if (found == listeners_.end()) return nullptr;
   const auto& sharing = found->second;
-  return sharing.size() == 1 ? sharing.front() : sharing[listener_choice_(tuple) % sharing.size()];
+  return sharing.size() == 1 ? sharing.front() : sharing[connections_.hash_function()(tuple) % sharing.size()];
 }
 
 void Engine::forget(const ListenerCore& listener) {

@@ -111,7 +111,6 @@ class Engine final {
   IsnGenerator isn_;
   EphemeralPorts ports_;
   FourTupleHash timestamp_offsets_;
-  FourTupleHash listener_choice_;
   Stats stats_;
   DropCounters drops_;
   SynCookies cookies_;

@@ -132,6 +132,8 @@ class LossRecovery {
   [[nodiscard]] std::optional<Guess> next_guess() const noexcept;
   /// It leaves; on_sent() follows.
   void on_guess(const Guess& guess) noexcept;
+  /// The device did not take it.
+  void on_guess_refused() noexcept;
   /// Octets that limited transmit adds to cwnd (RFC 3042). With SACK what was selectively acknowledged makes room by itself.
   [[nodiscard]] std::uint32_t limited_transmit_allowance() const noexcept;
   /// Octets that count against cwnd.

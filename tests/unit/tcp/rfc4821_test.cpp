@@ -5,6 +5,7 @@
 #include <tapir/network/error_kind.hpp>
 
 #include "black_hole.hpp"
+#include "fixed_window.hpp"
 
 using namespace tapir;
 using namespace tapir::test;
@@ -196,6 +197,32 @@ TEST_CASE("a lost probe is no sign of congestion", "[tcp][plpmtud][RFC4821-7.6-1
   CHECK(BlackHole::largest_of(rest) < kFirstProbe);
   CHECK(BlackHole::largest_of(rest) > kBase);
   CHECK(path.info().path_mtu <= 1200);
+}
+
+TEST_CASE("an algorithm that looks at each loss hears nothing of a lost probe", "[tcp][plpmtud][RFC4821-7.6.2-1]") {
+  class LossCounter final : public FixedWindow {
+   public:
+    explicit LossCounter(int& losses) : FixedWindow{20'000}, losses_{losses} {}
+    void on_lost(const tcp::LostEvent&) override { ++losses_; }
+
+   private:
+    int& losses_;
+  };
+  int losses = 0;
+  tcp::Config config = probing(MtuProbingMode::always);
+  config.congestion_control = "fixed";
+  config.congestion_controls = {{"fixed", [&losses](const tcp::CongestionParameters&) { return std::make_unique<LossCounter>(losses); }}};
+  BlackHole path{config, 1100};
+  path.write(stream(kNeeded));
+  (void)path.finish();
+  CHECK(path.info().mtu_probes_lost == 1);
+  CHECK(losses == 0);
+  path.largest = 0;  // now everything is lost
+  path.write(stream(5 * 984));
+  (void)path.round();
+  path.largest = 1500;
+  (void)path.finish();
+  CHECK(losses > 0);
 }
 
 TEST_CASE("a loss beside the probe is one", "[tcp][plpmtud]") {

@@ -75,6 +75,25 @@ TEST_CASE("one rescue retransmission ends with the last octet", "[tcp][RFC6675-4
   }
 }
 
+TEST_CASE("a rescue that the device refused is still to come", "[tcp][RFC6675-4-6]") {
+  const bool refused = GENERATE(false, true);
+  SackFlight talk{10'000, counting()};
+  talk.advance(40ms);
+  talk.say_ack(0, {{1, 8}});
+  REQUIRE(talk.sent() == Numbers{0});
+  if (refused) talk.network.failure = Error::no_buffer_space;
+  talk.say_ack(0, {{1, 8}});
+  const auto first = all_sent(talk);
+  CHECK(first.empty() == refused);
+  talk.network.failure.reset();
+  talk.say_ack(0, {{1, 8}});
+  const auto second = all_sent(talk);
+  CHECK(second.empty() == !refused);  // once in a recovery
+  for (const auto& sent : {first, second}) {
+    if (!sent.empty()) CHECK(sent == Numbers{9});
+  }
+}
+
 TEST_CASE("a recovery halves what was in flight, limited transmits not counted", "[tcp][RFC6675-5-5]") {
   SackFlight talk{500'000, counting()};
   REQUIRE(talk.first.size() == 10);
