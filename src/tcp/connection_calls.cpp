@@ -137,6 +137,7 @@ std::size_t ConnectionCore::discard(std::size_t count) {
 /// tcp_cleanup_rbuf(). A peer that has a lot is told by the acknowledgments of what it sends.
 void ConnectionCore::after_read() {
   account_memory();
+  if (receive_buffer_.empty() && !deadlines_.idle && tcb_.state == State::established) update_timers();
   if (tcb_.urgent_in && tcb_.rcv_up <= next_read()) tcb_.urgent_in = false;
   if (!receives_text(tcb_.state) || fin_received_) return;
   if (fast_open_.taken > 0 && distance(tcb_.irs, tcb_.rcv_nxt) == fast_open_.taken + 1) return;  // it has used nothing of the window yet

@@ -17,6 +17,7 @@
 #include <tapir/tcp/connection.hpp>
 #include <tapir/tcp/tcp.hpp>
 
+#include "arrival.hpp"
 #include "cwnd_usage.hpp"
 #include "delayed_ack.hpp"
 #include "ecn.hpp"
@@ -48,25 +49,14 @@
 
 namespace tapir::tcp::detail {
 
+class ConnectionRecord;
 class Engine;
 class ListenerCore;
+struct IdleState;
 
 inline constexpr std::uint16_t kDefaultMss = 536;  // of a peer whose SYN does not say (RFC 9293 MUST-15)
 
-/// A received segment on its way through the checks of RFC 9293 section 3.10.7. They may cut it to the window.
-struct Arrival {
-  Segment segment;
-  Options options;
-  Packet payload;
-  FourTuple tuple;
-  std::uint8_t tos = 0;
-  std::vector<std::byte> ip_options;
-  std::uint32_t segments = 1;  ///< that a super-segment was merged from
-  TimePoint ingress{};
-};
-
-/// One connection: state, buffers, timers. The Engine's table and the user's handle share it; the handle keeps what there is to read
-/// when the connection is over.
+/// One connection: state, buffers, timers. Its ConnectionRecord owns it; that the user's handle keeps, with what there is to read when the connection is over.
 class ConnectionCore final : public ReadySource, public Notifier, public std::enable_shared_from_this<ConnectionCore> {
  public:
   ConnectionCore(Engine& engine, const FourTuple& tuple, const Settings& settings, SeqNum iss);
@@ -152,6 +142,14 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   void leave_listener() noexcept { listener_.reset(); }
   /// The stack needs the memory.
   void drop_out_of_order() noexcept;
+
+  // Sleep: connection_idle.cpp
+  void belong_to(std::weak_ptr<ConnectionRecord> record) noexcept { record_ = std::move(record); }
+  [[nodiscard]] std::shared_ptr<ConnectionRecord> record() const noexcept { return record_.lock(); }
+  /// What a quiet one needs to go on. Nothing is to be done with it afterwards.
+  [[nodiscard]] IdleState pack();
+  /// The one that `idle` was made of.
+  [[nodiscard]] static std::shared_ptr<ConnectionCore> unpack(Engine& engine, const FourTuple& tuple, IdleState idle);
 
  private:
   static constexpr std::uint32_t kAnswersPerSecond = 10;
@@ -353,6 +351,13 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   [[nodiscard]] std::uint16_t mss_to_offer() const;
   [[nodiscard]] CongestionParameters congestion_parameters() const;
 
+  // Sleep: connection_idle.cpp
+  [[nodiscard]] bool quiet() const noexcept;
+  void watch_quiet() noexcept;
+  [[nodiscard]] bool falls_asleep();
+  template <class Visit>
+  void each_lasting(Visit& visit);
+
   // Timers: timers.cpp
   void on_timer();
   void on_retransmit_timer();
@@ -372,6 +377,7 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
 
   Engine* engine_;  ///< nullptr once the connection is over and out of TIME-WAIT
   Context& context_;
+  std::weak_ptr<ConnectionRecord> record_;  ///< that holds it
   FourTuple tuple_;
   Settings settings_;
   Tcb tcb_;

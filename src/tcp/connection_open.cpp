@@ -140,7 +140,7 @@ void ConnectionCore::become_established() {
   if (deadlines_.user_timeout) restart_user_timeout();
   if (fast_open_.early) return;
   if (const auto listener = listener_.lock()) {
-    listener->established(shared_from_this());
+    listener->established(record());
   } else {
     tell(kConnected);
   }

@@ -43,6 +43,13 @@ class Cubic final : public LossBased {
   void unused() override;
   void save() override { former_ = state_; }
   void restore() override { state_ = former_; }
+  void own_state(ImageTaker& image) override { each_of_own(image); }
+  void own_state(ImageSetter& image) override { each_of_own(image); }
+  template <class Visit>
+  void each_of_own(Visit& visit) {
+    const auto all = [&visit](auto&... parts) { (visit(parts), ...); };
+    all(state_, former_, srtt_, grown_at_, unused_since_);
+  }
 
   void begin_epoch(TimePoint now) noexcept;
   [[nodiscard]] double w_cubic(double seconds) const noexcept;

@@ -5,7 +5,7 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include <tapir/core/context.hpp>
@@ -13,6 +13,7 @@
 #include <tapir/tcp/tcp.hpp>
 
 #include "challenge_budget.hpp"
+#include "connection_table.hpp"
 #include "ephemeral_ports.hpp"
 #include "event_queue.hpp"
 #include "fast_open.hpp"
@@ -22,12 +23,14 @@
 #include "memory_budget.hpp"
 #include "options.hpp"
 #include "reset_queue.hpp"
+#include "shared_settings.hpp"
 #include "syn_cookies.hpp"
 #include "time_wait.hpp"
 
 namespace tapir::tcp::detail {
 
 class ConnectionCore;
+class ConnectionRecord;
 class ListenerCore;
 struct Arrival;
 
@@ -44,7 +47,7 @@ class Engine final {
 
   // What Tcp offers.
   [[nodiscard]] Result<std::shared_ptr<ListenerCore>> listen(const Endpoint& local, AcceptHandler handler, const ListenOptions& options);
-  [[nodiscard]] Result<std::shared_ptr<ConnectionCore>> connect(const Endpoint& remote, const ConnectOptions& options);
+  [[nodiscard]] Result<std::shared_ptr<ConnectionRecord>> connect(const Endpoint& remote, const ConnectOptions& options);
   [[nodiscard]] Result<> send(Packet packet, const Send& to);
   /// A segment without payload, with these options.
   [[nodiscard]] Result<> send(Send to, const Options& options);
@@ -80,6 +83,8 @@ class Engine final {
   /// Answers a segment that belongs to nothing (RFC 9293 section 3.5.2 group 1).
   void reset_stranger(const Segment& segment, const FourTuple& tuple, std::uint8_t tos);
   void forget(const FourTuple& tuple) { connections_.erase(tuple); }
+  /// Settings like these, that many connections can share.
+  [[nodiscard]] std::shared_ptr<const Settings> share(const Settings& settings) { return shared_settings_.find(settings); }
   void forget(const ListenerCore& listener);
 
  private:
@@ -99,7 +104,10 @@ class Engine final {
   void acknowledge_from_time_wait(const TimeWaitRecord& record);
   [[nodiscard]] std::shared_ptr<ListenerCore> find_listener(const FourTuple& tuple) const;
   [[nodiscard]] Result<FourTuple> choose_ends(const Endpoint& remote, const Endpoint& local);
-  [[nodiscard]] bool is_taken(const FourTuple& tuple) const { return connections_.contains(tuple) || time_wait_.find(tuple) != nullptr; }
+  [[nodiscard]] std::shared_ptr<ConnectionRecord> add(const FourTuple& tuple, const Settings& settings, SeqNum iss);
+  [[nodiscard]] bool is_taken(const FourTuple& tuple) const {
+    return connections_.find(tuple) != nullptr || time_wait_.find(tuple) != nullptr;
+  }
   [[nodiscard]] std::string in_words(Direction direction, const Header& header, const FourTuple& tuple) const;
   void observe(Direction direction, const Packet& packet, const Header& header, const FourTuple& tuple) const;
   void observe(const Endpoint& listener, State from, State to) const;
@@ -119,7 +127,8 @@ class Engine final {
   MemoryBudget memory_;
   ResetQueue resets_;
   TimeWaitTable time_wait_;
-  std::unordered_map<FourTuple, std::shared_ptr<ConnectionCore>, FourTupleHash> connections_;
+  ConnectionTable connections_;
+  SharedSettings shared_settings_;
   std::map<Endpoint, std::vector<std::shared_ptr<ListenerCore>>> listeners_;  ///< several where all share their port; none is empty
   FastOpenKey fast_open_key_{};                                               ///< where nobody has chosen one
   FastOpenCache fast_open_cache_;

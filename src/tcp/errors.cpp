@@ -3,6 +3,7 @@
 #include <tapir/network/error_kind.hpp>
 
 #include "connection_core.hpp"
+#include "connection_record.hpp"
 #include "engine.hpp"
 
 namespace tapir::tcp::detail {
@@ -24,8 +25,8 @@ FourTuple tuple_of(const network::ErrorReport& report, const Quoted& quoted) noe
 bool Engine::believes(const network::ErrorReport& report) const {
   const auto quoted = report.quoted<Quoted>();
   if (!quoted) return false;
-  const auto found = connections_.find(tuple_of(report, *quoted));
-  return found != connections_.end() && found->second->in_flight(quoted->sequence);
+  const auto record = connections_.find(tuple_of(report, *quoted));
+  return record != nullptr && !record->asleep() && record->core()->in_flight(quoted->sequence);
 }
 
 void Engine::receive_error(const network::ErrorReport& report) {
@@ -34,12 +35,12 @@ void Engine::receive_error(const network::ErrorReport& report) {
     (void)drop(Drop::truncated);
     return;
   }
-  const auto found = connections_.find(tuple_of(report, *quoted));
-  if (found == connections_.end()) {
+  const auto record = connections_.find(tuple_of(report, *quoted));
+  if (record == nullptr) {
     (void)drop(Drop::unrelated_error);
     return;
   }
-  const auto connection = found->second;  // stays alive while it ends
+  const auto connection = record->core();  // stays alive while it ends
   connection->error_arrives(report, quoted->sequence);
 }
 

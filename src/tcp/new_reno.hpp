@@ -20,6 +20,12 @@ class NewReno final : public LossBased {
   void avoid(const AckEvent& event, std::uint32_t acked_bytes) override;
   void congested(bool) override { acked_ = 0; }
   void slow_started() override { acked_ = 0; }
+  void own_state(ImageTaker& image) override { each_of_own(image); }
+  void own_state(ImageSetter& image) override { each_of_own(image); }
+  template <class Visit>
+  void each_of_own(Visit& visit) {
+    visit(acked_);
+  }
 
   std::uint64_t acked_ = 0;  ///< bytes acknowledged since cwnd last grew
 };

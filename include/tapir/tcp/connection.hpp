@@ -19,7 +19,7 @@
 namespace tapir::tcp {
 
 namespace detail {
-class ConnectionCore;
+class ConnectionRecord;
 class Engine;
 }  // namespace detail
 
@@ -50,7 +50,7 @@ struct Events {
 class Connection {
  public:
   Connection() noexcept = default;
-  explicit Connection(std::shared_ptr<detail::ConnectionCore> core) noexcept;
+  explicit Connection(std::shared_ptr<detail::ConnectionRecord> record) noexcept;
   Connection(Connection&& other) noexcept;
   Connection& operator=(Connection&& other) noexcept;
   Connection(const Connection&) = delete;
@@ -58,7 +58,7 @@ class Connection {
   ~Connection();
 
   /// Whether the handle has a connection, open or not.
-  [[nodiscard]] explicit operator bool() const noexcept { return core_ != nullptr; }
+  [[nodiscard]] explicit operator bool() const noexcept { return record_ != nullptr; }
 
   /// Who is told of what happens, instead of the former handlers. What is there already is announced again: data to read, the end.
   void handle(Events events);
@@ -167,7 +167,10 @@ class Connection {
   void set_receive_buffer(std::size_t bytes);
 
  private:
-  std::shared_ptr<detail::ConnectionCore> core_;
+  /// There is nothing in its queues, for there is none, or it sleeps.
+  [[nodiscard]] bool is_empty() const noexcept;
+
+  std::shared_ptr<detail::ConnectionRecord> record_;
 };
 
 }  // namespace tapir::tcp

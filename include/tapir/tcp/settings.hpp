@@ -99,6 +99,8 @@ struct Settings {
   /// A handshake that the peer began ends when the network reports that it cannot reach the peer (RFC 5461 section 4.1), as Linux has it; false: only a reset
   /// or the timeout ends it (RFC 9293 MUST-56).
   bool unreachable_ends_handshake = false;
+
+  friend bool operator==(const Settings&, const Settings&) noexcept = default;
 };
 
 /// Bits of Config::fast_open, numbered as in Linux' tcp_fastopen.
@@ -221,6 +223,9 @@ struct Config {
   /// A segment with a bad checksum makes the connection that its ports name acknowledge at once, within the limit of challenge_acks. Not in
   /// the RFC, which drops it in silence: the header may be the damaged part.
   bool acknowledge_bad_checksums = false;
+  /// A connection that had nothing to do for this long is kept in a few hundred bytes until something happens; whoever looks at it sees no difference. One
+  /// that has keep-alive on stays as it is. 0: all do.
+  Duration sleep_after = std::chrono::seconds{1};
   std::uint32_t min_burst_segments = 2;  ///< at least so many in a super-segment where there are; as tcp_min_tso_segs
   bool split_below = false;              ///< hand down super-segments even where the link takes none: they are cut just above it
   SynCookiePolicy syn_cookies = SynCookiePolicy::when_full;  ///< when_full: ListenOptions::max_half_open handshakes are under way

@@ -1,0 +1,36 @@
+#include "connection_record.hpp"
+
+#include "connection_core.hpp"
+#include "engine.hpp"
+
+namespace tapir::tcp::detail {
+
+ConnectionRecord::ConnectionRecord(Engine& engine, std::shared_ptr<ConnectionCore> core) noexcept
+    : engine_{engine}, tuple_{core->tuple()}, core_{std::move(core)} {}
+
+ConnectionRecord::~ConnectionRecord() = default;
+
+const std::shared_ptr<ConnectionCore>& ConnectionRecord::core() {
+  if (asleep()) {
+    core_ = ConnectionCore::unpack(engine_, tuple_, std::move(*idle_));
+    core_->belong_to(weak_from_this());
+    idle_.reset();
+    ++engine_.stats().wakes;
+  }
+  return core_;
+}
+
+void ConnectionRecord::sleep() {
+  idle_ = std::make_unique<IdleState>(core_->pack());
+  core_.reset();
+}
+
+Info ConnectionRecord::info() {
+  if (!asleep()) return core_->info();
+  Info info = core()->info();
+  ++engine_.stats().sleeps;
+  sleep();
+  return info;
+}
+
+}  // namespace tapir::tcp::detail
