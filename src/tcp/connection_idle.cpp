@@ -39,12 +39,11 @@ bool ConnectionCore::falls_asleep() {
   }
   const auto record = record_.lock();
   if (record == nullptr || queued_ || is_listed()) return false;
-  ++engine_->stats().sleeps;
   record->sleep();
   return true;
 }
 
-/// Shows `visit` every part that may not be as in a new connection.
+/// Shows `visit` every part that matters of a quiet connection.
 template <class Visit>
 void ConnectionCore::each_lasting(Visit& visit) {
   const auto all = [&visit](auto&... parts) { (visit(parts), ...); };
@@ -62,32 +61,25 @@ void ConnectionCore::each_lasting(Visit& visit) {
   if (auto* algorithm = dynamic_cast<LossBased*>(congestion_.get())) algorithm->each_lasting(visit);
 }
 
-namespace {
-/// What plain state is compared with: that of a connection that has done nothing yet.
-constexpr SeqNum kNoIss{};
-}  // namespace
-
 IdleState ConnectionCore::pack() {
-  IdleState idle{.packed = {}, .settings = engine_->share(settings_), .events = events_};
-  ConnectionCore base{*engine_, tuple_, *idle.settings, kNoIss};
-  ImageTaker before;
-  ImageTaker now;
-  base.each_lasting(before);
-  each_lasting(now);
-  idle.packed = pack_image(now.image(), before.image());
+  const auto* algorithm = dynamic_cast<const LossBased*>(congestion_.get());
+  ImageTaker taker;
+  each_lasting(taker);
+  IdleState idle;
+  idle.kind = engine_->idle_kinds().find(settings_, algorithm, taker.image());
+  idle.packed = pack_image(taker.image(), idle.kind->image);
   idle.packed.shrink_to_fit();
-  if (dynamic_cast<LossBased*>(congestion_.get()) == nullptr) idle.congestion = std::move(congestion_);
+  idle.events = std::move(events_);
+  if (algorithm == nullptr) idle.congestion = std::move(congestion_);
   return idle;
 }
 
 std::shared_ptr<ConnectionCore> ConnectionCore::unpack(Engine& engine, const FourTuple& tuple, IdleState idle) {
-  auto core = std::make_shared<ConnectionCore>(engine, tuple, *idle.settings, kNoIss);
-  ImageTaker base;
-  core->each_lasting(base);
-  const auto image = unpack_image(idle.packed, base.image());
+  auto core = std::make_shared<ConnectionCore>(engine, tuple, idle.kind->settings, SeqNum{});
+  core->congestion_ = idle.congestion != nullptr ? std::move(idle.congestion) : idle.kind->algorithm->copy();
+  const auto image = unpack_image(idle.packed, idle.kind->image);
   ImageSetter setter{image};
   core->each_lasting(setter);
-  if (idle.congestion != nullptr) core->congestion_ = std::move(idle.congestion);
   core->events_ = std::move(idle.events);
   core->update_timers();
   return core;

@@ -21,6 +21,7 @@ const std::shared_ptr<ConnectionCore>& ConnectionRecord::core() {
 }
 
 void ConnectionRecord::sleep() {
+  ++engine_.stats().sleeps;
   idle_ = std::make_unique<IdleState>(core_->pack());
   core_.reset();
 }
@@ -28,7 +29,6 @@ void ConnectionRecord::sleep() {
 Info ConnectionRecord::info() {
   if (!asleep()) return core_->info();
   Info info = core()->info();
-  ++engine_.stats().sleeps;
   sleep();
   return info;
 }

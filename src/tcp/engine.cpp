@@ -69,14 +69,6 @@ Engine::~Engine() {
 }
 
 void Engine::set_config(Config config) {
-  // What sleeps is packed against a new connection with the configuration that there is. Each is woken with the former and put to sleep again with the next.
-  connections_.for_each([&](ConnectionRecord& record) {
-    if (!record.asleep()) return;
-    const auto core = record.core();
-    std::swap(config_, config);
-    record.sleep();
-    std::swap(config_, config);
-  });
   config_ = std::move(config);
   ports_.set_config({.first = config_.first_ephemeral, .last = config_.last_ephemeral, .reserved = config_.reserved_ports});
   memory_.set_limit(config_.memory_limit);

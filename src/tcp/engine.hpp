@@ -19,11 +19,11 @@
 #include "fast_open.hpp"
 #include "four_tuple.hpp"
 #include "header.hpp"
+#include "idle_kinds.hpp"
 #include "isn.hpp"
 #include "memory_budget.hpp"
 #include "options.hpp"
 #include "reset_queue.hpp"
-#include "shared_settings.hpp"
 #include "syn_cookies.hpp"
 #include "time_wait.hpp"
 
@@ -83,8 +83,7 @@ class Engine final {
   /// Answers a segment that belongs to nothing (RFC 9293 section 3.5.2 group 1).
   void reset_stranger(const Segment& segment, const FourTuple& tuple, std::uint8_t tos);
   void forget(const FourTuple& tuple) { connections_.erase(tuple); }
-  /// Settings like these, that many connections can share.
-  [[nodiscard]] std::shared_ptr<const Settings> share(const Settings& settings) { return shared_settings_.find(settings); }
+  [[nodiscard]] IdleKinds& idle_kinds() noexcept { return idle_kinds_; }
   void forget(const ListenerCore& listener);
 
  private:
@@ -128,7 +127,7 @@ class Engine final {
   ResetQueue resets_;
   TimeWaitTable time_wait_;
   ConnectionTable connections_;
-  SharedSettings shared_settings_;
+  IdleKinds idle_kinds_;
   std::map<Endpoint, std::vector<std::shared_ptr<ListenerCore>>> listeners_;  ///< several where all share their port; none is empty
   FastOpenKey fast_open_key_{};                                               ///< where nobody has chosen one
   FastOpenCache fast_open_cache_;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 
 #include <tapir/tcp/congestion_control.hpp>
@@ -38,6 +39,8 @@ class LossBased : public CongestionControl {
     all(acked_since_start_, window_at_start_, in_first_window_, lost_in_first_window_, lossless_, used_, filled_at_);
     own_state(visit);
   }
+  /// One that is in the same state.
+  [[nodiscard]] virtual std::unique_ptr<LossBased> copy() const = 0;
   /// IW in bytes for the current segment size.
   [[nodiscard]] std::uint32_t initial_window() const noexcept;
 

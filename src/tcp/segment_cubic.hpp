@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 
 #include "ack_train.hpp"
@@ -17,6 +18,7 @@ class SegmentCubic final : public LossBased {
       : LossBased{parameters, false, 8}, watched_{parameters.hystart && !parameters.cwnd}, paced_{parameters.paced} {}
 
   [[nodiscard]] std::string_view name() const noexcept override { return "cubic"; }
+  [[nodiscard]] std::unique_ptr<LossBased> copy() const override { return std::make_unique<SegmentCubic>(*this); }
 
  private:
   [[nodiscard]] std::uint64_t reduced(std::uint32_t flight_size) const noexcept override;

@@ -26,17 +26,17 @@ std::vector<std::byte> image_of(const Words& words) {
 
 /// Words as state has them: of the base, zero, small, seen before, near to one that was, or anything.
 Words random_words(std::mt19937& random, const Words& base) {
+  const auto below = [&random](std::uint64_t bound) { return static_cast<std::uint32_t>(random() % bound); };
   Words words;
   for (std::size_t i = 0; i < base.size(); ++i) {
-    const std::uint32_t dice = random() % 8;
-    const std::uint32_t before = words.empty() ? 0 : words[random() % words.size()];
-    switch (dice) {
+    const std::uint32_t before = words.empty() ? 0 : words[below(words.size())];
+    switch (below(8)) {
       case 0: words.push_back(0); break;
-      case 1: words.push_back(random() % 256); break;
+      case 1: words.push_back(below(256)); break;
       case 2: words.push_back(before); break;
-      case 3: words.push_back(before + random() % 257 - 128); break;
-      case 4: words.push_back(before + random() % 65'537 - 32'768); break;
-      case 5: words.push_back(static_cast<std::uint32_t>(random())); break;
+      case 3: words.push_back(before + below(257) - 128); break;
+      case 4: words.push_back(before + below(65'537) - 32'768); break;
+      case 5: words.push_back(below(std::uint64_t{1} << 32U)); break;
       default: words.push_back(base[i]); break;
     }
   }
