@@ -144,8 +144,6 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   void drop_out_of_order() noexcept;
 
   // Sleep: connection_idle.cpp
-  void belong_to(std::weak_ptr<ConnectionRecord> record) noexcept { record_ = std::move(record); }
-  [[nodiscard]] std::shared_ptr<ConnectionRecord> record() const noexcept { return record_.lock(); }
   /// What a quiet one needs to go on. Nothing is to be done with it afterwards.
   [[nodiscard]] IdleState pack();
   /// The one that `idle` was made of.
@@ -377,7 +375,6 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
 
   Engine* engine_;  ///< nullptr once the connection is over and out of TIME-WAIT
   Context& context_;
-  std::weak_ptr<ConnectionRecord> record_;  ///< that holds it
   FourTuple tuple_;
   Settings settings_;
   Tcb tcb_;

@@ -37,9 +37,8 @@ bool ConnectionCore::falls_asleep() {
     deadlines_.idle = until;
     return false;
   }
-  const auto record = record_.lock();
-  if (record == nullptr || queued_ || is_listed()) return false;
-  record->sleep();
+  if (queued_ || is_listed()) return false;
+  engine_->record_of(tuple_)->sleep();
   return true;
 }
 
@@ -67,8 +66,7 @@ IdleState ConnectionCore::pack() {
   each_lasting(taker);
   IdleState idle;
   idle.kind = engine_->idle_kinds().find(settings_, algorithm, taker.image());
-  idle.packed = pack_image(taker.image(), idle.kind->image);
-  idle.packed.shrink_to_fit();
+  idle.packed = PackedImage{pack_image(taker.image(), idle.kind->image)};
   idle.events = std::move(events_);
   if (algorithm == nullptr) idle.congestion = std::move(congestion_);
   return idle;
@@ -77,7 +75,7 @@ IdleState ConnectionCore::pack() {
 std::shared_ptr<ConnectionCore> ConnectionCore::unpack(Engine& engine, const FourTuple& tuple, IdleState idle) {
   auto core = std::make_shared<ConnectionCore>(engine, tuple, idle.kind->settings, SeqNum{});
   core->congestion_ = idle.congestion != nullptr ? std::move(idle.congestion) : idle.kind->algorithm->copy();
-  const auto image = unpack_image(idle.packed, idle.kind->image);
+  const auto image = unpack_image(idle.packed.bytes(), idle.kind->image);
   ImageSetter setter{image};
   core->each_lasting(setter);
   core->events_ = std::move(idle.events);

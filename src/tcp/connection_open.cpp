@@ -140,7 +140,7 @@ void ConnectionCore::become_established() {
   if (deadlines_.user_timeout) restart_user_timeout();
   if (fast_open_.early) return;
   if (const auto listener = listener_.lock()) {
-    listener->established(record());
+    listener->established(engine_->record_of(tuple_));
   } else {
     tell(kConnected);
   }

@@ -12,9 +12,7 @@ ConnectionRecord::~ConnectionRecord() = default;
 
 const std::shared_ptr<ConnectionCore>& ConnectionRecord::core() {
   if (asleep()) {
-    core_ = ConnectionCore::unpack(engine_, tuple_, std::move(*idle_));
-    core_->belong_to(weak_from_this());
-    idle_.reset();
+    core_ = ConnectionCore::unpack(engine_, tuple_, std::exchange(idle_, {}));
     ++engine_.stats().wakes;
   }
   return core_;
@@ -22,7 +20,7 @@ const std::shared_ptr<ConnectionCore>& ConnectionRecord::core() {
 
 void ConnectionRecord::sleep() {
   ++engine_.stats().sleeps;
-  idle_ = std::make_unique<IdleState>(core_->pack());
+  idle_ = core_->pack();
   core_.reset();
 }
 

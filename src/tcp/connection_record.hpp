@@ -15,7 +15,7 @@ class Engine;
 
 /// What the Engine's table and the user's handle share of one connection (the "connection record" of RFC 9293 section 3.3.1): all of it while it does
 /// something, and the few bytes that bring it back while it is idle. Most of a host's connections are.
-class ConnectionRecord : public std::enable_shared_from_this<ConnectionRecord> {
+class ConnectionRecord {
  public:
   ConnectionRecord(Engine& engine, std::shared_ptr<ConnectionCore> core) noexcept;
   ConnectionRecord(const ConnectionRecord&) = delete;
@@ -36,7 +36,7 @@ class ConnectionRecord : public std::enable_shared_from_this<ConnectionRecord> {
   Engine& engine_;  ///< an Engine that goes wakes all that sleep: who is awake needs it no more
   FourTuple tuple_;
   std::shared_ptr<ConnectionCore> core_;
-  std::unique_ptr<IdleState> idle_;
+  IdleState idle_;  ///< empty while it is awake
 };
 
 }  // namespace tapir::tcp::detail

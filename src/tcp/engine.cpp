@@ -118,9 +118,7 @@ Result<std::shared_ptr<ConnectionRecord>> Engine::connect(const Endpoint& remote
 
 /// A new connection in the table.
 std::shared_ptr<ConnectionRecord> Engine::add(const FourTuple& tuple, const Settings& settings, SeqNum iss) {
-  auto core = std::make_shared<ConnectionCore>(*this, tuple, settings, iss);
-  auto record = std::make_shared<ConnectionRecord>(*this, core);
-  core->belong_to(record);
+  auto record = std::make_shared<ConnectionRecord>(*this, std::make_shared<ConnectionCore>(*this, tuple, settings, iss));
   connections_.insert(record);
   return record;
 }

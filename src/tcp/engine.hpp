@@ -83,6 +83,8 @@ class Engine final {
   /// Answers a segment that belongs to nothing (RFC 9293 section 3.5.2 group 1).
   void reset_stranger(const Segment& segment, const FourTuple& tuple, std::uint8_t tos);
   void forget(const FourTuple& tuple) { connections_.erase(tuple); }
+  /// That of a connection that is not over.
+  [[nodiscard]] std::shared_ptr<ConnectionRecord> record_of(const FourTuple& tuple) const { return connections_.find(tuple); }
   [[nodiscard]] IdleKinds& idle_kinds() noexcept { return idle_kinds_; }
   void forget(const ListenerCore& listener);
 

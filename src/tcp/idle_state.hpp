@@ -2,19 +2,19 @@
 
 #include <cstddef>
 #include <memory>
-#include <vector>
 
 #include <tapir/tcp/congestion_control.hpp>
 #include <tapir/tcp/connection.hpp>
 
 #include "idle_kinds.hpp"
+#include "packed_image.hpp"
 
 namespace tapir::tcp::detail {
 
 /// What an idle connection needs to go on as if it had never slept.
 struct IdleState {
   std::shared_ptr<const IdleKind> kind;
-  std::vector<std::byte> packed;  ///< its plain state, against that of its kind
+  PackedImage packed;  ///< its plain state, against that of its kind
   std::shared_ptr<Events> events;
   std::unique_ptr<CongestionControl> congestion;  ///< nullptr: it is among the packed
 };

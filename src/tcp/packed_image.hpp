@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
+#include <memory>
 #include <span>
 #include <type_traits>
 #include <vector>
@@ -39,6 +41,21 @@ class ImageSetter {
 
  private:
   std::span<const std::byte> left_;
+};
+
+/// What pack_image() made, in as much memory as it needs.
+class PackedImage {
+ public:
+  PackedImage() noexcept = default;
+  explicit PackedImage(std::span<const std::byte> bytes)
+      : bytes_{std::make_unique_for_overwrite<std::byte[]>(bytes.size())}, size_{static_cast<std::uint32_t>(bytes.size())} {
+    std::ranges::copy(bytes, bytes_.get());
+  }
+  [[nodiscard]] std::span<const std::byte> bytes() const noexcept { return {bytes_.get(), size_}; }
+
+ private:
+  std::unique_ptr<std::byte[]> bytes_;
+  std::uint32_t size_ = 0;
 };
 
 /// `image` in few bytes: what is as in `base` costs next to nothing, what comes again or lies near something before it costs little. Both have the same size, a
