@@ -27,17 +27,6 @@ std::size_t probes_in(const std::vector<Heard>& all, std::size_t above) {
   const auto sizes = BlackHole::sizes(all);
   return static_cast<std::size_t>(std::ranges::count_if(sizes, [&](std::size_t size) { return size > above; }));
 }
-
-network::ErrorReport too_big(const Peer& peer, const Bytes& quoted, std::uint16_t mtu) {
-  return {.kind = network::ErrorKind::fragmentation_needed,
-          .type = 3,
-          .code = 4,
-          .reporter = IpAddress{Ipv4Address{0xc0000209U}},
-          .source = peer.us.address,
-          .destination = peer.them.address,
-          .next_hop_mtu = mtu,
-          .transport = std::span{quoted}.first(8)};
-}
 }  // namespace
 
 TEST_CASE("a probe goes first, whole and with DF, and behind it segments of the size that is known",
@@ -232,11 +221,7 @@ TEST_CASE("a loss beside the probe is one", "[tcp][plpmtud]") {
   REQUIRE(first.size() > 6);
   path.advance(40ms);
   // The probe and the segment behind it are missing.
-  Bytes sack{std::byte{1}, std::byte{1}, std::byte{5}, std::byte{10}};
-  for (const SeqNum edge : {first[2].seq, first[5].end()}) {
-    for (int shift = 24; shift >= 0; shift -= 8) sack.push_back(static_cast<std::byte>(edge.value() >> static_cast<unsigned>(shift)));
-  }
-  REQUIRE(path.peer.say({.ack = first[0].seq, .options = sack}));
+  REQUIRE(path.peer.say({.ack = first[0].seq, .options = sack_option({{first[2].seq, first[5].end()}})}));
   CHECK(path.info().in_recovery);
   CHECK(path.info().fast_retransmits == 1);
   CHECK(path.info().mtu_probes_lost == 0);  // it cannot be told
