@@ -37,7 +37,8 @@ bool ConnectionCore::falls_asleep() {
     deadlines_.idle = until;
     return false;
   }
-  if (queued_ || is_listed()) return false;
+  const bool handler_runs = events_.use_count() > 1;  // and waits for something, while time goes on
+  if (queued_ || is_listed() || handler_runs) return false;
   engine_->record_of(tuple_)->sleep();
   return true;
 }
@@ -67,7 +68,7 @@ IdleState ConnectionCore::pack() {
   IdleState idle;
   idle.kind = engine_->idle_kinds().find(settings_, algorithm, taker.image());
   idle.packed = PackedImage{pack_image(taker.image(), idle.kind->image)};
-  idle.events = std::move(events_);
+  idle.events = PackedEvents{std::move(events_)};
   if (algorithm == nullptr) idle.congestion = std::move(congestion_);
   return idle;
 }
@@ -78,7 +79,7 @@ std::shared_ptr<ConnectionCore> ConnectionCore::unpack(Engine& engine, const Fou
   const auto image = unpack_image(idle.packed.bytes(), idle.kind->image);
   ImageSetter setter{image};
   core->each_lasting(setter);
-  core->events_ = std::move(idle.events);
+  core->events_ = idle.events.unpack();
   core->update_timers();
   return core;
 }

@@ -65,7 +65,9 @@ ConnectionCore::ConnectionCore(Engine& engine, const FourTuple& tuple, const Set
   congestion_ = make_congestion_control(settings_.congestion_control, engine.config().congestion_controls, congestion_parameters());
 }
 
-ConnectionCore::~ConnectionCore() = default;
+ConnectionCore::~ConnectionCore() {
+  if (engine_ != nullptr && tcb_.state == State::time_wait) engine_->time_wait().forget(*this);
+}
 
 /// RFC 9293 section 3.10.1: an active OPEN.
 void ConnectionCore::open_active(std::vector<std::byte> ip_options) {

@@ -63,9 +63,7 @@ Engine::~Engine() {
     for (const auto& listener : sharing) listener->stack_gone();
   }
   connections_.for_each([](ConnectionRecord& record) { record.core()->stack_gone(); });
-  time_wait_.for_each([](const TimeWaitRecord& record) {
-    if (const auto connection = record.connection.lock()) connection->stack_gone();
-  });
+  time_wait_.for_each_connection([](ConnectionCore& connection) { connection.stack_gone(); });
 }
 
 void Engine::set_config(Config config) {

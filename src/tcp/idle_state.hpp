@@ -4,9 +4,9 @@
 #include <memory>
 
 #include <tapir/tcp/congestion_control.hpp>
-#include <tapir/tcp/connection.hpp>
 
 #include "idle_kinds.hpp"
+#include "packed_events.hpp"
 #include "packed_image.hpp"
 
 namespace tapir::tcp::detail {
@@ -15,7 +15,7 @@ namespace tapir::tcp::detail {
 struct IdleState {
   std::shared_ptr<const IdleKind> kind;
   PackedImage packed;  ///< its plain state, against that of its kind
-  std::shared_ptr<Events> events;
+  PackedEvents events;
   std::unique_ptr<CongestionControl> congestion;  ///< nullptr: it is among the packed
 };
 

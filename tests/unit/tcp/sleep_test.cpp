@@ -7,6 +7,7 @@
 #include <memory>
 #include <tuple>
 
+#include "tcp/packed_events.hpp"
 #include "wire.hpp"
 
 using namespace tapir;
@@ -301,4 +302,50 @@ TEST_CASE("a stack that goes ends the connections that sleep", "[tcp]") {
   CHECK(connection.state() == State::closed);
   CHECK(connection.error() == Error::connection_aborted);
   CHECK(connection.info().bytes_received == 2);
+}
+
+TEST_CASE("all kinds of handlers are there again after a sleep, and no others", "[tcp]") {
+  auto events = std::make_shared<tcp::Events>();
+  std::string called;
+  events->writable = [&called] { called += 'w'; };
+  events->closed = [&called](std::error_code error) { called += error ? 'e' : 'c'; };
+  events->soft_error = [&called](const tcp::SoftError& error) { called += static_cast<char>('0' + error.code); };
+  events->stalled = [&called](std::uint32_t count) { called += static_cast<char>('0' + count); };
+  events->peer_user_timeout = [&called](Duration timeout) { called += timeout == 1s ? 'u' : '?'; };
+  tcp::PackedEvents packed{std::move(events)};
+  const auto again = packed.unpack();
+  REQUIRE(again != nullptr);
+  CHECK_FALSE((again->connected || again->readable || again->sent || again->acknowledged || again->peer_closed || again->urgent));
+  again->writable();
+  again->closed({});
+  again->soft_error({.kind = {}, .type = 3, .code = 1, .reporter = {}});
+  again->stalled(3);
+  again->peer_user_timeout(1s);
+  CHECK(called == "wc13u");
+  CHECK(packed.unpack() == nullptr);  // they are gone
+}
+
+TEST_CASE("a connection without handlers has none after a sleep, one with an empty set of them has that", "[tcp]") {
+  CHECK(tcp::PackedEvents{nullptr}.unpack() == nullptr);
+  CHECK(tcp::PackedEvents{std::make_shared<tcp::Events>()}.unpack() != nullptr);
+}
+
+TEST_CASE("while a handler of its own runs a connection does not sleep, though time goes on", "[tcp]") {
+  Conversation talk;
+  int calls = 0;
+  talk.connection.handle({.readable =
+                              [&] {
+                                ++calls;
+                                (void)talk.read();
+                                talk.advance(10s);  // it waits for something else
+                                CHECK(sleeping(talk) == 0);
+                              },
+                          .acknowledged = [&] { calls += 10; }});
+  talk.write("x");
+  (void)talk.peer.hear_one();
+  CHECK(talk.peer.say({.payload = "y"}));  // acknowledges, too
+  talk.advance(1ms);
+  CHECK(calls == 11);
+  talk.advance(2s);
+  CHECK(sleeping(talk) == 1);
 }
