@@ -19,6 +19,9 @@ namespace {
 
 using namespace tapir::literals;
 
+/// Where received data is copied to: one for all connections, as each is read at once and a buffer of its own would be most of what a short one costs.
+std::vector<std::byte> application(1 << 18);
+
 /// One connection. It removes itself from the list when it is over.
 class Serving {
  public:
@@ -36,13 +39,13 @@ class Serving {
 
  private:
   void echo() {
-    while (const auto count = connection_.receive(std::span{into_}.first(1024))) {
+    while (const auto count = connection_.receive(std::span{application}.first(1024))) {
       if (*count == 0) return connection_.close();
-      (void)connection_.send(std::span{into_}.first(*count));  // single bytes: there is room
+      (void)connection_.send(std::span{application}.first(*count));  // single bytes: there is room
     }
   }
   void discard() {
-    while (const auto count = connection_.receive(into_)) {
+    while (const auto count = connection_.receive(application)) {
       if (*count == 0) return connection_.close();
     }
   }
@@ -54,7 +57,6 @@ class Serving {
   tapir::tcp::Connection connection_;
   tapir::PacketPool& pool_;
   tapir::Slice chunk_;
-  std::vector<std::byte> into_ = std::vector<std::byte>(1 << 18);
 };
 
 /// What has been done since the steady state began: buffers have grown by then.
