@@ -7,7 +7,6 @@
 #include <numeric>
 #include <random>
 #include <span>
-#include <unordered_map>
 #include <vector>
 
 #include <benchmark/benchmark.h>
@@ -20,6 +19,7 @@
 #include <tapir/ipv4/reassembly.hpp>
 #include <tapir/sim/seeded_random.hpp>
 
+#include <tcp/connection_table.hpp>
 #include <tcp/four_tuple.hpp>
 #include <tcp/header.hpp>
 #include <tcp/options.hpp>
@@ -55,12 +55,20 @@ void connection_lookup(benchmark::State& state) {
     return tcp::FourTuple{.local = {Ipv4Address{0xc0000202}, Port{5001}},
                           .remote = {Ipv4Address{0xc6336401 + which / 62'500}, Port{static_cast<std::uint16_t>(1024 + which % 62'500)}}};
   };
-  std::unordered_map<tcp::FourTuple, std::shared_ptr<std::uint32_t>, tcp::FourTupleHash> table{0, tcp::FourTupleHash{{.k0 = 1, .k1 = 2}}};
+  class Connection {
+   public:
+    explicit Connection(const tcp::FourTuple& tuple) : tuple_{tuple} {}
+    [[nodiscard]] const tcp::FourTuple& tuple() const noexcept { return tuple_; }
+
+   private:
+    tcp::FourTuple tuple_;
+  };
+  tcp::ConnectionTable<Connection> table{tcp::FourTupleHash{{.k0 = 1, .k1 = 2}}};
   const auto order = shuffled(count);
-  for (const std::uint32_t which : order) table.emplace(tuple(which), std::make_shared<std::uint32_t>(which));
+  for (const std::uint32_t which : order) table.insert(std::make_shared<Connection>(tuple(which)));
   std::size_t next = 0;
   for (auto _ : state) {
-    benchmark::DoNotOptimize(table.find(tuple(order[next]))->second.get());
+    benchmark::DoNotOptimize(table.find(tuple(order[next])));
     if (++next == count) next = 0;
   }
   state.SetItemsProcessed(state.iterations());

@@ -36,7 +36,7 @@ Accepted Engine::cookie_arrives(Arrival& arrival, ListenerCore& listener) {
   if (!listener.may_establish()) return drop(Drop::backlog_full);
   if (connections_.size() >= config_.max_connections || memory_.exhausted()) return drop(Drop::memory_limit);
   const auto connection = std::make_shared<ConnectionCore>(*this, arrival.tuple, listener.settings(), segment.ack - 1);
-  connections_.emplace(arrival.tuple, connection);
+  connections_.insert(connection);
   ++stats_.cookies_accepted;
   return connection->open_by_cookie(std::move(arrival), *mss, listener.weak_from_this());
 }

@@ -69,8 +69,7 @@ std::expected<Arrival, Drop> Engine::read(Packet packet, const network::Received
 }
 
 void Engine::acknowledge_damaged(const FourTuple& tuple) {
-  const auto found = connections_.find(tuple);
-  if (found != connections_.end()) found->second->damaged_segment_arrives();
+  if (const auto connection = connections_.find(tuple)) connection->damaged_segment_arrives();
 }
 
 /// What a device vouches for, or has yet to compute, is not summed again.
@@ -83,8 +82,7 @@ bool Engine::checksum_ok(const Packet& packet, const network::Received& from) co
 }
 
 Accepted Engine::dispatch(Arrival arrival) {
-  if (const auto found = connections_.find(arrival.tuple); found != connections_.end()) {
-    const auto connection = found->second;  // stays alive while it ends
+  if (const auto connection = connections_.find(arrival.tuple)) {  // stays alive while it ends
     return connection->segment_arrives(std::move(arrival));
   }
   if (const TimeWaitRecord* record = time_wait_.find(arrival.tuple)) return time_wait_arrives(arrival, *record);
@@ -134,7 +132,7 @@ Accepted Engine::open(Arrival& syn, ListenerCore& listener, std::optional<TimeWa
   SeqNum iss = isn_.next(syn.tuple.local, syn.tuple.remote, context_.now());
   if (former && iss <= former->snd_nxt + kReopenGap) iss = former->snd_nxt + kReopenGap;
   const auto connection = std::make_shared<ConnectionCore>(*this, syn.tuple, listener.settings(), iss);
-  connections_.emplace(syn.tuple, connection);
+  connections_.insert(connection);
   const FastOpenAnswer fast_open = former ? FastOpenAnswer{} : answer_fast_open(syn, listener);
   if (!fast_open.accept) listener.handshake_begun(*connection);
   // Without Fast Open data that came with the SYN is not acknowledged: the peer sends it again after the handshake.

@@ -53,7 +53,7 @@ Engine::Engine(Context& context, network::Network& network, Config config)
       memory_{config_.memory_limit},
       resets_{*this},
       time_wait_{context, hash_key_, twice(config_.msl), config_.max_time_wait},
-      connections_{0, FourTupleHash{hash_key_}} {
+      connections_{FourTupleHash{hash_key_}} {
   for (std::byte& byte : fast_open_key_) byte = static_cast<std::byte>(context.random.next() & 0xffU);
 }
 
@@ -62,7 +62,7 @@ Engine::~Engine() {
   for (const auto& [local, sharing] : listeners_) {
     for (const auto& listener : sharing) listener->stack_gone();
   }
-  for (const auto& [tuple, connection] : connections_) connection->stack_gone();
+  connections_.for_each([](ConnectionCore& connection) { connection.stack_gone(); });
   time_wait_.for_each([](const TimeWaitRecord& record) {
     if (const auto connection = record.connection.lock()) connection->stack_gone();
   });
@@ -76,7 +76,7 @@ void Engine::set_config(Config config) {
 
 void Engine::drop_out_of_order() noexcept {
   if (memory_.out_of_order() == 0) return;
-  for (const auto& [tuple, connection] : connections_) connection->drop_out_of_order();
+  connections_.for_each([](ConnectionCore& connection) { connection.drop_out_of_order(); });
 }
 
 Result<std::shared_ptr<ListenerCore>> Engine::listen(const Endpoint& local, AcceptHandler handler, const ListenOptions& options) {
@@ -107,7 +107,7 @@ Result<std::shared_ptr<ConnectionCore>> Engine::connect(const Endpoint& remote, 
   if (!tuple) return fail(tuple.error());
   auto connection =
       std::make_shared<ConnectionCore>(*this, *tuple, options.settings, isn_.next(tuple->local, tuple->remote, context_.now()));
-  connections_.emplace(*tuple, connection);
+  connections_.insert(connection);
   if (options.fast_open && (config_.fast_open & FastOpenUse::client) != 0) {
     connection->plan_fast_open((config_.fast_open & FastOpenUse::client_without_cookie) == 0 && !options.fast_open_without_cookie);
   }
@@ -225,7 +225,7 @@ void Engine::reset_stranger(const Segment& segment, const FourTuple& tuple, std:
 std::vector<Info> Engine::connections() const {
   std::vector<Info> all;
   all.reserve(connection_count());
-  for (const auto& [tuple, connection] : connections_) all.push_back(connection->info());
+  connections_.for_each([&all](const ConnectionCore& connection) { all.push_back(connection.info()); });
   time_wait_.for_each([&all](const TimeWaitRecord& record) {
     Info info;
     info.state = State::time_wait;
@@ -247,9 +247,9 @@ void Engine::observe(const Endpoint& listener, State from, State to) const {
 std::string Engine::in_words(Direction direction, const Header& header, const FourTuple& tuple) const {
   std::optional<SeqNum> first_sent;
   std::optional<SeqNum> first_received;
-  if (const auto found = connections_.find(tuple); found != connections_.end()) {
-    first_sent = found->second->tcb().iss;
-    if (found->second->state() != State::syn_sent) first_received = found->second->tcb().irs;
+  if (const auto connection = connections_.find(tuple)) {
+    first_sent = connection->tcb().iss;
+    if (connection->state() != State::syn_sent) first_received = connection->tcb().irs;
   }
   const bool down = direction == Direction::down;
   std::string text = down ? to_string(tuple) : to_string(FourTuple{.local = tuple.remote, .remote = tuple.local});

@@ -5,7 +5,6 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <unordered_map>
 #include <vector>
 
 #include <tapir/core/context.hpp>
@@ -13,6 +12,7 @@
 #include <tapir/tcp/tcp.hpp>
 
 #include "challenge_budget.hpp"
+#include "connection_table.hpp"
 #include "ephemeral_ports.hpp"
 #include "event_queue.hpp"
 #include "fast_open.hpp"
@@ -120,7 +120,7 @@ class Engine final {
   MemoryBudget memory_;
   ResetQueue resets_;
   TimeWaitTable time_wait_;
-  std::unordered_map<FourTuple, std::shared_ptr<ConnectionCore>, FourTupleHash> connections_;
+  ConnectionTable<ConnectionCore> connections_;
   std::map<Endpoint, std::vector<std::shared_ptr<ListenerCore>>> listeners_;  ///< several where all share their port; none is empty
   FastOpenKey fast_open_key_{};                                               ///< where nobody has chosen one
   FastOpenCache fast_open_cache_;

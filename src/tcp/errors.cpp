@@ -33,8 +33,8 @@ FourTuple tuple_of(const network::ErrorReport& report, const Quoted& quoted) noe
 bool Engine::believes(const network::ErrorReport& report) const {
   const auto quoted = quoted_by(report);
   if (!quoted) return false;
-  const auto found = connections_.find(tuple_of(report, *quoted));
-  return found != connections_.end() && found->second->in_flight(quoted->sequence);
+  const auto connection = connections_.find(tuple_of(report, *quoted));
+  return connection != nullptr && connection->in_flight(quoted->sequence);
 }
 
 void Engine::receive_error(const network::ErrorReport& report) {
@@ -43,12 +43,11 @@ void Engine::receive_error(const network::ErrorReport& report) {
     (void)drop(Drop::truncated);
     return;
   }
-  const auto found = connections_.find(tuple_of(report, *quoted));
-  if (found == connections_.end()) {
+  const auto connection = connections_.find(tuple_of(report, *quoted));  // stays alive while it ends
+  if (connection == nullptr) {
     (void)drop(Drop::unrelated_error);
     return;
   }
-  const auto connection = found->second;  // stays alive while it ends
   connection->error_arrives(report, quoted->sequence);
 }
 
