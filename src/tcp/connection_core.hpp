@@ -138,7 +138,7 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   [[nodiscard]] std::error_code error() const noexcept { return error_; }
 
   // What the Engine calls.
-  [[nodiscard]] Accepted segment_arrives(Arrival arrival);
+  [[nodiscard]] Accepted segment_arrives(Arrival&& arrival);
   void damaged_segment_arrives();
   void error_arrives(const network::ErrorReport& report, SeqNum quoted);
   /// Whether octet `sequence` was sent and is not acknowledged.
