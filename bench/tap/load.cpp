@@ -1,6 +1,6 @@
 // Linux' side of the benchmarks on a device: kernel sockets, CUBIC, one connection at a time.
 //   load bulk_receive|bulk_send|request_response|connect_close|connect_reset ADDRESS SECONDS [--spin]
-//   load serve ADDRESS                       the kernel as the peer: discard on 9, a source on 19, echo on 7
+//   load serve ADDRESS [--spin]              the kernel as the peer: discard on 9, a source on 19, echo on 7
 // The names say what the peer under test does. Prints one figure: bits a second for bulk, exchanges or connections a second otherwise.
 
 #include <arpa/inet.h>
@@ -156,21 +156,29 @@ double connections(const char* address, double seconds, bool reset) {
   return watch.rate();
 }
 
-void serve_one(int connection, std::uint16_t port) {
+/// As read(); `spin`: without sleeping.
+ssize_t receive(int from, std::vector<char>& into, bool spin) {
+  for (;;) {
+    const auto got = recv(from, into.data(), into.size(), spin ? MSG_DONTWAIT : 0);
+    if (got >= 0 || !spin || (errno != EAGAIN && errno != EINTR)) return got;
+  }
+}
+
+void serve_one(int connection, std::uint16_t port, bool spin) {
   std::vector<char> chunk(1 << 18);
   for (;;) {
     if (port == kSource) {
       if (send(connection, chunk.data(), chunk.size(), MSG_NOSIGNAL) <= 0) break;
       continue;
     }
-    const auto got = read(connection, chunk.data(), chunk.size());
+    const auto got = receive(connection, chunk, spin);
     if (got <= 0 || (port == kEcho && send(connection, chunk.data(), static_cast<std::size_t>(got), MSG_NOSIGNAL) != got)) break;
   }
   close(connection);
 }
 
-[[noreturn]] void serve(const char* address) {
-  const auto listen_on = [address](std::uint16_t port) {
+[[noreturn]] void serve(const char* address, bool spin) {
+  const auto listen_on = [address, spin](std::uint16_t port) {
     const int listener = tcp_socket();
     set(listener, SOL_SOCKET, SO_REUSEADDR, 1);
     const sockaddr_in at = endpoint(address, port);
@@ -179,9 +187,9 @@ void serve_one(int connection, std::uint16_t port) {
       const int connection = accept(listener, nullptr, nullptr);
       if (connection < 0) fail("accept");
       if (port == kEcho) {
-        serve_one(connection, port);  // a thread a connection would be what is measured
+        serve_one(connection, port, spin);  // a thread a connection would be what is measured
       } else {
-        std::thread{serve_one, connection, port}.detach();
+        std::thread{serve_one, connection, port, false}.detach();
       }
     }
   };
@@ -195,11 +203,14 @@ void serve_one(int connection, std::uint16_t port) {
 
 int main(int argc, char** argv) {
   const std::string_view what{argc > 1 ? argv[1] : ""};
-  if (argc == 3 && what == "serve") serve(argv[2]);
-  const bool spin = argc == 5 && std::string_view{argv[4]} == "--spin";
-  if (argc != 4 && !spin) {
-    std::fputs("usage: load bulk_receive|bulk_send|request_response|connect_close|connect_reset ADDRESS SECONDS [--spin] | serve ADDRESS\n",
-               stderr);
+  const bool spin = argc > 3 && std::string_view{argv[argc - 1]} == "--spin";
+  if (spin) --argc;
+  if (argc == 3 && what == "serve") serve(argv[2], spin);
+  if (argc != 4) {
+    std::fputs(
+        "usage: load bulk_receive|bulk_send|request_response|connect_close|connect_reset ADDRESS SECONDS [--spin] | serve ADDRESS "
+        "[--spin]\n",
+        stderr);
     return 2;
   }
   const double seconds = std::strtod(argv[3], nullptr);

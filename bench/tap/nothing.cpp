@@ -77,9 +77,10 @@ class Peer {
     std::strncpy(request.ifr_name, name, IFNAMSIZ - 1);
     request.ifr_flags = static_cast<short>(IFF_TAP | IFF_NO_PI | (plain ? 0 : IFF_VNET_HDR));
     int size = sizeof(Virtio);
-    if (device_ < 0 || ::ioctl(device_, TUNSETIFF, &request) < 0 ||
-        (!plain && (::ioctl(device_, TUNSETVNETHDRSZ, &size) < 0 ||
-                    ::ioctl(device_, TUNSETOFFLOAD, static_cast<unsigned long>(TUN_F_CSUM | TUN_F_TSO4)) < 0))) {
+    // A device remembers the offloads of the program before: without any they have to be taken back, or Linux sends super-segments.
+    const unsigned long offloads = plain ? 0 : TUN_F_CSUM | TUN_F_TSO4;
+    if (device_ < 0 || ::ioctl(device_, TUNSETIFF, &request) < 0 || (!plain && ::ioctl(device_, TUNSETVNETHDRSZ, &size) < 0) ||
+        ::ioctl(device_, TUNSETOFFLOAD, offloads) < 0) {
       std::perror("nothing");
       std::exit(1);
     }

@@ -1,6 +1,7 @@
 // tapir as the peer of Linux: 192.0.2.2 with discard on port 9 (copied to the application), a source on 19 (sent without a copy), echo on 7.
 //   peer TAP [--plain] [--spin]
-// SIGTERM: prints reads, writes and frames of the device, and allocations, while bulk data flowed.
+// SIGTERM: prints the frames of the device, the system calls and the allocations since kWarmUp after the first connection came, a word and a number a
+// line.
 
 #include <array>
 #include <csignal>
@@ -12,10 +13,14 @@
 #include <tapir/tapir.hpp>
 
 #include "../allocations.hpp"
+#include "../system_calls.hpp"
 
 namespace {
 
 using namespace tapir::literals;
+
+/// Where received data is copied to: one for all connections, as each is read at once and a buffer of its own would be most of what a short one costs.
+std::vector<std::byte> application(1 << 18);
 
 /// One connection. It removes itself from the list when it is over.
 class Serving {
@@ -34,13 +39,13 @@ class Serving {
 
  private:
   void echo() {
-    while (const auto count = connection_.receive(std::span{into_}.first(1024))) {
+    while (const auto count = connection_.receive(std::span{application}.first(1024))) {
       if (*count == 0) return connection_.close();
-      (void)connection_.send(std::span{into_}.first(*count));  // single bytes: there is room
+      (void)connection_.send(std::span{application}.first(*count));  // single bytes: there is room
     }
   }
   void discard() {
-    while (const auto count = connection_.receive(into_)) {
+    while (const auto count = connection_.receive(application)) {
       if (*count == 0) return connection_.close();
     }
   }
@@ -52,7 +57,45 @@ class Serving {
   tapir::tcp::Connection connection_;
   tapir::PacketPool& pool_;
   tapir::Slice chunk_;
-  std::vector<std::byte> into_ = std::vector<std::byte>(1 << 18);
+};
+
+/// What has been done since the steady state began: buffers have grown by then.
+class Account {
+ public:
+  Account(tapir::Runtime& runtime, const tapir::link::Link& link)
+      : timer_{tapir::Timer::calling<&Account::begin>(runtime.scheduler(), *this)}, link_{link} {}
+  void connection_came() {
+    if (!std::exchange(waiting_, true)) timer_.arm_after(kWarmUp);
+  }
+  void print() const {
+    const Counts now = count();
+    std::printf("frames %llu\nsystem_calls %llu\nallocations %llu\n", static_cast<unsigned long long>(now.frames - start_.frames),
+                static_cast<unsigned long long>(now.system_calls - start_.system_calls),
+                static_cast<unsigned long long>(now.allocations - start_.allocations));
+  }
+
+ private:
+  static constexpr auto kWarmUp = std::chrono::milliseconds{500};
+  struct Counts {
+    std::uint64_t frames = 0, system_calls = 0, allocations = 0;
+  };
+  [[nodiscard]] Counts count() const {
+    // Before the link is asked: its answer is a vector.
+    Counts counts{.system_calls = tapir::bench::system_calls(), .allocations = tapir::bench::heap().allocations};
+    for (const auto& counter : link_.counters()) {
+      if (counter.name == "inFrames" || counter.name == "outFrames") counts.frames += counter.value;
+    }
+    return counts;
+  }
+  void begin() {
+    start_ = count();
+    ++start_.allocations;  // that vector
+  }
+
+  tapir::Timer timer_;
+  const tapir::link::Link& link_;
+  bool waiting_ = false;
+  Counts start_;
 };
 
 int run(const char* name, tapir::link::TapMode mode, bool spin) {
@@ -60,12 +103,14 @@ int run(const char* name, tapir::link::TapMode mode, bool spin) {
   auto tap = tapir::link::Tap::open(name, {.mode = mode});
   if (!tap) return tapir::report(name, tap.error());
   tapir::Stack stack{runtime, std::move(*tap), {.address = "192.0.2.2/24"_prefix}};
+  Account account{runtime, stack.link()};
   std::list<Serving> serving;
   std::vector<tapir::tcp::Listener> listeners;
   for (const std::uint16_t port : std::array<std::uint16_t, 3>{7, 9, 19}) {
     auto listener = stack.tcp().listen(tapir::Port{port}, [&, port](tapir::tcp::Connection connection) {
       const auto one = serving.emplace(serving.end(), std::move(connection), runtime.pool());
       one->start(port, [&serving, one] { serving.erase(one); });
+      account.connection_came();
     });
     if (!listener) return tapir::report("peer", listener.error());
     listeners.push_back(std::move(*listener));
@@ -74,9 +119,7 @@ int run(const char* name, tapir::link::TapMode mode, bool spin) {
   std::puts("up");
   std::fflush(stdout);
   const int code = runtime.run();
-  for (const auto& counter : stack.link().counters())
-    std::printf("%s %llu\n", counter.name.data(), static_cast<unsigned long long>(counter.value));
-  std::printf("allocations %llu\n", static_cast<unsigned long long>(tapir::bench::heap().allocations));
+  account.print();
   return code;
 }
 

@@ -46,7 +46,7 @@ Result<> Arp::encapsulate(Packet packet, const Send& to) {
   return resolve_and_queue(std::move(packet), to);
 }
 
-Result<> Arp::send_datagram(Packet packet, MacAddress destination, std::uint8_t tos) {
+Result<> Arp::send_datagram(Packet&& packet, MacAddress destination, std::uint8_t tos) {
   return below_.encapsulate(std::move(packet), {destination, ethernet::EtherType::ipv4, tos});
 }
 

@@ -52,7 +52,7 @@ Packet Packet::share() const {
   return copy;
 }
 
-bool Packet::copy_out(std::size_t offset, std::span<std::byte> into) const noexcept {
+bool Packet::gather(std::size_t offset, std::span<std::byte> into) const noexcept {
   if (offset > size() || into.size() > size() - offset) return false;
   for_each_chunk([&](std::span<const std::byte> chunk) {
     if (offset >= chunk.size()) {

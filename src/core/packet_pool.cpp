@@ -11,6 +11,13 @@ namespace {
 constexpr std::array<std::size_t, 3> kCapacities{PacketPool::header_capacity, PacketPool::frame_capacity, PacketPool::super_capacity};
 /// How many free slabs of each size are kept: 256 KiB, 8 MiB and 16 MiB.
 constexpr std::array<std::size_t, 3> kKept{1024, 4096, 256};
+
+/// The first of kCapacities that is enough; their number when none is.
+std::size_t class_of(std::size_t capacity) noexcept {
+  std::size_t index = 0;
+  while (index < kCapacities.size() && kCapacities[index] < capacity) ++index;
+  return index;
+}
 }  // namespace
 
 namespace detail {
@@ -33,9 +40,8 @@ void free_slab(Slab* slab) noexcept {
 void return_slab(Slab* slab) noexcept {
   PoolState& pool = *slab->pool;
   --pool.in_use;
-  const auto size = std::ranges::find(kCapacities, slab->capacity);
-  const auto index = static_cast<std::size_t>(size - kCapacities.begin());
-  if (pool.closed || size == kCapacities.end() || pool.free_count[index] == kKept[index]) {
+  const std::size_t index = class_of(slab->capacity);
+  if (pool.closed || index == kCapacities.size() || kCapacities[index] != slab->capacity || pool.free_count[index] == kKept[index]) {
     free_slab(slab);
   } else {
     slab->next_free = std::exchange(pool.free[index], slab);
@@ -57,14 +63,13 @@ PacketPool::~PacketPool() {
 }
 
 SlabRef PacketPool::slab(std::size_t capacity) {
-  const auto size = std::ranges::find_if(kCapacities, [&](std::size_t c) { return c >= capacity; });
-  const auto index = static_cast<std::size_t>(size - kCapacities.begin());
+  const std::size_t index = class_of(capacity);
   ++state_->in_use;
-  if (size != kCapacities.end() && state_->free[index] != nullptr) {
+  if (index < kCapacities.size() && state_->free[index] != nullptr) {
     --state_->free_count[index];
     return SlabRef{std::exchange(state_->free[index], state_->free[index]->next_free)};
   }
-  const std::size_t rounded = size == kCapacities.end() ? capacity : *size;
+  const std::size_t rounded = index == kCapacities.size() ? capacity : kCapacities[index];
   ++state_->allocations;
   auto* slab = new (::operator new(sizeof(detail::Slab) + rounded)) detail::Slab;
   slab->capacity = static_cast<std::uint32_t>(rounded);

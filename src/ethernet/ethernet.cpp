@@ -101,7 +101,7 @@ Result<> Ethernet::encapsulate(Packet packet, const Send& to) {
   return frame_and_transmit(std::move(packet), to);
 }
 
-Result<> Ethernet::frame_and_transmit(Packet packet, const Send& to) {
+Result<> Ethernet::frame_and_transmit(Packet&& packet, const Send& to) {
   const std::size_t header_size = put_header(packet, to);
   if (config_.pad && packet.size() < min_frame_size) packet.append_zeros(min_frame_size - packet.size());
   if (context_.observer != nullptr) observe(Direction::down, packet, header_size);

@@ -28,7 +28,7 @@ Accepted Ipv4::demultiplex(Packet packet, const ethernet::Received& from) {
   return receive(std::move(packet), {.interface = at, .cast = from.cast, .local = false});
 }
 
-Accepted Ipv4::receive(Packet packet, const Arrival& arrival) {
+Accepted Ipv4::receive(Packet&& packet, const Arrival& arrival) {
   ++stats_.in_receives;
   const auto header = check_header(packet);
   if (!header) return std::unexpected{header.error()};
@@ -38,8 +38,9 @@ Accepted Ipv4::receive(Packet packet, const Arrival& arrival) {
   if (const auto wrong = invalid_addresses(*header, arrival)) return drop(*wrong, stats_.in_addr_errors);
   const Ipv4Address destination = header->destination;
   if (destination.is_multicast()) ++stats_.in_mcast_pkts;
+  if (is_ours(destination, arrival)) return receive_own(std::move(packet), *header, arrival);
   if (is_broadcast(destination)) ++stats_.in_bcast_pkts;
-  if (is_for_us(destination, arrival)) return receive_own(std::move(packet), *header, arrival);
+  if (is_group_of_ours(destination, arrival)) return receive_own(std::move(packet), *header, arrival);
   if (is_group(destination) && !config_.forwarding) return drop(Drop::not_for_us, stats_.in_addr_errors);
   if (destination.is_multicast()) return drop(Drop::not_for_us, stats_.in_addr_errors);
   if (is_own(destination)) return drop(Drop::not_for_us, stats_.in_addr_errors);  // strong model: by the wrong interface
@@ -83,15 +84,20 @@ std::optional<Drop> Ipv4::invalid_addresses(const Header& header, const Arrival&
   return std::nullopt;
 }
 
-bool Ipv4::is_for_us(Ipv4Address destination, const Arrival& arrival) const noexcept {
-  if (destination.is_multicast()) return arrival.interface->groups.contains(destination);
-  if (destination.is_limited_broadcast() || destination.is_unspecified()) return true;
-  if (arrival.interface->is_directed_broadcast(destination, config_.accept_zero_broadcast)) return true;
+/// Whether it is for this host alone.
+bool Ipv4::is_ours(Ipv4Address destination, const Arrival& arrival) const noexcept {
   if (config_.host_model == HostModel::strong && !arrival.local) return arrival.interface->is_own(destination);
   return is_own(destination);
 }
 
-Accepted Ipv4::receive_own(Packet packet, const Header& header, const Arrival& arrival) {
+/// Whether it is for several, of whom this host is one.
+bool Ipv4::is_group_of_ours(Ipv4Address destination, const Arrival& arrival) const noexcept {
+  if (destination.is_multicast()) return arrival.interface->groups.contains(destination);
+  return destination.is_limited_broadcast() || destination.is_unspecified() ||
+         arrival.interface->is_directed_broadcast(destination, config_.accept_zero_broadcast);
+}
+
+Accepted Ipv4::receive_own(Packet&& packet, const Header& header, const Arrival& arrival) {
   if (header.header_size() > sizeof(Header)) {
     const OptionBytes options = options_of(packet, header);
     const auto summary = parse_options(options.bytes());
@@ -121,7 +127,7 @@ Accepted Ipv4::bad_option(Packet packet, const Arrival& arrival, OptionProblem p
   return drop(Drop::bad_option, stats_.in_hdr_errors);
 }
 
-Accepted Ipv4::deliver(Packet packet, const Header& header, const Arrival& arrival) {
+Accepted Ipv4::deliver(Packet&& packet, const Header& header, const Arrival& arrival) {
   OptionBytes options = options_of(packet, header);
   // RFC 1122 section 3.2.1.8 (e): our entry is in the options when the transport sees them. ICMP makes it in the reply (section 3.2.2.6).
   if (!options.empty() && header.protocol.get() != network::Protocol::icmp) {

@@ -28,7 +28,11 @@ bool is_valid_mtu(std::size_t mtu) noexcept { return mtu >= min_mtu && mtu <= ma
 }  // namespace
 
 bool Interface::is_own(Ipv4Address address) const noexcept {
-  return std::ranges::any_of(config.addresses, [&](const Ipv4Prefix& own) { return own.address() == address; });
+  for (const Ipv4Prefix& own :
+       config.addresses) {  // NOLINT(readability-use-anyofallof): it is asked for every packet, and there is one address
+    if (own.address() == address) return true;
+  }
+  return false;
 }
 
 const Ipv4Prefix* Interface::network_of(Ipv4Address address) const noexcept {
@@ -40,10 +44,13 @@ const Ipv4Prefix* Interface::network_of(Ipv4Address address) const noexcept {
 }
 
 bool Interface::is_directed_broadcast(Ipv4Address address, bool zero_form) const noexcept {
-  return std::ranges::any_of(config.addresses, [&](const Ipv4Prefix& own) {
-    if (own.length() >= 31) return false;
-    return address == own.broadcast() || (zero_form && address == own.network());
-  });
+  for (const Ipv4Prefix& own : config.addresses) {
+    if (own.length() >= 31 || !own.contains(address)) continue;
+    const std::uint32_t host_bits = ~own.mask().value();
+    const std::uint32_t host = address.value() & host_bits;
+    if (host == host_bits || (zero_form && host == 0)) return true;
+  }
+  return false;
 }
 
 std::optional<Ipv4Address> Interface::source_for(Ipv4Address destination) const noexcept {
@@ -66,6 +73,7 @@ Result<InterfaceIndex> Ipv4::add_interface(InterfaceConfig config) {
   for (const Ipv4Prefix& address : config.addresses) {
     if (owner_of(address.address()) != nullptr) return fail(Error::address_in_use);
   }
+  ++interfaces_version_;
   interfaces_.push_back(std::make_unique<Interface>(Interface{index, std::move(config), {}}));
   for (const Ipv4Prefix& address : interfaces_.back()->config.addresses) add_connected_route(*interfaces_.back(), address);
   (void)join(index, kAllHosts);
@@ -77,6 +85,7 @@ Result<> Ipv4::add_address(InterfaceIndex interface, Ipv4Prefix address) {
   if (at == nullptr) return fail(Error::no_such_device);
   if (!is_host_address(address)) return fail(Error::invalid_argument);
   if (owner_of(address.address()) != nullptr) return fail(Error::address_in_use);
+  ++interfaces_version_;
   at->config.addresses.push_back(address);
   add_connected_route(*at, address);
   return {};
@@ -89,6 +98,7 @@ Result<> Ipv4::remove_address(InterfaceIndex interface, Ipv4Address address) {
   const auto own = std::ranges::find(addresses, address, &Ipv4Prefix::address);
   if (own == addresses.end()) return fail(Error::address_not_available);
   const Ipv4Prefix network{own->network(), own->length()};
+  ++interfaces_version_;
   addresses.erase(own);
   const bool still_attached = std::ranges::any_of(
       addresses, [&](const Ipv4Prefix& other) { return other.length() == network.length() && network.contains(other.address()); });
@@ -129,8 +139,10 @@ const Interface* Ipv4::interface(InterfaceIndex index) const noexcept {
 }
 
 const Interface* Ipv4::owner_of(Ipv4Address address) const noexcept {
-  const auto owner = std::ranges::find_if(interfaces_, [&](const auto& interface) { return interface->is_own(address); });
-  return owner == interfaces_.end() ? nullptr : owner->get();
+  for (const auto& interface : interfaces_) {
+    if (interface->is_own(address)) return interface.get();
+  }
+  return nullptr;
 }
 
 const Interface* Ipv4::neighbour_interface(Ipv4Address address) const noexcept {
@@ -139,9 +151,11 @@ const Interface* Ipv4::neighbour_interface(Ipv4Address address) const noexcept {
 }
 
 bool Ipv4::is_broadcast(Ipv4Address address) const noexcept {
-  return address.is_limited_broadcast() || std::ranges::any_of(interfaces_, [&](const auto& interface) {
-           return interface->is_directed_broadcast(address, config_.accept_zero_broadcast);
-         });
+  if (address.is_limited_broadcast()) return true;
+  for (const auto& interface : interfaces_) {
+    if (interface->is_directed_broadcast(address, config_.accept_zero_broadcast)) return true;
+  }
+  return false;
 }
 
 Result<> Ipv4::join(InterfaceIndex interface, Ipv4Address group) {

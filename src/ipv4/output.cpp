@@ -77,8 +77,19 @@ Result<> Ipv4::encapsulate(Packet packet, const network::Send& to) {
   return transmit(std::move(packet), header, *egress, mtu);
 }
 
-/// Where a datagram goes next: RFC 1122 section 3.3.1.1.
 Result<Ipv4::Egress> Ipv4::egress_for(Ipv4Address destination, Ipv4Address source) const {
+  const std::uint64_t version = interfaces_version_ + routes_.version();  // neither ever becomes less
+  if (destination == known_egress_.destination && version == known_egress_.version) return known_egress_.egress;
+  auto found = find_egress(destination, source);
+  // The way to a group, and to a neighbour without a router (RFC 3927), may depend on the source.
+  const bool of_one_host =
+      found && found->route != nullptr && !found->broadcast && !destination.is_multicast() && !destination.is_link_local();
+  if (of_one_host) known_egress_ = {destination, version, *found};
+  return found;
+}
+
+/// Where a datagram goes next: RFC 1122 section 3.3.1.1.
+Result<Ipv4::Egress> Ipv4::find_egress(Ipv4Address destination, Ipv4Address source) const {
   if (destination.is_unspecified()) return fail(Error::invalid_argument);
   if (is_own(destination)) return Egress{&lo_, destination, false};
   if (destination.is_reserved() || destination.value() >> 24U == 0) return fail(Error::network_unreachable);
@@ -154,7 +165,7 @@ Result<> Ipv4::identify(Header& header, bool fits, const Egress& egress) {
   return {};
 }
 
-Result<> Ipv4::transmit(Packet datagram, const Header& header, const Egress& egress, std::size_t mtu) {
+Result<> Ipv4::transmit(Packet&& datagram, const Header& header, const Egress& egress, std::size_t mtu) {
   if (context_.observer != nullptr) observe(Direction::down, datagram, header);
   if (datagram.size() <= mtu || datagram.meta().gso != GsoKind::none) return hand_down(std::move(datagram), header, egress);
   ++stats_.frag_reqds;
@@ -167,7 +178,7 @@ Result<> Ipv4::transmit(Packet datagram, const Header& header, const Egress& egr
   return sent;
 }
 
-Result<> Ipv4::hand_down(Packet datagram, const Header& header, const Egress& egress) {
+Result<> Ipv4::hand_down(Packet&& datagram, const Header& header, const Egress& egress) {
   ++stats_.out_transmits;
   const Ipv4Address destination = header.destination;
   if (destination.is_multicast()) ++stats_.out_mcast_pkts;

@@ -24,6 +24,7 @@ std::string to_string(RouteFlags flags) {
 }
 
 void RoutingTable::add(Route route) {
+  ++version_;
   const auto same = std::ranges::find_if(routes_, [&](const Route& other) {
     return same_network(other.destination, route.destination) && other.gateway == route.gateway && other.interface == route.interface;
   });
@@ -40,6 +41,7 @@ std::size_t RoutingTable::remove(Ipv4Prefix destination, Ipv4Address gateway) {
 }
 
 std::size_t RoutingTable::remove_if(const std::function<bool(const Route&)>& unwanted) {
+  ++version_;
   const std::size_t removed = std::erase_if(routes_, unwanted);
   if (removed > 0) forget_unused_gateways();
   return removed;
@@ -81,6 +83,7 @@ bool RoutingTable::redirect(Ipv4Address destination, Ipv4Address gateway) {
   if (has(route.flags, RouteFlags::host)) {
     route.gateway = gateway;
     route.flags = route.flags | RouteFlags::gateway | RouteFlags::modified;
+    ++version_;
     gateways_.try_emplace(gateway);
     forget_unused_gateways();
     return true;
@@ -91,6 +94,7 @@ bool RoutingTable::redirect(Ipv4Address destination, Ipv4Address gateway) {
     const auto oldest = std::ranges::find_if(routes_, is_dynamic);
     if (oldest == routes_.end()) return false;
     routes_.erase(oldest);
+    ++version_;
     forget_unused_gateways();
   }
   add({.destination = Ipv4Prefix{destination, 32},
@@ -106,6 +110,7 @@ bool RoutingTable::advise(Ipv4Address destination, bool progress, TimePoint now)
   const Ipv4Address gateway = route->gateway;
   Health& health = gateways_[gateway];
   if (progress) {
+    if (health.suspected != 0) ++version_;
     health = Health{.last_progress = now};
     return false;
   }
@@ -127,6 +132,7 @@ void RoutingTable::gateway_failed(Ipv4Address gateway) {
 /// RFC 1122 section 3.3.1.4: what a redirect made depend on the gateway goes back to the defaults, and these to the next one.
 void RoutingTable::suspect(Ipv4Address gateway) {
   gateways_[gateway].suspected = ++suspicions_;
+  ++version_;
   std::erase_if(routes_, [&](const Route& route) { return route.gateway == gateway && has(route.flags, RouteFlags::dynamic); });
   forget_unused_gateways();
 }

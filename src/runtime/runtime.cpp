@@ -10,6 +10,9 @@ namespace tapir {
 
 namespace {
 constexpr std::size_t kSendBatch = 256;  ///< packets sent before the links are looked at again: their ACKs may be there
+/// A busy poll reads the links at every turn, and asks for all else (tasks, signals, other descriptors, room in a device) once in so many: each question is
+/// a system call, which costs as much as the read that finds a frame.
+constexpr unsigned kBusyTurnsAWait = 16;
 }  // namespace
 
 /// A link, or a user of a descriptor, and what is known of the descriptor. Neither: forgotten.
@@ -112,6 +115,7 @@ std::optional<Duration> Runtime::patience() const noexcept {
 
 void Runtime::poll() {
   if (!status()) return;
+  busy_turns_ = 0;
   turn(scheduler_.now());
   refresh_interest();  // the next wait is somebody else's
 }
@@ -147,6 +151,7 @@ void Runtime::turn(std::optional<TimePoint> latest) {
 void Runtime::wait(std::optional<TimePoint> latest) {
   auto timeout = patience();
   more_to_do_ = false;
+  if (options_.busy_poll && busy_turns_++ % kBusyTurnsAWait != 0) return set_time();
   if (latest) timeout = std::min(timeout.value_or(Duration::max()), *latest - monotonic_now());
   std::array<epoll_event, 64> events;
   const auto happened = kernel_->wait(events, timeout);

@@ -48,19 +48,21 @@ Result<std::size_t> Connection::send_urgent(std::span<const std::byte> bytes) {
 
 Result<std::size_t> Connection::receive(std::span<std::byte> into) {
   if (record_ == nullptr) return fail(Error::not_connected);
+  if (record_->asleep()) return fail(into.empty() ? Error::invalid_argument : Error::would_block);
   return record_->core()->receive(into);
 }
 
 Result<Slice> Connection::receive_slice() {
   if (record_ == nullptr) return fail(Error::not_connected);
+  if (record_->asleep()) return fail(Error::would_block);
   return record_->core()->receive_slice();
 }
 
 std::size_t Connection::peek(std::span<std::byte> into, std::size_t offset) const noexcept {
-  return record_ == nullptr ? 0 : record_->core()->peek(into, offset);
+  return nothing_queued() ? 0 : record_->core()->peek(into, offset);
 }
 
-std::size_t Connection::discard(std::size_t count) { return record_ == nullptr ? 0 : record_->core()->discard(count); }
+std::size_t Connection::discard(std::size_t count) { return nothing_queued() ? 0 : record_->core()->discard(count); }
 
 Result<> Connection::shutdown() {
   if (record_ == nullptr) return fail(Error::not_connected);
@@ -75,7 +77,7 @@ void Connection::abort() {
   if (record_ != nullptr) record_->core()->abort();
 }
 
-bool Connection::is_empty() const noexcept { return record_ == nullptr || record_->asleep(); }
+bool Connection::nothing_queued() const noexcept { return record_ == nullptr || record_->asleep(); }
 
 State Connection::state() const noexcept {
   if (record_ == nullptr) return State::closed;
@@ -84,13 +86,14 @@ State Connection::state() const noexcept {
 Info Connection::info() const { return record_ == nullptr ? Info{} : record_->info(); }
 Endpoint Connection::local() const noexcept { return record_ == nullptr ? Endpoint{} : record_->tuple().local; }
 Endpoint Connection::remote() const noexcept { return record_ == nullptr ? Endpoint{} : record_->tuple().remote; }
-std::size_t Connection::unacknowledged() const noexcept { return is_empty() ? 0 : record_->core()->unacknowledged(); }
-std::size_t Connection::unsent() const noexcept { return is_empty() ? 0 : record_->core()->waiting_to_leave(); }
-std::size_t Connection::fast_open_room() const noexcept { return is_empty() ? 0 : record_->core()->fast_open_room(); }
+std::size_t Connection::unacknowledged() const noexcept { return nothing_queued() ? 0 : record_->core()->unacknowledged(); }
+std::size_t Connection::unsent() const noexcept { return nothing_queued() ? 0 : record_->core()->waiting_to_leave(); }
+std::size_t Connection::fast_open_room() const noexcept { return nothing_queued() ? 0 : record_->core()->fast_open_room(); }
 std::size_t Connection::send_room() const noexcept { return record_ == nullptr ? 0 : record_->core()->send_room(); }
 bool Connection::worth_writing() const noexcept { return record_ != nullptr && (record_->asleep() || record_->core()->worth_writing()); }
-std::size_t Connection::unread() const noexcept { return is_empty() ? 0 : record_->core()->unread(); }
-bool Connection::peer_closed() const noexcept { return !is_empty() && record_->core()->peer_closed(); }
+std::size_t Connection::unread() const noexcept { return nothing_queued() ? 0 : record_->core()->unread(); }
+std::uint32_t Connection::urgent_unread() const noexcept { return nothing_queued() ? 0 : record_->core()->urgent_unread(); }
+bool Connection::peer_closed() const noexcept { return !nothing_queued() && record_->core()->peer_closed(); }
 std::error_code Connection::error() const noexcept {
   if (record_ == nullptr) return Error::not_connected;
   return record_->asleep() ? std::error_code{} : record_->core()->error();

@@ -60,6 +60,11 @@ inline constexpr std::uint16_t kDefaultMss = 536;  // of a peer whose SYN does n
 class ConnectionCore final : public ReadySource, public Notifier, public std::enable_shared_from_this<ConnectionCore> {
  public:
   ConnectionCore(Engine& engine, const FourTuple& tuple, const Settings& settings, SeqNum iss);
+  /// Without congestion control: it gets its own back.
+  struct Restored {
+    SeqNum iss{};
+  };
+  ConnectionCore(Engine& engine, const FourTuple& tuple, const Settings& settings, Restored restored);
   ConnectionCore(const ConnectionCore&) = delete;
   ConnectionCore& operator=(const ConnectionCore&) = delete;
   ~ConnectionCore() override;
@@ -124,11 +129,14 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   [[nodiscard]] bool worth_writing() const noexcept;
   void set_not_sent_low(std::optional<std::uint32_t> bytes) noexcept { settings_.not_sent_low = bytes; }
   [[nodiscard]] std::size_t unread() const noexcept { return receive_buffer_.size(); }
+  [[nodiscard]] std::uint32_t urgent_unread() const noexcept {
+    return tcb_.urgent_in && tcb_.rcv_up > next_read() ? distance(next_read(), tcb_.rcv_up) : 0;
+  }
   [[nodiscard]] bool peer_closed() const noexcept { return fin_received_; }
   [[nodiscard]] std::error_code error() const noexcept { return error_; }
 
   // What the Engine calls.
-  [[nodiscard]] Accepted segment_arrives(Arrival arrival);
+  [[nodiscard]] Accepted segment_arrives(Arrival&& arrival);
   void damaged_segment_arrives();
   void error_arrives(const network::ErrorReport& report, SeqNum quoted);
   /// Whether octet `sequence` was sent and is not acknowledged.
@@ -139,15 +147,20 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   /// The stack goes: nothing is sent any more.
   void stack_gone();
   /// It is given to a user: the listener has no more to do with it.
-  void leave_listener() noexcept { listener_.reset(); }
+  void leave_listener() {
+    listener_.reset();
+    if (tcb_.state == State::established) update_timers();  // now it may sleep
+  }
   /// The stack needs the memory.
   void drop_out_of_order() noexcept;
 
   // Sleep: connection_idle.cpp
   /// What a quiet one needs to go on. Nothing is to be done with it afterwards.
   [[nodiscard]] IdleState pack();
-  /// The one that `idle` was made of.
-  [[nodiscard]] static std::shared_ptr<ConnectionCore> unpack(Engine& engine, const FourTuple& tuple, IdleState idle);
+  /// The one that `idle` was made of, which is as it was when this throws.
+  [[nodiscard]] static std::shared_ptr<ConnectionCore> unpack(Engine& engine, const FourTuple& tuple, IdleState& idle);
+  /// What its info() would say.
+  [[nodiscard]] static Info look(Engine& engine, const FourTuple& tuple, IdleState& idle);
 
  private:
   static constexpr std::uint32_t kAnswersPerSecond = 10;
@@ -355,6 +368,7 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   [[nodiscard]] bool falls_asleep();
   template <class Visit>
   void each_lasting(Visit& visit);
+  void restore(const IdleState& idle, std::unique_ptr<CongestionControl> congestion);
 
   // Timers: timers.cpp
   void on_timer();
@@ -389,7 +403,7 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   SeqNum send_base_;  ///< the number of the send buffer's first octet
   RttEstimator rtt_;
   LossRecovery recovery_;
-  std::unique_ptr<CongestionControl> congestion_;  ///< never empty
+  std::unique_ptr<CongestionControl> congestion_;  ///< never empty in use
   Pacer pacer_;
   CwndUsage cwnd_usage_;
   Ecn ecn_;

@@ -16,7 +16,7 @@ bool ConnectionCore::quiet() const noexcept {
   const bool empty = send_buffer_.empty() && receive_buffer_.empty() && reassembly_.empty() && recovery_.idle();
   const bool timed = deadlines_.retransmit || deadlines_.persist || deadlines_.send_override || deadlines_.pacing || deadlines_.keepalive ||
                      deadlines_.user_timeout || ack_.pending();
-  const bool due = wants_room_ || probe_due_ || refused_ || tail_probe_due_ || keepalive_due_ || mtu_search_.outstanding();
+  const bool due = probe_due_ || refused_ || tail_probe_due_ || keepalive_due_ || mtu_search_.outstanding();
   const bool urgent = tcb_.urgent_in || tcb_.urgent_out;
   const bool handshake = former_ || deferred_until_ || !fast_open_.listener.expired();
   return empty && !timed && !due && !urgent && !handshake && ip_options_.empty();
@@ -25,13 +25,14 @@ bool ConnectionCore::quiet() const noexcept {
 /// When it is to be looked at again.
 void ConnectionCore::watch_quiet() noexcept {
   const Duration after = engine_ == nullptr ? Duration::zero() : engine_->config().sleep_after;
-  if (!deadlines_.idle && after > Duration::zero() && quiet()) deadlines_.idle = deadline_after(context_.now(), after);
+  const bool never = after <= Duration::zero() || after == Duration::max();
+  if (!deadlines_.idle && !never && quiet()) deadlines_.idle = deadline_after(context_.now(), after);
 }
 
 /// The idle deadline has come.
 bool ConnectionCore::falls_asleep() {
   deadlines_.idle.reset();
-  if (!quiet()) return false;
+  if (engine_->config().sleep_after <= Duration::zero() || !quiet()) return false;
   const TimePoint last = std::max(last_received_, last_sent_.value_or(last_received_));
   if (const TimePoint until = deadline_after(last, engine_->config().sleep_after); until > context_.now()) {
     deadlines_.idle = until;
@@ -54,7 +55,7 @@ void ConnectionCore::each_lasting(Visit& visit) {
   all(last_sent_, last_data_sent_, last_advice_, probing_, user_timeout_due_, override_expired_, let_go_, more_follows_, end_pushed_);
   all(report_sent_, keepalive_unanswered_, challenges_, answers_, sack_report_, ack_, receive_tuning_, window_growth_);
   all(timestamp_clock_, peer_user_timeout_, recent_timestamp_, receive_mss_, last_received_, last_data_received_, last_ack_received_);
-  all(fast_open_.taken, news_, over_, counters_);
+  all(wants_room_, fast_open_.taken, news_, over_, counters_);
   send_buffer_.set_limit(send_limit);
   receive_buffer_.set_limit(receive_limit);
   recovery_.each_lasting(visit);
@@ -68,20 +69,35 @@ IdleState ConnectionCore::pack() {
   IdleState idle;
   idle.kind = engine_->idle_kinds().find(settings_, algorithm, taker.image());
   idle.packed = PackedImage{pack_image(taker.image(), idle.kind->image)};
-  idle.events = PackedEvents{std::move(events_)};
+  idle.events = PackedEvents{events_.get()};
+  events_.reset();
   if (algorithm == nullptr) idle.congestion = std::move(congestion_);
   return idle;
 }
 
-std::shared_ptr<ConnectionCore> ConnectionCore::unpack(Engine& engine, const FourTuple& tuple, IdleState idle) {
-  auto core = std::make_shared<ConnectionCore>(engine, tuple, idle.kind->settings, SeqNum{});
-  core->congestion_ = idle.congestion != nullptr ? std::move(idle.congestion) : idle.kind->algorithm->copy();
+void ConnectionCore::restore(const IdleState& idle, std::unique_ptr<CongestionControl> congestion) {
+  congestion_ = std::move(congestion);
   const auto image = unpack_image(idle.packed.bytes(), idle.kind->image);
   ImageSetter setter{image};
-  core->each_lasting(setter);
+  each_lasting(setter);
+}
+
+std::shared_ptr<ConnectionCore> ConnectionCore::unpack(Engine& engine, const FourTuple& tuple, IdleState& idle) {
+  auto core = std::make_shared<ConnectionCore>(engine, tuple, idle.kind->settings, Restored{});
+  core->restore(idle, idle.kind->algorithm == nullptr ? nullptr : idle.kind->algorithm->copy());
   core->events_ = idle.events.unpack();
+  if (core->congestion_ == nullptr) core->congestion_ = std::move(idle.congestion);
   core->update_timers();
   return core;
+}
+
+Info ConnectionCore::look(Engine& engine, const FourTuple& tuple, IdleState& idle) {
+  ConnectionCore core{engine, tuple, idle.kind->settings, Restored{}};
+  const bool own = idle.kind->algorithm == nullptr;
+  core.restore(idle, own ? std::move(idle.congestion) : idle.kind->algorithm->copy());
+  Info info = core.info();
+  if (own) idle.congestion = std::move(core.congestion_);
+  return info;
 }
 
 }  // namespace tapir::tcp::detail

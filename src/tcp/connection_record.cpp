@@ -12,23 +12,19 @@ ConnectionRecord::~ConnectionRecord() = default;
 
 const std::shared_ptr<ConnectionCore>& ConnectionRecord::core() {
   if (asleep()) {
-    core_ = ConnectionCore::unpack(engine_, tuple_, std::exchange(idle_, {}));
+    core_ = ConnectionCore::unpack(engine_, tuple_, idle_);
+    idle_ = {};
     ++engine_.stats().wakes;
   }
   return core_;
 }
 
 void ConnectionRecord::sleep() {
-  ++engine_.stats().sleeps;
   idle_ = core_->pack();
   core_.reset();
+  ++engine_.stats().sleeps;
 }
 
-Info ConnectionRecord::info() {
-  if (!asleep()) return core_->info();
-  Info info = core()->info();
-  sleep();
-  return info;
-}
+Info ConnectionRecord::info() { return asleep() ? ConnectionCore::look(engine_, tuple_, idle_) : core_->info(); }
 
 }  // namespace tapir::tcp::detail

@@ -1,50 +1,102 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
-#include <unordered_set>
 #include <utility>
+#include <vector>
 
-#include "connection_record.hpp"
 #include "four_tuple.hpp"
 
-namespace tapir::tcp::detail {
+namespace tapir::tcp {
 
-/// The connections of a stack by their two ends. A record says itself which they are, so an entry is no more than a pointer.
+/// Connections by their two ends. `Connection` has tuple(), which stays the same while it is here. Open addressing with linear probing: a slot holds 32 bits of
+/// the hash beside the connection, so that a lookup among a million costs one cache miss here, and the next is that of the connection itself. One thread.
+template <class Connection>
 class ConnectionTable {
  public:
-  explicit ConnectionTable(const FourTupleHash& hash) : records_{0, Hash{hash}} {}
+  explicit ConnectionTable(const FourTupleHash& hash) : hash_{hash} {}
 
-  void insert(std::shared_ptr<ConnectionRecord> record) { records_.insert(std::move(record)); }
+  [[nodiscard]] std::size_t size() const noexcept { return size_; }
+  [[nodiscard]] std::size_t hash(const FourTuple& tuple) const noexcept { return hash_(tuple); }
+
+  /// Empty when there is none.
+  [[nodiscard]] std::shared_ptr<Connection> find(const FourTuple& tuple) const noexcept {
+    const Slot* const slot = slot_of(tuple);
+    return slot == nullptr ? nullptr : slot->connection;
+  }
+  [[nodiscard]] bool contains(const FourTuple& tuple) const noexcept { return slot_of(tuple) != nullptr; }
+
+  /// Of one tuple there is one connection at a time: the caller has seen to that.
+  void insert(std::shared_ptr<Connection> connection) {
+    if ((size_ + 1) * 4 > slots_.size() * 3) resize(std::max(least_slots, slots_.size() * 2));
+    const std::uint32_t tag = tag_of(connection->tuple());
+    place({std::move(connection), tag});
+    ++size_;
+  }
+
   void erase(const FourTuple& tuple) {
-    if (const auto found = records_.find(tuple); found != records_.end()) records_.erase(found);
+    const Slot* const found = slot_of(tuple);
+    if (found == nullptr) return;
+    auto gap = static_cast<std::size_t>(found - slots_.data());
+    const std::shared_ptr<Connection> gone =
+        std::exchange(slots_[gap].connection, nullptr);  // its end may ask the table: after all is in order
+    --size_;
+    // What was pushed past the gap by it moves back, so that no search ends too early.
+    for (std::size_t at = next(gap); slots_[at].connection != nullptr; at = next(at)) {
+      const std::size_t home = slots_[at].tag & mask();
+      if (((at - home) & mask()) < ((at - gap) & mask())) continue;
+      slots_[gap] = std::exchange(slots_[at], {});
+      gap = at;
+    }
+    if (slots_.size() > least_slots && size_ * 8 < slots_.size()) resize(slots_.size() / 2);
   }
-  [[nodiscard]] std::shared_ptr<ConnectionRecord> find(const FourTuple& tuple) const {
-    const auto found = records_.find(tuple);
-    return found == records_.end() ? nullptr : *found;
+
+  /// Visits every connection, in no particular order. The visitor must not add or remove any.
+  template <class Visitor>
+  void for_each(Visitor&& visit) const {
+    for (const Slot& slot : slots_) {
+      if (slot.connection != nullptr) visit(*slot.connection);
+    }
   }
-  [[nodiscard]] std::size_t size() const noexcept { return records_.size(); }
-  /// `visit` must not add or erase any.
-  template <class Visit>
-  void for_each(const Visit& visit) const {
-    for (const auto& record : records_) visit(*record);
-  }
-  [[nodiscard]] std::size_t hash(const FourTuple& tuple) const noexcept { return records_.hash_function()(tuple); }
 
  private:
-  static const FourTuple& tuple_of(const FourTuple& tuple) noexcept { return tuple; }
-  static const FourTuple& tuple_of(const std::shared_ptr<ConnectionRecord>& record) noexcept { return record->tuple(); }
-  struct Hash {
-    using is_transparent = void;
-    FourTupleHash of_tuple;
-    std::size_t operator()(const auto& named) const noexcept { return of_tuple(tuple_of(named)); }
-  };
-  struct Same {
-    using is_transparent = void;
-    bool operator()(const auto& a, const auto& b) const noexcept { return tuple_of(a) == tuple_of(b); }
+  static constexpr std::size_t least_slots = 16;
+  struct Slot {
+    std::shared_ptr<Connection> connection;  ///< empty: a free slot
+    std::uint32_t tag = 0;                   ///< of its tuple: where its search begins, and which slots need no second look
   };
 
-  std::unordered_set<std::shared_ptr<ConnectionRecord>, Hash, Same> records_;
+  [[nodiscard]] std::uint32_t tag_of(const FourTuple& tuple) const noexcept { return static_cast<std::uint32_t>(hash_(tuple)); }
+  [[nodiscard]] std::size_t mask() const noexcept { return slots_.size() - 1; }
+  [[nodiscard]] std::size_t next(std::size_t at) const noexcept { return (at + 1) & mask(); }
+
+  [[nodiscard]] const Slot* slot_of(const FourTuple& tuple) const noexcept {
+    if (slots_.empty()) return nullptr;
+    const std::uint32_t tag = tag_of(tuple);
+    for (std::size_t at = tag & mask(); slots_[at].connection != nullptr; at = next(at)) {
+      if (slots_[at].tag == tag && slots_[at].connection->tuple() == tuple) return &slots_[at];
+    }
+    return nullptr;
+  }
+  void place(Slot slot) noexcept {
+    std::size_t at = slot.tag & mask();
+    while (slots_[at].connection != nullptr) at = next(at);
+    slots_[at] = std::move(slot);
+  }
+  /// `count` is a power of two.
+  void resize(std::size_t count) {
+    std::vector<Slot> before(count);
+    before.swap(slots_);
+    for (Slot& slot : before) {
+      if (slot.connection != nullptr) place(std::move(slot));
+    }
+  }
+
+  FourTupleHash hash_;
+  std::vector<Slot> slots_;  ///< none, or a power of two of them, a quarter of which is free at least
+  std::size_t size_ = 0;
 };
 
-}  // namespace tapir::tcp::detail
+}  // namespace tapir::tcp

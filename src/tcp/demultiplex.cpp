@@ -33,7 +33,7 @@ Accepted Engine::demultiplex(Packet packet, const network::Received& from) {
 }
 
 /// Checks the header and takes it off.
-std::expected<Arrival, Drop> Engine::read(Packet packet, const network::Received& from) {
+std::expected<Arrival, Drop> Engine::read(Packet&& packet, const network::Received& from) {
   const auto header = packet.peek<Header>();
   if (!header) return std::unexpected{Drop::truncated};
   auto segment = parse(*header, packet.size());
@@ -83,7 +83,7 @@ bool Engine::checksum_ok(const Packet& packet, const network::Received& from) co
   return sum.value() == 0;
 }
 
-Accepted Engine::dispatch(Arrival arrival) {
+Accepted Engine::dispatch(Arrival&& arrival) {
   if (const auto record = connections_.find(arrival.tuple); record != nullptr) {
     const auto connection = record->core();  // stays alive while it ends
     return connection->segment_arrives(std::move(arrival));

@@ -5,7 +5,6 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <unordered_set>
 #include <vector>
 
 #include <tapir/core/context.hpp>
@@ -13,6 +12,7 @@
 #include <tapir/tcp/tcp.hpp>
 
 #include "challenge_budget.hpp"
+#include "connection_record.hpp"
 #include "connection_table.hpp"
 #include "ephemeral_ports.hpp"
 #include "event_queue.hpp"
@@ -30,7 +30,6 @@
 namespace tapir::tcp::detail {
 
 class ConnectionCore;
-class ConnectionRecord;
 class ListenerCore;
 struct Arrival;
 
@@ -89,11 +88,11 @@ class Engine final {
   void forget(const ListenerCore& listener);
 
  private:
-  [[nodiscard]] Accepted dispatch(Arrival arrival);
+  [[nodiscard]] Accepted dispatch(Arrival&& arrival);
   [[nodiscard]] std::unexpected<Drop> malformed(Drop reason);
   [[nodiscard]] bool may_use(const Settings& settings) const;
   [[nodiscard]] bool is_listening(Port port) const;
-  [[nodiscard]] std::expected<Arrival, Drop> read(Packet packet, const network::Received& from);
+  [[nodiscard]] std::expected<Arrival, Drop> read(Packet&& packet, const network::Received& from);
   void acknowledge_damaged(const FourTuple& tuple);
   [[nodiscard]] bool checksum_ok(const Packet& packet, const network::Received& from) const;
   [[nodiscard]] Accepted time_wait_arrives(Arrival& arrival, const TimeWaitRecord& record);
@@ -106,9 +105,7 @@ class Engine final {
   [[nodiscard]] std::shared_ptr<ListenerCore> find_listener(const FourTuple& tuple) const;
   [[nodiscard]] Result<FourTuple> choose_ends(const Endpoint& remote, const Endpoint& local);
   [[nodiscard]] std::shared_ptr<ConnectionRecord> add(const FourTuple& tuple, const Settings& settings, SeqNum iss);
-  [[nodiscard]] bool is_taken(const FourTuple& tuple) const {
-    return connections_.find(tuple) != nullptr || time_wait_.find(tuple) != nullptr;
-  }
+  [[nodiscard]] bool is_taken(const FourTuple& tuple) const { return connections_.contains(tuple) || time_wait_.find(tuple) != nullptr; }
   [[nodiscard]] std::string in_words(Direction direction, const Header& header, const FourTuple& tuple) const;
   void observe(Direction direction, const Packet& packet, const Header& header, const FourTuple& tuple) const;
   void observe(const Endpoint& listener, State from, State to) const;
@@ -128,7 +125,7 @@ class Engine final {
   MemoryBudget memory_;
   ResetQueue resets_;
   TimeWaitTable time_wait_;
-  ConnectionTable connections_;
+  ConnectionTable<ConnectionRecord> connections_;
   IdleKinds idle_kinds_;
   std::map<Endpoint, std::vector<std::shared_ptr<ListenerCore>>> listeners_;  ///< several where all share their port; none is empty
   FastOpenKey fast_open_key_{};                                               ///< where nobody has chosen one

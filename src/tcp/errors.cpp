@@ -40,6 +40,10 @@ void Engine::receive_error(const network::ErrorReport& report) {
     (void)drop(Drop::unrelated_error);
     return;
   }
+  if (record->asleep() && report.kind != network::ErrorKind::unresolved) {  // it has nothing in flight
+    (void)drop(Drop::unrelated_error);
+    return;
+  }
   const auto connection = record->core();  // stays alive while it ends
   connection->error_arrives(report, quoted->sequence);
 }

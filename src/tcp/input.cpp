@@ -8,7 +8,7 @@
 
 namespace tapir::tcp::detail {
 
-Accepted ConnectionCore::segment_arrives(Arrival arrival) {
+Accepted ConnectionCore::segment_arrives(Arrival&& arrival) {
   const auto self = shared_from_this();
   ++counters_.segments_received;
   if (!arrival.segment.has(Flags::syn)) arrival.segment.window <<= tcb_.snd_wind_shift;  // RFC 7323 section 2.3

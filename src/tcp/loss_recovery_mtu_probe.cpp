@@ -20,7 +20,9 @@ void LossRecovery::losses_found(AckOutcome& out) {
     mtu_probe_.reset();
     if (out.lost > 0 && queue_.lost_bytes() == queue_.lost_run(begin, distance(begin, end))) {
       out.lost += queue_.mark_lost(begin, end);
-      newly_lost_.clear();  // nor does an algorithm that looks at each loss hear of it
+      // Nor does an algorithm that looks at each loss hear of it.
+      for (const LostEvent& lost : newly_lost_) rate_.forget_lost(lost.bytes);
+      newly_lost_.clear();
       out.mtu_probe = MtuProbeFate::lost;
       first_retransmission_ = true;
       return;

@@ -17,20 +17,22 @@ namespace tapir::tcp {
 class PackedEvents {
  public:
   PackedEvents() noexcept = default;
-  /// `events`: nullptr, or such as nobody else holds.
-  explicit PackedEvents(std::shared_ptr<Events> events) {
+  /// Takes the handlers out of `events`, nullptr when there are none. When it throws they are still there.
+  explicit PackedEvents(Events* events) {
     if (events == nullptr) return;
+    std::size_t count = 0;
+    each(*events, [&count](auto& handler, std::uint8_t) { count += handler ? 1U : 0U; });
     handlers_ = std::make_unique<std::vector<Placed>>();
+    handlers_->reserve(count);
     each(*events, [this](auto& handler, std::uint8_t place) {
       if (handler) handlers_->push_back({std::move(handler), place});
     });
-    handlers_->shrink_to_fit();
   }
-  /// As they were; this is empty then.
+  /// As they were; this is empty then. When it throws it is not.
   [[nodiscard]] std::shared_ptr<Events> unpack() {
-    const auto handlers = std::move(handlers_);
-    if (handlers == nullptr) return nullptr;
+    if (handlers_ == nullptr) return nullptr;
     auto events = std::make_shared<Events>();
+    const auto handlers = std::move(handlers_);
     auto next = handlers->begin();
     each(*events, [&]<class Handler>(Handler& handler, std::uint8_t place) {
       if (next == handlers->end() || next->place != place) return;

@@ -20,7 +20,6 @@ MISUSED = (
     ("scripts/fuzz", "1.5"),
     ("scripts/fuzz", "5", "no_such_target"),
     ("scripts/fuzz", "--frobnicate"),
-    ("scripts/bench",),
     ("scripts/bench", "everything"),
     ("scripts/bench", "instructions", "--frobnicate"),
     ("scripts/test_summary",),

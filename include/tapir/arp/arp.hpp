@@ -127,7 +127,7 @@ class Arp final : public Layer<Send, ethernet::Received> {
   friend struct Entry;
   [[nodiscard]] Result<> resolve_and_queue(Packet packet, const Send& to);
   [[nodiscard]] Result<> enqueue(Entry& entry, Packet packet, const Send& to);
-  [[nodiscard]] Result<> send_datagram(Packet packet, MacAddress destination, std::uint8_t tos);
+  [[nodiscard]] Result<> send_datagram(Packet&& packet, MacAddress destination, std::uint8_t tos);
   void retry(Entry& entry);
   void give_up(Entry& entry);
   void refresh(Entry& entry);

@@ -135,7 +135,14 @@ class Packet {
     return header;
   }
   /// Copies bytes from `offset` on; false, and nothing copied, when the packet is too short.
-  [[nodiscard]] bool copy_out(std::size_t offset, std::span<std::byte> into) const noexcept;
+  [[nodiscard]] bool copy_out(std::size_t offset, std::span<std::byte> into) const noexcept {
+    // Headers lie in the head, and their sizes are known where they are read: this is a move or two then.
+    if (offset <= head_size() && into.size() <= head_size() - offset) {
+      if (!into.empty()) std::memcpy(into.data(), head_.bytes().data() + begin_ + offset, into.size());
+      return true;
+    }
+    return gather(offset, into);
+  }
 
   /// Puts `header` in front.
   template <WireHeader H>
@@ -196,6 +203,8 @@ class Packet {
 
  private:
   [[nodiscard]] std::size_t head_size() const noexcept { return end_ - begin_; }
+  /// copy_out() of what does not lie in the head alone.
+  [[nodiscard]] bool gather(std::size_t offset, std::span<std::byte> into) const noexcept;
   void shift_marks(std::int32_t by) noexcept {
     meta_.network += by;
     meta_.transport += by;

@@ -74,7 +74,7 @@ class Ethernet final : public Layer<Send, link::Received> {
   [[nodiscard]] const DropCounters& drops() const noexcept { return drops_; }
 
  private:
-  [[nodiscard]] Result<> frame_and_transmit(Packet packet, const Send& to);
+  [[nodiscard]] Result<> frame_and_transmit(Packet&& packet, const Send& to);
   [[nodiscard]] std::optional<LinkCast> cast_for_us(const MacAddress& destination) const;
   [[nodiscard]] std::expected<Received, Drop> take_header(Packet& frame) const;
   [[nodiscard]] static std::expected<EtherType, Drop> take_llc(Packet& frame, std::uint16_t length);

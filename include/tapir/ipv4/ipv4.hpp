@@ -194,6 +194,12 @@ class Ipv4 final : public Layer<network::Send, ethernet::Received>,
     bool broadcast = false;
     const Route* route = nullptr;  ///< that leads there, if one was needed; valid until the table changes
   };
+  /// The last answer about one host: a connection asks several times for each segment.
+  struct KnownEgress {
+    Ipv4Address destination;
+    std::uint64_t version = 0;  ///< of routes and interfaces; 0: nothing is known
+    Egress egress;
+  };
   struct Upper {
     network::Protocol protocol{};
     Demultiplexer<network::Received>* receiver = nullptr;
@@ -232,19 +238,21 @@ class Ipv4 final : public Layer<network::Send, ethernet::Received>,
     ++counter;
     return drop(reason);
   }
-  [[nodiscard]] Accepted receive(Packet packet, const Arrival& arrival);
+  [[nodiscard]] Accepted receive(Packet&& packet, const Arrival& arrival);
   [[nodiscard]] std::expected<Header, Drop> check_header(const Packet& packet);
   [[nodiscard]] std::optional<Drop> invalid_addresses(const Header& header, const Arrival& arrival) const noexcept;
-  [[nodiscard]] bool is_for_us(Ipv4Address destination, const Arrival& arrival) const noexcept;
-  [[nodiscard]] Accepted receive_own(Packet packet, const Header& header, const Arrival& arrival);
+  [[nodiscard]] bool is_ours(Ipv4Address destination, const Arrival& arrival) const noexcept;
+  [[nodiscard]] bool is_group_of_ours(Ipv4Address destination, const Arrival& arrival) const noexcept;
+  [[nodiscard]] Accepted receive_own(Packet&& packet, const Header& header, const Arrival& arrival);
   [[nodiscard]] Accepted reassemble(Packet packet, const Header& header, const Arrival& arrival);
-  [[nodiscard]] Accepted deliver(Packet packet, const Header& header, const Arrival& arrival);
+  [[nodiscard]] Accepted deliver(Packet&& packet, const Header& header, const Arrival& arrival);
   [[nodiscard]] Accepted bad_option(Packet packet, const Arrival& arrival, OptionProblem problem);
   void send_error(Packet datagram, network::ErrorSender::Problem problem);
   void path_narrowed(const network::ErrorReport& report);
 
   // output.cpp
   [[nodiscard]] Result<Egress> egress_for(Ipv4Address destination, Ipv4Address source) const;
+  [[nodiscard]] Result<Egress> find_egress(Ipv4Address destination, Ipv4Address source) const;
   [[nodiscard]] Result<Egress> group_egress(Ipv4Address group, Ipv4Address source, bool broadcast) const;
   [[nodiscard]] std::optional<Ipv4Address> default_source(Ipv4Address destination, const Egress& egress) const noexcept;
   [[nodiscard]] Result<Ipv4Address> choose_source(const network::Send& to, const Egress& egress, const Packet& packet) const;
@@ -252,8 +260,8 @@ class Ipv4 final : public Layer<network::Send, ethernet::Received>,
   /// The identification and DF of a datagram of `size` bytes.
   [[nodiscard]] Result<> identify(Header& header, bool fits, const Egress& egress);
   /// Sends a datagram whose header is in front, cut to `mtu` when it is larger.
-  [[nodiscard]] Result<> transmit(Packet datagram, const Header& header, const Egress& egress, std::size_t mtu);
-  [[nodiscard]] Result<> hand_down(Packet datagram, const Header& header, const Egress& egress);
+  [[nodiscard]] Result<> transmit(Packet&& datagram, const Header& header, const Egress& egress, std::size_t mtu);
+  [[nodiscard]] Result<> hand_down(Packet&& datagram, const Header& header, const Egress& egress);
 
   // forwarding.cpp
   /// What becomes of a datagram's header on its way through.
@@ -281,8 +289,10 @@ class Ipv4 final : public Layer<network::Send, ethernet::Received>,
   Config config_;
   Interface lo_;
   std::vector<std::unique_ptr<Interface>> interfaces_;
-  std::vector<Upper> uppers_;  ///< a handful: searched from the front
+  std::vector<Upper> uppers_;             ///< a handful: searched from the front
+  std::uint64_t interfaces_version_ = 1;  ///< another number whenever an interface or an address comes or goes
   RoutingTable routes_;
+  mutable KnownEgress known_egress_;
   PathMtuCache path_mtus_;
   Reassembly reassembly_;
   IdentificationCounters identifications_;

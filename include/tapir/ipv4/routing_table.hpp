@@ -71,6 +71,8 @@ class RoutingTable {
   /// Counts a datagram that is sent by `route`, which is one of routes().
   void count_use(const Route& route) noexcept;
   [[nodiscard]] std::span<const Route> routes() const noexcept { return routes_; }
+  /// Another number whenever lookup() may answer differently than before.
+  [[nodiscard]] std::uint64_t version() const noexcept { return version_; }
 
   /// An ICMP redirect: datagrams to `destination` go by `gateway` from now on, on the same interface (RFC 1122 section 3.3.1.2: also when the
   /// redirect is about a network). Makes a host route with flag D, or changes an existing one and flags it M. The caller has checked
@@ -103,6 +105,7 @@ class RoutingTable {
   std::vector<Route> routes_;
   std::map<Ipv4Address, Health> gateways_;  ///< only of gateways in routes_
   std::uint64_t suspicions_ = 0;
+  std::uint64_t version_ = 0;
 };
 
 }  // namespace tapir::ipv4

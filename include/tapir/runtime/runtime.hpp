@@ -96,6 +96,7 @@ class Runtime final : public Driver {
   std::function<void(link::Link&)> link_lost_;
   int signal_code_ = 0;
   bool more_to_do_ = false;  ///< do not sleep in the next turn
+  unsigned busy_turns_ = 0;  ///< of a busy poll; 0: the next one looks at every descriptor
   int depth_ = 0;            ///< turns under way: run_until() may be called from within one
 
   std::mutex posted_mutex_;

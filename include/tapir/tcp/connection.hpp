@@ -119,6 +119,8 @@ class Connection {
   [[nodiscard]] std::size_t unread() const noexcept;
   /// Whether the peer's FIN has arrived, behind all its data.
   [[nodiscard]] bool peer_closed() const noexcept;
+  /// As Info::urgent_unread.
+  [[nodiscard]] std::uint32_t urgent_unread() const noexcept;
   /// Why the connection ended; empty while it lives, and after an end in order.
   [[nodiscard]] std::error_code error() const noexcept;
 
@@ -168,7 +170,7 @@ class Connection {
 
  private:
   /// There is nothing in its queues, for there is none, or it sleeps.
-  [[nodiscard]] bool is_empty() const noexcept;
+  [[nodiscard]] bool nothing_queued() const noexcept;
 
   std::shared_ptr<detail::ConnectionRecord> record_;
 };

@@ -183,6 +183,57 @@ TEST_CASE("a redirect from the first hop, and no other, changes one destination"
   CHECK(lab.ip.print_routes().find("203.0.113.1     192.0.2.9       255.255.255.255 UGHD") != std::string::npos);
 }
 
+TEST_CASE("the way that the last datagram took holds until something changes, and no longer", "[ipv4]") {
+  Ipv4Lab lab;
+  const auto host = "203.0.113.1"_ipv4;
+  REQUIRE(lab.ip.add_default_gateway("192.0.2.1"_ipv4, 10));
+  const auto next = [&] {
+    REQUIRE(lab.send(host));
+    return lab.wire.take_one().to;
+  };
+  REQUIRE(next().next_hop == "192.0.2.1"_ipv4);
+  REQUIRE(next().next_hop == "192.0.2.1"_ipv4);
+  SECTION("a better route") {
+    REQUIRE(lab.ip.add_route("203.0.113.0/24"_prefix, "192.0.2.9"_ipv4));
+    CHECK(next().next_hop == "192.0.2.9"_ipv4);
+  }
+  SECTION("a redirect, and a second one") {
+    lab.ip.redirect(IpAddress{host}, "192.0.2.9"_ipv4, "192.0.2.1"_ipv4);
+    CHECK(next().next_hop == "192.0.2.9"_ipv4);
+    lab.ip.redirect(IpAddress{host}, "192.0.2.10"_ipv4, "192.0.2.9"_ipv4);
+    CHECK(next().next_hop == "192.0.2.10"_ipv4);
+  }
+  SECTION("bad news of the gateway") {
+    REQUIRE(lab.ip.add_default_gateway("192.0.2.254"_ipv4, 20));
+    REQUIRE(next().next_hop == "192.0.2.1"_ipv4);
+    lab.ip.advise(host, false);
+    CHECK(next().next_hop == "192.0.2.254"_ipv4);
+  }
+  SECTION("the only address goes") {
+    REQUIRE(lab.ip.remove_address(lab.tap, "192.0.2.2"_ipv4));
+    CHECK(error_of(lab.send(host)) == Error::network_unreachable);
+  }
+  SECTION("it becomes a neighbour") {
+    REQUIRE(lab.ip.add_address(lab.tap, "203.0.113.9/24"_prefix));
+    CHECK(next().next_hop == host);
+  }
+  SECTION("it becomes a broadcast address") {
+    REQUIRE(lab.ip.add_address(lab.tap, "203.0.113.2/31"_prefix));
+    CHECK_FALSE(next().broadcast);
+    REQUIRE(lab.ip.remove_address(lab.tap, "203.0.113.2"_ipv4));
+    REQUIRE(lab.send("203.0.113.3"_ipv4));
+    CHECK_FALSE(lab.wire.take_one().to.broadcast);
+    REQUIRE(lab.ip.add_address(lab.tap, "203.0.113.2/30"_prefix));
+    REQUIRE(lab.send("203.0.113.3"_ipv4));
+    CHECK(lab.wire.take_one().to.broadcast);
+  }
+  SECTION("it becomes ours") {
+    REQUIRE(lab.ip.add_address(lab.tap, "203.0.113.1/24"_prefix));
+    REQUIRE(lab.send(host));
+    CHECK(lab.wire.take().empty());
+  }
+}
+
 TEST_CASE("link-local destinations are always neighbours", "[ipv4][RFC3927-2.6.2-1][RFC3927-2.6.2-2]") {
   Ipv4Lab lab;
   REQUIRE(lab.ip.add_default_gateway("192.0.2.1"_ipv4));

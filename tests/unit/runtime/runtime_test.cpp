@@ -179,7 +179,7 @@ TEST_CASE("timers are not early", "[runtime]") {
 }
 
 TEST_CASE("a full device blocks the sender until it takes data again", "[runtime]") {
-  Wired wired;
+  Wired wired{{.busy_poll = GENERATE(false, true)}};
   Sender sender{wired.runtime.pool(), *wired.link, 5000};
   wired.runtime.scheduler().make_ready(sender);
   REQUIRE(wired.runtime.run_until([&] { return sender.blocked > 0; }, kLong));
@@ -195,7 +195,7 @@ TEST_CASE("a full device blocks the sender until it takes data again", "[runtime
 }
 
 TEST_CASE("posted tasks run on the loop's thread, in order", "[runtime]") {
-  Runtime runtime;
+  Runtime runtime{{.busy_poll = GENERATE(false, true)}};
   std::vector<int> order;
   std::set<std::thread::id> threads;
   constexpr int kTasks = 1000;
@@ -235,7 +235,7 @@ TEST_CASE("a signal stops the loop, and is let through again afterwards", "[runt
   sigset_t before;
   ::pthread_sigmask(SIG_SETMASK, nullptr, &before);
   {
-    Runtime runtime;
+    Runtime runtime{{.busy_poll = GENERATE(false, true)}};
     REQUIRE(runtime.stop_on_signals({SIGTERM}, 5));
     REQUIRE(runtime.stop_on_signals({SIGINT}, 6));
     ::kill(::getpid(), SIGTERM);
@@ -328,8 +328,18 @@ TEST_CASE("a program with a loop of its own waits for the runtime's descriptor a
   }
 }
 
+TEST_CASE("poll() of a busy poll looks at every descriptor", "[runtime]") {
+  Runtime runtime{{.busy_poll = true}};
+  int ran = 0;
+  for (int i = 1; i <= 40; ++i) {
+    runtime.post([&] { ++ran; });
+    runtime.poll();
+    CHECK(ran == i);
+  }
+}
+
 TEST_CASE("a device that is gone is reported once and no longer waited on", "[runtime]") {
-  Wired wired;
+  Wired wired{{.busy_poll = GENERATE(false, true)}};
   int lost = 0;
   wired.runtime.on_link_lost([&](link::Link& link) { lost += &link == &*wired.link ? 1 : 100; });
   wired.say(2);

@@ -5,8 +5,11 @@
 #include <array>
 #include <cstring>
 #include <memory>
+#include <optional>
+#include <string>
 #include <tuple>
 
+#include "fixed_window.hpp"
 #include "tcp/packed_events.hpp"
 #include "wire.hpp"
 
@@ -312,7 +315,7 @@ TEST_CASE("all kinds of handlers are there again after a sleep, and no others", 
   events->soft_error = [&called](const tcp::SoftError& error) { called += static_cast<char>('0' + error.code); };
   events->stalled = [&called](std::uint32_t count) { called += static_cast<char>('0' + count); };
   events->peer_user_timeout = [&called](Duration timeout) { called += timeout == 1s ? 'u' : '?'; };
-  tcp::PackedEvents packed{std::move(events)};
+  tcp::PackedEvents packed{events.get()};
   const auto again = packed.unpack();
   REQUIRE(again != nullptr);
   CHECK_FALSE((again->connected || again->readable || again->sent || again->acknowledged || again->peer_closed || again->urgent));
@@ -326,8 +329,9 @@ TEST_CASE("all kinds of handlers are there again after a sleep, and no others", 
 }
 
 TEST_CASE("a connection without handlers has none after a sleep, one with an empty set of them has that", "[tcp]") {
+  tcp::Events none;
   CHECK(tcp::PackedEvents{nullptr}.unpack() == nullptr);
-  CHECK(tcp::PackedEvents{std::make_shared<tcp::Events>()}.unpack() != nullptr);
+  CHECK(tcp::PackedEvents{&none}.unpack() != nullptr);
 }
 
 TEST_CASE("while a handler of its own runs a connection does not sleep, though time goes on", "[tcp]") {
@@ -348,4 +352,87 @@ TEST_CASE("while a handler of its own runs a connection does not sleep, though t
   CHECK(calls == 11);
   talk.advance(2s);
   CHECK(sleeping(talk) == 1);
+}
+
+TEST_CASE("looking is no waking: neither is counted, and an algorithm of the user's is made once", "[tcp]") {
+  int made = 0;
+  tcp::Config config{.quick_acks = 0};
+  config.congestion_controls["fixed"] = [&made](const tcp::CongestionParameters&) {
+    ++made;
+    return std::make_unique<FixedWindow>(10'000);
+  };
+  config.congestion_control = "fixed";
+  Slept talk{{.config = config}};
+  for (int i = 0; i < 5; ++i) CHECK(lasting(talk.info()) == talk.before);
+  std::array<std::byte, 4> into{};
+  CHECK(talk.connection.peek(into) == 0);
+  CHECK(talk.connection.discard(1) == 0);
+  CHECK(talk.connection.receive(into).error() == Error::would_block);
+  CHECK(talk.connection.receive_slice().error() == Error::would_block);
+  CHECK(talk.connection.urgent_unread() == 0);
+  CHECK(talk.tcp.stats().sleeps == 1);
+  CHECK(talk.tcp.stats().wakes == 0);
+  talk.write("22.0");
+  CHECK(text_of(talk.peer.hear_one().payload) == "22.0");
+  CHECK(made == 1);
+}
+
+TEST_CASE("whoever is accepted late, was deferred, or asked for room sleeps, too", "[tcp]") {
+  SECTION("accepted late") {
+    Wire wire;
+    auto listener = wire.tcp.listen(kService);
+    REQUIRE(listener);
+    Peer peer{wire, kService};
+    CHECK(peer.say({.flags = kSyn}));
+    (void)peer.hear_one();
+    CHECK(peer.say({}));
+    wire.advance(1h);
+    CHECK(sleeping(wire) == 0);  // the listener knows it still
+    const auto accepted = listener->accept();
+    REQUIRE(accepted);
+    wire.advance(1s);
+    CHECK(sleeping(wire) == 1);
+  }
+  SECTION("deferred") {
+    Wire wire;
+    std::optional<tcp::Connection> accepted;
+    auto listener = wire.tcp.listen(kService, [&](tcp::Connection connection) { accepted = std::move(connection); }, {.defer_accept = 3s});
+    REQUIRE(listener);
+    Peer peer{wire, kService};
+    CHECK(peer.say({.flags = kSyn}));
+    (void)peer.hear_one();
+    CHECK(peer.say({.payload = "x"}));
+    wire.advance(1s);
+    REQUIRE(accepted);
+    CHECK(accepted->discard(1) == 1);
+    wire.advance(2s);
+    CHECK(sleeping(wire) == 1);
+  }
+  SECTION("asked for room") {
+    Conversation talk;
+    talk.connection.await_room();
+    talk.advance(2s);
+    CHECK(sleeping(talk) == 1);
+  }
+  SECTION("urgent data read after it was acknowledged") {
+    Conversation talk;
+    CHECK(talk.peer.say({.flags = kAck | Flags::urg, .payload = "x", .urgent = 1}));
+    talk.advance(1h);
+    CHECK(sleeping(talk) == 0);
+    CHECK(talk.read() == "x");
+    talk.advance(1s);
+    CHECK(sleeping(talk) == 1);
+  }
+}
+
+TEST_CASE("a stack that is told that nobody sleeps any more puts nobody to sleep", "[tcp]") {
+  Conversation talk;
+  talk.write("x");
+  (void)talk.peer.hear_one();
+  CHECK(talk.peer.say({}));
+  tcp::Config config = talk.tcp.config();
+  config.sleep_after = 0s;
+  talk.tcp.set_config(config);
+  talk.advance(1h);
+  CHECK(talk.tcp.stats().sleeps == 0);
 }
