@@ -1,6 +1,6 @@
-// Bytes of memory that an established connection holds while nothing happens: fresh, and after data has flowed and drained.
+// Bytes of memory that a connection holds while nothing happens: fresh, after data has flowed and drained, with two handlers, and in TIME-WAIT.
 //   idle_memory [CONNECTIONS]
-// Two stacks in one process; each connection has two ends, and the figure is for one.
+// Two stacks in one process; each connection has two ends, and the figure is for one. Fails when it is above what is promised.
 
 #include <cstdio>
 #include <cstdlib>
@@ -19,10 +19,11 @@ int main(int argc, char** argv) {
   const StackConfig config;
   bench::TwoStacks stacks{bench::Frames::super_segments, [&](tcp::Connection connection) { served.push_back(std::move(connection)); },
                           config};
-  const auto report = [&](const char* when, std::size_t before) {
-    const std::size_t now = bench::heap().bytes;
-    std::printf("%-28s %8.0f bytes an end\n", when,
-                (static_cast<double>(now) - static_cast<double>(before)) / (2.0 * static_cast<double>(count)));
+  bool kept = true;
+  const auto report = [&](const char* when, std::size_t before, std::size_t ends, double most) {
+    const double bytes = (static_cast<double>(bench::heap().bytes) - static_cast<double>(before)) / static_cast<double>(ends);
+    std::printf("%-28s %8.0f bytes an end, at most %.0f\n", when, bytes, most);
+    kept = kept && bytes <= most;
   };
   const std::size_t before = bench::heap().bytes;
   for (std::size_t i = 0; i < count; ++i) {
@@ -31,7 +32,7 @@ int main(int argc, char** argv) {
   }
   stacks.until([&] { return served.size() == count; });
   stacks.world().run_for(std::chrono::seconds{10});
-  report("established", before);
+  report("established", before, 2 * count, 320);
   // One after the other, so that what the packet pool keeps does not count as the connections'.
   for (std::size_t i = 0; i < count; ++i) {
     const std::size_t sent = called[i].send(chunk).value_or(0);
@@ -43,6 +44,18 @@ int main(int argc, char** argv) {
     });
   }
   stacks.world().run_for(std::chrono::seconds{10});
-  report("after data", before);
-  return 0;
+  report("after data", before, 2 * count, 320);
+  for (std::vector<tcp::Connection>* ends : {&served, &called}) {
+    for (tcp::Connection& end : *ends) end.handle({.readable = [&end] { (void)end.unread(); }, .closed = [](std::error_code) {}});
+  }
+  stacks.world().run_for(std::chrono::seconds{10});
+  report("with two handlers", before, 2 * count, 480);
+  for (std::size_t i = 0; i < count; ++i) {
+    called[i] = {};  // closes first, and waits
+    stacks.world().run_for(std::chrono::milliseconds{1});
+    served[i] = {};
+    stacks.world().run_for(std::chrono::milliseconds{1});
+  }
+  report("TIME-WAIT", before, count, 100);
+  return kept ? 0 : 1;
 }

@@ -19,6 +19,10 @@ if(TAPIR_SANITIZE)
   target_compile_options(tapir_flags INTERFACE -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
   target_link_options(tapir_flags INTERFACE -fsanitize=address,undefined)
 endif()
+if(TAPIR_SANITIZE_THREADS)
+  target_compile_options(tapir_flags INTERFACE -fsanitize=thread)
+  target_link_options(tapir_flags INTERFACE -fsanitize=thread)
+endif()
 if(TAPIR_FUZZERS)
   target_compile_options(tapir_flags INTERFACE -fsanitize=fuzzer-no-link)
 endif()
@@ -50,10 +54,14 @@ function(tapir_component name)
 endfunction()
 
 # tapir_test(unit_arp SOURCES a.cpp ... [LINKS target ...] [LABELS label ...]): one executable of Catch2 tests, one CTest test.
-# An executable that exits with 77 is reported as skipped.
+# An executable that exits with 77 is reported as skipped. TOGETHER: with TAPIR_UNITY its sources are compiled as one, so that no two of them may have
+# a name of their own in common.
 function(tapir_test name)
-  cmake_parse_arguments(ARG "" "TIMEOUT" "SOURCES;LINKS;LABELS" ${ARGN})
+  cmake_parse_arguments(ARG "TOGETHER" "TIMEOUT" "SOURCES;LINKS;LABELS" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
+  if(ARG_TOGETHER)
+    set_target_properties(${name} PROPERTIES UNITY_BUILD ${TAPIR_UNITY} UNITY_BUILD_BATCH_SIZE 0)
+  endif()
   target_link_libraries(${name} PRIVATE ${ARG_LINKS} tapir_test_main)
   target_compile_options(${name} PRIVATE $<$<CONFIG:Debug>:-O0>)  # optimizing what runs once takes longer than running it
   target_precompile_headers(${name} REUSE_FROM tapir_test_main)
@@ -70,4 +78,5 @@ function(tapir_example name)
   cmake_parse_arguments(ARG "" "" "SOURCES;LINKS" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE tapir_flags tapir::tapir ${ARG_LINKS})
+  target_compile_options(${name} PRIVATE $<$<CONFIG:Debug>:-O0>)
 endfunction()

@@ -47,6 +47,7 @@ tcp::Config config(std::uint8_t a, std::uint8_t b, std::uint8_t c) {
   config.send_buffer = std::array{std::size_t{262'144}, std::size_t{20'000}, std::size_t{2'000}, std::size_t{1}}[c >> 2U & 3U];
   config.min_rto =
       std::array{std::chrono::milliseconds{1'000}, std::chrono::milliseconds{200}, std::chrono::milliseconds{1}}[(c >> 4U & 3U) % 3];
+  config.sleep_after = (c >> 4U & 3U) == 3 ? Duration::zero() : std::chrono::milliseconds{1};
   if (bit(c, 6)) config.ack_delay = Duration{};
   if (bit(c, 7)) config.memory_limit = 60'000;
   config.user_timeout = config.connect_timeout = config.fin_wait_2_timeout = kPatience;

@@ -38,6 +38,7 @@ StackConfig config() {
   // Short, so that everything that ends by itself does so within the time that one event or the end of the input can wait.
   config.tcp.msl = std::chrono::seconds{25};
   config.tcp.user_timeout = config.tcp.connect_timeout = config.tcp.fin_wait_2_timeout = std::chrono::seconds{50};
+  config.tcp.sleep_after = std::chrono::milliseconds{1};  // connections sleep whenever they can
   return config;
 }
 

@@ -191,24 +191,21 @@ Accepted Icmp::accept_redirect(const Packet& quote, const network::Received& fro
 }
 
 bool Icmp::believes(const network::ErrorReport& report) const {
-  Header header{};
-  if (report.transport.size() < sizeof(Header)) return false;
-  std::memcpy(&header, report.transport.data(), sizeof(header));
-  const auto found = pings_.find(identifier_of(header.rest));
-  return header.type == Type::echo_request && found != pings_.end() &&
-         found->second->waits_for(sequence_of(header.rest), report.destination);
+  const auto header = report.quoted<Header>();
+  if (!header || header->type != Type::echo_request) return false;
+  const auto found = pings_.find(identifier_of(header->rest));
+  return found != pings_.end() && found->second->waits_for(sequence_of(header->rest), report.destination);
 }
 
 void Icmp::receive_error(const network::ErrorReport& report) {
-  Header header{};
-  if (report.transport.size() < sizeof(Header)) {
+  const auto header = report.quoted<Header>();
+  if (!header) {
     (void)drop(Drop::truncated);
     return;
   }
-  std::memcpy(&header, report.transport.data(), sizeof(header));
-  const auto found = pings_.find(identifier_of(header.rest));
-  if (header.type != Type::echo_request || found == pings_.end() ||
-      !found->second->shared_from_this()->fail(sequence_of(header.rest), report)) {
+  const auto found = pings_.find(identifier_of(header->rest));
+  if (header->type != Type::echo_request || found == pings_.end() ||
+      !found->second->shared_from_this()->fail(sequence_of(header->rest), report)) {
     (void)drop(Drop::unrelated_error);
   }
 }

@@ -65,7 +65,7 @@ bool RoutingTable::better(const Route& a, const Route& b) const noexcept {
   return std::tuple{suspicion(a), a.metric} < std::tuple{suspicion(b), b.metric};
 }
 
-const Route* RoutingTable::find(Ipv4Address destination) const noexcept {
+const Route* RoutingTable::lookup(Ipv4Address destination) const noexcept {
   const Route* best = nullptr;
   for (const Route& route : routes_) {
     if (!has(route.flags, RouteFlags::up) || !route.destination.contains(destination)) continue;
@@ -74,12 +74,10 @@ const Route* RoutingTable::find(Ipv4Address destination) const noexcept {
   return best;
 }
 
-const Route* RoutingTable::lookup(Ipv4Address destination) const noexcept { return find(destination); }
-
 void RoutingTable::count_use(const Route& route) noexcept { ++routes_[static_cast<std::size_t>(&route - routes_.data())].use; }
 
 bool RoutingTable::redirect(Ipv4Address destination, Ipv4Address gateway) {
-  const Route* current = find(destination);
+  const Route* current = lookup(destination);
   if (current == nullptr || current->fixed) return false;
   Route& route = routes_[static_cast<std::size_t>(current - routes_.data())];
   if (has(route.flags, RouteFlags::host)) {
@@ -107,7 +105,7 @@ bool RoutingTable::redirect(Ipv4Address destination, Ipv4Address gateway) {
 }
 
 bool RoutingTable::advise(Ipv4Address destination, bool progress, TimePoint now) {
-  const Route* route = find(destination);
+  const Route* route = lookup(destination);
   if (route == nullptr || !has(route->flags, RouteFlags::gateway)) return false;
   const Ipv4Address gateway = route->gateway;
   Health& health = gateways_[gateway];
@@ -120,7 +118,7 @@ bool RoutingTable::advise(Ipv4Address destination, bool progress, TimePoint now)
   // One peer that died is no reason to leave a gateway by which others are reached.
   if (health.last_progress && now - *health.last_progress < limits_.gateway_patience) return false;
   suspect(gateway);
-  const Route* after = find(destination);
+  const Route* after = lookup(destination);
   return after == nullptr || after->gateway != gateway;
 }
 

@@ -9,6 +9,11 @@ namespace tapir::posix::detail {
 namespace {
 constexpr std::uint32_t kFirstEphemeral = 32768;  // the range that Linux chooses from, net.ipv4.ip_local_port_range
 constexpr std::uint32_t kLastEphemeral = 60999;
+
+/// Whether one who shares as `wanted` says may have an address and port beside `other`.
+bool shared(Sharing wanted, const Claim& other) noexcept {
+  return (wanted.address && other.sharing.address && !other.listening) || (wanted.port && other.sharing.port);
+}
 }  // namespace
 
 Claim::Claim(PortBook& book, const Endpoint& local, Sharing with) noexcept : sharing{with}, book_{book}, local_{local} {
@@ -25,8 +30,7 @@ bool PortBook::conflicts(const Endpoint& wanted, Sharing sharing) const {
   const auto [first, last] = claims_.equal_range(wanted.port);
   return std::any_of(first, last, [&](const auto& entry) {
     const Claim& other = *entry.second;
-    const bool shared = (sharing.address && other.sharing.address && !other.listening) || (sharing.port && other.sharing.port);
-    return overlap(other.local().address, wanted.address) && !shared;
+    return overlap(other.local().address, wanted.address) && !shared(sharing, other);
   });
 }
 
@@ -34,8 +38,7 @@ bool PortBook::may_listen(const Claim& claim) const {
   const auto [first, last] = claims_.equal_range(claim.local().port);
   return std::none_of(first, last, [&](const auto& entry) {
     const Claim& other = *entry.second;
-    const bool shared = (claim.sharing.address && other.sharing.address && !other.listening) || (claim.sharing.port && other.sharing.port);
-    return &other != &claim && overlap(other.local().address, claim.local().address) && !shared;
+    return &other != &claim && overlap(other.local().address, claim.local().address) && !shared(claim.sharing, other);
   });
 }
 

@@ -8,7 +8,7 @@
 namespace tapir::posix::detail {
 
 std::optional<std::size_t> StreamSocket::octets_to_urgent() const {
-  const std::size_t unread = connection_.info().urgent_unread;
+  const std::size_t unread = connection_.urgent_unread();
   if (unread == 0) return std::nullopt;
   return unread - 1;
 }

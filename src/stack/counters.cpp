@@ -93,7 +93,7 @@ void add(CounterTable& table, const udp::Stats& s) {
 }
 
 void add(CounterTable& table, const tcp::Stats& s) {
-  table.add("tcp", std::array<link::Counter, 13>{{{"activeOpens", s.active_opens},
+  table.add("tcp", std::array<link::Counter, 15>{{{"activeOpens", s.active_opens},
                                                   {"passiveOpens", s.passive_opens},
                                                   {"attemptFails", s.attempt_fails},
                                                   {"estabResets", s.estab_resets},
@@ -104,8 +104,10 @@ void add(CounterTable& table, const tcp::Stats& s) {
                                                   {"inErrs", s.in_errs},
                                                   {"outRsts", s.out_rsts},
                                                   {"syncookiesSent", s.cookies_sent},
+                                                  {"syncookiesRecv", s.cookies_accepted},
                                                   {"largeWindowScales", s.large_window_scales},
-                                                  {"syncookiesRecv", s.cookies_accepted}}});
+                                                  {"sleeps", s.sleeps},
+                                                  {"wakes", s.wakes}}});
 }
 
 std::string Stack::counters() const {

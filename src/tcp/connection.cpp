@@ -3,177 +3,189 @@
 #include <utility>
 
 #include "connection_core.hpp"
+#include "connection_record.hpp"
 
 namespace tapir::tcp {
 
-Connection::Connection(std::shared_ptr<detail::ConnectionCore> core) noexcept : core_{std::move(core)} {}
+Connection::Connection(std::shared_ptr<detail::ConnectionRecord> record) noexcept : record_{std::move(record)} {}
 Connection::Connection(Connection&& other) noexcept = default;
 
 Connection& Connection::operator=(Connection&& other) noexcept {
   if (this != &other) {
-    const auto former = std::exchange(core_, std::move(other.core_));
-    if (former != nullptr) former->release();
+    const auto former = std::exchange(record_, std::move(other.record_));
+    if (former != nullptr) former->core()->release();
   }
   return *this;
 }
 
 Connection::~Connection() {
-  if (core_ != nullptr) core_->release();
+  if (record_ != nullptr) record_->core()->release();
 }
 
 void Connection::handle(Events events) {
-  if (core_ != nullptr) core_->handle(std::move(events));
+  if (record_ != nullptr) record_->core()->handle(std::move(events));
 }
 
 Result<std::size_t> Connection::send(std::span<const std::byte> bytes) {
-  if (core_ == nullptr) return fail(Error::not_connected);
-  return core_->send(bytes, false);
+  if (record_ == nullptr) return fail(Error::not_connected);
+  return record_->core()->send(bytes, false);
 }
 
 Result<std::size_t> Connection::send_more(std::span<const std::byte> bytes) {
-  if (core_ == nullptr) return fail(Error::not_connected);
-  return core_->send_more(bytes);
+  if (record_ == nullptr) return fail(Error::not_connected);
+  return record_->core()->send_more(bytes);
 }
 
 Result<std::size_t> Connection::send(Slice slice) {
-  if (core_ == nullptr) return fail(Error::not_connected);
-  return core_->send(std::move(slice));
+  if (record_ == nullptr) return fail(Error::not_connected);
+  return record_->core()->send(std::move(slice));
 }
 
 Result<std::size_t> Connection::send_urgent(std::span<const std::byte> bytes) {
-  if (core_ == nullptr) return fail(Error::not_connected);
-  return core_->send(bytes, true);
+  if (record_ == nullptr) return fail(Error::not_connected);
+  return record_->core()->send(bytes, true);
 }
 
 Result<std::size_t> Connection::receive(std::span<std::byte> into) {
-  if (core_ == nullptr) return fail(Error::not_connected);
-  return core_->receive(into);
+  if (record_ == nullptr) return fail(Error::not_connected);
+  if (record_->asleep()) return fail(into.empty() ? Error::invalid_argument : Error::would_block);
+  return record_->core()->receive(into);
 }
 
 Result<Slice> Connection::receive_slice() {
-  if (core_ == nullptr) return fail(Error::not_connected);
-  return core_->receive_slice();
+  if (record_ == nullptr) return fail(Error::not_connected);
+  if (record_->asleep()) return fail(Error::would_block);
+  return record_->core()->receive_slice();
 }
 
 std::size_t Connection::peek(std::span<std::byte> into, std::size_t offset) const noexcept {
-  return core_ == nullptr ? 0 : core_->peek(into, offset);
+  return nothing_queued() ? 0 : record_->core()->peek(into, offset);
 }
 
-std::size_t Connection::discard(std::size_t count) { return core_ == nullptr ? 0 : core_->discard(count); }
+std::size_t Connection::discard(std::size_t count) { return nothing_queued() ? 0 : record_->core()->discard(count); }
 
 Result<> Connection::shutdown() {
-  if (core_ == nullptr) return fail(Error::not_connected);
-  return core_->shutdown();
+  if (record_ == nullptr) return fail(Error::not_connected);
+  return record_->core()->shutdown();
 }
 
 void Connection::close() {
-  if (core_ != nullptr) core_->close();
+  if (record_ != nullptr) record_->core()->close();
 }
 
 void Connection::abort() {
-  if (core_ != nullptr) core_->abort();
+  if (record_ != nullptr) record_->core()->abort();
 }
 
-State Connection::state() const noexcept { return core_ == nullptr ? State::closed : core_->state(); }
-Info Connection::info() const { return core_ == nullptr ? Info{} : core_->info(); }
-Endpoint Connection::local() const noexcept { return core_ == nullptr ? Endpoint{} : core_->tuple().local; }
-Endpoint Connection::remote() const noexcept { return core_ == nullptr ? Endpoint{} : core_->tuple().remote; }
-std::size_t Connection::unacknowledged() const noexcept { return core_ == nullptr ? 0 : core_->unacknowledged(); }
-std::size_t Connection::unsent() const noexcept { return core_ == nullptr ? 0 : core_->waiting_to_leave(); }
-std::size_t Connection::fast_open_room() const noexcept { return core_ == nullptr ? 0 : core_->fast_open_room(); }
-std::size_t Connection::send_room() const noexcept { return core_ == nullptr ? 0 : core_->send_room(); }
-bool Connection::worth_writing() const noexcept { return core_ != nullptr && core_->worth_writing(); }
-std::size_t Connection::unread() const noexcept { return core_ == nullptr ? 0 : core_->unread(); }
-bool Connection::peer_closed() const noexcept { return core_ != nullptr && core_->peer_closed(); }
-std::error_code Connection::error() const noexcept { return core_ == nullptr ? make_error_code(Error::not_connected) : core_->error(); }
+bool Connection::nothing_queued() const noexcept { return record_ == nullptr || record_->asleep(); }
+
+State Connection::state() const noexcept {
+  if (record_ == nullptr) return State::closed;
+  return record_->asleep() ? State::established : record_->core()->state();
+}
+Info Connection::info() const { return record_ == nullptr ? Info{} : record_->info(); }
+Endpoint Connection::local() const noexcept { return record_ == nullptr ? Endpoint{} : record_->tuple().local; }
+Endpoint Connection::remote() const noexcept { return record_ == nullptr ? Endpoint{} : record_->tuple().remote; }
+std::size_t Connection::unacknowledged() const noexcept { return nothing_queued() ? 0 : record_->core()->unacknowledged(); }
+std::size_t Connection::unsent() const noexcept { return nothing_queued() ? 0 : record_->core()->waiting_to_leave(); }
+std::size_t Connection::fast_open_room() const noexcept { return nothing_queued() ? 0 : record_->core()->fast_open_room(); }
+std::size_t Connection::send_room() const noexcept { return record_ == nullptr ? 0 : record_->core()->send_room(); }
+bool Connection::worth_writing() const noexcept { return record_ != nullptr && (record_->asleep() || record_->core()->worth_writing()); }
+std::size_t Connection::unread() const noexcept { return nothing_queued() ? 0 : record_->core()->unread(); }
+std::uint32_t Connection::urgent_unread() const noexcept { return nothing_queued() ? 0 : record_->core()->urgent_unread(); }
+bool Connection::peer_closed() const noexcept { return !nothing_queued() && record_->core()->peer_closed(); }
+std::error_code Connection::error() const noexcept {
+  if (record_ == nullptr) return Error::not_connected;
+  return record_->asleep() ? std::error_code{} : record_->core()->error();
+}
 
 void Connection::set_nagle(bool on) {
-  if (core_ != nullptr) core_->set_nagle(on);
+  if (record_ != nullptr) record_->core()->set_nagle(on);
 }
 
 Result<> Connection::set_keepalive(const Keepalive& keepalive) {
-  if (core_ == nullptr) return fail(Error::not_connected);
-  return core_->set_keepalive(keepalive);
+  if (record_ == nullptr) return fail(Error::not_connected);
+  return record_->core()->set_keepalive(keepalive);
 }
 
 Result<> Connection::set_user_timeout(Duration timeout) {
-  if (core_ == nullptr) return fail(Error::not_connected);
-  return core_->set_user_timeout(timeout);
+  if (record_ == nullptr) return fail(Error::not_connected);
+  return record_->core()->set_user_timeout(timeout);
 }
 
 Result<> Connection::set_user_timeout_option(const UserTimeoutOption& option) {
-  if (core_ == nullptr) return fail(Error::not_connected);
-  return core_->set_user_timeout_option(option);
+  if (record_ == nullptr) return fail(Error::not_connected);
+  return record_->core()->set_user_timeout_option(option);
 }
 
 Result<> Connection::set_mtu_probing(const std::optional<MtuProbing>& probing) {
-  if (core_ == nullptr) return fail(Error::not_connected);
-  return core_->set_mtu_probing(probing);
+  if (record_ == nullptr) return fail(Error::not_connected);
+  return record_->core()->set_mtu_probing(probing);
 }
 
 Result<> Connection::set_congestion_control(std::string_view name) {
-  if (core_ == nullptr) return fail(Error::not_connected);
-  return core_->set_congestion_control(name);
+  if (record_ == nullptr) return fail(Error::not_connected);
+  return record_->core()->set_congestion_control(name);
 }
 
 void Connection::set_tos(std::uint8_t tos) {
-  if (core_ != nullptr) core_->set_tos(tos);
+  if (record_ != nullptr) record_->core()->set_tos(tos);
 }
 
 void Connection::set_send_buffer(std::size_t bytes) {
-  if (core_ != nullptr) core_->set_send_buffer(bytes);
+  if (record_ != nullptr) record_->core()->set_send_buffer(bytes);
 }
 
 void Connection::set_receive_buffer(std::size_t bytes) {
-  if (core_ != nullptr) core_->set_receive_buffer(bytes);
+  if (record_ != nullptr) record_->core()->set_receive_buffer(bytes);
 }
 
 void Connection::set_ttl(std::optional<std::uint8_t> ttl) {
-  if (core_ != nullptr) core_->set_ttl(ttl);
+  if (record_ != nullptr) record_->core()->set_ttl(ttl);
 }
 
 void Connection::set_dont_fragment(std::optional<bool> on) {
-  if (core_ != nullptr) core_->set_dont_fragment(on);
+  if (record_ != nullptr) record_->core()->set_dont_fragment(on);
 }
 
 void Connection::set_cork(bool on) {
-  if (core_ != nullptr) core_->set_cork(on);
+  if (record_ != nullptr) record_->core()->set_cork(on);
 }
 
 void Connection::set_not_sent_low(std::optional<std::uint32_t> bytes) {
-  if (core_ != nullptr) core_->set_not_sent_low(bytes);
+  if (record_ != nullptr) record_->core()->set_not_sent_low(bytes);
 }
 
 void Connection::end_record() {
-  if (core_ != nullptr) core_->end_record();
+  if (record_ != nullptr) record_->core()->end_record();
 }
 
 void Connection::push() {
-  if (core_ != nullptr) core_->push();
+  if (record_ != nullptr) record_->core()->push();
 }
 
 void Connection::set_max_segment(std::optional<std::uint16_t> bytes) {
-  if (core_ != nullptr) core_->set_max_segment(bytes);
+  if (record_ != nullptr) record_->core()->set_max_segment(bytes);
 }
 
 void Connection::set_syn_retries(std::optional<std::uint32_t> retries) {
-  if (core_ != nullptr) core_->set_syn_retries(retries);
+  if (record_ != nullptr) record_->core()->set_syn_retries(retries);
 }
 
 void Connection::set_fin_wait_2_timeout(std::optional<Duration> timeout) {
-  if (core_ != nullptr) core_->set_fin_wait_2_timeout(timeout);
+  if (record_ != nullptr) record_->core()->set_fin_wait_2_timeout(timeout);
 }
 
 void Connection::await_room() const {
-  if (core_ != nullptr) core_->await_room();
+  if (record_ != nullptr) record_->core()->await_room();
 }
 
 void Connection::report_sent(bool on) {
-  if (core_ != nullptr) core_->report_sent(on);
+  if (record_ != nullptr) record_->core()->report_sent(on);
 }
 
 void Connection::set_quick_ack(bool on) {
-  if (core_ != nullptr) core_->set_quick_ack(on);
+  if (record_ != nullptr) record_->core()->set_quick_ack(on);
 }
 
 }  // namespace tapir::tcp

@@ -138,6 +138,7 @@ std::size_t ConnectionCore::discard(std::size_t count) {
 void ConnectionCore::after_read() {
   account_memory();
   if (tcb_.urgent_in && tcb_.rcv_up <= next_read()) tcb_.urgent_in = false;
+  if (!deadlines_.idle && quiet()) update_timers();
   if (!receives_text(tcb_.state) || fin_received_) return;
   if (fast_open_.taken > 0 && distance(tcb_.irs, tcb_.rcv_nxt) == fast_open_.taken + 1) return;  // it has used nothing of the window yet
   tune_receive_buffer();
@@ -249,7 +250,7 @@ Info ConnectionCore::info() const {
   info.receiver_rtt = receive_tuning_.rtt();
   info.unread = receive_buffer_.size();
   info.out_of_order = reassembly_.size();
-  if (tcb_.urgent_in && tcb_.rcv_up > next_read()) info.urgent_unread = distance(next_read(), tcb_.rcv_up);
+  info.urgent_unread = urgent_unread();
   return info;
 }
 

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "connection_core.hpp"
+#include "connection_record.hpp"
 #include "engine.hpp"
 #include "listener_core.hpp"
 
@@ -35,8 +36,7 @@ Accepted Engine::cookie_arrives(Arrival& arrival, ListenerCore& listener) {
   }
   if (!listener.may_establish()) return drop(Drop::backlog_full);
   if (connections_.size() >= config_.max_connections || memory_.exhausted()) return drop(Drop::memory_limit);
-  const auto connection = std::make_shared<ConnectionCore>(*this, arrival.tuple, listener.settings(), segment.ack - 1);
-  connections_.insert(connection);
+  const auto connection = add(arrival.tuple, listener.settings(), segment.ack - 1)->core();
   ++stats_.cookies_accepted;
   return connection->open_by_cookie(std::move(arrival), *mss, listener.weak_from_this());
 }

@@ -17,6 +17,7 @@
 #include <tapir/tcp/connection.hpp>
 #include <tapir/tcp/tcp.hpp>
 
+#include "arrival.hpp"
 #include "cwnd_usage.hpp"
 #include "delayed_ack.hpp"
 #include "ecn.hpp"
@@ -48,28 +49,22 @@
 
 namespace tapir::tcp::detail {
 
+class ConnectionRecord;
 class Engine;
 class ListenerCore;
+struct IdleState;
 
 inline constexpr std::uint16_t kDefaultMss = 536;  // of a peer whose SYN does not say (RFC 9293 MUST-15)
 
-/// A received segment on its way through the checks of RFC 9293 section 3.10.7. They may cut it to the window.
-struct Arrival {
-  Segment segment;
-  Options options;
-  Packet payload;
-  FourTuple tuple;
-  std::uint8_t tos = 0;
-  std::vector<std::byte> ip_options;
-  std::uint32_t segments = 1;  ///< that a super-segment was merged from
-  TimePoint ingress{};
-};
-
-/// One connection: state, buffers, timers. The Engine's table and the user's handle share it; the handle keeps what there is to read
-/// when the connection is over.
+/// One connection: state, buffers, timers. Its ConnectionRecord owns it; that the user's handle keeps, with what there is to read when the connection is over.
 class ConnectionCore final : public ReadySource, public Notifier, public std::enable_shared_from_this<ConnectionCore> {
  public:
   ConnectionCore(Engine& engine, const FourTuple& tuple, const Settings& settings, SeqNum iss);
+  /// Without congestion control: it gets its own back.
+  struct Restored {
+    SeqNum iss{};
+  };
+  ConnectionCore(Engine& engine, const FourTuple& tuple, const Settings& settings, Restored restored);
   ConnectionCore(const ConnectionCore&) = delete;
   ConnectionCore& operator=(const ConnectionCore&) = delete;
   ~ConnectionCore() override;
@@ -134,6 +129,9 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   [[nodiscard]] bool worth_writing() const noexcept;
   void set_not_sent_low(std::optional<std::uint32_t> bytes) noexcept { settings_.not_sent_low = bytes; }
   [[nodiscard]] std::size_t unread() const noexcept { return receive_buffer_.size(); }
+  [[nodiscard]] std::uint32_t urgent_unread() const noexcept {
+    return tcb_.urgent_in && tcb_.rcv_up > next_read() ? distance(next_read(), tcb_.rcv_up) : 0;
+  }
   [[nodiscard]] bool peer_closed() const noexcept { return fin_received_; }
   [[nodiscard]] std::error_code error() const noexcept { return error_; }
 
@@ -149,9 +147,20 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   /// The stack goes: nothing is sent any more.
   void stack_gone();
   /// It is given to a user: the listener has no more to do with it.
-  void leave_listener() noexcept { listener_.reset(); }
+  void leave_listener() {
+    listener_.reset();
+    if (tcb_.state == State::established) update_timers();  // now it may sleep
+  }
   /// The stack needs the memory.
   void drop_out_of_order() noexcept;
+
+  // Sleep: connection_idle.cpp
+  /// What a quiet one needs to go on. Nothing is to be done with it afterwards.
+  [[nodiscard]] IdleState pack();
+  /// The one that `idle` was made of, which is as it was when this throws.
+  [[nodiscard]] static std::shared_ptr<ConnectionCore> unpack(Engine& engine, const FourTuple& tuple, IdleState& idle);
+  /// What its info() would say.
+  [[nodiscard]] static Info look(Engine& engine, const FourTuple& tuple, IdleState& idle);
 
  private:
   static constexpr std::uint32_t kAnswersPerSecond = 10;
@@ -292,8 +301,10 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   [[nodiscard]] bool may_probe_mtu() const;
   [[nodiscard]] const MtuProbing& mtu_probing() const noexcept;
   [[nodiscard]] std::uint32_t network_mtu() const noexcept;
-  /// Bytes of a full datagram that are not payload.
-  [[nodiscard]] std::uint32_t headers_size() const noexcept;
+  /// Bytes of network and TCP header, without options.
+  [[nodiscard]] std::uint32_t bare_headers_size() const noexcept;
+  /// Bytes of the IP and the TCP options that every segment carries.
+  [[nodiscard]] std::uint32_t options_size() const noexcept;
   void begin_mtu_search();
   void mtu_probe_settled(MtuProbeFate fate);
   void path_is_black_hole();
@@ -351,6 +362,14 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   [[nodiscard]] std::uint16_t mss_to_offer() const;
   [[nodiscard]] CongestionParameters congestion_parameters() const;
 
+  // Sleep: connection_idle.cpp
+  [[nodiscard]] bool quiet() const noexcept;
+  void watch_quiet() noexcept;
+  [[nodiscard]] bool falls_asleep();
+  template <class Visit>
+  void each_lasting(Visit& visit);
+  void restore(const IdleState& idle, std::unique_ptr<CongestionControl> congestion);
+
   // Timers: timers.cpp
   void on_timer();
   void on_retransmit_timer();
@@ -384,7 +403,7 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   SeqNum send_base_;  ///< the number of the send buffer's first octet
   RttEstimator rtt_;
   LossRecovery recovery_;
-  std::unique_ptr<CongestionControl> congestion_;  ///< never empty
+  std::unique_ptr<CongestionControl> congestion_;  ///< never empty in use
   Pacer pacer_;
   CwndUsage cwnd_usage_;
   Ecn ecn_;

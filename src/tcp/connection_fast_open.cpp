@@ -68,7 +68,7 @@ void ConnectionCore::accept_early(Arrival& syn) {
   fast_open_.taken = static_cast<std::uint32_t>(syn.payload.size());
   counters_.syn_data = fast_open_.taken > 0;
   if (counters_.syn_data) accept_in_order(std::move(syn.payload));
-  listener->opened_early(shared_from_this());
+  listener->opened_early(engine_->record_of(tuple_));
 }
 
 }  // namespace tapir::tcp::detail

@@ -15,16 +15,19 @@ std::uint32_t ConnectionCore::network_mtu() const noexcept {
   return static_cast<std::uint32_t>(engine_->network().path_mtu(tuple_.remote.address));
 }
 
-std::uint32_t ConnectionCore::headers_size() const noexcept {
-  const std::size_t options = (ip_options_.size() + 3) / 4 * 4 + fixed_options_size();
-  return static_cast<std::uint32_t>(engine_->network().header_size(tuple_.remote.address) + sizeof(Header) + options);
+std::uint32_t ConnectionCore::bare_headers_size() const noexcept {
+  return static_cast<std::uint32_t>(engine_->network().header_size(tuple_.remote.address) + sizeof(Header));
+}
+
+std::uint32_t ConnectionCore::options_size() const noexcept {
+  return static_cast<std::uint32_t>((ip_options_.size() + 3) / 4 * 4) + fixed_options_size();
 }
 
 /// The size of a full segment now (RFC 9293 section 3.7.1): Eff.snd.MSS, less the IP and the TCP options that every segment
 /// carries.
 void ConnectionCore::update_mss() {
-  const std::size_t options = (ip_options_.size() + 3) / 4 * 4 + fixed_options_size();
-  const std::size_t headers = headers_size() - options;
+  const std::size_t options = options_size();
+  const std::size_t headers = bare_headers_size();
   const std::size_t path = counters_.path_mtu = mtu_search_.effective(network_mtu());
   const std::size_t on_the_path = path > headers ? path - headers : 1;
   const auto fits = std::min({on_the_path, std::size_t{peer_mss_}, std::size_t{settings_.max_segment.value_or(65535)}});
@@ -37,7 +40,7 @@ void ConnectionCore::update_mss() {
 
 /// No datagram is larger than what the peer's MSS allows, whatever the path carries.
 void ConnectionCore::begin_mtu_search() {
-  const std::uint32_t headers = headers_size() - fixed_options_size();
+  const std::uint32_t headers = bare_headers_size();
   const std::uint32_t segment = std::min(peer_mss_, settings_.max_segment.value_or(65535));
   mtu_search_.begin(mtu_probing(), std::min(segment + headers, 65535U), context_.now());
   update_mss();
@@ -66,7 +69,7 @@ bool ConnectionCore::may_probe_mtu() const {
 ConnectionCore::MtuProbe ConnectionCore::send_mtu_probe() {
   if (!may_probe_mtu()) return MtuProbe::none;
   const auto size = mtu_search_.next(mtu_probing(), network_mtu(), context_.now());
-  const std::uint32_t headers = headers_size();
+  const std::uint32_t headers = bare_headers_size() + options_size();
   if (!size || *size <= headers + mss_) return MtuProbe::none;
   const std::uint32_t payload = *size - headers;
   const std::uint32_t needed = payload + (engine_->config().recovery.reordering + 1) * mss_;
@@ -82,6 +85,8 @@ ConnectionCore::MtuProbe ConnectionCore::send_mtu_probe() {
     device_refused();
     return MtuProbe::wait;
   }
+  refused_ = false;
+  if (report_sent_) tell(kSent);
   note_sent(begin, begin + payload);
   recovery_.on_mtu_probe_sent(begin, begin + payload);
   mtu_search_.on_sent(*size);

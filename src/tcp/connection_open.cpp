@@ -30,17 +30,22 @@ LossRecovery::Config recovery_config(const RecoveryConfig& config) {
 std::string to_string(const FourTuple& tuple) { return fmt::format("{} > {}", to_string(tuple.local), to_string(tuple.remote)); }
 
 ConnectionCore::ConnectionCore(Engine& engine, const FourTuple& tuple, const Settings& settings, SeqNum iss)
+    : ConnectionCore{engine, tuple, settings, Restored{iss}} {
+  congestion_ = make_congestion_control(settings_.congestion_control, engine.config().congestion_controls, congestion_parameters());
+}
+
+ConnectionCore::ConnectionCore(Engine& engine, const FourTuple& tuple, const Settings& settings, Restored restored)
     : engine_{&engine},
       context_{engine.context()},
       tuple_{tuple},
       settings_{settings},
       send_buffer_{context_.pool, send_limit(settings, engine.config())},
-      send_base_{iss + 1},
+      send_base_{restored.iss + 1},
       rtt_{RttEstimator::Config{.initial_rto = engine.config().initial_rto,
                                 .min_rto = engine.config().min_rto,
                                 .max_rto = engine.config().max_rto,
                                 .granularity = engine.config().rto_granularity}},
-      recovery_{recovery_config(engine.config().recovery), rtt_, iss},
+      recovery_{recovery_config(engine.config().recovery), rtt_, restored.iss},
       pacer_{engine.config().pacing_burst},
       ecn_{settings.ecn.value_or(engine.config().ecn)},
       challenges_{engine.config().challenge_acks, engine.config().challenge_period},
@@ -56,16 +61,17 @@ ConnectionCore::ConnectionCore(Engine& engine, const FourTuple& tuple, const Set
       queue_{engine.events()} {
   set_tos(settings.tos);
   if (settings_.congestion_control.empty()) settings_.congestion_control = engine.config().congestion_control;
-  chunk_begin_ = pushed_ = small_end_ = iss;
-  tcb_.iss = tcb_.snd_una = tcb_.snd_nxt = tcb_.snd_up = iss;
+  chunk_begin_ = pushed_ = small_end_ = restored.iss;
+  tcb_.iss = tcb_.snd_una = tcb_.snd_nxt = tcb_.snd_up = restored.iss;
   tcb_.rcv_wnd = static_cast<std::uint32_t>(std::min<std::size_t>(receive_buffer_.limit(), kMaxUnscaledWindow));
   // It cannot be changed after the SYN, so it must do for every size that the buffer may grow to.
   tcb_.rcv_wind_shift =
       window_shift_for(std::max(receive_buffer_.limit(), settings.receive_buffer.value_or(engine.config().max_receive_buffer)));
-  congestion_ = make_congestion_control(settings_.congestion_control, engine.config().congestion_controls, congestion_parameters());
 }
 
-ConnectionCore::~ConnectionCore() = default;
+ConnectionCore::~ConnectionCore() {
+  if (engine_ != nullptr && tcb_.state == State::time_wait) engine_->time_wait().forget(*this);
+}
 
 /// RFC 9293 section 3.10.1: an active OPEN.
 void ConnectionCore::open_active(std::vector<std::byte> ip_options) {
@@ -122,6 +128,7 @@ void ConnectionCore::take_syn(const Arrival& syn) {
 /// Our SYN has been acknowledged.
 void ConnectionCore::handshake_complete() {
   former_.reset();
+  deferred_until_.reset();
   if (const auto listener = fast_open_.listener.lock()) listener->confirmed(*this);
   fast_open_.listener.reset();
   last_data_received_ = context_.now();
@@ -140,7 +147,7 @@ void ConnectionCore::become_established() {
   if (deadlines_.user_timeout) restart_user_timeout();
   if (fast_open_.early) return;
   if (const auto listener = listener_.lock()) {
-    listener->established(shared_from_this());
+    listener->established(engine_->record_of(tuple_));
   } else {
     tell(kConnected);
   }

@@ -74,16 +74,16 @@ void ConnectionCore::enter_time_wait() {
   set_state(State::time_wait);
   forget_queues();
   tell(kClosed);
-  engine_->time_wait().insert({.tuple = tuple_,
-                               .snd_nxt = tcb_.snd_nxt,
-                               .rcv_nxt = tcb_.rcv_nxt,
-                               .rcv_wnd = window_field(Flags::ack),
-                               .ttl = settings_.ttl,
-                               .tos = settings_.tos,
-                               .timestamps = tcb_.negotiated.timestamps,
-                               .ts_recent = recent_timestamp_.value(),
-                               .ts_offset = timestamp_clock_.offset(),
-                               .connection = weak_from_this()});
+  engine_->time_wait().insert(TimeWaitRecord{.tuple = tuple_,
+                                             .snd_nxt = tcb_.snd_nxt,
+                                             .rcv_nxt = tcb_.rcv_nxt,
+                                             .rcv_wnd = window_field(Flags::ack),
+                                             .ttl = settings_.ttl,
+                                             .tos = settings_.tos,
+                                             .timestamps = tcb_.negotiated.timestamps,
+                                             .ts_recent = recent_timestamp_.value(),
+                                             .ts_offset = timestamp_clock_.offset()},
+                              released_ ? nullptr : this);
   engine_->forget(tuple_);
 }
 
@@ -150,7 +150,7 @@ void ConnectionCore::reset_peer() {
 /// A handshake that began in LISTEN goes back there without a word (RFC 9293 section 3.10.7.4, MUST-11). An old duplicate SYN must not end the TIME-WAIT
 /// that it disturbed (RFC 9293 section 3.6.1).
 void ConnectionCore::return_to_listen() {
-  if (former_) engine_->time_wait().insert(*std::exchange(former_, std::nullopt));
+  if (former_) engine_->time_wait().insert(*std::exchange(former_, std::nullopt), nullptr);
   end({}, false, State::listen);
 }
 

@@ -19,6 +19,7 @@ class ConnectionTable {
   explicit ConnectionTable(const FourTupleHash& hash) : hash_{hash} {}
 
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
+  [[nodiscard]] std::size_t hash(const FourTuple& tuple) const noexcept { return hash_(tuple); }
 
   /// Empty when there is none.
   [[nodiscard]] std::shared_ptr<Connection> find(const FourTuple& tuple) const noexcept {

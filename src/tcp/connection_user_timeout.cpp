@@ -70,7 +70,7 @@ void ConnectionCore::take_user_timeout(const Options& theirs) {
   const Duration told = theirs.user_timeout->duration();
   if (peer_user_timeout_ == told) return;
   peer_user_timeout_ = told;
-  if (deadlines_.user_timeout && is_synchronized(tcb_.state)) restart_user_timeout();
+  if (deadlines_.user_timeout) restart_user_timeout();
   tell(kPeerUserTimeout);
 }
 

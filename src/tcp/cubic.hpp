@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 
 #include "loss_based.hpp"
@@ -19,6 +20,7 @@ class Cubic final : public LossBased {
   explicit Cubic(const CongestionParameters& parameters) noexcept : LossBased{parameters, true, 8} {}
 
   [[nodiscard]] std::string_view name() const noexcept override { return "cubic"; }
+  [[nodiscard]] std::unique_ptr<LossBased> copy() const override { return std::make_unique<Cubic>(*this); }
 
   [[nodiscard]] double w_max() const noexcept { return state_.w_max; }
   [[nodiscard]] double k() const noexcept { return state_.k; }
@@ -43,6 +45,13 @@ class Cubic final : public LossBased {
   void unused() override;
   void save() override { former_ = state_; }
   void restore() override { state_ = former_; }
+  void own_state(ImageTaker& image) override { each_of_own(image); }
+  void own_state(ImageSetter& image) override { each_of_own(image); }
+  template <class Visit>
+  void each_of_own(Visit& visit) {
+    const auto all = [&visit](auto&... parts) { (visit(parts), ...); };
+    all(state_, former_, srtt_, grown_at_, unused_since_);
+  }
 
   void begin_epoch(TimePoint now) noexcept;
   [[nodiscard]] double w_cubic(double seconds) const noexcept;

@@ -28,6 +28,8 @@ class DeliveryRate {
   /// `bytes`, sent last at `sent` with `stamp`, are newly acknowledged, in order or selectively. Several calls make one acknowledgment.
   void on_delivered(TimePoint now, std::uint32_t bytes, TimePoint sent, const DeliveryStamp& stamp) noexcept;
   void on_lost(std::uint32_t bytes) noexcept { lost_ += bytes; }
+  /// They were no loss that says anything of the path.
+  void forget_lost(std::uint32_t bytes) noexcept { lost_ -= bytes; }
   /// The sender has nothing to send although it might: until what is in flight is delivered, samples tell of the application.
   void on_app_limited(std::uint32_t in_flight) noexcept;
   /// The sample of the acknowledgment whose deliveries were told; empty when it delivered nothing, or faster than the path can: a retransmission

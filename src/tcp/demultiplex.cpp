@@ -6,6 +6,7 @@
 #include <tapir/core/checksum.hpp>
 
 #include "connection_core.hpp"
+#include "connection_record.hpp"
 #include "engine.hpp"
 #include "listener_core.hpp"
 
@@ -69,7 +70,8 @@ std::expected<Arrival, Drop> Engine::read(Packet&& packet, const network::Receiv
 }
 
 void Engine::acknowledge_damaged(const FourTuple& tuple) {
-  if (const auto connection = connections_.find(tuple)) connection->damaged_segment_arrives();
+  const auto record = connections_.find(tuple);
+  if (record != nullptr) record->core()->damaged_segment_arrives();
 }
 
 /// What a device vouches for, or has yet to compute, is not summed again.
@@ -82,7 +84,8 @@ bool Engine::checksum_ok(const Packet& packet, const network::Received& from) co
 }
 
 Accepted Engine::dispatch(Arrival&& arrival) {
-  if (const auto connection = connections_.find(arrival.tuple)) {  // stays alive while it ends
+  if (const auto record = connections_.find(arrival.tuple); record != nullptr) {
+    const auto connection = record->core();  // stays alive while it ends
     return connection->segment_arrives(std::move(arrival));
   }
   if (const TimeWaitRecord* record = time_wait_.find(arrival.tuple)) return time_wait_arrives(arrival, *record);
@@ -131,8 +134,7 @@ Accepted Engine::open(Arrival& syn, ListenerCore& listener, std::optional<TimeWa
   if (connections_.size() >= config_.max_connections || memory_.exhausted()) return drop(Drop::memory_limit);
   SeqNum iss = isn_.next(syn.tuple.local, syn.tuple.remote, context_.now());
   if (former && iss <= former->snd_nxt + kReopenGap) iss = former->snd_nxt + kReopenGap;
-  const auto connection = std::make_shared<ConnectionCore>(*this, syn.tuple, listener.settings(), iss);
-  connections_.insert(connection);
+  const auto connection = add(syn.tuple, listener.settings(), iss)->core();
   const FastOpenAnswer fast_open = former ? FastOpenAnswer{} : answer_fast_open(syn, listener);
   if (!fast_open.accept) listener.handshake_begun(*connection);
   // Without Fast Open data that came with the SYN is not acknowledged: the peer sends it again after the handshake.

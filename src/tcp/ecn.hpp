@@ -71,9 +71,9 @@ class Ecn {
   bool echo_ = false;
   bool echoed_ = false;
   bool cwr_due_ = false;
-  std::uint8_t field_ = 0;  ///< of the next segment
-  std::optional<SeqNum> answered_until_;
-  std::optional<SeqNum> reduced_at_;  ///< SND.NXT at the last reduction, until something sent after it is acknowledged
+  std::uint8_t field_ = 0;                ///< of the next segment
+  std::optional<SeqNum> answered_until_;  ///< SND.NXT at the last answer to marks, until something sent after it is acknowledged
+  std::optional<SeqNum> reduced_at_;      ///< SND.NXT at the last reduction, until something sent after it is acknowledged
 };
 
 }  // namespace tapir::tcp

@@ -10,6 +10,7 @@
 
 #include "congestion_registry.hpp"
 #include "connection_core.hpp"
+#include "connection_record.hpp"
 #include "listener_core.hpp"
 #include "user_timeout.hpp"
 
@@ -46,7 +47,6 @@ Engine::Engine(Context& context, network::Network& network, Config config)
       ports_{SipKey::generate(context.random),
              {.first = config_.first_ephemeral, .last = config_.last_ephemeral, .reserved = config_.reserved_ports}},
       timestamp_offsets_{SipKey::generate(context.random)},
-      listener_choice_{hash_key_},
       cookies_{SipKey::generate(context.random)},
       challenges_{config_.all_challenge_acks, config_.challenge_period, context.random},
       events_{std::make_shared<EventQueue>(context.scheduler)},
@@ -62,10 +62,8 @@ Engine::~Engine() {
   for (const auto& [local, sharing] : listeners_) {
     for (const auto& listener : sharing) listener->stack_gone();
   }
-  connections_.for_each([](ConnectionCore& connection) { connection.stack_gone(); });
-  time_wait_.for_each([](const TimeWaitRecord& record) {
-    if (const auto connection = record.connection.lock()) connection->stack_gone();
-  });
+  connections_.for_each([](ConnectionRecord& record) { record.core()->stack_gone(); });
+  time_wait_.for_each_connection([](ConnectionCore& connection) { connection.stack_gone(); });
 }
 
 void Engine::set_config(Config config) {
@@ -76,7 +74,9 @@ void Engine::set_config(Config config) {
 
 void Engine::drop_out_of_order() noexcept {
   if (memory_.out_of_order() == 0) return;
-  connections_.for_each([](ConnectionCore& connection) { connection.drop_out_of_order(); });
+  connections_.for_each([](ConnectionRecord& record) {
+    if (!record.asleep()) record.core()->drop_out_of_order();
+  });
 }
 
 Result<std::shared_ptr<ListenerCore>> Engine::listen(const Endpoint& local, AcceptHandler handler, const ListenOptions& options) {
@@ -97,7 +97,7 @@ bool Engine::fast_open_ready(IpAddress server) {
   return fast_open_cache_.plan(server, (config_.fast_open & FastOpenUse::client_without_cookie) == 0, context_.now()).with_data;
 }
 
-Result<std::shared_ptr<ConnectionCore>> Engine::connect(const Endpoint& remote, const ConnectOptions& options) {
+Result<std::shared_ptr<ConnectionRecord>> Engine::connect(const Endpoint& remote, const ConnectOptions& options) {
   if (!network_.can_be_host(remote.address) || remote.port == Port{}) return fail(Error::invalid_argument);  // RFC 9293 section 3.9.2.3
   if (!may_use(options.settings)) return fail(Error::invalid_argument);
   auto route = network_.source_route(options.source_route);
@@ -105,14 +105,20 @@ Result<std::shared_ptr<ConnectionCore>> Engine::connect(const Endpoint& remote, 
   if (connections_.size() >= config_.max_connections || memory_.exhausted()) return fail(Error::no_buffer_space);
   const auto tuple = choose_ends(remote, options.local);
   if (!tuple) return fail(tuple.error());
-  auto connection =
-      std::make_shared<ConnectionCore>(*this, *tuple, options.settings, isn_.next(tuple->local, tuple->remote, context_.now()));
-  connections_.insert(connection);
+  auto record = add(*tuple, options.settings, isn_.next(tuple->local, tuple->remote, context_.now()));
+  const auto& connection = record->core();
   if (options.fast_open && (config_.fast_open & FastOpenUse::client) != 0) {
     connection->plan_fast_open((config_.fast_open & FastOpenUse::client_without_cookie) == 0 && !options.fast_open_without_cookie);
   }
   connection->open_active(std::move(*route));
-  return connection;
+  return record;
+}
+
+/// A new connection in the table.
+std::shared_ptr<ConnectionRecord> Engine::add(const FourTuple& tuple, const Settings& settings, SeqNum iss) {
+  auto record = std::make_shared<ConnectionRecord>(*this, std::make_shared<ConnectionCore>(*this, tuple, settings, iss));
+  connections_.insert(record);
+  return record;
 }
 
 /// The local end, chosen where the user left it open (RFC 9293 MUST-43, MUST-44).
@@ -153,7 +159,7 @@ std::shared_ptr<ListenerCore> Engine::find_listener(const FourTuple& tuple) cons
   if (found == listeners_.end()) found = listeners_.find({IpAddress{}, tuple.local.port});
   if (found == listeners_.end()) return nullptr;
   const auto& sharing = found->second;
-  return sharing.size() == 1 ? sharing.front() : sharing[listener_choice_(tuple) % sharing.size()];
+  return sharing.size() == 1 ? sharing.front() : sharing[connections_.hash(tuple) % sharing.size()];
 }
 
 void Engine::forget(const ListenerCore& listener) {
@@ -225,7 +231,7 @@ void Engine::reset_stranger(const Segment& segment, const FourTuple& tuple, std:
 std::vector<Info> Engine::connections() const {
   std::vector<Info> all;
   all.reserve(connection_count());
-  connections_.for_each([&all](const ConnectionCore& connection) { all.push_back(connection.info()); });
+  connections_.for_each([&all](ConnectionRecord& record) { all.push_back(record.info()); });
   time_wait_.for_each([&all](const TimeWaitRecord& record) {
     Info info;
     info.state = State::time_wait;
@@ -247,9 +253,10 @@ void Engine::observe(const Endpoint& listener, State from, State to) const {
 std::string Engine::in_words(Direction direction, const Header& header, const FourTuple& tuple) const {
   std::optional<SeqNum> first_sent;
   std::optional<SeqNum> first_received;
-  if (const auto connection = connections_.find(tuple)) {
-    first_sent = connection->tcb().iss;
-    if (connection->state() != State::syn_sent) first_received = connection->tcb().irs;
+  if (const auto record = connections_.find(tuple); record != nullptr) {
+    const Tcb& tcb = record->core()->tcb();
+    first_sent = tcb.iss;
+    if (tcb.state != State::syn_sent) first_received = tcb.irs;
   }
   const bool down = direction == Direction::down;
   std::string text = down ? to_string(tuple) : to_string(FourTuple{.local = tuple.remote, .remote = tuple.local});

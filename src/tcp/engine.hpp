@@ -12,12 +12,14 @@
 #include <tapir/tcp/tcp.hpp>
 
 #include "challenge_budget.hpp"
+#include "connection_record.hpp"
 #include "connection_table.hpp"
 #include "ephemeral_ports.hpp"
 #include "event_queue.hpp"
 #include "fast_open.hpp"
 #include "four_tuple.hpp"
 #include "header.hpp"
+#include "idle_kinds.hpp"
 #include "isn.hpp"
 #include "memory_budget.hpp"
 #include "options.hpp"
@@ -44,7 +46,7 @@ class Engine final {
 
   // What Tcp offers.
   [[nodiscard]] Result<std::shared_ptr<ListenerCore>> listen(const Endpoint& local, AcceptHandler handler, const ListenOptions& options);
-  [[nodiscard]] Result<std::shared_ptr<ConnectionCore>> connect(const Endpoint& remote, const ConnectOptions& options);
+  [[nodiscard]] Result<std::shared_ptr<ConnectionRecord>> connect(const Endpoint& remote, const ConnectOptions& options);
   [[nodiscard]] Result<> send(Packet packet, const Send& to);
   /// A segment without payload, with these options.
   [[nodiscard]] Result<> send(Send to, const Options& options);
@@ -80,6 +82,9 @@ class Engine final {
   /// Answers a segment that belongs to nothing (RFC 9293 section 3.5.2 group 1).
   void reset_stranger(const Segment& segment, const FourTuple& tuple, std::uint8_t tos);
   void forget(const FourTuple& tuple) { connections_.erase(tuple); }
+  /// That of a connection that is not over.
+  [[nodiscard]] std::shared_ptr<ConnectionRecord> record_of(const FourTuple& tuple) const { return connections_.find(tuple); }
+  [[nodiscard]] IdleKinds& idle_kinds() noexcept { return idle_kinds_; }
   void forget(const ListenerCore& listener);
 
  private:
@@ -99,6 +104,7 @@ class Engine final {
   void acknowledge_from_time_wait(const TimeWaitRecord& record);
   [[nodiscard]] std::shared_ptr<ListenerCore> find_listener(const FourTuple& tuple) const;
   [[nodiscard]] Result<FourTuple> choose_ends(const Endpoint& remote, const Endpoint& local);
+  [[nodiscard]] std::shared_ptr<ConnectionRecord> add(const FourTuple& tuple, const Settings& settings, SeqNum iss);
   [[nodiscard]] bool is_taken(const FourTuple& tuple) const { return connections_.contains(tuple) || time_wait_.find(tuple) != nullptr; }
   [[nodiscard]] std::string in_words(Direction direction, const Header& header, const FourTuple& tuple) const;
   void observe(Direction direction, const Packet& packet, const Header& header, const FourTuple& tuple) const;
@@ -111,7 +117,6 @@ class Engine final {
   IsnGenerator isn_;
   EphemeralPorts ports_;
   FourTupleHash timestamp_offsets_;
-  FourTupleHash listener_choice_;
   Stats stats_;
   DropCounters drops_;
   SynCookies cookies_;
@@ -120,7 +125,8 @@ class Engine final {
   MemoryBudget memory_;
   ResetQueue resets_;
   TimeWaitTable time_wait_;
-  ConnectionTable<ConnectionCore> connections_;
+  ConnectionTable<ConnectionRecord> connections_;
+  IdleKinds idle_kinds_;
   std::map<Endpoint, std::vector<std::shared_ptr<ListenerCore>>> listeners_;  ///< several where all share their port; none is empty
   FastOpenKey fast_open_key_{};                                               ///< where nobody has chosen one
   FastOpenCache fast_open_cache_;

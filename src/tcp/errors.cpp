@@ -1,11 +1,9 @@
 // What the network says about segments of ours (RFC 9293 section 3.9.2.2, RFC 5927).
 
-#include <cstring>
-#include <optional>
-
 #include <tapir/network/error_kind.hpp>
 
 #include "connection_core.hpp"
+#include "connection_record.hpp"
 #include "engine.hpp"
 
 namespace tapir::tcp::detail {
@@ -19,35 +17,34 @@ struct Quoted {
 };
 static_assert(sizeof(Quoted) == 8 && alignof(Quoted) == 1);
 
-std::optional<Quoted> quoted_by(const network::ErrorReport& report) noexcept {
-  Quoted quoted;
-  if (report.transport.size() < sizeof(quoted)) return std::nullopt;
-  std::memcpy(&quoted, report.transport.data(), sizeof(quoted));
-  return quoted;
-}
 FourTuple tuple_of(const network::ErrorReport& report, const Quoted& quoted) noexcept {
   return {{report.source, quoted.source_port}, {report.destination, quoted.destination_port}};
 }
 }  // namespace
 
 bool Engine::believes(const network::ErrorReport& report) const {
-  const auto quoted = quoted_by(report);
+  const auto quoted = report.quoted<Quoted>();
   if (!quoted) return false;
-  const auto connection = connections_.find(tuple_of(report, *quoted));
-  return connection != nullptr && connection->in_flight(quoted->sequence);
+  const auto record = connections_.find(tuple_of(report, *quoted));
+  return record != nullptr && !record->asleep() && record->core()->in_flight(quoted->sequence);
 }
 
 void Engine::receive_error(const network::ErrorReport& report) {
-  const auto quoted = quoted_by(report);
+  const auto quoted = report.quoted<Quoted>();
   if (!quoted) {
     (void)drop(Drop::truncated);
     return;
   }
-  const auto connection = connections_.find(tuple_of(report, *quoted));  // stays alive while it ends
-  if (connection == nullptr) {
+  const auto record = connections_.find(tuple_of(report, *quoted));
+  if (record == nullptr) {
     (void)drop(Drop::unrelated_error);
     return;
   }
+  if (record->asleep() && report.kind != network::ErrorKind::unresolved) {  // it has nothing in flight
+    (void)drop(Drop::unrelated_error);
+    return;
+  }
+  const auto connection = record->core();  // stays alive while it ends
   connection->error_arrives(report, quoted->sequence);
 }
 

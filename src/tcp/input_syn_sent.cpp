@@ -21,12 +21,9 @@ bool ConnectionCore::echoes_syn(const Options& theirs) const {
 Accepted ConnectionCore::syn_sent_arrives(Arrival& arrival) {
   Segment& segment = arrival.segment;
   const bool has_ack = segment.has(Flags::ack);
-  if (has_ack && (segment.ack <= tcb_.iss || segment.ack > tcb_.snd_nxt)) {
+  const bool of_ours = segment.ack > tcb_.iss && segment.ack <= tcb_.snd_nxt && (segment.has(Flags::rst) || echoes_syn(arrival.options));
+  if (has_ack && !of_ours) {
     engine_->reset_stranger(segment, tuple_, settings_.tos);  // answers no RST
-    return drop(Drop::bad_ack);
-  }
-  if (has_ack && !segment.has(Flags::rst) && !echoes_syn(arrival.options)) {
-    engine_->reset_stranger(segment, tuple_, settings_.tos);
     return drop(Drop::bad_ack);
   }
   if (segment.has(Flags::rst)) {

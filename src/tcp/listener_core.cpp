@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "connection_core.hpp"
+#include "connection_record.hpp"
 #include "engine.hpp"
 
 namespace tapir::tcp::detail {
@@ -47,7 +48,7 @@ void ListenerCore::close() {
   handler_.reset();
   waiting_handler_.reset();
   const auto unaccepted = std::exchange(waiting_, {});
-  for (const auto& connection : unaccepted) connection->abort();
+  for (const auto& connection : unaccepted) connection->core()->abort();
   const std::vector<ConnectionCore*> handshakes{half_open_.begin(), half_open_.end()};
   half_open_.clear();
   for (ConnectionCore* connection : handshakes) connection->abort();
@@ -61,8 +62,8 @@ void ListenerCore::stack_gone() {
   half_open_.clear();
 }
 
-void ListenerCore::established(std::shared_ptr<ConnectionCore> connection) {
-  handshake_over(*connection);
+void ListenerCore::established(std::shared_ptr<ConnectionRecord> connection) {
+  handshake_over(*connection->core());
   waiting_.push_back(std::move(connection));
   notify();
 }
@@ -73,8 +74,8 @@ bool ListenerCore::may_open_early(bool any_listener, TimePoint now) {
   return early_.size() + early_ends_.size() < limit;
 }
 
-void ListenerCore::opened_early(std::shared_ptr<ConnectionCore> connection) {
-  early_.insert(connection.get());
+void ListenerCore::opened_early(std::shared_ptr<ConnectionRecord> connection) {
+  early_.insert(connection->core().get());
   waiting_.push_back(std::move(connection));
   notify();
 }
@@ -93,10 +94,10 @@ void ListenerCore::dispatch() {
   if (const auto waiting = waiting_handler_; waiting != nullptr && !waiting_.empty()) (*waiting)();
 }
 
-std::shared_ptr<ConnectionCore> ListenerCore::next() {
+std::shared_ptr<ConnectionRecord> ListenerCore::next() {
   auto connection = std::move(waiting_.front());
   waiting_.pop_front();
-  connection->leave_listener();
+  connection->core()->leave_listener();
   return connection;
 }
 

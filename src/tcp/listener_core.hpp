@@ -14,6 +14,7 @@
 namespace tapir::tcp::detail {
 
 class ConnectionCore;
+class ConnectionRecord;
 class Engine;
 
 /// A passive open: its handshakes under way, and the connections that wait to be accepted.
@@ -47,10 +48,10 @@ class ListenerCore final : public Notifier, public std::enable_shared_from_this<
   [[nodiscard]] Duration defer_accept() const noexcept { return options_.defer_accept; }
   void handshake_begun(ConnectionCore& connection) { half_open_.insert(&connection); }
   void handshake_over(ConnectionCore& connection) { half_open_.erase(&connection); }
-  void established(std::shared_ptr<ConnectionCore> connection);
+  void established(std::shared_ptr<ConnectionRecord> connection);
   /// Connections that may be given to the application before their handshakes are complete (RFC 7413 section 5.1).
   [[nodiscard]] bool may_open_early(bool any_listener, TimePoint now);
-  void opened_early(std::shared_ptr<ConnectionCore> connection);
+  void opened_early(std::shared_ptr<ConnectionRecord> connection);
   void confirmed(const ConnectionCore& connection) { early_.erase(&connection); }
   /// Without a handshake, by a reset perhaps, which is as easily forged as the SYN was: its place stays taken for a while.
   void ended_early(const ConnectionCore& connection, TimePoint now);
@@ -59,7 +60,7 @@ class ListenerCore final : public Notifier, public std::enable_shared_from_this<
   void dispatch() override;
 
  private:
-  [[nodiscard]] std::shared_ptr<ConnectionCore> next();
+  [[nodiscard]] std::shared_ptr<ConnectionRecord> next();
   void notify();
 
   Engine* engine_;  ///< nullptr when it does not listen any more
@@ -67,7 +68,7 @@ class ListenerCore final : public Notifier, public std::enable_shared_from_this<
   ListenOptions options_;
   std::shared_ptr<AcceptHandler> handler_;
   std::shared_ptr<std::move_only_function<void()>> waiting_handler_;
-  std::deque<std::shared_ptr<ConnectionCore>> waiting_;
+  std::deque<std::shared_ptr<ConnectionRecord>> waiting_;
   std::unordered_set<ConnectionCore*> half_open_;
   std::unordered_set<const ConnectionCore*> early_;  ///< given away, handshake not complete
   std::deque<TimePoint> early_ends_;                 ///< until when each of those that are over counts, too

@@ -1,11 +1,13 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 
 #include <tapir/tcp/congestion_control.hpp>
 
 #include "hystart.hpp"
+#include "packed_image.hpp"
 #include "prr.hpp"
 
 namespace tapir::tcp {
@@ -29,6 +31,16 @@ class LossBased : public CongestionControl {
 
   [[nodiscard]] std::uint32_t cwnd() const noexcept final { return cwnd_; }
   [[nodiscard]] std::uint32_t ssthresh() const noexcept final { return ssthresh_; }
+  /// Shows its plain state to `visit`, to be kept while the connection is idle, or to be set.
+  template <class Visit>
+  void each_lasting(Visit& visit) {
+    const auto all = [&visit](auto&... parts) { (visit(parts), ...); };
+    all(parameters_, cwnd_, ssthresh_, slow_start_limit_, hystart_, prr_, former_, recovering_, reducing_until_, recovery_limit_);
+    all(acked_since_start_, window_at_start_, in_first_window_, lost_in_first_window_, lossless_, used_, filled_at_);
+    own_state(visit);
+  }
+  /// One that is in the same state.
+  [[nodiscard]] virtual std::unique_ptr<LossBased> copy() const = 0;
   /// IW in bytes for the current segment size.
   [[nodiscard]] std::uint32_t initial_window() const noexcept;
 
@@ -53,6 +65,9 @@ class LossBased : public CongestionControl {
   /// Remembers, and brings back, the algorithm's own state as of before the last congestion.
   virtual void save() {}
   virtual void restore() {}
+  /// Shows the plain state that it has beside.
+  virtual void own_state(ImageTaker& image) = 0;
+  virtual void own_state(ImageSetter& image) = 0;
 
   void set_cwnd(std::uint64_t bytes) noexcept;
   [[nodiscard]] std::uint32_t mss() const noexcept { return parameters_.mss; }

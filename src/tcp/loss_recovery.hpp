@@ -132,6 +132,8 @@ class LossRecovery {
   [[nodiscard]] std::optional<Guess> next_guess() const noexcept;
   /// It leaves; on_sent() follows.
   void on_guess(const Guess& guess) noexcept;
+  /// The device did not take it.
+  void on_guess_refused() noexcept;
   /// Octets that limited transmit adds to cwnd (RFC 3042). With SACK what was selectively acknowledged makes room by itself.
   [[nodiscard]] std::uint32_t limited_transmit_allowance() const noexcept;
   /// Octets that count against cwnd.
@@ -146,6 +148,18 @@ class LossRecovery {
   [[nodiscard]] std::uint64_t undos() const noexcept { return undos_; }
   [[nodiscard]] std::size_t logged_transmissions() const noexcept { return log_.size(); }
   [[nodiscard]] SeqNum recovery_point() const noexcept { return recovery_point_; }
+  /// Nothing is outstanding, and no timer runs.
+  [[nodiscard]] bool idle() const noexcept {
+    return queue_.empty() && state_ == CaState::open && !reordering_deadline_ && !probe_.deadline() && !mtu_probe_ && frto_ == Frto::off;
+  }
+  /// Shows `visit` all that matters of an idle one.
+  template <class Visit>
+  void each_lasting(Visit& visit) {
+    const auto all = [&visit](auto&... parts) { (visit(parts), ...); };
+    all(config_, rate_, rack_, probe_, spurious_, established_, sack_, mss_, least_segment_, snd_una_, snd_nxt_, rtt_round_end_);
+    all(rtt_round_samples_, recovery_point_, retransmitted_until_, judged_until_, rescued_, rescuing_, duplicate_acks_, limited_bytes_);
+    all(partial_seen_, first_retransmission_, duplicates_reported_, duplicate_bytes_, retransmitted_bytes_, undos_);
+  }
 
  private:
   /// RFC 5682: armed waits for the first acknowledgment after a timeout (step 2), probing for the one that decides (step 3).

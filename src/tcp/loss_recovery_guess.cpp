@@ -30,4 +30,9 @@ void LossRecovery::on_guess(const Guess& guess) noexcept {
   rescued_ = rescued_ || guess.rescue;
 }
 
+void LossRecovery::on_guess_refused() noexcept {
+  if (rescuing_) rescued_ = false;
+  rescuing_ = false;
+}
+
 }  // namespace tapir::tcp

@@ -20,6 +20,9 @@ void LossRecovery::losses_found(AckOutcome& out) {
     mtu_probe_.reset();
     if (out.lost > 0 && queue_.lost_bytes() == queue_.lost_run(begin, distance(begin, end))) {
       out.lost += queue_.mark_lost(begin, end);
+      // Nor does an algorithm that looks at each loss hear of it.
+      for (const LostEvent& lost : newly_lost_) rate_.forget_lost(lost.bytes);
+      newly_lost_.clear();
       out.mtu_probe = MtuProbeFate::lost;
       first_retransmission_ = true;
       return;
@@ -31,7 +34,7 @@ void LossRecovery::losses_found(AckOutcome& out) {
 
 void LossRecovery::mtu_probe_refused() {
   if (!mtu_probe_) return;
-  rate_.on_lost(queue_.mark_lost(mtu_probe_->begin, mtu_probe_->end));
+  (void)queue_.mark_lost(mtu_probe_->begin, mtu_probe_->end);
   mtu_probe_.reset();
   if (!recovering()) first_retransmission_ = true;
 }

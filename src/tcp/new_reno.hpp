@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 
 #include "loss_based.hpp"
 
@@ -14,12 +15,19 @@ class NewReno final : public LossBased {
   explicit NewReno(const CongestionParameters& parameters) noexcept : LossBased{parameters, false, 1} {}
 
   [[nodiscard]] std::string_view name() const noexcept override { return "newreno"; }
+  [[nodiscard]] std::unique_ptr<LossBased> copy() const override { return std::make_unique<NewReno>(*this); }
 
  private:
   [[nodiscard]] std::uint64_t reduced(std::uint32_t flight_size) const noexcept override { return flight_size / 2; }
   void avoid(const AckEvent& event, std::uint32_t acked_bytes) override;
   void congested(bool) override { acked_ = 0; }
   void slow_started() override { acked_ = 0; }
+  void own_state(ImageTaker& image) override { each_of_own(image); }
+  void own_state(ImageSetter& image) override { each_of_own(image); }
+  template <class Visit>
+  void each_of_own(Visit& visit) {
+    visit(acked_);
+  }
 
   std::uint64_t acked_ = 0;  ///< bytes acknowledged since cwnd last grew
 };

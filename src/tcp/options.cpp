@@ -2,11 +2,11 @@
 
 #include <algorithm>
 
+#include "window_scale.hpp"
+
 namespace tapir::tcp {
 
 namespace {
-
-constexpr std::uint8_t kMaxWindowScale = 14;  // RFC 7323 section 2.3: more is taken as 14
 
 constexpr std::size_t kMssSize = 4;
 constexpr std::size_t kWindowScaleSize = 3;
@@ -30,8 +30,8 @@ bool read_value(OptionKind kind, std::span<const std::byte> value, Options& opti
     case OptionKind::window_scale:
       if (value.size() != kWindowScaleSize - 2) return false;
       options.window_scale = *reader.u8();
-      options.window_scale_too_large = *options.window_scale > kMaxWindowScale;
-      options.window_scale = std::min(*options.window_scale, kMaxWindowScale);
+      options.window_scale_too_large = *options.window_scale > kMaxWindowShift;
+      options.window_scale = std::min(*options.window_scale, kMaxWindowShift);  // RFC 7323 section 2.3: more is taken as 14
       return true;
     case OptionKind::sack_permitted:
       if (value.size() != kSackPermittedSize - 2) return false;

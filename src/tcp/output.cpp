@@ -102,7 +102,9 @@ bool ConnectionCore::send_guess() {
   Flags flags = Flags::ack;
   if (with_fin) flags |= Flags::fin;
   if (payload > 0 && begin + payload == data_end()) flags |= Flags::psh;
-  return send_octets(begin, payload, flags);
+  if (send_octets(begin, payload, flags)) return true;
+  recovery_.on_guess_refused();
+  return false;
 }
 
 /// RFC 8985 section 7.3: a new segment if there is one and the peer has room, else the last one again; one that cwnd does not hold back.
@@ -243,7 +245,7 @@ std::uint32_t ConnectionCore::usable_window() const noexcept {
   return cwnd > flight ? static_cast<std::uint32_t>(std::min<std::uint64_t>(cwnd - flight, peer_window_left())) : 0;
 }
 
-/// Octets [begin, end) are about to leave.
+/// Octets [begin, end) leave: the books on what is outstanding.
 void ConnectionCore::note_sent(SeqNum begin, SeqNum end, bool tail_probe) {
   const TimePoint now = context_.now();
   const bool again = begin < tcb_.snd_nxt;

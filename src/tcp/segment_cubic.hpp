@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 
 #include "ack_train.hpp"
@@ -17,6 +18,7 @@ class SegmentCubic final : public LossBased {
       : LossBased{parameters, false, 8}, watched_{parameters.hystart && !parameters.cwnd}, paced_{parameters.paced} {}
 
   [[nodiscard]] std::string_view name() const noexcept override { return "cubic"; }
+  [[nodiscard]] std::unique_ptr<LossBased> copy() const override { return std::make_unique<SegmentCubic>(*this); }
 
  private:
   [[nodiscard]] std::uint64_t reduced(std::uint32_t flight_size) const noexcept override;
@@ -24,6 +26,14 @@ class SegmentCubic final : public LossBased {
   void congested(bool timeout) override;
   [[nodiscard]] bool slow_start_over(const AckEvent& event) override;
   void resumed(TimePoint now, Duration idle) override;
+  void own_state(ImageTaker& image) override { each_of_own(image); }
+  void own_state(ImageSetter& image) override { each_of_own(image); }
+  template <class Visit>
+  void each_of_own(Visit& visit) {
+    const auto all = [&visit](auto&... parts) { (visit(parts), ...); };
+    all(w_max_, origin_, k_, reno_, reno_acked_, acks_wanted_, acked_, acked_rest_, updated_window_, updated_at_, epoch_start_);
+    all(min_rtt_, train_, watched_, paced_);
+  }
 
   void begin_epoch(TimePoint now, std::uint32_t window, std::uint32_t acked) noexcept;
   void update(TimePoint now, std::uint32_t acked) noexcept;

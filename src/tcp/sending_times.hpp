@@ -33,7 +33,6 @@ class SendingTimes {
   [[nodiscard]] Duration busy(TimePoint now) const noexcept {
     return in(Phase::busy, now) + in(Phase::window_limited, now) + in(Phase::buffer_limited, now);
   }
-  [[nodiscard]] Phase phase() const noexcept { return phase_; }
 
  private:
   [[nodiscard]] static constexpr std::size_t index(Phase phase) noexcept { return static_cast<std::size_t>(phase); }

@@ -55,6 +55,7 @@ struct Deadlines {
   std::optional<TimePoint> keepalive;
   std::optional<TimePoint> user_timeout;
   std::optional<TimePoint> linger;  ///< of FIN-WAIT-2 without a reader
+  std::optional<TimePoint> idle;    ///< whether there was nothing to do since
 };
 
 [[nodiscard]] constexpr bool is_synchronized(State state) noexcept { return state >= State::established; }

@@ -11,58 +11,81 @@ TimeWaitTable::TimeWaitTable(Context& context, const SipKey& key, Duration lengt
     : context_{context},
       length_{length},
       capacity_{std::max<std::size_t>(capacity, 1)},
-      index_{0, FourTupleHash{key}},
+      entries_{0, Hash{FourTupleHash{key}}},
+      watchers_{0, FourTupleHash{key}},
       timer_{Timer::calling<&TimeWaitTable::expire>(context.scheduler, *this)} {}
 
-void TimeWaitTable::insert(TimeWaitRecord record) {
+void TimeWaitTable::insert(const TimeWaitRecord& record, detail::ConnectionCore* connection) {
   erase(record.tuple);
-  if (index_.size() >= capacity_) drop(entries_.begin());
-  const FourTuple tuple = record.tuple;
-  index_.emplace(tuple, entries_.insert(entries_.end(), Entry{std::move(record), deadline_after(context_.now(), length_)}));
+  if (entries_.size() >= capacity_) drop(FourTuple{oldest_->record.tuple});
+  const auto entry = entries_.insert({record, deadline_after(context_.now(), length_), nullptr, nullptr}).first;
+  link_newest(*entry);
+  if (connection != nullptr) watchers_.emplace(record.tuple, connection);
   arm();
 }
 
+void TimeWaitTable::forget(const detail::ConnectionCore& connection) noexcept {
+  const auto found = watchers_.find(connection.tuple());
+  if (found != watchers_.end() && found->second == &connection) watchers_.erase(found);
+}
+
 void TimeWaitTable::restart(const FourTuple& tuple) {
-  const auto found = index_.find(tuple);
-  if (found == index_.end()) return;
-  found->second->expires = deadline_after(context_.now(), length_);
-  entries_.splice(entries_.end(), entries_, found->second);
+  const auto found = entries_.find(tuple);
+  if (found == entries_.end()) return;
+  found->expires = deadline_after(context_.now(), length_);
+  unlink(*found);
+  link_newest(*found);
   arm();
 }
 
 void TimeWaitTable::note_timestamp(const FourTuple& tuple, std::uint32_t value) {
-  if (const auto found = index_.find(tuple); found != index_.end()) found->second->record.ts_recent = value;
+  if (const auto found = entries_.find(tuple); found != entries_.end()) found->record.ts_recent = value;
 }
 
 void TimeWaitTable::erase(const FourTuple& tuple) {
-  if (const auto found = index_.find(tuple); found != index_.end()) drop(found->second);
+  if (entries_.contains(tuple)) drop(FourTuple{tuple});
 }
 
 const TimeWaitRecord* TimeWaitTable::find(const FourTuple& tuple) const noexcept {
-  const auto found = index_.find(tuple);
-  return found == index_.end() ? nullptr : &found->second->record;
+  const auto found = entries_.find(tuple);
+  return found == entries_.end() ? nullptr : &found->record;
 }
 
 void TimeWaitTable::expire() {
-  while (!entries_.empty() && entries_.front().expires <= context_.now()) drop(entries_.begin());
+  while (oldest_ != nullptr && oldest_->expires <= context_.now()) drop(FourTuple{oldest_->record.tuple});
   arm();
 }
 
-void TimeWaitTable::drop(Entries::iterator entry) {
+/// `tuple` is not that of the entry itself, which goes.
+void TimeWaitTable::drop(const FourTuple& tuple) {
   if (context_.observer != nullptr) {
-    const auto former = detail::to_string(entry->record.tuple);
-    context_.observer->changed_state({context_.now(), former, name(State::time_wait), name(State::closed)});
+    context_.observer->changed_state({context_.now(), detail::to_string(tuple), name(State::time_wait), name(State::closed)});
   }
-  if (const auto connection = entry->record.connection.lock()) connection->time_wait_over();
-  index_.erase(entry->record.tuple);
-  entries_.erase(entry);
+  if (const auto watcher = watchers_.find(tuple); watcher != watchers_.end()) {
+    watcher->second->time_wait_over();
+    watchers_.erase(watcher);
+  }
+  const auto found = entries_.find(tuple);
+  unlink(*found);
+  entries_.erase(found);
+}
+
+void TimeWaitTable::link_newest(const Entry& entry) noexcept {
+  entry.older = std::exchange(newest_, &entry);
+  entry.newer = nullptr;
+  (entry.older == nullptr ? oldest_ : entry.older->newer) = &entry;
+}
+
+void TimeWaitTable::unlink(const Entry& entry) noexcept {
+  (entry.older == nullptr ? oldest_ : entry.older->newer) = entry.newer;
+  (entry.newer == nullptr ? newest_ : entry.newer->older) = entry.older;
 }
 
 void TimeWaitTable::arm() {
-  if (entries_.empty()) {
+  if (oldest_ == nullptr) {
     timer_.cancel();
-  } else if (!timer_.armed() || timer_.deadline() != entries_.front().expires) {
-    timer_.arm_at(entries_.front().expires);
+  } else if (!timer_.armed() || timer_.deadline() != oldest_->expires) {
+    timer_.arm_at(oldest_->expires);
   }
 }
 

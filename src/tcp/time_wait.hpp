@@ -2,10 +2,9 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <list>
-#include <memory>
 #include <optional>
 #include <unordered_map>
+#include <unordered_set>
 
 #include <tapir/core/context.hpp>
 #include <tapir/core/scheduler.hpp>
@@ -27,10 +26,9 @@ struct TimeWaitRecord {
   std::uint16_t rcv_wnd = 0;  ///< as it stands in the header
   std::optional<std::uint8_t> ttl;
   std::uint8_t tos = 0;
-  bool timestamps = false;                           ///< the connection used them
-  std::uint32_t ts_recent = 0;                       ///< TS.Recent
-  std::uint32_t ts_offset = 0;                       ///< of the TimestampClock
-  std::weak_ptr<detail::ConnectionCore> connection;  ///< whose handle shows the state
+  bool timestamps = false;      ///< the connection used them
+  std::uint32_t ts_recent = 0;  ///< TS.Recent
+  std::uint32_t ts_offset = 0;  ///< of the TimestampClock
 };
 
 /// A SYN that may open a new incarnation.
@@ -48,43 +46,70 @@ struct ReopeningSyn {
   return newer > 0 || (newer == 0 && larger_seq);
 }
 
-/// Connections in TIME-WAIT: a small record each, one timer for all, since all wait equally long.
+/// Connections in TIME-WAIT: a small record each, one timer for all, since all wait equally long. Thousands of them may wait.
 class TimeWaitTable {
  public:
   /// `length` is twice the maximum segment lifetime; `capacity` at least 1.
   TimeWaitTable(Context& context, const SipKey& key, Duration length, std::size_t capacity);
+  TimeWaitTable(const TimeWaitTable&) = delete;
+  TimeWaitTable& operator=(const TimeWaitTable&) = delete;
+  ~TimeWaitTable() = default;
 
-  /// The wait begins, or begins again. Beyond the capacity the oldest record goes early.
-  void insert(TimeWaitRecord record);
+  /// The wait begins, or begins again. Beyond the capacity the oldest record goes early. `connection`, whose handle shows the state, is told when the wait is
+  /// over; nullptr: nobody looks.
+  void insert(const TimeWaitRecord& record, detail::ConnectionCore* connection);
+  /// `connection` is not there any more.
+  void forget(const detail::ConnectionCore& connection) noexcept;
   void restart(const FourTuple& tuple);
   /// TS.Recent moves on.
   void note_timestamp(const FourTuple& tuple, std::uint32_t value);
   /// Ends the wait at once.
   void erase(const FourTuple& tuple);
   [[nodiscard]] const TimeWaitRecord* find(const FourTuple& tuple) const noexcept;
-  [[nodiscard]] std::size_t size() const noexcept { return index_.size(); }
+  [[nodiscard]] std::size_t size() const noexcept { return entries_.size(); }
   template <class Visitor>
-  void for_each(Visitor&& visit) const {
-    for (const Entry& entry : entries_) visit(entry.record);
+  void for_each(const Visitor& visit) const {
+    for (const Entry* entry = oldest_; entry != nullptr; entry = entry->newer) visit(entry->record);
+  }
+  /// Those that are to be told.
+  template <class Visitor>
+  void for_each_connection(const Visitor& visit) const {
+    for (const auto& [tuple, connection] : watchers_) visit(*connection);
   }
 
  private:
+  /// An element of the set and of the list of all by age. What changes does not count for the place in the set.
   struct Entry {
-    TimeWaitRecord record;
-    TimePoint expires;
+    mutable TimeWaitRecord record;
+    mutable TimePoint expires;
+    mutable const Entry* older;
+    mutable const Entry* newer;
   };
-  static_assert(sizeof(Entry) <= 100, "thousands of them may wait");
-  using Entries = std::list<Entry>;
+  static const FourTuple& tuple_of(const FourTuple& tuple) noexcept { return tuple; }
+  static const FourTuple& tuple_of(const Entry& entry) noexcept { return entry.record.tuple; }
+  struct Hash {
+    using is_transparent = void;
+    FourTupleHash of_tuple;
+    std::size_t operator()(const auto& named) const noexcept { return of_tuple(tuple_of(named)); }
+  };
+  struct Same {
+    using is_transparent = void;
+    bool operator()(const auto& a, const auto& b) const noexcept { return tuple_of(a) == tuple_of(b); }
+  };
 
   void expire();
-  void drop(Entries::iterator entry);
+  void drop(const FourTuple& tuple);
+  void link_newest(const Entry& entry) noexcept;
+  void unlink(const Entry& entry) noexcept;
   void arm();
 
   Context& context_;
   Duration length_;
   std::size_t capacity_;
-  Entries entries_;  ///< oldest first
-  std::unordered_map<FourTuple, Entries::iterator, FourTupleHash> index_;
+  std::unordered_set<Entry, Hash, Same> entries_;
+  const Entry* oldest_ = nullptr;
+  const Entry* newest_ = nullptr;
+  std::unordered_map<FourTuple, detail::ConnectionCore*, FourTupleHash> watchers_;
   Timer timer_;
 };
 

@@ -18,8 +18,9 @@ constexpr Duration kRefusedRetry =
 std::optional<TimePoint> ConnectionCore::earliest_deadline() const noexcept {
   std::optional<TimePoint> earliest = ack_.deadline();
   if (earliest && *earliest <= context_.now()) earliest.reset();  // pull() is about to send it
-  for (const auto& deadline : {deadlines_.retransmit, deadlines_.persist, deadlines_.send_override, deadlines_.pacing, deadlines_.keepalive,
-                               deadlines_.user_timeout, deadlines_.linger, recovery_.reordering_deadline(), recovery_.probe_deadline()}) {
+  for (const auto& deadline :
+       {deadlines_.retransmit, deadlines_.persist, deadlines_.send_override, deadlines_.pacing, deadlines_.keepalive,
+        deadlines_.user_timeout, deadlines_.linger, deadlines_.idle, recovery_.reordering_deadline(), recovery_.probe_deadline()}) {
     if (deadline && (!earliest || *deadline < *earliest)) earliest = deadline;
   }
   return earliest;
@@ -47,6 +48,7 @@ void ConnectionCore::update_timers() {
     }
     if (tcb_.snd_una != tcb_.iss) recovery_.schedule_probe(context_.now(), deadlines_.retransmit);
   }
+  watch_quiet();
   const auto earliest = earliest_deadline();
   if (!earliest) {
     timer_.cancel();
@@ -72,6 +74,7 @@ bool ConnectionCore::expired(std::optional<TimePoint>& deadline, std::string_vie
 
 void ConnectionCore::on_timer() {
   const auto self = shared_from_this();
+  if (deadlines_.idle && *deadlines_.idle <= context_.now() && falls_asleep()) return;
   if (expired(deadlines_.user_timeout, "user timeout")) return on_user_timeout();
   if (expired(deadlines_.linger, "FIN-WAIT-2")) return end({}, true);
   if (expired(deadlines_.keepalive, "keep-alive")) on_keepalive_timer();

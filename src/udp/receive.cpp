@@ -1,4 +1,3 @@
-#include <cstring>
 #include <memory>
 #include <utility>
 
@@ -131,23 +130,21 @@ Accepted Udp::deliver_to_group(const Packet& payload, const network::Received& f
 }
 
 bool Udp::believes(const network::ErrorReport& report) const {
-  Header header{};
-  if (report.transport.size() < sizeof(Header)) return false;
-  std::memcpy(&header, report.transport.data(), sizeof(header));
-  const Endpoint remote{report.destination, header.destination_port};
-  const auto* const socket = find({report.source, header.source_port}, remote);
+  const auto header = report.quoted<Header>();
+  if (!header) return false;
+  const Endpoint remote{report.destination, header->destination_port};
+  const auto* const socket = find({report.source, header->source_port}, remote);
   return socket != nullptr && socket->has_sent_to(remote);
 }
 
 void Udp::receive_error(const network::ErrorReport& report) {
-  Header header{};
-  if (report.transport.size() < sizeof(Header)) {
+  const auto header = report.quoted<Header>();
+  if (!header) {
     (void)drop(Drop::truncated);
     return;
   }
-  std::memcpy(&header, report.transport.data(), sizeof(header));
-  const Endpoint remote{report.destination, header.destination_port};
-  auto* const socket = find({report.source, header.source_port}, remote);
+  const Endpoint remote{report.destination, header->destination_port};
+  auto* const socket = find({report.source, header->source_port}, remote);
   if (socket == nullptr) {
     (void)drop(Drop::unrelated_error);
     return;

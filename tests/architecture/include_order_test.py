@@ -27,7 +27,7 @@ BELOW = {
     "websocket": {"mqtt"},
     "asio": {"tcp", "udp", "stack", "runtime", "sim"},
 }
-PUBLIC = re.compile(r'#include <tapir/(?:(\w+)/)?\w+\.hpp>')
+PUBLIC = re.compile(r'#include <tapir/(?:(\w+)/)?[\w/]+\.hpp>')
 PRIVATE = re.compile(r'#include "([^"]+)"')
 
 
@@ -51,6 +51,8 @@ def self_test():
     assert violations("tcp", "#include <tapir/ipv4/ipv4.hpp>") == ["#include <tapir/ipv4/ipv4.hpp>"]
     assert violations("tcp", "#include \"../udp/header.hpp\"") == ["#include \"../udp/header.hpp\""]
     assert violations("mqtt", "#include <tapir/tapir.hpp>") == ["#include <tapir/tapir.hpp>"]
+    assert violations("asio", "#include <tapir/asio/detail/operation.hpp>") == []
+    assert violations("tcp", "#include <tapir/asio/detail/operation.hpp>") == ["#include <tapir/asio/detail/operation.hpp>"]
 
 
 def main():
@@ -59,8 +61,8 @@ def main():
     failed = False
     checked = 0
     for base in (root / "include" / "tapir", root / "src"):
-        for path in sorted(base.glob("*/*.[hc]pp")):
-            layer = path.parent.name
+        for path in sorted(base.glob("*/**/*.[hc]pp")):
+            layer = path.relative_to(base).parts[0]
             if layer not in BELOW:
                 print(f"{path}: a layer this test does not know")
                 failed = True

@@ -10,7 +10,6 @@
 #include <array>
 #include <atomic>
 #include <cerrno>
-#include <filesystem>
 #include <fstream>
 #include <string>
 #include <thread>
@@ -19,30 +18,13 @@
 #include <catch2/catch.hpp>
 
 #include "loaded_stack.hpp"
+#include "support/folder.hpp"
 
 namespace tapir::test {
 namespace {
 
 using namespace std::chrono_literals;
 using Tins::TCP;
-
-/// A directory with one of Linux' settings, gone at the end.
-class SettingsDirectory {
- public:
-  SettingsDirectory() {
-    std::string name = "/tmp/tapir-settings-XXXXXX";
-    REQUIRE(mkdtemp(name.data()) != nullptr);
-    name_ = name;
-  }
-  SettingsDirectory(const SettingsDirectory&) = delete;
-  SettingsDirectory& operator=(const SettingsDirectory&) = delete;
-  ~SettingsDirectory() { std::filesystem::remove_all(name_); }
-  void set(const std::string& file, const std::string& value) const { std::ofstream{name_ / file} << value << '\n'; }
-  [[nodiscard]] std::string flag() const { return "settings=" + name_.string(); }
-
- private:
-  std::filesystem::path name_;
-};
 
 /// Whether the thread with this number sleeps in the kernel: what packetdrill takes for "the call blocks".
 bool sleeps(pid_t thread) {
@@ -255,11 +237,11 @@ TEST_CASE("fcntl and ioctl take their argument as the system's do", "[packetdril
 
 TEST_CASE("a setting that changes while the script runs holds for the next connection", "[packetdrill]") {
   const bool changes = GENERATE(false, true);
-  const SettingsDirectory settings;
-  settings.set("tcp_wmem", "4096 20000 20000");
-  LoadedStack stack{settings.flag()};
+  const Folder settings;
+  settings.write("tcp_wmem", "4096 20000 20000\n");
+  LoadedStack stack{"settings=" + settings.path()};
   auto& calls = stack.calls();
-  if (changes) settings.set("tcp_wmem", "4096 150000 150000");
+  if (changes) settings.write("tcp_wmem", "4096 150000 150000\n");
   std::uint32_t isn = 0;
   const int connection = stack.accepted(isn);
   const std::vector<char> bytes(200'000);
@@ -273,10 +255,9 @@ TEST_CASE("the exported sendfile sends a file on a socket of ours", "[packetdril
   LoadedStack stack;
   std::uint32_t isn = 0;
   const int connection = stack.accepted(isn);
-  std::string name = "/tmp/tapir-file-XXXXXX";
-  const int file = ::mkstemp(name.data());
+  const Folder folder;
+  const int file = ::open(folder.write("data", "0123456789").c_str(), O_RDONLY | O_CLOEXEC);
   REQUIRE(file >= 0);
-  REQUIRE(::write(file, "0123456789", 10) == 10);
   using Sendfile = ssize_t (*)(int, int, off_t*, size_t);
   const auto send_file = reinterpret_cast<Sendfile>(stack.exported("sendfile"));
   REQUIRE(send_file != nullptr);
@@ -291,7 +272,6 @@ TEST_CASE("the exported sendfile sends a file on a socket of ours", "[packetdril
   CHECK(send_file(connection, file, nullptr, 3) == 3);
   CHECK(::lseek(file, 0, SEEK_CUR) == 5);
   ::close(file);
-  ::unlink(name.c_str());
 }
 
 TEST_CASE("splice moves what has arrived into a pipe", "[packetdrill]") {

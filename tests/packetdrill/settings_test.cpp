@@ -1,32 +1,17 @@
 // How Linux' settings become ours.
 
-#include <unistd.h>
-
-#include <filesystem>
-#include <fstream>
 #include <string>
 
 #include <catch2/catch.hpp>
 
 #include <tools/packetdrill/settings.hpp>
 
+#include "support/folder.hpp"
+
 namespace tapir::packetdrill {
 namespace {
 
-class Directory {
- public:
-  Directory() {
-    std::string name = "/tmp/tapir-settings-XXXXXX";
-    REQUIRE(mkdtemp(name.data()) != nullptr);
-    path = name;
-  }
-  Directory(const Directory&) = delete;
-  Directory& operator=(const Directory&) = delete;
-  ~Directory() { std::filesystem::remove_all(path); }
-  void set(const char* file, const std::string& text) const { std::ofstream{path / file} << text << '\n'; }
-
-  std::filesystem::path path;
-};
+using test::Folder;
 
 TEST_CASE("the flags name the address and where the settings are", "[packetdrill]") {
   const Flags none = Flags::parse("");
@@ -46,26 +31,26 @@ TEST_CASE("the flags name the address and where the settings are", "[packetdrill
 }
 
 TEST_CASE("a setting is read anew each time, and one that is not there leaves the default", "[packetdrill]") {
-  const Directory directory;
-  Settings settings{Flags::parse("settings=" + directory.path.string())};
+  const Folder directory;
+  Settings settings{Flags::parse("settings=" + directory.path())};
   CHECK(settings.tcp().send_buffer == tcp::Config{}.send_buffer);
-  directory.set("tcp_wmem", "4096 50000 4194304");
+  directory.write("tcp_wmem", "4096 50000 4194304\n");
   CHECK(settings.tcp().send_buffer == tcp::Config{}.send_buffer);
   settings.read();
   CHECK(settings.tcp().send_buffer == 50000);
-  directory.set("tcp_wmem", "no numbers");
+  directory.write("tcp_wmem", "no numbers\n");
   settings.read();
   CHECK(settings.tcp().send_buffer == tcp::Config{}.send_buffer);
 }
 
 TEST_CASE("the device's queue is as long as its queue discipline says", "[packetdrill]") {
-  const Directory directory;
-  Settings settings{Flags::parse("queue=" + (directory.path / "queue").string())};
+  const Folder directory;
+  Settings settings{Flags::parse("queue=" + directory.file("queue"))};
   CHECK_FALSE(settings.queue_limit());
-  directory.set("queue", "pfifo limit 0");
+  directory.write("queue", "pfifo limit 0\n");
   settings.read();
   CHECK(settings.queue_limit() == 0U);
-  directory.set("queue", "pfifo");
+  directory.write("queue", "pfifo\n");
   settings.read();
   CHECK_FALSE(settings.queue_limit());
 }

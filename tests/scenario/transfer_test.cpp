@@ -55,6 +55,7 @@ TEST_CASE("corruption on a link without frame check is caught by IP and TCP", "[
   Pair pair{config};
   exchange(pair, 1'000'000);
   CHECK(pair.left->tcp().drops()[Drop::bad_checksum] + pair.right->tcp().drops()[Drop::bad_checksum] > 0);
+  CHECK(pair.left->ipv4().drops()[Drop::bad_checksum] + pair.right->ipv4().drops()[Drop::bad_checksum] > 0);
 }
 
 TEST_CASE("one seed gives one run, to the byte", "[scenario]") {
@@ -73,10 +74,17 @@ TEST_CASE("one seed gives one run, to the byte", "[scenario]") {
 }
 
 TEST_CASE("a narrow line with a short queue slows the sender down and loses nothing for good", "[scenario]") {
-  PairConfig config;
-  config.cable.rate_bits_per_second = 10'000'000;
-  config.cable.delay = 10ms;
-  config.cable.queue_bytes = 30'000;
-  Pair pair{config};
-  exchange(pair, 1'000'000);
+  const auto time_of = [](std::uint64_t rate) {
+    PairConfig config;
+    config.cable.rate_bits_per_second = rate;
+    config.cable.delay = 10ms;
+    config.cable.queue_bytes = 30'000;
+    Pair pair{config};
+    exchange(pair, 1'000'000);
+    return pair.world.now() - TimePoint{};
+  };
+  const Duration narrow = time_of(10'000'000);
+  CHECK(narrow > 800ms);  // 8 Mbit, with nothing around them
+  CHECK(narrow < 2s);
+  CHECK(time_of(1'000'000'000) < 800ms);
 }

@@ -29,7 +29,8 @@ MISUSED = (
     (".ci/run", "no_such_section"),
     (".ci/run", "format", "no_such_section"),
 )
-HELPFUL = ("scripts/bench", "scripts/demo", "scripts/build", "scripts/setup", "scripts/fuzz", "scripts/netlab", "scripts/requirements")
+HELPFUL = ("scripts/bench", "scripts/demo", "scripts/build", "scripts/setup", "scripts/fuzz", "scripts/netlab", "scripts/packetdrill",
+           "scripts/requirements")
 
 
 def run(script, *arguments):

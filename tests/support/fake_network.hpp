@@ -68,12 +68,13 @@ class FakeNetwork final : public network::Network {
   /// Takes everything sent so far, oldest first.
   [[nodiscard]] std::vector<Sent> take() { return std::exchange(sent, {}); }
 
-  std::vector<Ipv4Prefix> addresses;  ///< this host's own; the first is the default source
-  std::size_t mtu = 1500;             ///< path_mtu() of everywhere, in bytes
-  std::size_t reassembly = 65535;     ///< reassembly_limit()
-  std::size_t super_segment = 0;      ///< max_super_segment()
-  bool accepts = true;                ///< writable(); while false encapsulate() fails with Error::would_block
-  std::optional<Error> failure;       ///< what encapsulate() and select_source() fail with
+  std::vector<Ipv4Prefix> addresses;     ///< this host's own; the first is the default source
+  std::size_t mtu = 1500;                ///< path_mtu() of everywhere, in bytes
+  std::size_t reassembly = 65535;        ///< reassembly_limit()
+  std::size_t super_segment = 0;         ///< max_super_segment()
+  bool accepts = true;                   ///< writable(); while false encapsulate() fails with Error::would_block
+  std::optional<Error> failure;          ///< what encapsulate() and select_source() fail with
+  std::size_t taken_before_failure = 0;  ///< packets that encapsulate() still takes
   std::vector<Sent> sent;
   std::vector<Refused> refused;
   std::vector<Advice> advices;

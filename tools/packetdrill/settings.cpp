@@ -2,9 +2,7 @@
 
 #include <chrono>
 #include <fstream>
-
 #include <limits>
-#include "fast_open_settings.hpp"
 
 #include "fast_open_settings.hpp"
 

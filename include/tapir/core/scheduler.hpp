@@ -75,6 +75,8 @@ class ReadySource {
 
   /// Sends at most one packet (or one super-segment). May destroy this source, if it then returns Pulled::drained.
   [[nodiscard]] virtual Pulled pull() = 0;
+  /// Whether it waits for its turn.
+  [[nodiscard]] bool is_listed() const noexcept { return list_ != List::none; }
 
  private:
   friend class Scheduler;

@@ -96,7 +96,6 @@ class RoutingTable {
     std::uint64_t suspected = 0;  ///< 0: trusted; else the order of suspicion
     std::optional<TimePoint> last_progress;
   };
-  [[nodiscard]] const Route* find(Ipv4Address destination) const noexcept;
   [[nodiscard]] bool better(const Route& a, const Route& b) const noexcept;
   [[nodiscard]] std::uint64_t suspicion(const Route& route) const noexcept;
   void suspect(Ipv4Address gateway);

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <optional>
 #include <span>
 #include <vector>
@@ -73,6 +74,15 @@ struct ErrorReport {
   std::span<const std::byte> transport;  ///< the quoted start of the transport header, at least 8 bytes; valid during the call
   std::uint16_t quoted_length = 0;  ///< total length field of the quoted datagram, in bytes: where next_hop_mtu is 0 the search for the
                                     ///< path MTU starts below it (RFC 1191 section 5); 0 for ErrorKind::unresolved
+
+  /// The quoted transport header as far as H goes; nullopt when less is quoted.
+  template <WireHeader H>
+  [[nodiscard]] std::optional<H> quoted() const noexcept {
+    H header;
+    if (transport.size() < sizeof(header)) return std::nullopt;
+    std::memcpy(&header, transport.data(), sizeof(header));
+    return header;
+  }
 };
 
 /// A transport that wants to hear of errors about its datagrams.

@@ -19,7 +19,7 @@
 namespace tapir::tcp {
 
 namespace detail {
-class ConnectionCore;
+class ConnectionRecord;
 class Engine;
 }  // namespace detail
 
@@ -50,7 +50,7 @@ struct Events {
 class Connection {
  public:
   Connection() noexcept = default;
-  explicit Connection(std::shared_ptr<detail::ConnectionCore> core) noexcept;
+  explicit Connection(std::shared_ptr<detail::ConnectionRecord> record) noexcept;
   Connection(Connection&& other) noexcept;
   Connection& operator=(Connection&& other) noexcept;
   Connection(const Connection&) = delete;
@@ -58,7 +58,7 @@ class Connection {
   ~Connection();
 
   /// Whether the handle has a connection, open or not.
-  [[nodiscard]] explicit operator bool() const noexcept { return core_ != nullptr; }
+  [[nodiscard]] explicit operator bool() const noexcept { return record_ != nullptr; }
 
   /// Who is told of what happens, instead of the former handlers. What is there already is announced again: data to read, the end.
   void handle(Events events);
@@ -119,6 +119,8 @@ class Connection {
   [[nodiscard]] std::size_t unread() const noexcept;
   /// Whether the peer's FIN has arrived, behind all its data.
   [[nodiscard]] bool peer_closed() const noexcept;
+  /// As Info::urgent_unread.
+  [[nodiscard]] std::uint32_t urgent_unread() const noexcept;
   /// Why the connection ended; empty while it lives, and after an end in order.
   [[nodiscard]] std::error_code error() const noexcept;
 
@@ -167,7 +169,10 @@ class Connection {
   void set_receive_buffer(std::size_t bytes);
 
  private:
-  std::shared_ptr<detail::ConnectionCore> core_;
+  /// There is nothing in its queues, for there is none, or it sleeps.
+  [[nodiscard]] bool nothing_queued() const noexcept;
+
+  std::shared_ptr<detail::ConnectionRecord> record_;
 };
 
 }  // namespace tapir::tcp

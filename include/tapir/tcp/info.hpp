@@ -40,10 +40,10 @@ struct Info {
   std::uint8_t rcv_wind_shift = 0;  ///< of those that we offer
 
   std::uint32_t mss = 0;         ///< payload of a full segment now
-  std::uint32_t path_mtu = 0;    ///< the largest datagram that is sent now, probes of the path aside
+  std::uint32_t path_mtu = 0;    ///< bytes, network header included: the largest datagram that is sent now, probes of the path aside
   std::uint64_t mtu_probes = 0;  ///< larger segments sent to find out whether they arrive (RFC 4821)
-  std::uint64_t mtu_probes_arrived = 0;
-  std::uint64_t mtu_probes_lost = 0;  ///< the others were undecided, or one is under way
+  std::uint64_t mtu_probes_arrived = 0;  ///< acknowledged
+  std::uint64_t mtu_probes_lost = 0;     ///< the others were undecided, or one is under way
   std::uint32_t cwnd = 0;
   std::uint32_t ssthresh = 0;
   std::string_view congestion_control;

@@ -41,9 +41,10 @@ enum class MtuProbingMode : std::uint8_t {
 /// How the largest datagram that a path carries is found by sending larger ones (RFC 4821). Sizes are those of datagrams in bytes, network header included.
 struct MtuProbing {
   MtuProbingMode mode = MtuProbingMode::off;
-  std::uint32_t base = 1024;    ///< what a path carries as a rule: where the search begins; Linux' tcp_base_mss and headers
-  std::uint32_t floor = 68;     ///< no less is tried, whatever vanishes; as tcp_mtu_probe_floor and headers
-  std::uint32_t threshold = 8;  ///< the search is over when it knows the size to within this; as tcp_probe_threshold
+  std::uint32_t base =
+      1024;  ///< what a path carries as a rule: where the search begins, from `floor` to 65535; Linux' tcp_base_mss and headers
+  std::uint32_t floor = 68;                      ///< no less is tried, whatever vanishes, at least 68; as tcp_mtu_probe_floor and headers
+  std::uint32_t threshold = 8;                   ///< the search is over when it knows the size to within this; as tcp_probe_threshold
   Duration interval = std::chrono::minutes{10};  ///< after which it begins anew, at least 5 minutes are taken; as tcp_probe_interval
 
   friend bool operator==(const MtuProbing&, const MtuProbing&) noexcept = default;
@@ -53,8 +54,8 @@ struct MtuProbing {
 struct UserTimeoutOption {
   bool enabled = false;                     ///< ENABLED: it is sent, and one that arrives counts
   std::optional<bool> changeable = {};      ///< CHANGEABLE: the peer's may lengthen our own; empty: unless Settings::user_timeout says it
-  std::optional<Duration> advertised = {};  ///< ADV_UTO, from a second to 32767 minutes are sent; empty: our own
-  Duration lower = std::chrono::seconds{100};  ///< L_LIMIT of what is adopted
+  std::optional<Duration> advertised = {};  ///< ADV_UTO, positive; from a second to 32767 minutes are sent; empty: our own
+  Duration lower = std::chrono::seconds{100};  ///< L_LIMIT of what is adopted, positive
   Duration upper = std::chrono::hours{1};      ///< U_LIMIT, not below L_LIMIT
 
   friend bool operator==(const UserTimeoutOption&, const UserTimeoutOption&) noexcept = default;
@@ -98,6 +99,8 @@ struct Settings {
   /// A handshake that the peer began ends when the network reports that it cannot reach the peer (RFC 5461 section 4.1), as Linux has it; false: only a reset
   /// or the timeout ends it (RFC 9293 MUST-56).
   bool unreachable_ends_handshake = false;
+
+  friend bool operator==(const Settings&, const Settings&) noexcept = default;
 };
 
 /// Bits of Config::fast_open, numbered as in Linux' tcp_fastopen.
@@ -220,6 +223,9 @@ struct Config {
   /// A segment with a bad checksum makes the connection that its ports name acknowledge at once, within the limit of challenge_acks. Not in
   /// the RFC, which drops it in silence: the header may be the damaged part.
   bool acknowledge_bad_checksums = false;
+  /// A connection that had nothing to do for this long is kept in a few hundred bytes until something happens; whoever looks at it sees no difference. One
+  /// that has keep-alive on, or a source route, stays as it is. 0: all do.
+  Duration sleep_after = std::chrono::seconds{1};
   std::uint32_t min_burst_segments = 2;  ///< at least so many in a super-segment where there are; as tcp_min_tso_segs
   bool split_below = false;              ///< hand down super-segments even where the link takes none: they are cut just above it
   SynCookiePolicy syn_cookies = SynCookiePolicy::when_full;  ///< when_full: ListenOptions::max_half_open handshakes are under way

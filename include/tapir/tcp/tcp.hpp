@@ -50,8 +50,10 @@ struct Stats {
   std::uint64_t out_rsts = 0;       ///< sent with RST
   // Beyond the MIB.
   std::uint64_t cookies_sent = 0;         ///< SYN,ACK segments that stand for a half-open connection of which nothing is kept
-  std::uint64_t large_window_scales = 0;  ///< peers that offered a shift above 14, which was taken as 14 (RFC 7323 section 2.3)
   std::uint64_t cookies_accepted = 0;     ///< connections that an ACK for one of those opened
+  std::uint64_t large_window_scales = 0;  ///< peers that offered a shift above 14, which was taken as 14 (RFC 7323 section 2.3)
+  std::uint64_t sleeps = 0;               ///< connections that were packed because nothing happened: see Config::sleep_after
+  std::uint64_t wakes = 0;                ///< of these, such as were unpacked again
 };
 
 /// The Transmission Control Protocol (RFC 9293). Context and network outlive it. One thread.

@@ -187,7 +187,8 @@ TEST_CASE("a QoS 1 message arrives at least once wherever the link is cut, wheth
   }
 }
 
-TEST_CASE("exactly once also when the next connection is cut as well, at every pair of places", "[mqtt][MQTT311-4.4.0-1][MQTT5-4.4.0-1]") {
+TEST_CASE("exactly once also when the next connections are cut as well, at pairs of places all over the exchange",
+          "[mqtt][MQTT311-4.4.0-1][MQTT5-4.4.0-1]") {
   for (const auto version : {kOld, kNew}) {
     for (const auto process : {Process::lives, Process::dies_after_step, Process::dies_before_read}) {
       for (std::size_t first = 0; first < 70; first += 3) {

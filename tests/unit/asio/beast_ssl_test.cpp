@@ -3,15 +3,14 @@
 #include <memory>
 #include <optional>
 
-#include <openssl/evp.h>
-#include <openssl/x509v3.h>
-
 #include <boost/asio/ssl.hpp>
 #include <boost/beast/core/buffers_to_string.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
 #include <boost/beast/websocket.hpp>
 #include <tapir/asio/beast.hpp>
+
+#include "support/identity.hpp"
 
 using namespace tapir;
 using namespace tapir::test;
@@ -59,36 +58,17 @@ awaitable<std::string> post_http(Stream& stream, std::string target, std::string
   co_return parser.get().body();
 }
 
-/// A key, and a certificate for kName that it signed itself, valid now.
-struct Identity {
-  std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)> key{EVP_EC_gen("P-256"), EVP_PKEY_free};
-  std::unique_ptr<X509, decltype(&X509_free)> certificate{X509_new(), X509_free};
-
-  Identity() {
-    X509* const x509 = certificate.get();
-    REQUIRE(X509_set_version(x509, X509_VERSION_3) == 1);
-    ASN1_INTEGER_set(X509_get_serialNumber(x509), 1);
-    X509_gmtime_adj(X509_getm_notBefore(x509), -3600);
-    X509_gmtime_adj(X509_getm_notAfter(x509), 3600);
-    REQUIRE(X509_set_pubkey(x509, key.get()) == 1);
-    X509_NAME* const name = X509_get_subject_name(x509);
-    X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, reinterpret_cast<const unsigned char*>(kName), -1, -1, 0);
-    REQUIRE(X509_set_issuer_name(x509, name) == 1);
-    REQUIRE(X509_sign(x509, key.get(), EVP_sha256()) > 0);
-  }
-};
-
 struct Tls {
-  Identity identity;
+  Identity identity = Identity::authority(kName);  // trusts itself
   ssl::context server{ssl::context::tls_server};
   ssl::context client{ssl::context::tls_client};
 
   explicit Tls(bool trusted = true) {
-    REQUIRE(SSL_CTX_use_certificate(server.native_handle(), identity.certificate.get()) == 1);
-    REQUIRE(SSL_CTX_use_PrivateKey(server.native_handle(), identity.key.get()) == 1);
+    REQUIRE(SSL_CTX_use_certificate(server.native_handle(), identity.certificate()) == 1);
+    REQUIRE(SSL_CTX_use_PrivateKey(server.native_handle(), identity.key()) == 1);
     client.set_verify_mode(ssl::verify_peer);
     client.set_verify_callback(ssl::host_name_verification{kName});
-    if (trusted) REQUIRE(X509_STORE_add_cert(SSL_CTX_get_cert_store(client.native_handle()), identity.certificate.get()) == 1);
+    if (trusted) REQUIRE(X509_STORE_add_cert(SSL_CTX_get_cert_store(client.native_handle()), identity.certificate()) == 1);
   }
 };
 

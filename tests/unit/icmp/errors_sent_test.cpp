@@ -157,6 +157,7 @@ TEST_CASE("what is no IPv4 datagram draws no error", "[icmp]") {
   Bytes short_header = datagram;
   short_header[0] = std::byte{0x44};
   CHECK_FALSE(draws_error(short_header));
+  CHECK(draws_error(datagram));
 }
 
 TEST_CASE("a thousand closed ports in a second draw no more errors than configured", "[icmp][POLICY-ICMP-2]") {

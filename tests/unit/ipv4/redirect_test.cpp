@@ -8,8 +8,8 @@ using namespace tapir::test;
 namespace {
 
 /// A router whose way to 203.0.113.0/24 leads back to the link of 192.0.2.0/24, by another gateway there.
-struct Router : Ipv4Lab {
-  explicit Router(ipv4::Config config = {}) : Ipv4Lab{on(config), {"192.0.2.2/24"_prefix, "192.0.3.2/24"_prefix}} {
+struct RedirectingRouter : Ipv4Lab {
+  explicit RedirectingRouter(ipv4::Config config = {}) : Ipv4Lab{on(config), {"192.0.2.2/24"_prefix, "192.0.3.2/24"_prefix}} {
     second = add("tap1", {"198.51.100.1/24"_prefix}, far);
     REQUIRE(ip.add_route("203.0.113.0/24"_prefix, "192.0.2.77"_ipv4));
   }
@@ -24,7 +24,7 @@ struct Router : Ipv4Lab {
 }  // namespace
 
 TEST_CASE("a sender is told of the gateway on its own network, and its datagram goes on", "[ipv4][RFC1812-5.2.7.2-2][RFC1812-5.2.7.2-3]") {
-  Router router;
+  RedirectingRouter router;
   const auto to_net = datagram("203.0.113.9", "192.0.2.9", Ipv4Lab::counting(64));
   REQUIRE(router.inject(to_net));
   const auto sent = router.wire.take_one();
@@ -41,7 +41,7 @@ TEST_CASE("a sender is told of the gateway on its own network, and its datagram 
 }
 
 TEST_CASE("each condition of a redirect is needed", "[ipv4][RFC1812-5.2.7.2-3]") {
-  Router router;
+  RedirectingRouter router;
   const auto no_redirect = [&](const Accepted& forwarded, RecordingNeighbours& out) {
     CHECK(forwarded);
     CHECK(out.take().size() == 1);
@@ -64,14 +64,14 @@ TEST_CASE("each condition of a redirect is needed", "[ipv4][RFC1812-5.2.7.2-3]")
 }
 
 TEST_CASE("redirects can be turned off", "[ipv4]") {
-  Router router{{.send_redirects = false}};
+  RedirectingRouter router{{.send_redirects = false}};
   REQUIRE(router.inject(datagram("203.0.113.9", "192.0.2.9", Ipv4Lab::counting(8))));
   CHECK(router.wire.take().size() == 1);
   CHECK(router.errors.redirects.empty());
 }
 
 TEST_CASE("what is not forwarded draws no redirect", "[ipv4]") {
-  Router router;
+  RedirectingRouter router;
   auto last_hop = datagram("203.0.113.9", "192.0.2.9", Ipv4Lab::counting(8));
   last_hop.ttl(1);
   CHECK(reason_of(router.inject(last_hop)) == Drop::ttl_exceeded);

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include <support/folder.hpp>
 #include <support/lab.hpp>
 #include <tapir/link/capture.hpp>
 #include <tapir/link/impair.hpp>
@@ -211,10 +212,11 @@ TEST_CASE("a file that cannot take what was buffered shows in flush() and the st
 
 TEST_CASE("a capture into a file", "[link]") {
   Lab lab;
-  const auto path = std::filesystem::temp_directory_path() / "tapir-unit-capture.pcapng";
+  const Folder folder;
+  const auto path = folder.file("capture.pcapng");
   const Bytes frame = tcp_frame(std::string(100, 'f'));
   {
-    auto capture = link::Capture::to_file(std::make_unique<RecordingLink>(lab.pool), lab.scheduler, path.string());
+    auto capture = link::Capture::to_file(std::make_unique<RecordingLink>(lab.pool), lab.scheduler, path);
     REQUIRE(capture);
     REQUIRE((*capture)->transmit(lab.packet(frame)));
   }
@@ -223,12 +225,12 @@ TEST_CASE("a capture into a file", "[link]") {
   const auto file = read_pcapng(std::as_bytes(std::span{content}));
   REQUIRE(file.frames.size() == 1);
   CHECK(file.frames[0].bytes == frame);
-  std::filesystem::remove(path);
 
-  const auto nothing = link::Capture::to_file(nullptr, lab.scheduler, path.string());
+  const auto unwritten = folder.file("unwritten.pcapng");
+  const auto nothing = link::Capture::to_file(nullptr, lab.scheduler, unwritten);
   REQUIRE_FALSE(nothing);
   CHECK(nothing.error() == Error::invalid_argument);
-  CHECK_FALSE(std::filesystem::exists(path));
+  CHECK_FALSE(std::filesystem::exists(unwritten));
   const auto refused = link::Capture::to_file(std::make_unique<RecordingLink>(lab.pool), lab.scheduler, "/nonexistent/x.pcapng");
   REQUIRE_FALSE(refused);
   CHECK(refused.error() == std::errc::no_such_file_or_directory);

@@ -3,11 +3,9 @@
 #include <array>
 #include <cstdio>
 #include <cstdlib>
-#include <filesystem>
-#include <fstream>
 #include <stdexcept>
 
-#include <unistd.h>
+#include "support/folder.hpp"
 
 namespace tapir::test {
 
@@ -115,9 +113,9 @@ PcapngFile read_pcapng(std::span<const std::byte> file) {
 
 std::optional<std::vector<std::string>> tshark(std::span<const std::byte> file, const std::string& arguments) {
   if (std::system("command -v tshark >/dev/null 2>&1") != 0) return std::nullopt;
-  const auto path = std::filesystem::temp_directory_path() / ("tapir-capture-" + std::to_string(::getpid()) + ".pcapng");
-  std::ofstream{path, std::ios::binary}.write(reinterpret_cast<const char*>(file.data()), static_cast<std::streamsize>(file.size()));
-  const std::string command = "tshark -r " + path.string() + " " + arguments + " 2>/dev/null";
+  const Folder folder;
+  const auto path = folder.write("capture.pcapng", {reinterpret_cast<const char*>(file.data()), file.size()});
+  const std::string command = "tshark -r " + path + " " + arguments + " 2>/dev/null";
   std::vector<std::string> lines;
   if (std::FILE* output = ::popen(command.c_str(), "r"); output != nullptr) {
     std::array<char, 1024> line{};
@@ -128,7 +126,6 @@ std::optional<std::vector<std::string>> tshark(std::span<const std::byte> file, 
     }
     ::pclose(output);
   }
-  std::filesystem::remove(path);
   return lines;
 }
 

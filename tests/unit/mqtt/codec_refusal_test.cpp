@@ -1,39 +1,20 @@
 #include <catch2/catch.hpp>
 
-#include <tapir/mqtt/codec.hpp>
-#include <tapir/mqtt/error.hpp>
-
-#include "session_lab.hpp"
+#include "codec_lab.hpp"
 
 // Each refused packet stands beside the nearest one that is accepted.
 using namespace tapir;
 using namespace tapir::mqtt;
 using tapir::test::Bytes;
+using tapir::test::encoding;
 using tapir::test::hex;
+using tapir::test::outcome;
 
 namespace {
-
-/// Success, or the error of the first packet.
-std::error_code outcome(const Bytes& bytes, std::size_t max_packet_size = kMaxPacketSize) {
-  Decoder decoder{max_packet_size};
-  std::span<const std::byte> input{bytes};
-  const auto packet = decoder.next(input);
-  if (!packet) return packet.error();
-  REQUIRE(*packet);
-  return {};
-}
-std::error_code outcome(std::string_view digits) { return outcome(hex(digits)); }
 
 const std::error_code kAccepted{};
 const std::error_code kMalformed = mqtt::Error::malformed_packet;
 const std::error_code kViolation = mqtt::Error::protocol_violation;
-
-std::error_code encoding(const ControlPacket& packet) {
-  Bytes out;
-  const auto result = encode(packet, out);
-  CHECK(out.empty() == !result.has_value());
-  return result ? std::error_code{} : result.error();
-}
 
 }  // namespace
 

@@ -1,31 +1,18 @@
 #include <catch2/catch.hpp>
 
 #include <csignal>
-#include <cstdlib>
-#include <filesystem>
-#include <string>
 
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <tapir/runtime/file_store.hpp>
 
+#include "support/folder.hpp"
+
 using namespace tapir;
+using tapir::test::Folder;
 
 namespace {
-
-/// A directory of its own that is gone after the test.
-struct Folder {
-  Folder() {
-    std::string name = (std::filesystem::temp_directory_path() / "tapir-store-XXXXXX").string();
-    REQUIRE(::mkdtemp(name.data()) != nullptr);
-    path = name;
-  }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-  ~Folder() { std::filesystem::remove_all(path); }
-  std::filesystem::path path;
-};
 
 std::vector<std::byte> bytes(std::size_t size, int value) { return std::vector<std::byte>(size, static_cast<std::byte>(value)); }
 
@@ -33,7 +20,7 @@ std::vector<std::byte> bytes(std::size_t size, int value) { return std::vector<s
 
 TEST_CASE("a file store holds what was saved last, also for the next process", "[runtime]") {
   const Folder folder;
-  const auto file = (folder.path / "session").string();
+  const auto file = folder.file("session");
   FileStore store{file};
   CHECK(*store.load() == std::nullopt);
   REQUIRE(store.save(bytes(100'000, 1)));
@@ -45,15 +32,15 @@ TEST_CASE("a file store holds what was saved last, also for the next process", "
 
 TEST_CASE("a file store names what the system refuses", "[runtime]") {
   const Folder folder;
-  FileStore nowhere{(folder.path / "missing" / "session").string()};
+  FileStore nowhere{folder.file("missing/session")};
   CHECK(nowhere.save(bytes(1, 1)).error() == std::errc::no_such_file_or_directory);
-  FileStore folder_itself{folder.path.string()};
+  FileStore folder_itself{folder.path()};
   CHECK(folder_itself.load().error() == std::errc::is_a_directory);
 }
 
 TEST_CASE("a process that is killed while it saves leaves the old content or the new one, never a mixture", "[runtime]") {
   const Folder folder;
-  const auto file = (folder.path / "session").string();
+  const auto file = folder.file("session");
   REQUIRE(FileStore{file}.save(bytes(200'000, 0)));
   for (int round = 0; round < 10; ++round) {
     const pid_t child = ::fork();

@@ -168,6 +168,8 @@ TEST_CASE("cable, ends and listeners may go in any order", "[sim]") {
     pair.left.reset();
     pair.right.reset();
     pair.world.run_for(1s);
+    CHECK(pair.at_right.frames.empty());
+    CHECK(pair.cable->stats(End::left).frames == 1);
   }
   SECTION("all of it, by whom a frame is delivered to") {
     pair.at_right.heard = [&] {

@@ -24,7 +24,7 @@ struct Alarm {
 };
 
 /// Has `left` packets to send.
-struct Sender final : ReadySource {
+struct Backlog final : ReadySource {
   [[nodiscard]] Pulled pull() override {
     if (left == 0) return Pulled::drained;
     --left;
@@ -105,7 +105,7 @@ TEST_CASE("run_until stops at the moment its condition holds", "[sim]") {
 
 TEST_CASE("senders are pulled dry within the moment", "[sim]") {
   sim::World world;
-  Sender sender;
+  Backlog sender;
   sender.left = 5000;
   world.scheduler().make_ready(sender);
   world.run_for(0ns);
@@ -122,7 +122,7 @@ TEST_CASE("a world that goes round without time passing is found stuck", "[sim]"
     world.run_for(10s);
   }
   SECTION("a sender that never ends") {
-    Sender sender;
+    Backlog sender;
     sender.left = ~std::size_t{0};
     world.after(2s, [&] { world.scheduler().make_ready(sender); });
     world.run_for(10s);

@@ -20,8 +20,7 @@ using tapir::test::TwoHosts;
 namespace {
 
 tapir::test::PairConfig both_ways() {
-  tapir::test::PairConfig config;
-  config.cable.delay = 10ms;
+  auto config = tapir::test::far_apart(10ms);
   config.left.tcp.fast_open = config.right.tcp.fast_open = tapir::tcp::FastOpenUse::client | tapir::tcp::FastOpenUse::server;
   return config;
 }

@@ -2,7 +2,9 @@
 #include <catch2/catch.hpp>
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -104,6 +106,50 @@ TEST_CASE("many threads, one listener", "[socket][service]") {
   }
   for (auto& thread : threads) thread.join();
   CHECK(good == kThreads * kRounds);
+}
+
+TEST_CASE("threads that use one connection at once, each in its own way", "[socket][service]") {
+  Host host;
+  auto& sockets = host.sockets;
+  const int listener = host.listen();
+  const int client = host.connect();
+  const int server = sockets.accept(listener, nullptr, nullptr);
+  REQUIRE(server >= 0);
+  const std::string text(300'000, 'x');
+  std::atomic<bool> over{false};
+  std::atomic<int> looked{0};
+  std::atomic<int> opened{0};
+  std::thread writer{[&] {
+    for (std::size_t at = 0; at < text.size(); at += 1000) (void)sockets.send(client, text.data() + at, 1000, 0);
+    (void)sockets.shutdown(client, SHUT_WR);
+  }};
+  std::thread watcher{[&] {
+    do {
+      pollfd entry{.fd = server, .events = POLLIN, .revents = 0};
+      tcp_info info{};
+      socklen_t size = sizeof(info);
+      int unread = -1;
+      const bool good = sockets.poll(&entry, 1, 1) >= 0 && sockets.getsockopt(server, IPPROTO_TCP, TCP_INFO, &info, &size) == 0 &&
+                        sockets.ioctl(server, FIONREAD, &unread) == 0 && sockets.event_descriptor(server, EPOLLIN) >= 0;
+      looked = looked < 0 || !good ? -1 : looked + 1;
+    } while (!over);
+  }};
+  std::thread opener{[&] {
+    do {
+      const int epoll = sockets.epoll_create1(0);
+      epoll_event event{.events = EPOLLIN, .data = {.fd = server}};
+      const int fd = sockets.socket(AF_INET, SOCK_DGRAM, 0);
+      const bool good = sockets.epoll_ctl(epoll, EPOLL_CTL_ADD, server, &event) == 0 && sockets.epoll_wait(epoll, &event, 1, 0) >= 0 &&
+                        sockets.close(fd) == 0 && sockets.close(epoll) == 0;
+      opened = opened < 0 || !good ? -1 : opened + 1;
+    } while (!over);
+  }};
+  const bool same = read_all(sockets, server) == text;
+  over = true;
+  for (auto* thread : {&writer, &watcher, &opener}) thread->join();
+  CHECK(same);
+  CHECK(looked > 0);
+  CHECK(opened > 0);
 }
 
 TEST_CASE("a real epoll watches a socket of ours", "[socket][service]") {

@@ -11,16 +11,11 @@
 #include "two_hosts.hpp"
 
 using namespace std::chrono_literals;
+using tapir::test::far_apart;
 using tapir::test::TwoHosts;
 
 namespace {
 constexpr tapir::Duration kOneWay = 10ms;
-
-tapir::test::PairConfig far_apart() {
-  tapir::test::PairConfig config;
-  config.cable.delay = kOneWay;
-  return config;
-}
 
 /// Linux' struct tcp_info as far as it is looked at here: what glibc's lacks stands behind it.
 struct LongInfo {
@@ -45,7 +40,7 @@ LongInfo info_of(tapir::posix::Sockets& sockets, int fd) {
 }  // namespace
 
 TEST_CASE("TCP_INFO of a transfer", "[socket]") {
-  TwoHosts hosts{far_apart()};
+  TwoHosts hosts{far_apart(kOneWay)};
   const auto ends = hosts.linked();
   hosts.pair.world.run_for(1s);
   const auto fresh = info_of(hosts.left, ends.client);
@@ -86,7 +81,7 @@ TEST_CASE("TCP_INFO of a transfer", "[socket]") {
 }
 
 TEST_CASE("TCP_INFO of a loss", "[socket]") {
-  TwoHosts hosts{far_apart()};
+  TwoHosts hosts{far_apart(kOneWay)};
   const auto ends = hosts.linked();
   int data = 0;
   hosts.pair.cable.filter([&](tapir::sim::End from, std::span<const std::byte> frame) {
@@ -128,7 +123,7 @@ TEST_CASE("TCP_INFO takes as many bytes as there is room for", "[socket]") {
 
 TEST_CASE("MSG_EOR: no segment holds octets of two records", "[socket]") {
   const bool records = GENERATE(true, false);
-  TwoHosts hosts{far_apart()};
+  TwoHosts hosts{far_apart(kOneWay)};
   const auto ends = hosts.linked();
   const int flags = records ? MSG_EOR : 0;
   // Nagle's algorithm holds back what comes behind the first octet.
@@ -142,7 +137,7 @@ TEST_CASE("MSG_EOR: no segment holds octets of two records", "[socket]") {
 }
 
 TEST_CASE("the retries of the stack's settings end a connection", "[socket]") {
-  TwoHosts hosts{far_apart()};
+  TwoHosts hosts{far_apart(kOneWay)};
   auto config = hosts.pair.left->tcp().config();
   config.data_retries = 3;
   hosts.pair.left->tcp().set_config(config);

@@ -11,18 +11,11 @@
 #include "two_hosts.hpp"
 
 using namespace std::chrono_literals;
+using tapir::test::far_apart;
 using tapir::test::TwoHosts;
 
-namespace {
-tapir::test::PairConfig far_apart(tapir::Duration delay = 10ms) {
-  tapir::test::PairConfig config;
-  config.cable.delay = delay;
-  return config;
-}
-}  // namespace
-
 TEST_CASE("a connection under way", "[socket]") {
-  TwoHosts hosts{far_apart()};
+  TwoHosts hosts{far_apart(10ms)};
   hosts.listen();
   const int fd = hosts.left.socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
   CHECK(hosts.connect(fd) == -1);
@@ -278,7 +271,7 @@ TEST_CASE("close with SO_LINGER", "[socket]") {
 }
 
 TEST_CASE("SIOCOUTQ tells what the peer has not acknowledged", "[socket]") {
-  TwoHosts hosts{far_apart()};
+  TwoHosts hosts{far_apart(10ms)};
   const auto ends = hosts.linked();
   int value = -1;
   TwoHosts::send(hosts.left, ends.client, "12345");

@@ -14,6 +14,7 @@
 #include "two_hosts.hpp"
 
 using namespace std::chrono_literals;
+using tapir::test::far_apart;
 using tapir::test::TwoHosts;
 
 namespace {
@@ -49,16 +50,10 @@ timespec timespec_of(tapir::TimePoint time) {
   return {.tv_sec = nanoseconds / 1'000'000'000, .tv_nsec = nanoseconds % 1'000'000'000};
 }
 
-tapir::test::PairConfig slow() {
-  tapir::test::PairConfig config;
-  config.cable.delay = 10ms;
-  return config;
-}
-
 }  // namespace
 
 TEST_CASE("SO_TIMESTAMPING tells when a write left and when it arrived", "[socket][timestamping]") {
-  TwoHosts hosts{slow()};
+  TwoHosts hosts{far_apart(10ms)};
   const auto ends = hosts.linked();
   REQUIRE(TwoHosts::set(hosts.left, ends.client, SOL_SOCKET, SO_TIMESTAMPING, kAll) == 0);
   CHECK(TwoHosts::get(hosts.left, ends.client, SOL_SOCKET, SO_TIMESTAMPING) == kAll);
@@ -103,7 +98,7 @@ TEST_CASE("SO_TIMESTAMPING tells when a write left and when it arrived", "[socke
 }
 
 TEST_CASE("SO_TIMESTAMPING tells what it was asked for", "[socket][timestamping]") {
-  TwoHosts hosts{slow()};
+  TwoHosts hosts{far_apart(10ms)};
   const auto ends = hosts.linked();
   const int stage = GENERATE(static_cast<int>(SOF_TIMESTAMPING_TX_SCHED), static_cast<int>(SOF_TIMESTAMPING_TX_SOFTWARE),
                              static_cast<int>(SOF_TIMESTAMPING_TX_ACK));
@@ -136,7 +131,7 @@ TEST_CASE("SO_TIMESTAMPING refuses what it does not know, and numbers only a str
 }
 
 TEST_CASE("seventeen pieces that are not copied are a segment", "[socket][zerocopy]") {
-  TwoHosts hosts{slow()};
+  TwoHosts hosts{far_apart(10ms)};
   const auto ends = hosts.linked();
   REQUIRE(TwoHosts::set(hosts.left, ends.client, SOL_SOCKET, SO_ZEROCOPY, 1) == 0);
   const int flags = GENERATE(0, static_cast<int>(MSG_ZEROCOPY));

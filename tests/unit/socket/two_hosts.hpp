@@ -50,6 +50,13 @@ inline sockaddr_in socket_address(Ipv4Address address, std::uint16_t port) {
 inline const sockaddr* generic(const sockaddr_in& in) { return reinterpret_cast<const sockaddr*>(&in); }
 inline sockaddr* generic(sockaddr_in& in) { return reinterpret_cast<sockaddr*>(&in); }
 
+/// A cable that takes `delay` each way.
+inline PairConfig far_apart(Duration delay) {
+  PairConfig config;
+  config.cable.delay = delay;
+  return config;
+}
+
 /// Two hosts on a cable, each with its sockets; the left one's segments are noted.
 struct TwoHosts {
   static constexpr std::uint16_t kPort = 7;

@@ -1,6 +1,7 @@
 #include <catch2/catch.hpp>
 
 #include <tins/arp.h>
+#include <tins/tcp.h>
 
 #include <tapir/link/capture.hpp>
 
@@ -79,6 +80,26 @@ TEST_CASE("a second interface that is refused leaves the first as it was", "[sta
 
   REQUIRE(add("198.51.100.2/24"_prefix, "198.51.100.1"_ipv4));
   CHECK(lab.stack->interface_count() == 2);
+}
+
+TEST_CASE("a SYN from our own address draws nothing", "[stack][tcp][RFC9293-3.9.2.3-1]") {
+  StackLab lab;
+  const auto listener = lab.stack->tcp().listen(kOurPort);
+  REQUIRE(listener);
+  const auto knock = [&lab](Ipv4Address source) {
+    Tins::TCP tcp{kOurPort.value(), kPeerPort.value()};
+    tcp.flags(Tins::TCP::SYN);
+    auto frame = Tins::EthernetII{to_string(kOwnMac), to_string(kPeerMac)} / Tins::IP{to_string(kOwn), to_string(source)} / tcp;
+    return lab.link->inject(bytes_of(frame.serialize()));
+  };
+  CHECK(knock(kOwn) == std::unexpected{Drop::martian_source});
+  lab.world.run_for(10s);
+  CHECK(lab.link->take().empty());
+  CHECK(lab.stack->tcp().connection_count() == 0);
+  CHECK(knock(kPeer));
+  lab.world.run_for(1ms);
+  CHECK(lab.link->take().size() == 1);
+  CHECK(listener->half_open() == 1);
 }
 
 TEST_CASE("ARP knows the network of an interface's address", "[stack][arp]") {

@@ -19,9 +19,7 @@ class BlackHole : public Conversation {
   explicit BlackHole(const tcp::Config& config, std::size_t largest_datagram = 1500, bool sack = true)
       : Conversation{{.config = config, .settings = {.send_buffer = 2'000'000}}, State::syn_sent}, largest{largest_datagram}, sack_{sack} {
     advance(kRoundTrip);
-    Bytes options = mss_option(1460);
-    if (sack) options.insert(options.end(), {std::byte{4}, std::byte{2}});
-    REQUIRE(peer.say({.flags = kSynAck, .options = options}));
+    REQUIRE(peer.say({.flags = kSynAck, .options = mss_option(1460, sack)}));
     REQUIRE(peer.hear_one().pure_ack());
     next_ = info().snd_una;
   }
@@ -74,13 +72,7 @@ class BlackHole : public Conversation {
       ++received_;
     }
     Say say{.ack = next_};
-    if (sack_ && begin > next_) {
-      say.options = {std::byte{1}, std::byte{1}, std::byte{5}, std::byte{10}};
-      for (const SeqNum edge : {begin, end}) {
-        for (int shift = 24; shift >= 0; shift -= 8)
-          say.options.push_back(static_cast<std::byte>(edge.value() >> static_cast<unsigned>(shift)));
-      }
-    }
+    if (sack_ && begin > next_) say.options = sack_option({{begin, end}});
     REQUIRE(peer.say(say));
   }
   /// Where snd_una stands in the stream, so that numbers do not wrap.

@@ -1,6 +1,7 @@
-// A congestion control algorithm of the user's own: all that is needed is in this file.
+// A congestion control algorithm of the user's own: all that is needed is in fixed_window.hpp.
 #include <catch2/catch.hpp>
 
+#include "fixed_window.hpp"
 #include "wire.hpp"
 
 using namespace tapir;
@@ -8,29 +9,6 @@ using namespace tapir::test;
 
 namespace {
 constexpr std::uint32_t kMss = 1000;
-
-/// Always the same window, whatever happens: for a line of one's own.
-class FixedWindow final : public tcp::CongestionControl {
- public:
-  explicit FixedWindow(std::uint32_t bytes) : bytes_{bytes} {}
-  [[nodiscard]] std::string_view name() const noexcept override { return "fixed"; }
-  void on_sent(const tcp::SentEvent&) override {}
-  void on_ack(const tcp::AckEvent&) override {}
-  void on_loss(const tcp::LossEvent&) override {}
-  void on_duplicate_ack(const tcp::DuplicateAckEvent&) override {}
-  void on_partial_ack(const tcp::PartialAckEvent&) override {}
-  void on_recovered(const tcp::RecoveredEvent&) override {}
-  void on_rto(const tcp::RtoEvent&) override {}
-  void on_undo(const tcp::UndoEvent&) override {}
-  void on_idle(const tcp::IdleEvent&) override {}
-  void on_mss_change(const tcp::MssChangeEvent&) override {}
-  void on_established(std::uint32_t) override {}
-  [[nodiscard]] std::uint32_t cwnd() const noexcept override { return bytes_; }
-  [[nodiscard]] std::uint32_t ssthresh() const noexcept override { return bytes_; }
-
- private:
-  std::uint32_t bytes_;
-};
 
 tcp::Config with_fixed_window() {
   return {.congestion_controls = {{"fixed", [](const tcp::CongestionParameters&) { return std::make_unique<FixedWindow>(7 * kMss); }}}};

@@ -6,19 +6,6 @@ using namespace tapir;
 using namespace tapir::test;
 using namespace std::chrono_literals;
 
-namespace {
-network::ErrorReport too_big(const Peer& peer, const Bytes& quoted, std::uint16_t mtu) {
-  return {.kind = network::ErrorKind::fragmentation_needed,
-          .type = 3,
-          .code = 4,
-          .reporter = IpAddress{Ipv4Address{0xc0000209U}},
-          .source = peer.us.address,
-          .destination = peer.them.address,
-          .next_hop_mtu = mtu,
-          .transport = std::span{quoted}.first(8)};
-}
-}  // namespace
-
 TEST_CASE("segments carry DF unless path MTU discovery is off", "[tcp][RFC1191-3-10]") {
   const bool on = GENERATE(true, false);
   Conversation talk{{.config = {.path_mtu_discovery = on}}};

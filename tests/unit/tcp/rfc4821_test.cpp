@@ -5,6 +5,7 @@
 #include <tapir/network/error_kind.hpp>
 
 #include "black_hole.hpp"
+#include "fixed_window.hpp"
 
 using namespace tapir;
 using namespace tapir::test;
@@ -25,17 +26,6 @@ constexpr std::size_t kNeeded = 1222 + 4 * 984;  // of payload: the probe, and f
 std::size_t probes_in(const std::vector<Heard>& all, std::size_t above) {
   const auto sizes = BlackHole::sizes(all);
   return static_cast<std::size_t>(std::ranges::count_if(sizes, [&](std::size_t size) { return size > above; }));
-}
-
-network::ErrorReport too_big(const Peer& peer, const Bytes& quoted, std::uint16_t mtu) {
-  return {.kind = network::ErrorKind::fragmentation_needed,
-          .type = 3,
-          .code = 4,
-          .reporter = IpAddress{Ipv4Address{0xc0000209U}},
-          .source = peer.us.address,
-          .destination = peer.them.address,
-          .next_hop_mtu = mtu,
-          .transport = std::span{quoted}.first(8)};
 }
 }  // namespace
 
@@ -198,6 +188,32 @@ TEST_CASE("a lost probe is no sign of congestion", "[tcp][plpmtud][RFC4821-7.6-1
   CHECK(path.info().path_mtu <= 1200);
 }
 
+TEST_CASE("an algorithm that looks at each loss hears nothing of a lost probe", "[tcp][plpmtud][RFC4821-7.6.2-1]") {
+  class LossCounter final : public FixedWindow {
+   public:
+    explicit LossCounter(int& losses) : FixedWindow{20'000}, losses_{losses} {}
+    void on_lost(const tcp::LostEvent&) override { ++losses_; }
+
+   private:
+    int& losses_;
+  };
+  int losses = 0;
+  tcp::Config config = probing(MtuProbingMode::always);
+  config.congestion_control = "fixed";
+  config.congestion_controls = {{"fixed", [&losses](const tcp::CongestionParameters&) { return std::make_unique<LossCounter>(losses); }}};
+  BlackHole path{config, 1100};
+  path.write(stream(kNeeded));
+  (void)path.finish();
+  CHECK(path.info().mtu_probes_lost == 1);
+  CHECK(losses == 0);
+  path.largest = 0;  // now everything is lost
+  path.write(stream(5 * 984));
+  (void)path.round();
+  path.largest = 1500;
+  (void)path.finish();
+  CHECK(losses > 0);
+}
+
 TEST_CASE("a loss beside the probe is one", "[tcp][plpmtud]") {
   BlackHole path{probing(MtuProbingMode::always), 1200};
   path.write(stream(60'000));
@@ -205,11 +221,7 @@ TEST_CASE("a loss beside the probe is one", "[tcp][plpmtud]") {
   REQUIRE(first.size() > 6);
   path.advance(40ms);
   // The probe and the segment behind it are missing.
-  Bytes sack{std::byte{1}, std::byte{1}, std::byte{5}, std::byte{10}};
-  for (const SeqNum edge : {first[2].seq, first[5].end()}) {
-    for (int shift = 24; shift >= 0; shift -= 8) sack.push_back(static_cast<std::byte>(edge.value() >> static_cast<unsigned>(shift)));
-  }
-  REQUIRE(path.peer.say({.ack = first[0].seq, .options = sack}));
+  REQUIRE(path.peer.say({.ack = first[0].seq, .options = sack_option({{first[2].seq, first[5].end()}})}));
   CHECK(path.info().in_recovery);
   CHECK(path.info().fast_retransmits == 1);
   CHECK(path.info().mtu_probes_lost == 0);  // it cannot be told

@@ -75,6 +75,21 @@ TEST_CASE("one rescue retransmission ends with the last octet", "[tcp][RFC6675-4
   }
 }
 
+TEST_CASE("a rescue that the device refused is still to come", "[tcp][RFC6675-4-6]") {
+  const bool refused = GENERATE(false, true);
+  SackFlight talk{10'000, counting()};
+  talk.advance(40ms);
+  if (refused) {
+    talk.network.failure = Error::no_buffer_space;
+    talk.network.taken_before_failure = 1;  // the retransmission
+  }
+  talk.say_ack(0, {{1, 8}});
+  CHECK(talk.sent() == (refused ? Numbers{0} : Numbers{0, 9}));
+  talk.network.failure.reset();
+  talk.say_ack(0, {{1, 8}});
+  CHECK(talk.sent() == (refused ? Numbers{9} : Numbers{}));  // once in a recovery
+}
+
 TEST_CASE("a recovery halves what was in flight, limited transmits not counted", "[tcp][RFC6675-5-5]") {
   SackFlight talk{500'000, counting()};
   REQUIRE(talk.first.size() == 10);

@@ -131,9 +131,7 @@ TEST_CASE("no probe before a round trip was measured; the retransmission timer i
   Conversation talk{{.config = {.initial_rto = 3s}}, State::syn_sent};
   talk.advance(3s);
   REQUIRE(talk.peer.hear_one().flags == kSyn);
-  Bytes options = mss_option(1000);
-  options.insert(options.end(), {std::byte{4}, std::byte{2}});
-  REQUIRE(talk.peer.say({.flags = kSynAck, .options = options}));
+  REQUIRE(talk.peer.say({.flags = kSynAck, .options = mss_option(1000, true)}));
   REQUIRE(talk.peer.hear_one().pure_ack());
   REQUIRE_FALSE(talk.info().srtt);
   talk.write("lost");

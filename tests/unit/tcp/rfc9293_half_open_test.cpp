@@ -117,14 +117,6 @@ TEST_CASE("a SYN from an address that no host can have is ignored", "[tcp][RFC92
   CHECK(talk.peer.hear_one().flags == kSynAck);
 }
 
-TEST_CASE("a segment of our own that comes back draws nothing", "[tcp][RFC9293-3.9.2.3-1]") {
-  Conversation talk{{.passive = true}, State::listen};
-  Peer self{talk, kService, {kOurAddress, kService}};
-  (void)self.say({.flags = kSyn});
-  for (const auto& heard : talk.hear()) CHECK_FALSE(heard.has(kRst));
-  CHECK(talk.tcp.connection_count() <= 1);
-}
-
 TEST_CASE("the backlog bounds what waits, and frees as it is accepted", "[tcp]") {
   Wire wire{{.syn_cookies = tcp::SynCookiePolicy::never}};
   auto listener = wire.tcp.listen(kService, {}, {.backlog = 2, .max_half_open = 3});

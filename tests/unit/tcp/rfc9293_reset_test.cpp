@@ -212,7 +212,10 @@ TEST_CASE("a full close with unread data resets the peer", "[tcp][RFC9293-SHLD-3
     REQUIRE(talk.peer.say({.payload = stream(100)}));
     CHECK(talk.read() == stream(100));
     talk.connection.close();
-    for (const auto& heard : talk.peer.hear()) CHECK_FALSE(heard.has(kRst));
+    const auto sent = talk.peer.hear();
+    REQUIRE_FALSE(sent.empty());
+    CHECK(sent.back().has(Flags::fin));
+    for (const auto& heard : sent) CHECK_FALSE(heard.has(kRst));
     CHECK(talk.connection.state() == State::fin_wait_1);
   }
 }
@@ -223,6 +226,7 @@ TEST_CASE("resets come only where the RFC says so", "[tcp][RFC9293-3.5.2-6]") {
        {State::established, State::fin_wait_1, State::fin_wait_2, State::close_wait, State::closing, State::last_ack, State::time_wait}) {
     Conversation talk{{}, state};
     INFO(name(state));
+    std::size_t answers = 0;
     for (int i = 0; i < 400; ++i) {
       const auto near = [&](SeqNum base) {
         static constexpr std::array<std::int64_t, 8> kSteps{0, 0, 0, 1, -1, 100, -100, 100'000};
@@ -232,10 +236,13 @@ TEST_CASE("resets come only where the RFC says so", "[tcp][RFC9293-3.5.2-6]") {
       if (has(flags, Flags::fin)) flags &= ~Flags::fin;  // the state is to stay
       (void)talk.peer.say(
           {.flags = flags, .seq = near(talk.peer.nxt), .ack = near(talk.info().snd_una), .payload = stream(random.below(3) * 10)});
-      for (const auto& heard : talk.hear()) CHECK_FALSE(heard.has(kRst));
+      const auto all = talk.hear();
+      for (const auto& heard : all) CHECK_FALSE(heard.has(kRst));
+      answers += all.size();
       if (talk.peer.state() != state) break;  // an acceptable ACK ended it
       talk.advance(100ms);
       (void)talk.hear();
     }
+    CHECK(answers > 0);
   }
 }

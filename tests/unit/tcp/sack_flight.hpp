@@ -19,9 +19,7 @@ struct SackFlight : Conversation {
   explicit SackFlight(std::size_t unsent = 500'000, const tcp::Config& config = {}, bool sack = true, std::uint16_t window = 65535)
       : Conversation{{.config = config, .settings = {.send_buffer = 1'000'000}, .window = window}, State::syn_sent} {
     advance(std::chrono::milliseconds{40});
-    Bytes options = mss_option(kMss);
-    if (sack) options.insert(options.end(), {std::byte{4}, std::byte{2}});
-    REQUIRE(peer.say({.flags = kSynAck, .options = options}));
+    REQUIRE(peer.say({.flags = kSynAck, .options = mss_option(kMss, sack)}));
     REQUIRE(peer.hear_one().pure_ack());
     una = info().snd_una;
     if (unsent > 0) write(stream(unsent));
@@ -40,13 +38,9 @@ struct SackFlight : Conversation {
   [[nodiscard]] std::vector<std::uint32_t> sent() { return numbers(peer.hear()); }
 
   [[nodiscard]] Bytes sack_option(std::initializer_list<Segments> blocks) const {
-    Bytes option{std::byte{1}, std::byte{1}, std::byte{5}, static_cast<std::byte>(2 + 8 * blocks.size())};
-    for (const auto& [begin, end] : blocks) {
-      for (const SeqNum edge : {at(begin), at(end)}) {
-        for (int shift = 24; shift >= 0; shift -= 8) option.push_back(static_cast<std::byte>(edge.value() >> static_cast<unsigned>(shift)));
-      }
-    }
-    return option;
+    std::vector<std::pair<SeqNum, SeqNum>> edges;
+    for (const auto& [begin, end] : blocks) edges.emplace_back(at(begin), at(end));
+    return test::sack_option(edges);
   }
   /// The peer acknowledges all segments before `ack`, and `blocks` beyond.
   void say_ack(std::uint32_t ack, std::initializer_list<Segments> blocks = {}) {

@@ -71,7 +71,9 @@ TEST_CASE("a super-segment stays inside the peer's window, cwnd and the link's b
     talk.network.super_segment = 40 + 4 * 1460 + 100;
     talk.write(stream(50'000));
     talk.advance(0s);
-    for (const auto& sent : talk.network.take()) CHECK(sent.packet.size() <= 20 + 4 * 1460);
+    std::size_t largest = 0;
+    for (const auto& sent : talk.network.take()) largest = std::max(largest, sent.packet.size());
+    CHECK(largest == 20 + 4 * 1460);
   }
 }
 

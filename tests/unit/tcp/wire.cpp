@@ -68,10 +68,31 @@ std::string stream(std::size_t size, std::size_t from) {
 
 std::string text_of(const Bytes& bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
 
-Bytes mss_option(std::uint16_t mss) {
+Bytes mss_option(std::uint16_t mss, bool sack_permitted) {
   Bytes bytes{std::byte{2}, std::byte{4}};
   put16(bytes, mss);
+  if (sack_permitted) bytes.insert(bytes.end(), {std::byte{4}, std::byte{2}});
   return bytes;
+}
+
+Bytes sack_option(const std::vector<std::pair<SeqNum, SeqNum>>& blocks) {
+  Bytes bytes{std::byte{1}, std::byte{1}, std::byte{5}, static_cast<std::byte>(2 + 8 * blocks.size())};
+  for (const auto& [begin, end] : blocks) {
+    put32(bytes, begin.value());
+    put32(bytes, end.value());
+  }
+  return bytes;
+}
+
+network::ErrorReport too_big(const Peer& peer, const Bytes& quoted, std::uint16_t mtu) {
+  return {.kind = network::ErrorKind::fragmentation_needed,
+          .type = 3,
+          .code = 4,
+          .reporter = IpAddress{Ipv4Address{0xc0000209U}},
+          .source = peer.us.address,
+          .destination = peer.them.address,
+          .next_hop_mtu = mtu,
+          .transport = std::span{quoted}.first(8)};
 }
 
 void fix_checksum(Bytes& segment, IpAddress source, IpAddress destination) {

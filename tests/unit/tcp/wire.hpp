@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 #include <support/fake_network.hpp>
@@ -72,8 +73,10 @@ struct Say {
 /// `size` bytes that differ from their neighbours: what a stream is checked with.
 [[nodiscard]] std::string stream(std::size_t size, std::size_t from = 0);
 [[nodiscard]] std::string text_of(const Bytes& bytes);
-/// The MSS option.
-[[nodiscard]] Bytes mss_option(std::uint16_t mss);
+/// The MSS option; behind it, if asked for, the one that permits SACK (RFC 2018 section 2).
+[[nodiscard]] Bytes mss_option(std::uint16_t mss, bool sack_permitted = false);
+/// Two NOPs and a SACK option (RFC 2018 section 3): blocks as their first octet and the one behind their last.
+[[nodiscard]] Bytes sack_option(const std::vector<std::pair<SeqNum, SeqNum>>& blocks);
 /// Puts the right checksum into a segment.
 void fix_checksum(Bytes& segment, IpAddress source, IpAddress destination);
 
@@ -130,6 +133,9 @@ class Peer {
  private:
   Wire* wire_;
 };
+
+/// ICMP's "fragmentation needed" (RFC 1191 section 4) from a router on the way to `peer`, about the segment `quoted`, which outlives it.
+[[nodiscard]] network::ErrorReport too_big(const Peer& peer, const Bytes& quoted, std::uint16_t mtu);
 
 /// What an application was told.
 struct App {

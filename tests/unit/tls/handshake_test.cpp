@@ -136,11 +136,17 @@ TEST_CASE("a directory of authorities", "[tls]") {
   const auto hash = X509_subject_name_hash(t.ca.certificate());
   std::array<char, 16> name{};
   std::snprintf(name.data(), name.size(), "%08lx.0", hash);
-  (void)t.folder.write(name.data(), t.ca.certificate_pem());
+  t.folder.write(name.data(), t.ca.certificate_pem());
   t.config.ca_file.clear();
   t.config.ca_directory = t.folder.path();
   t.connect();
   CHECK(t.secured());
+  TlsLab u;
+  const Folder empty;
+  u.config.ca_file.clear();
+  u.config.ca_directory = empty.path();
+  u.connect();
+  CHECK_FALSE(u.secured());
 }
 
 TEST_CASE("a client certificate is shown when the server asks", "[tls]") {

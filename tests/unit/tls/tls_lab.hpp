@@ -9,7 +9,8 @@
 
 #include <tapir/tls/tls_transport.hpp>
 
-#include "identity.hpp"
+#include "support/folder.hpp"
+#include "support/identity.hpp"
 #include "support/wire.hpp"
 
 namespace tapir::test {

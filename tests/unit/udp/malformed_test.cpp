@@ -95,6 +95,8 @@ TEST_CASE("a bad checksum to a closed port is silent, too", "[udp][RFC1122-4.1.3
   bad.back() ^= std::byte{1};
   refused(lab, bad, Drop::bad_checksum);
   CHECK(lab.udp.stats().no_ports == 0);
+  CHECK_FALSE(lab.inject(datagram("x")));
+  CHECK(lab.udp.stats().no_ports == 1);
 }
 
 TEST_CASE("a source that is no host's address is refused", "[udp][RFC1122-4.1.3.6-1]") {

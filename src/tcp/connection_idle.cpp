@@ -1,0 +1,103 @@
+// A connection with nothing to do is put away, and comes back when there is something, as if it had never slept.
+
+#include <algorithm>
+#include <utility>
+
+#include "connection_core.hpp"
+#include "connection_record.hpp"
+#include "engine.hpp"
+#include "loss_based.hpp"
+
+namespace tapir::tcp::detail {
+
+/// Nothing is outstanding, waits to be sent or read, is owed or timed. What only waits for its turn to be dispatched or pulled does not count.
+bool ConnectionCore::quiet() const noexcept {
+  if (tcb_.state != State::established || !accepted() || fin_queued_ || peer_fin_ || reading_over_) return false;
+  const bool empty = send_buffer_.empty() && receive_buffer_.empty() && reassembly_.empty() && recovery_.idle();
+  const bool timed = deadlines_.retransmit || deadlines_.persist || deadlines_.send_override || deadlines_.pacing || deadlines_.keepalive ||
+                     deadlines_.user_timeout || ack_.pending();
+  const bool due = probe_due_ || refused_ || tail_probe_due_ || keepalive_due_ || mtu_search_.outstanding();
+  const bool urgent = tcb_.urgent_in || tcb_.urgent_out;
+  const bool handshake = former_ || deferred_until_ || !fast_open_.listener.expired();
+  return empty && !timed && !due && !urgent && !handshake && ip_options_.empty();
+}
+
+/// When it is to be looked at again.
+void ConnectionCore::watch_quiet() noexcept {
+  const Duration after = engine_ == nullptr ? Duration::zero() : engine_->config().sleep_after;
+  const bool never = after <= Duration::zero() || after == Duration::max();
+  if (!deadlines_.idle && !never && quiet()) deadlines_.idle = deadline_after(context_.now(), after);
+}
+
+/// The idle deadline has come.
+bool ConnectionCore::falls_asleep() {
+  deadlines_.idle.reset();
+  if (engine_->config().sleep_after <= Duration::zero() || !quiet()) return false;
+  const TimePoint last = std::max(last_received_, last_sent_.value_or(last_received_));
+  if (const TimePoint until = deadline_after(last, engine_->config().sleep_after); until > context_.now()) {
+    deadlines_.idle = until;
+    return false;
+  }
+  const bool handler_runs = events_.use_count() > 1;  // and waits for something, while time goes on
+  if (queued_ || is_listed() || handler_runs) return false;
+  engine_->record_of(tuple_)->sleep();
+  return true;
+}
+
+/// Shows `visit` every part that matters of a quiet connection.
+template <class Visit>
+void ConnectionCore::each_lasting(Visit& visit) {
+  const auto all = [&visit](auto&... parts) { (visit(parts), ...); };
+  std::size_t send_limit = send_buffer_.limit();
+  std::size_t receive_limit = receive_buffer_.limit();
+  all(tcb_, send_base_, send_limit, receive_limit, rtt_, pacer_, cwnd_usage_, ecn_, mtu_search_, peer_mss_, mss_);
+  all(syn_retransmissions_, front_retransmissions_, persist_backoff_, probes_, pushed_, chunk_begin_, small_end_, sending_times_);
+  all(last_sent_, last_data_sent_, last_advice_, probing_, user_timeout_due_, override_expired_, let_go_, more_follows_, end_pushed_);
+  all(report_sent_, keepalive_unanswered_, challenges_, answers_, sack_report_, ack_, receive_tuning_, window_growth_);
+  all(timestamp_clock_, peer_user_timeout_, recent_timestamp_, receive_mss_, last_received_, last_data_received_, last_ack_received_);
+  all(wants_room_, fast_open_.taken, news_, over_, counters_);
+  send_buffer_.set_limit(send_limit);
+  receive_buffer_.set_limit(receive_limit);
+  recovery_.each_lasting(visit);
+  if (auto* algorithm = dynamic_cast<LossBased*>(congestion_.get())) algorithm->each_lasting(visit);
+}
+
+IdleState ConnectionCore::pack() {
+  const auto* algorithm = dynamic_cast<const LossBased*>(congestion_.get());
+  ImageTaker taker;
+  each_lasting(taker);
+  IdleState idle;
+  idle.kind = engine_->idle_kinds().find(settings_, algorithm, taker.image());
+  idle.packed = PackedImage{pack_image(taker.image(), idle.kind->image)};
+  idle.events = PackedEvents{events_.get()};
+  events_.reset();
+  if (algorithm == nullptr) idle.congestion = std::move(congestion_);
+  return idle;
+}
+
+void ConnectionCore::restore(const IdleState& idle, std::unique_ptr<CongestionControl> congestion) {
+  congestion_ = std::move(congestion);
+  const auto image = unpack_image(idle.packed.bytes(), idle.kind->image);
+  ImageSetter setter{image};
+  each_lasting(setter);
+}
+
+std::shared_ptr<ConnectionCore> ConnectionCore::unpack(Engine& engine, const FourTuple& tuple, IdleState& idle) {
+  auto core = std::make_shared<ConnectionCore>(engine, tuple, idle.kind->settings, Restored{});
+  core->restore(idle, idle.kind->algorithm == nullptr ? nullptr : idle.kind->algorithm->copy());
+  core->events_ = idle.events.unpack();
+  if (core->congestion_ == nullptr) core->congestion_ = std::move(idle.congestion);
+  core->update_timers();
+  return core;
+}
+
+Info ConnectionCore::look(Engine& engine, const FourTuple& tuple, IdleState& idle) {
+  ConnectionCore core{engine, tuple, idle.kind->settings, Restored{}};
+  const bool own = idle.kind->algorithm == nullptr;
+  core.restore(idle, own ? std::move(idle.congestion) : idle.kind->algorithm->copy());
+  Info info = core.info();
+  if (own) idle.congestion = std::move(core.congestion_);
+  return info;
+}
+
+}  // namespace tapir::tcp::detail

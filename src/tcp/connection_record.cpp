@@ -1,0 +1,30 @@
+#include "connection_record.hpp"
+
+#include "connection_core.hpp"
+#include "engine.hpp"
+
+namespace tapir::tcp::detail {
+
+ConnectionRecord::ConnectionRecord(Engine& engine, std::shared_ptr<ConnectionCore> core) noexcept
+    : engine_{engine}, tuple_{core->tuple()}, core_{std::move(core)} {}
+
+ConnectionRecord::~ConnectionRecord() = default;
+
+const std::shared_ptr<ConnectionCore>& ConnectionRecord::core() {
+  if (asleep()) {
+    core_ = ConnectionCore::unpack(engine_, tuple_, idle_);
+    idle_ = {};
+    ++engine_.stats().wakes;
+  }
+  return core_;
+}
+
+void ConnectionRecord::sleep() {
+  idle_ = core_->pack();
+  core_.reset();
+  ++engine_.stats().sleeps;
+}
+
+Info ConnectionRecord::info() { return asleep() ? ConnectionCore::look(engine_, tuple_, idle_) : core_->info(); }
+
+}  // namespace tapir::tcp::detail
