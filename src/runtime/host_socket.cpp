@@ -155,14 +155,15 @@ void HostSocket::on_ready(bool input, bool output, bool failed) {
     ::getsockopt(fd_, SOL_SOCKET, SO_ERROR, &error, &size);
     return finish({error != 0 ? error : ECONNRESET, std::system_category()});
   }
+  const Destruction::Watch watch{destruction_};
   if (output && wants_output_) {
     want(wants_input_, false);
     if (events_.writable) events_.writable();
   }
-  if (state_ != State::open || fd_ < 0 || !(input || failed) || !wants_input_) return;
+  if (watch.destroyed() || state_ != State::open || fd_ < 0 || !(input || failed) || !wants_input_) return;
   received_ = false;
   if (events_.readable) events_.readable();
-  if (state_ == State::open && fd_ >= 0 && !received_) want(false, wants_output_);  // until receive() is called
+  if (!watch.destroyed() && state_ == State::open && fd_ >= 0 && !received_) want(false, wants_output_);  // until receive() is called
 }
 
 void HostSocket::on_connecting() {

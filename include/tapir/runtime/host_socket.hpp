@@ -10,6 +10,7 @@
 #include <vector>
 
 #include <tapir/core/addresses.hpp>
+#include <tapir/core/destruction.hpp>
 #include <tapir/core/error.hpp>
 #include <tapir/core/scheduler.hpp>
 #include <tapir/runtime/runtime.hpp>
@@ -19,13 +20,13 @@ namespace tapir {
 /// getaddrinfo's errors (EAI_NONAME, …) in words. Each is std::errc::host_unreachable in meaning.
 [[nodiscard]] const std::error_category& resolver_category() noexcept;
 
-/// What a HostSocket tells. Called from the runtime's loop, never from inside a call of the socket's.
+/// What a HostSocket tells. Called from the runtime's loop, never from inside a call of the socket's. Each may destroy the socket.
 struct HostSocketEvents {
   std::move_only_function<void()> connected = {};
   std::move_only_function<void()> readable = {};      ///< more can be received, perhaps the end of the stream
   std::move_only_function<void()> writable = {};      ///< send() takes bytes again
   std::move_only_function<void()> acknowledged = {};  ///< unacknowledged() went down
-  /// There is no connection any more: in order after close() (no error), or why it failed. May destroy the socket.
+  /// There is no connection any more: in order after close() (no error), or why it failed.
   std::move_only_function<void(std::error_code)> closed = {};
 };
 
@@ -92,6 +93,7 @@ class HostSocket final : DescriptorUser {
   Duration ask_again_{};
   Timer acknowledgment_timer_;
   Timer close_timer_;
+  Destruction destruction_;
 };
 
 }  // namespace tapir

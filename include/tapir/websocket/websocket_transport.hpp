@@ -7,6 +7,7 @@
 #include <string>
 #include <system_error>
 
+#include <tapir/core/destruction.hpp>
 #include <tapir/core/random.hpp>
 #include <tapir/mqtt/record_log.hpp>
 #include <tapir/mqtt/transport.hpp>
@@ -80,6 +81,7 @@ class WebSocketTransport final : public mqtt::Transport, mqtt::TransportUser {
   bool user_waits_ = false;        ///< send() took less than it was given
   std::uint64_t taken_below_ = 0;  ///< bytes that the transport below took
   mqtt::RecordLog records_;
+  Destruction destruction_;
 };
 
 }  // namespace tapir::websocket

@@ -1,6 +1,7 @@
 #include <catch2/catch.hpp>
 
 #include <array>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -280,4 +281,35 @@ TEST_CASE("abort() resets", "[runtime]") {
   }));
   CHECK_FALSE(p.closed);
   CHECK(p.socket->receive({}).error() == Error::not_connected);
+}
+
+TEST_CASE("a host socket may be destroyed in any of its events", "[runtime]") {
+  struct Case {
+    const char* what;
+    std::move_only_function<void()> HostSocketEvents::* event;
+  };
+  const auto one = GENERATE(Case{"connected", &HostSocketEvents::connected}, Case{"readable", &HostSocketEvents::readable},
+                            Case{"writable", &HostSocketEvents::writable}, Case{"acknowledged", &HostSocketEvents::acknowledged});
+  INFO(one.what);
+  Listener listener;
+  Runtime runtime;
+  auto socket = std::make_unique<HostSocket>(runtime, "127.0.0.1", listener.port);
+  bool connected = false;
+  HostSocketEvents events{.connected = [&] { connected = true; }};
+  events.*one.event = [&] { socket.reset(); };
+  socket->handle(std::move(events));
+  REQUIRE(socket->connect());
+  REQUIRE(runtime.run_until([&] { return connected || socket == nullptr; }, kLong));
+  listener.accept();
+  if (socket != nullptr) {
+    const std::string much(8'000'000, 'x');  // more than the kernel takes at once: writable follows
+    REQUIRE(socket->send(bytes_of(much)));
+    listener.say("hello");
+  }
+  CHECK(runtime.run_until(
+      [&] {
+        if (socket != nullptr) listener.read();
+        return socket == nullptr;
+      },
+      kLong));
 }

@@ -145,3 +145,21 @@ TEST_CASE("after abort() nothing is heard, and open() starts anew", "[tls]") {
   CHECK(t.reader->opened == 2);
   CHECK(t.transport->open().error() == tapir::Error::already_connected);
 }
+
+TEST_CASE("a TLS transport may be destroyed in any of its events", "[tls]") {
+  const auto event =
+      GENERATE(Leaver::Event::open, Leaver::Event::readable, Leaver::Event::writable, Leaver::Event::acknowledged, Leaver::Event::closed);
+  CAPTURE(static_cast<int>(event));
+  TlsLab t;
+  t.wire.set_room(5000);
+  auto context = tls::ClientContext::create(t.config);
+  REQUIRE(context);
+  Leaver user{std::make_unique<tls::TlsTransport>(*context, t.wire.transport()), event};
+  // In TLS 1.3 these bytes come with the handshake's last: the transport has more to tell behind on_open.
+  t.server.when_secured = [&] { t.server.say("at once"); };
+  REQUIRE(user.transport().open());
+  t.run();
+  if (event == Leaver::Event::closed) t.wire.reset(tapir::Error::connection_reset);
+  CHECK(user.has_left());
+  t.run();
+}
