@@ -35,14 +35,17 @@ struct HostSocketEvents {
 /// thread, and the runtime outlives it.
 class HostSocket final : DescriptorUser {
  public:
-  HostSocket(Runtime& runtime, std::string host, Port port);
+  /// `local`: the address of this host to connect from, IPv4 or IPv6; empty: the kernel chooses. Addresses of the peer's that are of the
+  /// other family are passed over then.
+  HostSocket(Runtime& runtime, std::string host, Port port, std::string local = {});
   HostSocket(const HostSocket&) = delete;
   HostSocket& operator=(const HostSocket&) = delete;
   /// As abort().
   ~HostSocket() override;
 
   void handle(HostSocketEvents events) { events_ = std::move(events); }
-  /// `connected` or `closed` follows. Error::already_connected, or the system's error when it cannot even start.
+  /// `connected` or `closed` follows. Error::already_connected, invalid_argument when `local` is no address, address_not_available when the
+  /// peer has none of its family, or the system's error when it cannot even start.
   [[nodiscard]] Result<> connect();
   /// Takes bytes and says how many: fewer than given, or 0, when the kernel's buffer is full. Error::not_connected, connection_closed after
   /// close(), or the system's error.
@@ -69,6 +72,7 @@ class HostSocket final : DescriptorUser {
   void on_resolved(std::error_code error, std::vector<Address> addresses);
   [[nodiscard]] Result<> try_addresses();
   [[nodiscard]] Result<> try_address(const Address& address);
+  [[nodiscard]] Result<> bind_local(const Address& remote) const;
   void on_connecting();
   void drain_unwanted();
   void want(bool input, bool output);
@@ -80,6 +84,7 @@ class HostSocket final : DescriptorUser {
   Runtime& runtime_;
   std::string host_;
   Port port_;
+  std::string local_;
   HostSocketEvents events_;
   std::shared_ptr<Lookup> lookup_;  ///< under way
   std::vector<Address> addresses_;  ///< those not tried yet, the next one last

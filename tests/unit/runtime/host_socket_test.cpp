@@ -39,8 +39,11 @@ class Listener {
     if (peer >= 0) ::close(peer);
   }
   void accept() {
-    peer = ::accept4(fd_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    sockaddr_in from{};
+    socklen_t size = sizeof(from);
+    peer = ::accept4(fd_, reinterpret_cast<sockaddr*>(&from), &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
     REQUIRE(peer >= 0);
+    caller = ntohl(from.sin_addr.s_addr);
   }
   void stop() {
     if (fd_ >= 0) ::close(std::exchange(fd_, -1));
@@ -65,6 +68,7 @@ class Listener {
 
   Port port;
   int peer = -1;
+  std::uint32_t caller = 0;  ///< the address of the connection that came
   std::string heard;
   int error = 0;
 
@@ -73,7 +77,8 @@ class Listener {
 };
 
 struct Program {
-  explicit Program(Port port, std::string host = "127.0.0.1") : socket{std::in_place, runtime, std::move(host), port} {
+  explicit Program(Port port, std::string host = "127.0.0.1", std::string local = {})
+      : socket{std::in_place, runtime, std::move(host), port, std::move(local)} {
     socket->handle({.connected = [this] { ++connected; },
                     .readable = [this] { read(); },
                     .writable = [this] { ++writable; },
@@ -312,4 +317,18 @@ TEST_CASE("a host socket may be destroyed in any of its events", "[runtime]") {
         return socket == nullptr;
       },
       kLong));
+}
+
+TEST_CASE("a host socket connects from the address it is told to", "[runtime]") {
+  Listener listener;
+  Program p{listener.port};
+  p.connect(listener);
+  CHECK(listener.caller == 0x7f00'0001);
+  Listener other;
+  Program bound{other.port, "127.0.0.1", "127.0.0.9"};
+  bound.connect(other);
+  CHECK(other.caller == 0x7f00'0009);
+  CHECK(Program{other.port, "127.0.0.1", "localhost"}.socket->connect().error() == Error::invalid_argument);
+  CHECK(Program{other.port, "127.0.0.1", "::1"}.socket->connect().error() == Error::address_not_available);
+  CHECK(Program{other.port, "127.0.0.1", "192.0.2.77"}.socket->connect().error() == std::errc::address_not_available);
 }
