@@ -169,14 +169,10 @@ class Subscribe(Case):
             self.fails(run("sub", "-t", "other", "-c", "-i", "steady", "-q", 1, "-C", 1, "-W", 1), 1, "timed out")
 
     def test_overlapping_shared_subscriptions_print_each_message_that_came_once(self):
-        with lab.Broker(), TapirSub("-t", "$share/g/a", "-t", "a", "-C", 2) as client:
-            self.publish("a", "one")  # mosquitto sends it for either
-            self.assertEqual(client.wait(), 0)
-            self.assertEqual(client.printed(), ["one", "one"])
         with lab.Broker(), TapirSub("-t", "$share/g/a", "-t", "a", "-C", 4) as client:
             self.publish("a", "one")
             self.publish("a", "two")
-            self.assertEqual(client.wait(), 0)
+            self.assertEqual(client.wait(), 0)  # mosquitto has sent either for each subscription
             self.assertEqual(sorted(client.printed()), ["one", "one", "two", "two"])
 
     def test_how_retained_messages_come(self):
@@ -439,13 +435,20 @@ class Secured(Case):
 
     def test_client_certificate(self):
         identity = ("--cert", self.path / "client.crt", "--key", self.path / "client.key")
-        for stack in STACKS:
-            with self.subTest(stack=stack), self.broker("require_certificate true", "use_identity_as_username true") as broker:
-                self.ok(run("pub", "-t", "x", "-m", "x", "-q", 1, "--cafile", self.path / "ca.crt", *identity, stack=stack))
+        # mosquitto resets the connection behind its alert. Linux lets a program read what came before a reset; our own TCP throws it away, as RFC 9293
+        # section 3.10.7.4 has it, and has both in one turn.
+        alert = "tls: .*the peer says: .*handshake failure"
+        for stack, why in ((HOST_STACK, alert), (OWN_STACK, f"{alert}|tcp: cannot connect to {lab.HOST}:8883: connection reset by the peer$")):
+            with (self.subTest(stack=stack), self.broker("require_certificate true", "use_identity_as_username true") as broker,
+                  lab.Subscriber("x", qos=1) as subscriber):
+                self.ok(run("pub", "-t", "x", "-m", "with", "-q", 1, "--cafile", self.path / "ca.crt", *identity, stack=stack))
                 broker.wait_for("u'sensor-1'")
                 # In TLS 1.2, where the client has not finished by then: the other version is that of a connection that was lost.
-                self.fails(run("pub", "-t", "x", "-m", "x", "-q", 1, "--cafile", self.path / "ca.crt", "--tls-version", "tlsv1.2", stack=stack), 4,
-                           "tls: .*the peer says: .*handshake failure|reset by (the )?peer")  # its reset may overtake the alert
+                self.fails(run("pub", "-t", "x", "-m", "without", "-q", 1, "--cafile", self.path / "ca.crt", "--tls-version", "tlsv1.2", stack=stack),
+                           4, f"^tapir pub: ({why})")
+                broker.wait_for("peer did not return a certificate")
+                subscriber.wait_for("^message x with$")
+                self.assertEqual(subscriber.messages(), ["with"])
 
     def test_pre_shared_key(self):
         config = (f"listener 8883 {lab.HOST}", "psk_hint x", f"psk_file {self.path}/psk", "use_identity_as_username true")

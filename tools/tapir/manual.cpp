@@ -41,8 +41,8 @@ std::string option_entry(const CLI::Option& option) {
   for (const auto& name : option.get_lnames()) names += (names.empty() ? "--" : ", --") + name;
   const bool has_value = option.get_items_expected_max() > 0;  // a flag has none
   const auto standard = option.get_default_str();
-  const auto type = option.get_type_name();
-  const auto value = has_value ? fmt::format(" \\fI{}\\fR", escaped(type.contains("COMMAND") ? type : "VALUE")) : "";
+  const auto words = option.get_option_text();
+  const auto value = has_value ? fmt::format(" \\fI{}\\fR", escaped(words.empty() ? "VALUE" : words)) : "";
   return fmt::format(".TP\n\\fB{}\\fR{}\n{}{}\n", escaped(names), value, escaped(option.get_description()),
                      standard.empty() ? "" : " (default: " + escaped(standard) + ")");
 }

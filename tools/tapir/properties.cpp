@@ -98,7 +98,7 @@ void PropertyOptions::add_to(CLI::App& app) {
                  "given several times; see below")
       ->expected(3, -1)
       ->take_all()
-      ->type_name("COMMAND IDENTIFIER [NAME] VALUE");
+      ->option_text("COMMAND IDENTIFIER [NAME] VALUE");
 }
 
 std::string PropertyOptions::take(const std::vector<std::string>& commands) {
