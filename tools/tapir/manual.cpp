@@ -15,7 +15,12 @@ constexpr const char* kFormat =
     "Fields of -F: %t topic, %p payload, %x and %X payload in hexadecimal, %l its length in bytes, %q quality of service, %r retained, "
     "%I time (ISO 8601), %U seconds since 1970, %j and %J all of it as JSON (%J: the payload as JSON too), %% a percent sign; of MQTT 5.0, "
     "empty when the message has none, %A topic alias, %C content type, %D correlation data, %E seconds to the message's expiry, %F payload "
-    "format indicator, %P user properties (name:text, blanks between them), %R response topic, %S subscription identifier; "
+    "format indicator, %P user properties (name:text, blanks between them), %R response topic, %S subscription identifier; %f and %d the "
+    "payload as a float or double of IEEE 754 in this machine's byte order. As in printf(3) '-', '0', a width, '.' and a precision may "
+    "stand "
+    "behind the '%': the precision shortens %C %I %R %t, and is the number of decimals of %f %d; of %x and %X it is the number of digits "
+    "in a "
+    "group, and a separator may follow it: %.2:x. "
     "@ and a letter as in strftime(3), @N nanoseconds, @@; \\0 \\a \\e \\n \\r \\t \\v \\\\.";
 
 /// Text as roff takes it: no backslash, dash or leading dot with a meaning of its own.

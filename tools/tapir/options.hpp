@@ -88,8 +88,8 @@ struct BrokerOptions {
   WillOptions will;
 
   void add_to(CLI::App& app);
-  /// Takes apart -L and -D; sets the port that was not given. A topic in the URL goes to `topics`; `packets` are those that -D may name. What
-  /// is wrong; empty: nothing.
+  /// Takes apart -L and -D; sets the port that was not given. A topic in the URL goes to `topics`; `packets` are those that -D may name.
+  /// What is wrong; empty: nothing.
   [[nodiscard]] std::string complete(std::vector<std::string>& topics, const std::vector<std::string>& packets);
   /// What CONNECT has, by -D, -x and -c.
   [[nodiscard]] tapir::mqtt::Properties connect_properties() const;

@@ -20,7 +20,7 @@ struct PropertyOptions {
   tapir::mqtt::Properties will;
 
   void add_to(CLI::App& app);
-  /// Takes the words apart. What is wrong; empty: nothing. `commands`: the packets that the program sends, by the names that -D has for them.
+  /// Takes the words apart. What is wrong; empty: nothing. `commands`: the packets that the program sends, by -D's names for them.
   [[nodiscard]] std::string take(const std::vector<std::string>& commands);
 };
 

@@ -1,5 +1,7 @@
 #include <catch2/catch.hpp>
 
+#include <cstring>
+
 #include <nlohmann/json.hpp>
 
 #include <command_options.hpp>
@@ -49,6 +51,44 @@ TEST_CASE("fields of MQTT 5.0, and nothing without the property", "[tool]") {
     CHECK(shown(format, kFull) == text);
     CHECK(shown(std::string{"<"} + format + ">", kPlain) == "<>");
   }
+}
+
+TEST_CASE("fields have widths, as in printf", "[tool]") {
+  struct Case {
+    const char* format;
+    const char* text;
+  };
+  for (const auto& [format, text] :
+       {Case{"<%6t>", "<   a/b>"}, Case{"<%-6t>", "<a/b   >"}, Case{"<%.2t>", "<a/>"}, Case{"<%4.2t>", "<  a/>"},
+        Case{"<%-4.2t>", "<a/  >"}, Case{"<%06t>", "<   a/b>"}, Case{"<%2t>", "<a/b>"}, Case{"<%04l>", "<0003>"}, Case{"<%-04l>", "<3   >"},
+        Case{"<%8p>", "<     xyz>"}, Case{"<%.1p>", "<xyz>"}, Case{"<%8x>", "<  78797a>"}, Case{"<%08X>", "<0078797A>"},
+        Case{"<%.2x>", "<78 79 7a>"}, Case{"<%.2:x>", "<78:79:7a>"}, Case{"<%.4-x>", "<7879-7a>"}, Case{"<%9q>", "<0>"},
+        Case{"<%5C>", "<     >"}, Case{"<%03A>", "<000>"}}) {
+    CAPTURE(format);
+    CHECK(format_problem(format).empty());
+    CHECK(shown(format, Message{.topic = "a/b", .payload = "xyz"}) == text);
+  }
+  CHECK(shown("<%7E|%07S|%-7F>", kFull) == "<4000000000|268435455|1      >");
+  CHECK(format_problem("%10000t").empty());
+  CHECK(format_problem("%10001t") == "wider than 10000");
+  CHECK(format_problem("%.99999999999999999999t") == "wider than 10000");
+  CHECK(format_problem("%-") == "a lone % at the end");
+  CHECK(format_problem("%5") == "a lone % at the end");
+  CHECK(format_problem("%.2:") == "a lone % at the end");
+  CHECK(format_problem("%:x") == "no such field: %:");
+}
+
+TEST_CASE("a payload as a floating-point number", "[tool]") {
+  const auto of = [](auto number) {
+    std::string bytes(sizeof(number), '\0');
+    std::memcpy(bytes.data(), &number, sizeof(number));
+    return Message{.topic = "t", .payload = std::string_view{bytes}};
+  };
+  CHECK(shown("%f", of(21.5F)) == "21.500000");
+  CHECK(shown("%8.2f|%-8.0f|", of(-21.5F)) == "  -21.50|-22     |");
+  CHECK(shown("%.3d", of(0.1)) == "0.100");
+  CHECK(shown("<%f>", of(0.1)) == "<>");
+  CHECK(shown("<%d>", of(0.1F)) == "<>");
 }
 
 TEST_CASE("a message as JSON, with its properties by mosquitto's names", "[tool]") {
