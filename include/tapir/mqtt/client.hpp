@@ -84,7 +84,8 @@ class Client {
 
   /// Connects over TCP to `config.broker`. The stack outlives the client.
   Client(Stack& stack, ClientConfig config);
-  /// Connects over a transport of any kind. The context outlives the client. Without a transport the configuration is invalid: see connect().
+  /// Connects over a transport of any kind. The context outlives the client. Without a transport the configuration is invalid: see
+  /// connect().
   Client(Context& context, std::unique_ptr<Transport> transport, ClientConfig config);
   Client(Client&&) noexcept = default;
   Client& operator=(Client&& other) noexcept;

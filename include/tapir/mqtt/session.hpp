@@ -86,8 +86,8 @@ class Session {
   /// Sends a message now, or when there is a connection and room in flight. Its token comes back in Sent, Delivered or Failed.
   /// invalid_topic, invalid_argument (QoS; a payload from a source with QoS 1 or 2 and a store), message_too_large, no_buffer_space (the
   /// queue is full), not_connected (after disconnect()), session_full. 5.0: the errors of properties, and what the server has announced
-  /// that it does not take: packet_too_large, topic_alias_invalid, ReasonCode::qos_not_supported, ReasonCode::retain_not_supported (a message
-  /// that waited for the connection fails with these later). Before 5.0: not_in_this_version for properties.
+  /// that it does not take: packet_too_large, topic_alias_invalid, ReasonCode::qos_not_supported, ReasonCode::retain_not_supported (a
+  /// message that waited for the connection fails with these later). Before 5.0: not_in_this_version for properties.
   [[nodiscard]] Result<Token> publish(Message message, TimePoint now);
   /// Answered by Subscribed or Failed. invalid_filter, invalid_argument (no filter, QoS, no_local on a shared subscription),
   /// not_connected, session_full, packet_too_large. 5.0: the errors of properties (subscription_identifier, user_property), and

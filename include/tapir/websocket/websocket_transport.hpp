@@ -25,8 +25,8 @@ struct ClientConfig {
 /// The client's end of a WebSocket (RFC 6455) over any other transport: what is sent travels in binary frames, and what the server's binary
 /// frames carry is received as one stream. Pings are answered. wslay makes and reads the frames.
 ///
-/// on_open comes when the server has agreed; otherwise on_closed tells why not. receive() gives 0 after a Close frame in order. close() sends
-/// one.
+/// on_open comes when the server has agreed; otherwise on_closed tells why not. receive() gives 0 after a Close frame in order. close()
+/// sends one.
 class WebSocketTransport final : public mqtt::Transport, mqtt::TransportUser {
  public:
   /// `random` gives the key and the masks, and outlives the transport.
