@@ -100,10 +100,12 @@ Result<> Client::Core::connect() {
 }
 
 void Client::Core::disconnect(ReasonCode reason, Properties properties, Completion done) {
-  const bool in_order = phase_ == Phase::connected;
+  bool in_order = false;
   const auto begun = [&]() -> Result<> {
     if (phase_ == Phase::idle || phase_ == Phase::closing) return fail(tapir::Error::not_connected);
-    return in_order ? session_.disconnect(context_.now(), reason, std::move(properties)) : Result<>{};
+    if (phase_ != Phase::connected || !session_.is_connected()) return {};  // it may have given up, and the client not know it yet
+    in_order = true;
+    return session_.disconnect(context_.now(), reason, std::move(properties));
   }();
   if (!begun) {
     defer([done = std::move(done), error = begun.error()] {

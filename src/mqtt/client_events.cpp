@@ -170,6 +170,7 @@ void Client::Core::handle(event::Refused& event) { session_failed(event.error, t
 void Client::Core::handle(event::Disconnected& event) {
   if (!event.error) return;  // after disconnect(): what follows is the transport's close
   if (const auto reason = drop_for(event)) (void)reject(context_, drops_, LayerId::mqtt, *reason);
+  if (phase_ == Phase::closing || phase_ == Phase::idle) return;  // the user has left: nothing is lost that would be taken up again
   session_failed(event.error, false, session_.pending_output() > 0 || event.by_server);
 }
 

@@ -188,6 +188,28 @@ TEST_CASE("before 5.0 there is no reason to give, and without connection nobody 
   CHECK(waiting.far->opened == 0);
 }
 
+TEST_CASE("a client that is told to disconnect does so, though its session has just given up", "[mqtt]") {
+  struct FullStore final : ByteStore {
+    [[nodiscard]] Result<> save(std::span<const std::byte>) override {
+      if (is_full) return fail(std::make_error_code(std::errc::no_space_on_device));
+      return {};
+    }
+    [[nodiscard]] Result<std::optional<Bytes>> load() override { return std::nullopt; }
+    bool is_full = false;
+  } store;
+  ClientLab lab{{.client_id = "c", .clean_session = false, .store = &store}};
+  lab.connect();
+  REQUIRE(lab.client->is_connected());
+  store.is_full = true;
+  lab.client->publish("t", "x", kQoS1);
+  CHECK_FALSE(lab.client->is_connected());
+  const Told done;
+  lab.client->disconnect(done.callback());
+  lab.lab.advance(1h);
+  CHECK(done.success());
+  CHECK(lab.far->opened == 1);
+}
+
 TEST_CASE("5.0: subscriptions and their ends have properties", "[mqtt]") {
   ClientLab lab{config5()};
   const Properties seven{{property::subscription_identifier, 7}};
