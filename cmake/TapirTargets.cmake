@@ -39,17 +39,14 @@ function(tapir_layer name)
   set_property(GLOBAL APPEND PROPERTY TAPIR_LAYERS tapir_${name})
 endfunction()
 
-# tapir_component(tls SOURCES a.cpp ... [LIBRARIES lib ...] [ON component ...]): one folder of src/ that is a library of its own, tapir::tls, for
+# tapir_component(tls SOURCES a.cpp ... [LIBRARIES lib ...]): one folder of src/ that is a library of its own, tapir::tls, for
 # it links what the library must not need. The package has it as a component.
 function(tapir_component name)
-  cmake_parse_arguments(ARG "" "" "SOURCES;LIBRARIES;ON" ${ARGN})
+  cmake_parse_arguments(ARG "" "" "SOURCES;LIBRARIES" ${ARGN})
   add_library(tapir_${name} STATIC ${ARG_SOURCES})
   add_library(tapir::${name} ALIAS tapir_${name})
   set_target_properties(tapir_${name} PROPERTIES EXPORT_NAME ${name} POSITION_INDEPENDENT_CODE ON)
   target_link_libraries(tapir_${name} PUBLIC tapir::tapir PRIVATE $<BUILD_INTERFACE:tapir_flags> ${ARG_LIBRARIES})
-  foreach(component IN LISTS ARG_ON)
-    target_link_libraries(tapir_${name} PUBLIC tapir::${component})
-  endforeach()
   set_property(GLOBAL APPEND PROPERTY TAPIR_COMPONENTS ${name})
 endfunction()
 

@@ -57,6 +57,7 @@ std::string_view name(Drop drop) noexcept {
     case Drop::duplicate: return "duplicate";
     case Drop::after_close: return "after_close";
     case Drop::unrelated_error: return "unrelated_error";
+    case Drop::protocol_violation: return "protocol_violation";
     case Drop::count_: break;
   }
   return "unknown";

@@ -2,7 +2,7 @@
 
 #include <cstdio>
 
-#include "system_error.hpp"
+#include <tapir/link/system_error.hpp>
 
 namespace tapir::link {
 

@@ -15,7 +15,9 @@
 #include <tuple>
 #include <utility>
 
-#include "system_error.hpp"
+#include <tapir/link/descriptor.hpp>
+#include <tapir/link/system_error.hpp>
+
 #include "virtio_header.hpp"
 
 namespace tapir::link {
@@ -47,22 +49,6 @@ class TapCategory final : public std::error_category {
     }
     return {value, *this};
   }
-};
-
-/// A descriptor that is closed unless it is released.
-class Descriptor {
- public:
-  explicit Descriptor(int fd) noexcept : fd_{fd} {}
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  [[nodiscard]] int get() const noexcept { return fd_; }
-  [[nodiscard]] int release() noexcept { return std::exchange(fd_, -1); }
-
- private:
-  int fd_;
 };
 
 std::error_code attach_error() noexcept {

@@ -25,8 +25,10 @@ Client::~Client() {
 
 Result<> Client::connect() { return core_ != nullptr ? core_->connect() : fail(tapir::Error::not_connected); }
 
-void Client::disconnect(Completion done) {
-  if (core_ != nullptr) return core_->disconnect(std::move(done));
+void Client::disconnect(Completion done) { disconnect(ReasonCode::normal_disconnection, {}, std::move(done)); }
+
+void Client::disconnect(ReasonCode reason, Properties properties, Completion done) {
+  if (core_ != nullptr) return core_->disconnect(reason, std::move(properties), std::move(done));
   if (done) done(fail(tapir::Error::not_connected));
 }
 
@@ -44,12 +46,18 @@ void Client::subscribe(std::string filter, QoS qos, Handler handler, Granted don
 }
 
 void Client::subscribe(Subscription subscription, Handler handler, Granted done) {
-  if (core_ != nullptr) return core_->subscribe(std::move(subscription), std::move(handler), std::move(done));
+  subscribe(std::move(subscription), {}, std::move(handler), std::move(done));
+}
+
+void Client::subscribe(Subscription subscription, Properties properties, Handler handler, Granted done) {
+  if (core_ != nullptr) return core_->subscribe(std::move(subscription), std::move(properties), std::move(handler), std::move(done));
   if (done) done(fail(tapir::Error::not_connected));
 }
 
-void Client::unsubscribe(const std::string& filter, Completion done) {
-  if (core_ != nullptr) return core_->unsubscribe(filter, std::move(done));
+void Client::unsubscribe(const std::string& filter, Completion done) { unsubscribe(filter, {}, std::move(done)); }
+
+void Client::unsubscribe(const std::string& filter, Properties properties, Completion done) {
+  if (core_ != nullptr) return core_->unsubscribe(filter, std::move(properties), std::move(done));
   if (done) done(fail(tapir::Error::not_connected));
 }
 
@@ -74,6 +82,11 @@ bool Client::is_connected() const noexcept { return core_ != nullptr && core_->s
 const Session& Client::session() const noexcept {
   static const Session none;  // of clients that were moved from
   return core_ != nullptr ? core_->session() : none;
+}
+
+const DropCounters& Client::drops() const noexcept {
+  static const DropCounters none;
+  return core_ != nullptr ? core_->drops() : none;
 }
 
 }  // namespace tapir::mqtt

@@ -99,15 +99,21 @@ Result<> Client::Core::connect() {
   return {};
 }
 
-void Client::Core::disconnect(Completion done) {
-  if (phase_ == Phase::idle || phase_ == Phase::closing) {
-    defer([done = std::move(done)] {
-      if (done) done(fail(tapir::Error::not_connected));
+void Client::Core::disconnect(ReasonCode reason, Properties properties, Completion done) {
+  bool in_order = false;
+  const auto begun = [&]() -> Result<> {
+    if (phase_ == Phase::idle || phase_ == Phase::closing) return fail(tapir::Error::not_connected);
+    if (phase_ != Phase::connected || !session_.is_connected()) return {};  // it may have given up, and the client not know it yet
+    in_order = true;
+    return session_.disconnect(context_.now(), reason, std::move(properties));
+  }();
+  if (!begun) {
+    defer([done = std::move(done), error = begun.error()] {
+      if (done) done(fail(error));
     });
     return;
   }
   closed_ = std::move(done);
-  const bool in_order = phase_ == Phase::connected && session_.disconnect(context_.now());
   phase_ = Phase::closing;
   if (in_order) {
     phase_timer_.arm_after(config_.connect_timeout);
@@ -314,11 +320,7 @@ void Client::Core::connection_over(const Disconnection& why, bool in_order) {
   if (const auto since = std::exchange(connected_at_, std::nullopt); since && context_.now() - *since >= config_.reconnect.max_delay)
     failures_ = 0;
   phase_ = why.will_retry ? Phase::waiting : Phase::idle;
-  if (why.will_retry) {
-    phase_timer_.arm_after(next_delay());
-  } else {
-    phase_timer_.arm_after(config_.connect_timeout);
-  }
+  phase_timer_.arm_after(why.will_retry ? next_delay() : config_.connect_timeout);
   process_events();
   fail_unconfirmed(fail(why.error));
   if (!why.will_retry) end(why.error);

@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -23,10 +24,10 @@ class Client::Core final : public std::enable_shared_from_this<Client::Core>, Tr
   void start();
   void shut_down();
   [[nodiscard]] Result<> connect();
-  void disconnect(Completion done);
+  void disconnect(ReasonCode reason, Properties properties, Completion done);
   void publish(Message message, Completion done);
-  void subscribe(Subscription subscription, Handler handler, Granted done);
-  void unsubscribe(const std::string& filter, Completion done);
+  void subscribe(Subscription subscription, Properties properties, Handler handler, Granted done);
+  void unsubscribe(const std::string& filter, Properties properties, Completion done);
 
   std::function<void(bool)> connected_handler;
   std::function<void(const Disconnection&)> disconnected_handler;
@@ -34,6 +35,7 @@ class Client::Core final : public std::enable_shared_from_this<Client::Core>, Tr
   std::function<void(const StreamEvent&)> stream_handler;
 
   [[nodiscard]] const Session& session() const noexcept { return session_; }
+  [[nodiscard]] const DropCounters& drops() const noexcept { return drops_; }
 
  private:
   enum class Phase : std::uint8_t {
@@ -48,6 +50,7 @@ class Client::Core final : public std::enable_shared_from_this<Client::Core>, Tr
   /// A wanted subscription; it outlives connections.
   struct Wanted {
     Subscription subscription;
+    Properties properties;
     std::shared_ptr<const Handler> handler;
     std::vector<Granted> waiting;  ///< for the first SUBACK
     bool confirmed = false;        ///< the broker has it, as long as it keeps the session
@@ -59,6 +62,7 @@ class Client::Core final : public std::enable_shared_from_this<Client::Core>, Tr
   };
   struct Unsubscribing {
     std::string filter;
+    Properties properties;
     Completion done;
   };
 
@@ -113,7 +117,8 @@ class Client::Core final : public std::enable_shared_from_this<Client::Core>, Tr
   void handle(event::Unsubscribed& event);
   void handle(event::Failed& event);
   void complete(Token token, const Result<>& outcome);
-  void send_subscriptions(const std::vector<std::string>& filters);
+  void send_subscriptions(std::span<const std::string> filters);
+  void send_subscribe(std::span<const std::string> filters);
   void answer_subscription(const std::string& filter, Result<QoS> outcome);
   void send_unsubscribe(Unsubscribing request);
 
@@ -123,10 +128,11 @@ class Client::Core final : public std::enable_shared_from_this<Client::Core>, Tr
   Session session_;
   Result<> configured_;
   Phase phase_ = Phase::idle;
+  DropCounters drops_;
   bool gone_ = false;     ///< the Client was destroyed
   bool holding_ = false;  ///< between hold_calls() and release_calls()
-  /// Connections in a row, for the backoff, that could not be made, or ended soon and before the broker acknowledged or sent anything: one that accepts
-  /// every CONNECT and then refuses what follows is no success.
+  /// Connections in a row, for the backoff, that could not be made, or ended soon and before the broker acknowledged or sent anything: one
+  /// that accepts every CONNECT and then refuses what follows is no success.
   unsigned failures_ = 0;
   std::optional<TimePoint> connected_at_;  ///< when the broker accepted the connection that there is
 

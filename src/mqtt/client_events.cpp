@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <optional>
+#include <span>
 #include <utility>
 
 #include <tapir/mqtt/topic.hpp>
@@ -11,6 +13,15 @@ namespace tapir::mqtt {
 namespace {
 
 constexpr std::size_t kFiltersPerPacket = 32;
+
+/// The name under which the packet that ended the connection is dropped; nullopt: no packet did.
+std::optional<Drop> drop_for(const event::Disconnected& event) {
+  if (event.by_server || event.error.category() != error_category()) return std::nullopt;
+  if (event.error == std::errc::bad_message) return Drop::bad_header;
+  if (event.error == std::errc::protocol_error) return Drop::protocol_violation;
+  if (event.error == std::errc::message_size) return Drop::oversized;
+  return std::nullopt;
+}
 
 }  // namespace
 
@@ -31,7 +42,7 @@ void Client::Core::publish(Message message, Completion done) {
   settle();
 }
 
-void Client::Core::subscribe(Subscription subscription, Handler handler, Granted done) {
+void Client::Core::subscribe(Subscription subscription, Properties properties, Handler handler, Granted done) {
   const auto refuse = [&](std::error_code error) {
     defer([done = std::move(done), error] {
       if (done) done(fail(error));
@@ -49,13 +60,14 @@ void Client::Core::subscribe(Subscription subscription, Handler handler, Granted
   std::erase_if(unwanted_, [&](const Unsubscribing& request) { return request.filter == filter; });
   Wanted& wanted = wanted_[filter];
   wanted.subscription = std::move(subscription);
+  wanted.properties = std::move(properties);
   wanted.handler = std::make_shared<const Handler>(std::move(handler));
   wanted.confirmed = false;
   wanted.waiting.push_back(std::move(done));
-  if (phase_ == Phase::connected) send_subscriptions({filter});
+  if (phase_ == Phase::connected) send_subscriptions(std::span{&filter, 1});
 }
 
-void Client::Core::unsubscribe(const std::string& filter, Completion done) {
+void Client::Core::unsubscribe(const std::string& filter, Properties properties, Completion done) {
   const auto finish = [&](Result<> outcome) {
     defer([done = std::move(done), outcome] {
       if (done) done(outcome);
@@ -70,31 +82,42 @@ void Client::Core::unsubscribe(const std::string& filter, Completion done) {
     }
     wanted_.erase(place);
   }
-  if (phase_ == Phase::connected) return send_unsubscribe({filter, std::move(done)});
+  if (phase_ == Phase::connected) return send_unsubscribe({filter, std::move(properties), std::move(done)});
   if (phase_ == Phase::idle || phase_ == Phase::closing) return finish(fail(tapir::Error::not_connected));
   if (config_.clean_session) return finish({});
-  unwanted_.push_back({filter, std::move(done)});  // the broker's stored session may have it
+  unwanted_.push_back({filter, std::move(properties), std::move(done)});  // the broker's stored session may have it
 }
 
-void Client::Core::send_subscriptions(const std::vector<std::string>& filters) {
-  for (std::size_t at = 0; at < filters.size(); at += kFiltersPerPacket) {
-    const auto count = std::min(kFiltersPerPacket, filters.size() - at);
-    std::vector<std::string> some(filters.begin() + static_cast<std::ptrdiff_t>(at),
-                                  filters.begin() + static_cast<std::ptrdiff_t>(at + count));
-    std::vector<Subscription> subscriptions;
-    subscriptions.reserve(count);
-    for (const auto& filter : some) subscriptions.push_back(wanted_.at(filter).subscription);
-    const auto token = session_.subscribe(std::move(subscriptions), context_.now());
-    if (token) {
-      subscribing_.emplace(*token, std::move(some));
-    } else {
-      for (auto& filter : some) {
-        defer([this, filter = std::move(filter), error = token.error()] { answer_subscription(filter, fail(error)); });
-      }
-    }
+/// Those with the same properties share a packet.
+void Client::Core::send_subscriptions(std::span<const std::string> filters) {
+  const auto& properties_of = [this](const std::string& filter) -> const Properties& { return wanted_.at(filter).properties; };
+  while (!filters.empty()) {
+    const auto most = std::min(kFiltersPerPacket, filters.size());
+    std::size_t count = 1;
+    while (count < most && properties_of(filters[count]) == properties_of(filters[0])) ++count;
+    send_subscribe(filters.first(count));
+    filters = filters.subspan(count);
   }
   write();
   settle();
+}
+
+/// One SUBSCRIBE; when it cannot be sent, two with a half of the filters each, so that only those fail that are to blame.
+void Client::Core::send_subscribe(std::span<const std::string> filters) {
+  std::vector<Subscription> subscriptions;
+  subscriptions.reserve(filters.size());
+  for (const auto& filter : filters) subscriptions.push_back(wanted_.at(filter).subscription);
+  const auto token = session_.subscribe(std::move(subscriptions), context_.now(), wanted_.at(filters[0]).properties);
+  if (token) {
+    subscribing_.emplace(*token, std::vector<std::string>{filters.begin(), filters.end()});
+    return;
+  }
+  if (filters.size() > 1) {
+    send_subscribe(filters.first(filters.size() / 2));
+    send_subscribe(filters.subspan(filters.size() / 2));
+    return;
+  }
+  defer([this, filter = filters[0], error = token.error()] { answer_subscription(filter, fail(error)); });
 }
 
 /// Tells those who wait for the subscription. A failed one is wanted no more.
@@ -108,7 +131,7 @@ void Client::Core::answer_subscription(const std::string& filter, Result<QoS> ou
 }
 
 void Client::Core::send_unsubscribe(Unsubscribing request) {
-  const auto token = session_.unsubscribe({request.filter}, context_.now());
+  const auto token = session_.unsubscribe({request.filter}, context_.now(), request.properties);
   if (token) {
     unsubscribing_.emplace(*token, std::move(request));
   } else {
@@ -146,9 +169,8 @@ void Client::Core::handle(event::Refused& event) { session_failed(event.error, t
 
 void Client::Core::handle(event::Disconnected& event) {
   if (!event.error) return;  // after disconnect(): what follows is the transport's close
-  const bool bad_input =
-      event.error == Error::malformed_packet || event.error == Error::protocol_violation || event.error == Error::packet_too_large;
-  if (bad_input && context_.observer != nullptr) context_.observer->dropped({LayerId::mqtt, Drop::bad_header, context_.now()});
+  if (const auto reason = drop_for(event)) (void)reject(context_, drops_, LayerId::mqtt, *reason);
+  if (phase_ == Phase::closing || phase_ == Phase::idle) return;  // the user has left: nothing is lost that would be taken up again
   session_failed(event.error, false, session_.pending_output() > 0 || event.by_server);
 }
 

@@ -2,9 +2,8 @@
 
 #include <tapir/mqtt/control_packet.hpp>
 #include <tapir/mqtt/error.hpp>
+#include <tapir/mqtt/property_table.hpp>
 #include <tapir/mqtt/topic.hpp>
-
-#include "property_table.hpp"
 
 /// What each control packet consists of, once for both directions: the same description writes a packet (Io = PacketWriter) and reads it
 /// (Io = PacketReader). Bits that a description does not name are reserved: written as 0, refused when received as 1.

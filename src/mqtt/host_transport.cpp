@@ -2,7 +2,8 @@
 
 namespace tapir::mqtt {
 
-HostTransport::HostTransport(Runtime& runtime, std::string host, Port port) : socket_{runtime, std::move(host), port} {
+HostTransport::HostTransport(Runtime& runtime, std::string host, Port port, std::string local)
+    : socket_{runtime, std::move(host), port, std::move(local)} {
   socket_.handle({.connected = [this] { tell(&TransportUser::on_open); },
                   .readable = [this] { tell(&TransportUser::on_readable); },
                   .writable = [this] { tell(&TransportUser::on_writable); },

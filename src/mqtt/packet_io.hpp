@@ -15,9 +15,8 @@
 #include <tapir/core/reader.hpp>
 #include <tapir/mqtt/control_packet.hpp>
 #include <tapir/mqtt/error.hpp>
+#include <tapir/mqtt/property_table.hpp>
 #include <tapir/mqtt/topic.hpp>
-
-#include "property_table.hpp"
 
 /// The two things that a description of a packet can drive: a writer and a reader. Both keep the first error and do nothing after it.
 namespace tapir::mqtt {

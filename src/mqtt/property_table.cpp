@@ -1,4 +1,4 @@
-#include "property_table.hpp"
+#include <tapir/mqtt/property_table.hpp>
 
 #include <algorithm>
 #include <array>
@@ -27,33 +27,34 @@ constexpr auto make_rules() noexcept {
   constexpr std::uint32_t kMaxVariable = 268'435'455;
 
   return std::to_array<PropertyRule>({
-      {PropertyId::payload_format_indicator, byte, kMessage, 0, 0, 1},
-      {PropertyId::message_expiry_interval, four_byte_integer, kMessage, 0},
-      {PropertyId::content_type, utf8_string, kMessage, 0},
-      {PropertyId::response_topic, utf8_string, kMessage, 0},
-      {PropertyId::correlation_data, binary_data, kMessage, 0},
-      {PropertyId::subscription_identifier, variable_byte_integer, places({publish, subscribe}), places({publish}), 1, kMaxVariable},
-      {PropertyId::session_expiry_interval, four_byte_integer, places({connect, connack, disconnect}), 0},
-      {PropertyId::assigned_client_identifier, utf8_string, places({connack}), 0},
-      {PropertyId::server_keep_alive, two_byte_integer, places({connack}), 0},
-      {PropertyId::authentication_method, utf8_string, places({connect, connack, auth}), 0},
-      {PropertyId::authentication_data, binary_data, places({connect, connack, auth}), 0},
-      {PropertyId::request_problem_information, byte, places({connect}), 0, 0, 1},
-      {PropertyId::will_delay_interval, four_byte_integer, places({}, true), 0},
-      {PropertyId::request_response_information, byte, places({connect}), 0, 0, 1},
-      {PropertyId::response_information, utf8_string, places({connack}), 0},
-      {PropertyId::server_reference, utf8_string, places({connack, disconnect}), 0},
-      {PropertyId::reason_string, utf8_string, kReasons, 0},
-      {PropertyId::receive_maximum, two_byte_integer, places({connect, connack}), 0, 1},
-      {PropertyId::topic_alias_maximum, two_byte_integer, places({connect, connack}), 0},
-      {PropertyId::topic_alias, two_byte_integer, places({publish}), 0, 1},
-      {PropertyId::maximum_qos, byte, places({connack}), 0, 0, 1},
-      {PropertyId::retain_available, byte, places({connack}), 0, 0, 1},
-      {PropertyId::user_property, utf8_pair, kAnywhere, kAnywhere},
-      {PropertyId::maximum_packet_size, four_byte_integer, places({connect, connack}), 0, 1},
-      {PropertyId::wildcard_subscription_available, byte, places({connack}), 0, 0, 1},
-      {PropertyId::subscription_identifier_available, byte, places({connack}), 0, 0, 1},
-      {PropertyId::shared_subscription_available, byte, places({connack}), 0, 0, 1},
+      {PropertyId::payload_format_indicator, "payload_format_indicator", byte, kMessage, 0, 0, 1},
+      {PropertyId::message_expiry_interval, "message_expiry_interval", four_byte_integer, kMessage, 0},
+      {PropertyId::content_type, "content_type", utf8_string, kMessage, 0},
+      {PropertyId::response_topic, "response_topic", utf8_string, kMessage, 0},
+      {PropertyId::correlation_data, "correlation_data", binary_data, kMessage, 0},
+      {PropertyId::subscription_identifier, "subscription_identifier", variable_byte_integer, places({publish, subscribe}),
+       places({publish}), 1, kMaxVariable},
+      {PropertyId::session_expiry_interval, "session_expiry_interval", four_byte_integer, places({connect, connack, disconnect}), 0},
+      {PropertyId::assigned_client_identifier, "assigned_client_identifier", utf8_string, places({connack}), 0},
+      {PropertyId::server_keep_alive, "server_keep_alive", two_byte_integer, places({connack}), 0},
+      {PropertyId::authentication_method, "authentication_method", utf8_string, places({connect, connack, auth}), 0},
+      {PropertyId::authentication_data, "authentication_data", binary_data, places({connect, connack, auth}), 0},
+      {PropertyId::request_problem_information, "request_problem_information", byte, places({connect}), 0, 0, 1},
+      {PropertyId::will_delay_interval, "will_delay_interval", four_byte_integer, places({}, true), 0},
+      {PropertyId::request_response_information, "request_response_information", byte, places({connect}), 0, 0, 1},
+      {PropertyId::response_information, "response_information", utf8_string, places({connack}), 0},
+      {PropertyId::server_reference, "server_reference", utf8_string, places({connack, disconnect}), 0},
+      {PropertyId::reason_string, "reason_string", utf8_string, kReasons, 0},
+      {PropertyId::receive_maximum, "receive_maximum", two_byte_integer, places({connect, connack}), 0, 1},
+      {PropertyId::topic_alias_maximum, "topic_alias_maximum", two_byte_integer, places({connect, connack}), 0},
+      {PropertyId::topic_alias, "topic_alias", two_byte_integer, places({publish}), 0, 1},
+      {PropertyId::maximum_qos, "maximum_qos", byte, places({connack}), 0, 0, 1},
+      {PropertyId::retain_available, "retain_available", byte, places({connack}), 0, 0, 1},
+      {PropertyId::user_property, "user_property", utf8_pair, kAnywhere, kAnywhere},
+      {PropertyId::maximum_packet_size, "maximum_packet_size", four_byte_integer, places({connect, connack}), 0, 1},
+      {PropertyId::wildcard_subscription_available, "wildcard_subscription_available", byte, places({connack}), 0, 0, 1},
+      {PropertyId::subscription_identifier_available, "subscription_identifier_available", byte, places({connack}), 0, 0, 1},
+      {PropertyId::shared_subscription_available, "shared_subscription_available", byte, places({connack}), 0, 0, 1},
   });
 }
 
@@ -101,12 +102,19 @@ const PropertyRule* rule_for(PropertyId id) noexcept {
   return rule == kRules.end() ? nullptr : &*rule;
 }
 
+const PropertyRule* rule_named(std::string_view name) noexcept {
+  const auto rule = std::ranges::find(kRules, name, &PropertyRule::name);
+  return rule == kRules.end() ? nullptr : &*rule;
+}
+
+std::span<const PropertyRule> property_rules() noexcept { return kRules; }
+
 std::error_code problem_of(const Properties& properties, PropertyPlace place) noexcept {
   std::uint64_t seen = 0;
   for (const Property& property : properties) {
     const PropertyRule* rule = rule_for(property.id);
     if (rule == nullptr) return Error::unknown_property;
-    if ((rule->places >> place & 1U) == 0) return Error::property_not_allowed;
+    if (!rule->may_stand_in(place)) return Error::property_not_allowed;
     const std::uint64_t bit = std::uint64_t{1} << static_cast<unsigned>(property.id);
     if ((seen & bit) != 0 && (rule->many >> place & 1U) == 0) return Error::repeated_property;
     seen |= bit;

@@ -123,8 +123,8 @@ void Session::break_off(std::error_code error, TimePoint now) {
   emit(event::Disconnected{.error = error});
 }
 
-/// Ends the connection; what does not outlive it fails with `error`. Of the exchanges only those of a stored session outlive it, and of these only messages: the session state
-/// of section 4.1 has no SUBSCRIBE in it.
+/// Ends the connection; what does not outlive it fails with `error`. Of the exchanges only those of a stored session outlive it, and of
+/// these only messages: the session state of section 4.1 has no SUBSCRIBE in it.
 void Session::leave(State state, std::error_code error, TimePoint now) {
   const bool was_connected = state_ == State::connected;
   state_ = state;

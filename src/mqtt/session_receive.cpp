@@ -70,7 +70,7 @@ void Session::on(const Publish& packet, TimePoint now) {
                   .qos = packet.qos,
                   .retain = packet.retain,
                   .duplicate = packet.duplicate,
-                  .properties = without_alias(packet.properties)};
+                  .properties = limits_.keep_topic_alias ? packet.properties : without_alias(packet.properties)};
   if (size > 0) {
     streaming_ = Streaming{.qos = packet.qos, .id = packet.id, .repeated = repeated};
     if (!repeated) emit(event::MessageBegan{std::move(message), size});

@@ -3,9 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include <tapir/mqtt/property_table.hpp>
 #include <tapir/mqtt/topic.hpp>
-
-#include "property_table.hpp"
 
 /// What a Session sends: messages and requests, their identifiers, their order.
 namespace tapir::mqtt {
@@ -56,7 +55,6 @@ std::error_code beyond(const ServerLimits& server, const std::string& filter) {
 }  // namespace
 
 Result<> Session::send(const ControlPacket& packet, TimePoint now) {
-  const auto before = output_.total();
   auto& tail = output_.tail();
   const std::size_t start = tail.size();
   if (const auto encoded = encode_without_payload(packet, tail, options_.version); !encoded) return encoded;
@@ -69,7 +67,7 @@ Result<> Session::send(const ControlPacket& packet, TimePoint now) {
   output_.appended();
   if (publish != nullptr) output_.append(publish->payload);
   last_sent_ = now;
-  if (observer_ != nullptr) observer_->packet(Direction::down, packet, static_cast<std::size_t>(output_.total() - before), now);
+  if (observer_ != nullptr) observer_->packet(Direction::down, packet, size, now);
   return {};
 }
 
@@ -101,8 +99,9 @@ Result<> Session::admissible(const Message& message) const {
   if (message.qos > QoS::exactly_once) return fail(tapir::Error::invalid_argument);
   if (!v5() && !message.properties.empty()) return fail(Error::not_in_this_version);
   if (const auto problem = mqtt::problem_of(message.properties, place_of(PacketType::publish))) return fail(problem);
-  const bool own_alias = message.properties.contains(PropertyId::topic_alias) && !limits_.lenient;  // a Session gives them itself
-  if (own_alias || message.properties.contains(PropertyId::subscription_identifier)) {
+  const bool gives_aliases = limits_.topic_aliases > 0 && !limits_.lenient;
+  if ((gives_aliases && message.properties.contains(PropertyId::topic_alias)) ||
+      message.properties.contains(PropertyId::subscription_identifier)) {
     return fail(Error::property_not_allowed);  // [MQTT-3.3.4-6]
   }
   const bool would_be_lost = store_ != nullptr && message.payload.source() != nullptr && message.qos != QoS::at_most_once;
@@ -113,10 +112,12 @@ Result<> Session::admissible(const Message& message) const {
   return {};
 }
 
-/// Why the server of this connection does not take the message (5.0 sections 3.2.2.3.4 and 3.2.2.3.5).
+/// Why the server of this connection does not take the message (5.0 sections 3.2.2.3.4, 3.2.2.3.5 and 3.2.2.3.8).
 std::error_code Session::beyond_server(const Message& message) const {
-  if (message.qos > server_.maximum_qos) return ReasonCode::qos_not_supported;               // [MQTT-3.2.2-11]
-  if (message.retain && !server_.retain_available) return ReasonCode::retain_not_supported;  // [MQTT-3.2.2-14]
+  const auto alias = message.properties.get(property::topic_alias);
+  if (alias && *alias > server_.topic_alias_maximum && !limits_.lenient) return Error::topic_alias_invalid;  // [MQTT-3.2.2-17]
+  if (message.qos > server_.maximum_qos) return ReasonCode::qos_not_supported;                               // [MQTT-3.2.2-11]
+  if (message.retain && !server_.retain_available) return ReasonCode::retain_not_supported;                  // [MQTT-3.2.2-14]
   return {};
 }
 
@@ -205,6 +206,7 @@ Result<> Session::send_message(Queued& queued, TimePoint now) {
   const auto id = unused_id();
   if (!id) return fail(Error::session_full);  // may_send() counted
   if (const auto sent = send_publish(queued.message, *id, false, queued.accepted, now); !sent) return sent;
+  queued.message.properties.erase(PropertyId::topic_alias);  // one of the user's is for this connection alone
   exchanges_[*id] = {.token = queued.token, .order = ++last_order_, .stage = Publishing{std::move(queued.message), queued.accepted}};
   ++messages_in_flight_;
   --quota_;

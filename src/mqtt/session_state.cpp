@@ -26,6 +26,8 @@ void append(std::vector<std::byte>& out, Record record, const ControlPacket& pac
   if (!encode(packet, out, ProtocolVersion::v5_0)) out.pop_back();  // a payload from a source, which does not outlive the process
 }
 
+std::vector<std::byte> state_header() { return {kMagic.begin(), kMagic.end()}; }
+
 std::uint32_t seconds_left(TimePoint deadline, TimePoint now) {
   const auto left = std::chrono::ceil<std::chrono::seconds>(deadline - now).count();
   return static_cast<std::uint32_t>(std::clamp<std::int64_t>(left, 0, 0xffff'fffe));
@@ -51,8 +53,15 @@ Message restored(const Publish& packet) {
 
 }  // namespace
 
+std::vector<std::byte> Session::no_state() const {
+  std::vector<std::byte> out = state_header();
+  append(out, Record::identity, Connect{.version = ProtocolVersion::v5_0, .clean_session = true, .client_id = options_.client_id});
+  append(out, Record::end, Pingreq{});
+  return out;
+}
+
 std::vector<std::byte> Session::export_state(TimePoint now) const {
-  std::vector<std::byte> out{kMagic.begin(), kMagic.end()};
+  std::vector<std::byte> out = state_header();
   Connect identity{.version = ProtocolVersion::v5_0, .clean_session = !has_session_, .client_id = options_.client_id};
   if (session_expires_) identity.properties.set(property::session_expiry_interval, seconds_left(*session_expires_, now));
   append(out, Record::identity, identity);
@@ -132,6 +141,7 @@ Result<> Session::import_state(std::span<const std::byte> bytes, TimePoint now, 
     session_expires_ = deadline_after(now, (left ? Duration{std::chrono::seconds{*left}} : kept_for()) - down_time);
   }
   changed_ = false;
+  stored_ = true;
   return {};
 }
 
@@ -142,11 +152,14 @@ Result<> Session::restore(TimePoint now, Duration down_time) {
   return *bytes ? import_state(**bytes, now, down_time) : Result<>{};
 }
 
-/// Saves what has changed. False: that failed, and the connection is given up before anything depends on it.
+/// Saves what has changed; of a session that is not kept any more, that there is none. False: that failed, and the connection is given up
+/// before anything depends on it.
 bool Session::save(TimePoint now) {
-  if (!changed_ || store_ == nullptr || kept_for() == Duration::zero()) return true;
-  if (store_->save(export_state(now))) {
+  const bool kept = kept_for() != Duration::zero();
+  if (!changed_ || store_ == nullptr || (!kept && !stored_)) return true;
+  if (store_->save(kept ? export_state(now) : no_state())) {
     changed_ = false;
+    stored_ = kept;
     return true;
   }
   output_.clear();

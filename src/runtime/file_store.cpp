@@ -8,33 +8,20 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <tapir/link/descriptor.hpp>
+#include <tapir/link/system_error.hpp>
+
 namespace tapir {
 
 namespace {
 
-std::unexpected<std::error_code> system_failure() { return fail({errno, std::generic_category()}); }
-
-/// A file descriptor that is closed at the end of its scope.
-class Descriptor {
- public:
-  Descriptor(const std::string& path, int flags) : value_{::open(path.c_str(), flags | O_CLOEXEC, 0600)} {}
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  ~Descriptor() {
-    if (value_ >= 0) ::close(value_);
-  }
-  [[nodiscard]] int get() const noexcept { return value_; }
-  explicit operator bool() const noexcept { return value_ >= 0; }
-
- private:
-  int value_;
-};
+link::Descriptor open_file(const std::string& path, int flags) { return link::Descriptor{::open(path.c_str(), flags | O_CLOEXEC, 0600)}; }
 
 Result<> write_all(int file, std::span<const std::byte> bytes) {
   while (!bytes.empty()) {
     const auto count = ::write(file, bytes.data(), bytes.size());
     if (count < 0 && errno == EINTR) continue;
-    if (count < 0) return system_failure();
+    if (count < 0) return fail(link::system_error());
     bytes = bytes.subspan(static_cast<std::size_t>(count));
   }
   return {};
@@ -51,27 +38,27 @@ std::string directory_of(const std::string& path) {
 Result<> FileStore::save(std::span<const std::byte> bytes) {
   const std::string successor = path_ + ".new";
   {
-    const Descriptor file{successor, O_WRONLY | O_CREAT | O_TRUNC};
-    if (!file) return system_failure();
+    const auto file = open_file(successor, O_WRONLY | O_CREAT | O_TRUNC);
+    if (!file) return fail(link::system_error());
     if (const auto written = write_all(file.get(), bytes); !written) return written;
-    if (::fsync(file.get()) != 0) return system_failure();
+    if (::fsync(file.get()) != 0) return fail(link::system_error());
   }
-  if (std::rename(successor.c_str(), path_.c_str()) != 0) return system_failure();
-  const Descriptor directory{directory_of(path_), O_RDONLY | O_DIRECTORY};
-  if (!directory || ::fsync(directory.get()) != 0) return system_failure();
+  if (std::rename(successor.c_str(), path_.c_str()) != 0) return fail(link::system_error());
+  const auto directory = open_file(directory_of(path_), O_RDONLY | O_DIRECTORY);
+  if (!directory || ::fsync(directory.get()) != 0) return fail(link::system_error());
   return {};
 }
 
 Result<std::optional<std::vector<std::byte>>> FileStore::load() {
-  const Descriptor file{path_, O_RDONLY};
+  const auto file = open_file(path_, O_RDONLY);
   if (!file && errno == ENOENT) return std::nullopt;
-  if (!file) return system_failure();
+  if (!file) return fail(link::system_error());
   std::vector<std::byte> bytes;
   std::array<std::byte, 16384> buffer;
   for (;;) {
     const auto count = ::read(file.get(), buffer.data(), buffer.size());
     if (count < 0 && errno == EINTR) continue;
-    if (count < 0) return system_failure();
+    if (count < 0) return fail(link::system_error());
     if (count == 0) return bytes;
     bytes.insert(bytes.end(), buffer.begin(), buffer.begin() + count);
   }

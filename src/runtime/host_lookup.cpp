@@ -2,11 +2,11 @@
 
 #include <netdb.h>
 
-#include <algorithm>
-#include <cerrno>
 #include <cstring>
 #include <thread>
 #include <utility>
+
+#include <tapir/link/system_error.hpp>
 
 namespace tapir {
 
@@ -19,22 +19,6 @@ class ResolverCategory final : public std::error_category {
   [[nodiscard]] std::error_condition default_error_condition(int) const noexcept override { return std::errc::host_unreachable; }
 };
 
-/// Calls getaddrinfo; `take` gets each address, in the order of preference.
-template <class Take>
-std::error_code look_up(const std::string& host, Port port, int flags, Take take) {
-  addrinfo hints{};
-  hints.ai_family = AF_UNSPEC;
-  hints.ai_socktype = SOCK_STREAM;
-  hints.ai_flags = flags | AI_NUMERICSERV;
-  addrinfo* found = nullptr;
-  const int error = ::getaddrinfo(host.c_str(), std::to_string(port.value()).c_str(), &hints, &found);
-  if (error == EAI_SYSTEM) return {errno, std::system_category()};
-  if (error != 0) return {error, resolver_category()};
-  for (const addrinfo* entry = found; entry != nullptr; entry = entry->ai_next) take(*entry);
-  ::freeaddrinfo(found);
-  return {};
-}
-
 }  // namespace
 
 const std::error_category& resolver_category() noexcept {
@@ -42,12 +26,26 @@ const std::error_category& resolver_category() noexcept {
   return category;
 }
 
+std::error_code HostSocket::Lookup::ask(const std::string& host, Port port, int flags, std::vector<Address>& addresses) {
+  addrinfo hints{};
+  hints.ai_family = AF_UNSPEC;
+  hints.ai_socktype = SOCK_STREAM;
+  hints.ai_flags = flags | AI_NUMERICSERV;
+  addrinfo* found = nullptr;
+  const int error = ::getaddrinfo(host.c_str(), std::to_string(port.value()).c_str(), &hints, &found);
+  if (error == EAI_SYSTEM) return link::system_error();
+  if (error != 0) return {error, resolver_category()};
+  for (const addrinfo* entry = found; entry != nullptr; entry = entry->ai_next) {
+    Address& address = addresses.emplace_back(Address{.size = entry->ai_addrlen});
+    std::memcpy(&address.storage, entry->ai_addr, entry->ai_addrlen);
+  }
+  ::freeaddrinfo(found);
+  return {};
+}
+
 std::vector<HostSocket::Address> HostSocket::Lookup::numeric(const std::string& host, Port port) {
   std::vector<Address> addresses;
-  (void)look_up(host, port, AI_NUMERICHOST, [&](const addrinfo& entry) {
-    Address& address = addresses.emplace_back(Address{.size = entry.ai_addrlen});
-    std::memcpy(&address.storage, entry.ai_addr, entry.ai_addrlen);
-  });
+  (void)ask(host, port, AI_NUMERICHOST, addresses);
   return addresses;
 }
 
@@ -55,10 +53,7 @@ Result<std::shared_ptr<HostSocket::Lookup>> HostSocket::Lookup::start(Runtime& r
   auto lookup = std::make_shared<Lookup>(runtime, socket);
   const auto work = [lookup, host = std::move(host), port] {
     std::vector<Address> addresses;
-    const auto error = look_up(host, port, 0, [&](const addrinfo& entry) {
-      Address& address = addresses.emplace_back(Address{.size = entry.ai_addrlen});
-      std::memcpy(&address.storage, entry.ai_addr, entry.ai_addrlen);
-    });
+    const auto error = ask(host, port, 0, addresses);
     const std::lock_guard lock{lookup->mutex};
     if (lookup->runtime == nullptr) return;
     lookup->runtime->post([lookup, error, addresses = std::move(addresses)]() mutable {

@@ -33,6 +33,10 @@ struct HostSocket::Lookup {
   [[nodiscard]] static Result<std::shared_ptr<Lookup>> start(Runtime& runtime, HostSocket& socket, std::string host, Port port);
   /// The addresses of a host that is given by its address, without asking anybody; of a name: none.
   [[nodiscard]] static std::vector<Address> numeric(const std::string& host, Port port);
+
+ private:
+  /// Calls getaddrinfo, which may block; adds the addresses in the order of preference.
+  [[nodiscard]] static std::error_code ask(const std::string& host, Port port, int flags, std::vector<Address>& addresses);
 };
 
 }  // namespace tapir

@@ -14,6 +14,8 @@
 
 #include <fmt/format.h>
 
+#include <tapir/link/system_error.hpp>
+
 #include "host_lookup.hpp"
 
 namespace tapir {
@@ -25,16 +27,17 @@ using namespace std::chrono_literals;
 constexpr Duration kAskSoon = 1ms;
 constexpr Duration kAskLate = 100ms;
 
-std::error_code last_error() noexcept { return {errno, std::system_category()}; }
+using link::system_error;
 
 bool would_block(int error) noexcept { return error == EAGAIN || error == EWOULDBLOCK || error == EINTR; }
 
 }  // namespace
 
-HostSocket::HostSocket(Runtime& runtime, std::string host, Port port)
+HostSocket::HostSocket(Runtime& runtime, std::string host, Port port, std::string local)
     : runtime_{runtime},
       host_{std::move(host)},
       port_{port},
+      local_{std::move(local)},
       acknowledgment_timer_{Timer::calling<&HostSocket::on_acknowledgment_timer>(runtime.scheduler(), *this)},
       close_timer_{Timer::calling<&HostSocket::on_close_timer>(runtime.scheduler(), *this)} {}
 
@@ -42,6 +45,7 @@ HostSocket::~HostSocket() { abort(); }
 
 Result<> HostSocket::connect() {
   if (state_ != State::idle) return fail(Error::already_connected);
+  if (!local_.empty() && Lookup::numeric(local_, Port{}).empty()) return fail(Error::invalid_argument);
   ended_ = false;
   outstanding_ = 0;
   addresses_ = Lookup::numeric(host_, port_);
@@ -80,21 +84,34 @@ Result<> HostSocket::try_addresses() {
 
 Result<> HostSocket::try_address(const Address& address) {
   fd_ = ::socket(address.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  if (fd_ < 0) return fail(last_error());
+  if (fd_ < 0) return fail(system_error());
   const int on = 1;
   ::setsockopt(fd_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));  // packets are gathered before they come here
+  if (const auto bound = bind_local(address); !bound) return bound;
   if (::connect(fd_, reinterpret_cast<const sockaddr*>(&address.storage), address.size) < 0 && errno != EINPROGRESS)
-    return fail(last_error());
+    return fail(system_error());
   wants_input_ = false;
   wants_output_ = true;
   return runtime_.watch(fd_, *this, {.input = false, .output = true});
+}
+
+Result<> HostSocket::bind_local(const Address& remote) const {
+  if (local_.empty()) return {};
+  for (const Address& local : Lookup::numeric(local_, Port{})) {
+    if (local.storage.ss_family != remote.storage.ss_family) continue;
+    const int on = 1;
+    ::setsockopt(fd_, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on));  // the port is chosen when the peer is known
+    if (::bind(fd_, reinterpret_cast<const sockaddr*>(&local.storage), local.size) < 0) return fail(system_error());
+    return {};
+  }
+  return fail(Error::address_not_available);
 }
 
 Result<std::size_t> HostSocket::send(std::span<const std::byte> bytes) {
   if (state_ == State::closing) return fail(Error::connection_closed);
   if (state_ != State::open) return fail(Error::not_connected);
   const auto sent = ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
-  if (sent < 0 && !would_block(errno)) return fail(last_error());
+  if (sent < 0 && !would_block(errno)) return fail(system_error());
   const auto taken = static_cast<std::size_t>(std::max<ssize_t>(sent, 0));
   if (taken < bytes.size()) want(wants_input_, true);
   outstanding_ += taken;
@@ -112,7 +129,7 @@ Result<std::size_t> HostSocket::receive(std::span<std::byte> into) {
   want(true, wants_output_);  // what is left there is told again
   const auto got = ::recv(fd_, into.data(), into.size(), 0);
   if (got < 0 && would_block(errno)) return fail(Error::would_block);
-  if (got < 0) return fail(last_error());
+  if (got < 0) return fail(system_error());
   ended_ = ended_ || (got == 0 && !into.empty());
   return static_cast<std::size_t>(got);
 }
@@ -155,14 +172,15 @@ void HostSocket::on_ready(bool input, bool output, bool failed) {
     ::getsockopt(fd_, SOL_SOCKET, SO_ERROR, &error, &size);
     return finish({error != 0 ? error : ECONNRESET, std::system_category()});
   }
+  const Destruction::Watch watch{destruction_};
   if (output && wants_output_) {
     want(wants_input_, false);
     if (events_.writable) events_.writable();
   }
-  if (state_ != State::open || fd_ < 0 || !(input || failed) || !wants_input_) return;
+  if (watch.destroyed() || state_ != State::open || fd_ < 0 || !(input || failed) || !wants_input_) return;
   received_ = false;
   if (events_.readable) events_.readable();
-  if (state_ == State::open && fd_ >= 0 && !received_) want(false, wants_output_);  // until receive() is called
+  if (!watch.destroyed() && state_ == State::open && fd_ >= 0 && !received_) want(false, wants_output_);  // until receive() is called
 }
 
 void HostSocket::on_connecting() {
@@ -188,7 +206,7 @@ void HostSocket::drain_unwanted() {
     const auto got = ::recv(fd_, unwanted.data(), unwanted.size(), 0);
     if (got > 0) continue;
     if (got < 0 && would_block(errno)) return;
-    return finish(got < 0 ? last_error() : std::error_code{});
+    return finish(got < 0 ? system_error() : std::error_code{});
   }
 }
 

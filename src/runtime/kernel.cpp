@@ -10,10 +10,12 @@
 #include <ctime>
 #include <limits>
 
+#include <tapir/link/system_error.hpp>
+
 namespace tapir {
 
 namespace {
-std::error_code system_error() noexcept { return {errno, std::system_category()}; }
+using link::system_error;
 
 constexpr std::int64_t kNanosecondsPerSecond = 1'000'000'000;
 }  // namespace

@@ -52,11 +52,13 @@ class TlsTransport::Ssl {
       count -= static_cast<std::size_t>(dropped);
     }
   }
-  /// What a call that did not succeed has run into; nullopt: it needs more input.
-  [[nodiscard]] std::optional<std::error_code> failure(int result, const std::error_category& category) const {
+  /// What a call that did not succeed has run into; nullopt: it needs more input. OpenSSL has no error for the stream's end, neither by
+  /// close_notify nor without: that one is `ended`.
+  [[nodiscard]] std::optional<std::error_code> failure(int result, const std::error_category& category, Error ended) const {
     const int kind = SSL_get_error(ssl_.get(), result);
     if (kind == SSL_ERROR_WANT_READ || kind == SSL_ERROR_WANT_WRITE) return std::nullopt;
-    return std::error_code{static_cast<int>(static_cast<std::uint32_t>(ERR_peek_error())), category};
+    const auto code = static_cast<std::uint32_t>(ERR_peek_error());
+    return code != 0 ? std::error_code{static_cast<int>(code), category} : make_error_code(ended);
   }
 
  private:
@@ -99,7 +101,7 @@ Result<std::size_t> TlsTransport::send(std::span<const std::byte> bytes) {
     std::size_t written = 0;
     ERR_clear_error();
     if (SSL_write_ex(ssl_->get(), part.data(), part.size(), &written) != 1)
-      return break_stream(ssl_->failure(0, stream_category()).value_or(tapir::Error::not_supported));
+      return break_stream(ssl_->failure(0, stream_category(), Error::truncated).value_or(tapir::Error::not_supported));
     records_.add(written, taken_below_ + ssl_->output().size());
     taken += written;
     if (auto flushed = flush(); !flushed) return fail(flushed.error());
@@ -120,7 +122,7 @@ Result<std::size_t> TlsTransport::receive(std::span<std::byte> into) {
     if (result == 1) return got;
     if ((SSL_get_shutdown(ssl_->get()) & SSL_RECEIVED_SHUTDOWN) != 0 && SSL_get_error(ssl_->get(), result) == SSL_ERROR_ZERO_RETURN)
       return std::size_t{0};
-    if (const auto error = ssl_->failure(result, stream_category())) return break_stream(*error);
+    if (const auto error = ssl_->failure(result, stream_category(), Error::truncated)) return break_stream(*error);
     const auto more = pull();
     if (!more) return break_stream(more.error());
     if (*more) continue;
@@ -179,8 +181,9 @@ void TlsTransport::on_writable() {
   }
   if (state_ == State::closing) return finish_closing();
   if (state_ != State::open || !ssl_->output().empty()) return;
+  const Destruction::Watch watch{destruction_};
   if (std::exchange(user_waits_, false)) tell(&TransportUser::on_writable);
-  if (state_ == State::open && std::exchange(reading_waits_, false)) tell(&TransportUser::on_readable);
+  if (!watch.destroyed() && state_ == State::open && std::exchange(reading_waits_, false)) tell(&TransportUser::on_readable);
 }
 
 void TlsTransport::on_acknowledged() {
@@ -205,7 +208,7 @@ void TlsTransport::handshake() {
     ERR_clear_error();
     const int result = SSL_do_handshake(ssl_->get());
     if (result != 1) {
-      if (const auto error = ssl_->failure(result, handshake_category())) {
+      if (const auto error = ssl_->failure(result, handshake_category(), Error::closed_in_handshake)) {
         const long refused = SSL_get_verify_result(ssl_->get());
         const bool by_us = refused != X509_V_OK && SSL_get_verify_mode(ssl_->get()) != SSL_VERIFY_NONE;
         (void)flush();  // the alert that tells the peer why
@@ -221,9 +224,10 @@ void TlsTransport::handshake() {
     return;
   }
   state_ = State::open;
+  const Destruction::Watch watch{destruction_};
   tell(&TransportUser::on_open);
   // Bytes of the application may have come with the handshake's last: nobody else will tell of them.
-  if (state_ == State::open && (ssl_->has_input() || below_ended_)) tell(&TransportUser::on_readable);
+  if (!watch.destroyed() && state_ == State::open && (ssl_->has_input() || below_ended_)) tell(&TransportUser::on_readable);
 }
 
 void TlsTransport::fail_handshake(std::error_code error) {

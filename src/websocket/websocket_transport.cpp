@@ -108,8 +108,10 @@ void WebSocketTransport::on_writable() {
   if (!frames_->output().empty()) return;
   if (state_ == State::closing) return below_->close();
   if (state_ != State::open) return;
+  const Destruction::Watch watch{destruction_};
   if (std::exchange(user_waits_, false)) tell(&TransportUser::on_writable);
-  if (state_ == State::open && was_choked) tell(&TransportUser::on_readable);  // reading may have waited for the output to leave
+  if (!watch.destroyed() && state_ == State::open && was_choked)
+    tell(&TransportUser::on_readable);  // reading may have waited for the output to leave
 }
 
 void WebSocketTransport::on_acknowledged() {
@@ -145,9 +147,10 @@ void WebSocketTransport::handshake() {
     break;
   }
   state_ = State::open;
+  const Destruction::Watch watch{destruction_};
   tell(&TransportUser::on_open);
   // Frames may have come with the response: nobody else will tell of them.
-  if (state_ == State::open && frames_->has_input()) tell(&TransportUser::on_readable);
+  if (!watch.destroyed() && state_ == State::open && frames_->has_input()) tell(&TransportUser::on_readable);
 }
 
 void WebSocketTransport::fail_handshake(std::error_code error) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <functional>
 #include <memory>
@@ -224,6 +225,36 @@ class StreamReader final : public mqtt::TransportUser {
   }
   mqtt::Transport& transport_;
   std::string unsent_;
+};
+
+/// A transport's user that sends much, and destroys the transport in one of its events.
+class Leaver final : public mqtt::TransportUser {
+ public:
+  enum class Event : std::uint8_t { open, readable, writable, acknowledged, closed };
+
+  Leaver(std::unique_ptr<mqtt::Transport> transport, Event when) : transport_{std::move(transport)}, when_{when} {
+    transport_->attach(this);
+  }
+  [[nodiscard]] mqtt::Transport& transport() const { return *transport_; }
+  [[nodiscard]] bool has_left() const { return transport_ == nullptr; }
+
+  void on_open() override {
+    if (leaves(Event::open)) return;
+    const std::string much(300'000, 'x');
+    (void)transport_->send(std::as_bytes(std::span{much}));
+  }
+  void on_readable() override { (void)leaves(Event::readable); }
+  void on_writable() override { (void)leaves(Event::writable); }
+  void on_acknowledged() override { (void)leaves(Event::acknowledged); }
+  void on_closed(std::error_code /*error*/) override { (void)leaves(Event::closed); }
+
+ private:
+  bool leaves(Event event) {
+    if (event == when_) transport_.reset();
+    return transport_ == nullptr;
+  }
+  std::unique_ptr<mqtt::Transport> transport_;
+  Event when_;
 };
 
 }  // namespace tapir::test

@@ -1,12 +1,13 @@
 #pragma once
 
+#include "command_options.hpp"
 #include "console.hpp"
-#include "options.hpp"
 
 namespace tool {
 
-/// `tapir pub` and `tapir sub`, once their options are complete. The exit code.
+/// `tapir pub`, `tapir sub` and `tapir rr`, once their options are complete. The exit code.
 [[nodiscard]] int publish(const NetworkOptions& network, const BrokerOptions& broker, const PublishOptions& options);
 [[nodiscard]] int subscribe(const NetworkOptions& network, const BrokerOptions& broker, const SubscribeOptions& options);
+[[nodiscard]] int request(const NetworkOptions& network, const BrokerOptions& broker, const RequestOptions& options);
 
 }  // namespace tool

@@ -44,14 +44,14 @@ tapir::mqtt::ClientConfig client_config(const BrokerOptions& broker, const std::
     config.will = tapir::mqtt::Will{.topic = broker.will.topic,
                                     .payload = std::string_view{broker.will.payload},
                                     .qos = static_cast<tapir::mqtt::QoS>(broker.will.qos),
-                                    .retain = broker.will.retain};
+                                    .retain = broker.will.retain,
+                                    .properties = broker.properties.will};
   config.limits.max_in_flight = broker.max_in_flight;
   config.version = broker.protocol();
   config.accept_unknown_session = broker.keep_session;  // this program knows nothing of the session that an earlier one has left
-  if (config.version == tapir::mqtt::ProtocolVersion::v5_0 && (broker.session_expiry || broker.keep_session)) {
-    constexpr std::uint32_t kForEver = 0xffff'ffff;  // as mosquitto's programs have it for -c alone
-    config.properties.set(tapir::mqtt::property::session_expiry_interval, broker.session_expiry.value_or(kForEver));
-  }
+  config.properties = broker.connect_properties();
+  config.limits.keep_topic_alias = true;                                                                          // for -F
+  if (broker.properties.publish.contains(tapir::mqtt::PropertyId::topic_alias)) config.limits.topic_aliases = 0;  // the user gives it
   return config;
 }
 
@@ -111,12 +111,18 @@ std::expected<void, std::string> Connection::bring_up_stack() {
 
 auto Connection::make_tcp() -> Made {
   const tapir::Port port{broker_.port};
-  if (network_.host_stack) return std::make_unique<tapir::mqtt::HostTransport>(runtime_, broker_.host, port);
+  if (network_.host_stack) return std::make_unique<tapir::mqtt::HostTransport>(runtime_, broker_.host, port, broker_.bind_address);
   const auto address = tapir::Ipv4Address::parse(broker_.host);
   if (!address)
     return std::unexpected{
         fmt::format("{}: our own stack needs the broker's IPv4 address; names are looked up with --host-stack", broker_.host)};
-  return std::make_unique<tapir::mqtt::TcpTransport>(stack_->tcp(), tapir::Endpoint{*address, port});
+  tapir::tcp::ConnectOptions options;
+  if (!broker_.bind_address.empty()) {
+    const auto local = tapir::Ipv4Address::parse(broker_.bind_address);
+    if (!local) return std::unexpected{broker_.bind_address + ": our own stack has no address of this family"};
+    options.local = tapir::Endpoint{*local, tapir::Port{}};
+  }
+  return std::make_unique<tapir::mqtt::TcpTransport>(stack_->tcp(), tapir::Endpoint{*address, port}, options);
 }
 
 auto Connection::add_tls(std::unique_ptr<tapir::mqtt::Transport> below) -> Made {

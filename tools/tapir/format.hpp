@@ -8,10 +8,17 @@
 
 namespace tool {
 
+struct PrintOptions;
+
 /// What is wrong with a format for -F; empty: nothing.
 [[nodiscard]] std::string format_problem(std::string_view format);
 
-/// A message as -F wants it: mosquitto's % fields, strftime's behind @, and backslash escapes. `at`: when it was received.
-[[nodiscard]] std::string formatted(std::string_view format, const tapir::mqtt::Message& message, std::timespec at);
+/// A message as -F wants it: mosquitto's % fields, strftime's behind @, and backslash escapes, in a format that
+/// format_problem() finds nothing wrong with. `at`: when it was received; `pretty`: JSON in
+/// lines.
+[[nodiscard]] std::string formatted(std::string_view format, const tapir::mqtt::Message& message, std::timespec at, bool pretty = false);
+
+/// A message as it is printed now, with its end of line.
+[[nodiscard]] std::string text_of(const PrintOptions& options, const tapir::mqtt::Message& message);
 
 }  // namespace tool

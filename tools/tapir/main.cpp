@@ -19,50 +19,60 @@ int misused(std::string why, const std::string& command) {
   return static_cast<int>(Exit::usage);
 }
 
+/// One of the commands: what its options say, and what it does.
+template <class Options>
+struct Command {
+  using Run = int (*)(const tool::NetworkOptions&, const tool::BrokerOptions&, const Options&);
+
+  Command(CLI::App& root, const char* name, const char* description, Run run) : app{root.add_subcommand(name, description)}, run_{run} {
+    app->fallthrough();  // the stack's options may stand behind the command too
+    app->footer(tool::notes_of(name, Options::kPackets) + "\n\nThe options of the network stack (tapir --help) may stand here too.");
+    broker_.add_to(*app);
+    options_.add_to(*app);
+  }
+  [[nodiscard]] int run(const tool::NetworkOptions& network) {
+    std::string wrong = broker_.complete(options_.topics, Options::kPackets);
+    if (wrong.empty()) wrong = options_.problem(broker_);
+    if (wrong.empty()) wrong = network.problem();
+    return wrong.empty() ? run_(network, broker_, options_) : misused(wrong, app->get_name() + " ");
+  }
+  [[nodiscard]] std::string man_page(const CLI::App& root) const { return tool::man_page(root, *app, Options::kPackets); }
+
+  CLI::App* app;
+
+ private:
+  Run run_;
+  tool::BrokerOptions broker_;
+  Options options_;
+};
+
 struct CommandLine {
   CLI::App app{"MQTT over a TCP/IP stack of its own, on a TAP device", "tapir"};
-  CLI::App* pub = nullptr;
-  CLI::App* sub = nullptr;
+  CLI::Option* help = app.set_help_flag("--help", "show this and end");  // -h is the broker's; commands have it from here
   tool::NetworkOptions network;
-  tool::BrokerOptions pub_broker;
-  tool::BrokerOptions sub_broker;
-  tool::PublishOptions publishing;
-  tool::SubscribeOptions subscribing;
   std::string manual;
+  Command<tool::PublishOptions> pub{app, "pub", "publishes messages to an MQTT broker", &tool::publish};
+  Command<tool::SubscribeOptions> sub{app, "sub", "subscribes at an MQTT broker and prints what arrives", &tool::subscribe};
+  Command<tool::RequestOptions> rr{app, "rr", "publishes a request to an MQTT broker and prints the response", &tool::request};
 
   CommandLine() {
-    app.set_help_flag("--help", "show this and end");  // -h is the broker's
     app.require_subcommand(0, 1);
     network.add_to(app);
-    app.add_option("--man", manual, "print the man page of a command and end")->group("")->check(CLI::IsMember({"pub", "sub"}));
-    pub = command("pub", "publishes messages to an MQTT broker");
-    pub_broker.add_to(*pub);
-    publishing.add_to(*pub);
-    sub = command("sub", "subscribes at an MQTT broker and prints what arrives");
-    sub_broker.add_to(*sub);
-    subscribing.add_to(*sub);
-  }
-  CLI::App* command(const char* name, const char* description) {
-    auto* const added = app.add_subcommand(name, description);
-    added->fallthrough();  // the stack's options may stand behind the command too
-    added->footer(tool::notes_of(name) + "\n\nThe options of the network stack (tapir --help) may stand here too.");
-    return added;
+    app.add_option("--man", manual, "print the man page of a command and end")->group("")->check(CLI::IsMember({"pub", "sub", "rr"}));
   }
 };
 
 int run(CommandLine& line) {
   if (!line.manual.empty()) {
-    const auto page = tool::man_page(line.app, line.manual == "pub" ? *line.pub : *line.sub);
+    const auto page = line.manual == "pub"   ? line.pub.man_page(line.app)
+                      : line.manual == "sub" ? line.sub.man_page(line.app)
+                                             : line.rr.man_page(line.app);
     return std::fputs(page.c_str(), stdout) >= 0 ? 0 : 1;
   }
-  const bool is_pub = line.pub->parsed();
-  if (!is_pub && !line.sub->parsed()) return misused("a command is missing: pub or sub", "");
-  auto& broker = is_pub ? line.pub_broker : line.sub_broker;
-  std::string wrong = broker.complete(is_pub ? line.publishing.topics : line.subscribing.topics);
-  if (wrong.empty()) wrong = is_pub ? line.publishing.problem() : line.subscribing.problem();
-  if (wrong.empty()) wrong = line.network.problem();
-  if (!wrong.empty()) return misused(wrong, is_pub ? "pub " : "sub ");
-  return is_pub ? tool::publish(line.network, broker, line.publishing) : tool::subscribe(line.network, broker, line.subscribing);
+  if (line.pub.app->parsed()) return line.pub.run(line.network);
+  if (line.sub.app->parsed()) return line.sub.run(line.network);
+  if (line.rr.app->parsed()) return line.rr.run(line.network);
+  return misused("a command is missing: pub, sub or rr", "");
 }
 
 }  // namespace
@@ -73,7 +83,8 @@ int main(int argc, char** argv) {
     line.app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return line.app.exit(error);  // --help
-    return misused(error.what(), line.pub->parsed() ? "pub " : line.sub->parsed() ? "sub " : "");
+    const auto given = line.app.get_subcommands();
+    return misused(error.what(), given.empty() ? "" : given[0]->get_name() + " ");
   }
   return run(line);
 }

@@ -1,21 +1,22 @@
 #include "options.hpp"
 
+#include <arpa/inet.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cmath>
 
 #include <fmt/format.h>
 
 #include <tapir/core/addresses.hpp>
 #include <tapir/mqtt/topic.hpp>
 
-#include "format.hpp"
 #include "url.hpp"
 
 namespace tool {
 
 namespace {
+
+constexpr std::uint32_t kForEver = 0xffff'ffff;  // MQTT 5.0 section 3.1.2.11.2
 
 std::string check(bool ok, const char* what) { return ok ? std::string{} : std::string{what}; }
 
@@ -23,15 +24,16 @@ bool is_hex(const std::string& text) {
   return text.size() % 2 == 0 && std::ranges::all_of(text, [](unsigned char digit) { return std::isxdigit(digit) != 0; });
 }
 
-std::string check_topic(const std::string& text) {
-  return check(tapir::mqtt::is_valid_topic_name(text), "not a topic to publish to: it is empty, has a wildcard, or is not UTF-8");
-}
-
-std::string check_filter(const std::string& text) {
-  return check(tapir::mqtt::is_valid_topic_filter(text), "not a topic filter: a wildcard in a wrong place, or it is empty, or not UTF-8");
+bool is_ip_address(const std::string& text) {
+  in6_addr six{};
+  return tapir::Ipv4Address::parse(text).has_value() || ::inet_pton(AF_INET6, text.c_str(), &six) == 1;
 }
 
 }  // namespace
+
+std::string check_topic(const std::string& text) {
+  return check(tapir::mqtt::is_valid_topic_name(text), "not a topic to publish to: it is empty, has a wildcard, or is not UTF-8");
+}
 
 void NetworkOptions::add_to(CLI::App& app) {
   const auto group = "Network stack";
@@ -84,6 +86,17 @@ void TlsOptions::add_to(CLI::App& app) {
 
 bool TlsOptions::wanted() const { return !ca_file.empty() || !ca_directory.empty() || !psk.empty() || system_trust; }
 
+std::string TlsOptions::idle() const {
+  const std::pair<bool, const char*> given[] = {{!certificate.empty(), "--cert"}, {!key.empty(), "--key"},
+                                                {!ciphers.empty(), "--ciphers"},  {!version.empty(), "--tls-version"},
+                                                {!alpn.empty(), "--tls-alpn"},    {!key_log.empty(), "--tls-keylog"},
+                                                {insecure, "--insecure"}};
+  const auto* const first = std::ranges::find_if(given, [](const auto& option) { return option.first; });
+  if (first == std::end(given)) return {};
+  return fmt::format("{}: there is no TLS; --cafile, --capath, --tls-use-os-certs, --psk, -p 8883, mqtts:// or wss:// turns it on",
+                     first->second);
+}
+
 std::string TlsOptions::problem() const {
   if (certificate.empty() != key.empty()) return "--cert and --key are needed together";
   if (psk.empty() != psk_identity.empty()) return "--psk and --psk-identity are needed together";
@@ -107,6 +120,9 @@ std::string WillOptions::problem() const {
 void BrokerOptions::add_to(CLI::App& app) {
   app.add_option("-h,--host", host, "broker, by name or address")->capture_default_str();
   app.add_option("-p,--port", port, "its port; 1883, with TLS 8883, WebSocket 80 and 443 by default")->check(CLI::Range(1, 65535));
+  app.add_option("-A", bind_address, "address of this host to connect from")->check([](const std::string& text) {
+    return check(is_ip_address(text), "not an IP address");
+  });
   app.add_option("-L,--url", url,
                  "[mqtt|mqtts|ws|wss]://[user[:password]@]host[:port]/topic, for ws and wss /path; in the place of -h, -p, -u, -P, -t");
   app.add_option("-i,--id", id, "client identifier; named after the process by default")->check([](const std::string& text) {
@@ -118,7 +134,8 @@ void BrokerOptions::add_to(CLI::App& app) {
       ->capture_default_str();
   app.add_flag("-c,--disable-clean-session", keep_session, "the broker keeps the session under the client identifier (-i)");
   app.add_option("-x,--session-expiry-interval", session_expiry,
-                 "seconds that the broker keeps the session (mqttv5); with -c for ever by default");
+                 "seconds that the broker keeps the session (mqttv5), -1 for ever; with -c for ever by default")
+      ->transform([](const std::string& text) { return text == "-1" || text == "∞" ? std::to_string(kForEver) : text; });
   app.add_option("-u,--username", user_name, "user name");
   app.add_option("-P,--pw", password, "password, which needs a user name");
   app.add_option("-V,--protocol-version", version, "mqttv5, mqttv311 or mqttv31")
@@ -131,12 +148,14 @@ void BrokerOptions::add_to(CLI::App& app) {
   app.add_flag("--quiet", quiet, "do not say on standard error what went wrong");
   app.add_flag("--ws", websocket, "speak MQTT over WebSocket");
   app.add_option("--ws-path", websocket_path, "path of the WebSocket")->capture_default_str();
+  properties.add_to(app);
   will.add_to(app);
   tls.add_to(app);
 }
 
-std::string BrokerOptions::complete(std::vector<std::string>& topics) {
+std::string BrokerOptions::complete(std::vector<std::string>& topics, const std::vector<std::string>& packets) {
   if (auto wrong = take_url(topics); !wrong.empty()) return wrong;
+  if (auto wrong = properties.take(packets); !wrong.empty()) return wrong;
   if (auto wrong = problem(); !wrong.empty()) return wrong;
   if (port != 0) return {};
   port = websocket ? (uses_tls() ? 443 : 80) : (uses_tls() ? 8883 : 1883);
@@ -167,7 +186,31 @@ std::string BrokerOptions::problem() const {
   if (keep_session && id.empty()) return "-c: the broker keeps a session under a client identifier, which must be given (-i)";
   if (!id.empty() && !id_prefix.empty()) return "-i and -I cannot be used together";
   if (auto wrong = will.problem(); !wrong.empty()) return wrong;
-  return tls.problem();
+  if (auto wrong = property_problem(); !wrong.empty()) return wrong;
+  if (auto wrong = tls.problem(); !wrong.empty()) return wrong;
+  return uses_tls() ? std::string{} : tls.idle();
+}
+
+std::string BrokerOptions::property_problem() const {
+  namespace property = tapir::mqtt::property;
+  if (properties.words.empty()) return {};
+  if (protocol() != tapir::mqtt::ProtocolVersion::v5_0) return "-D: needs MQTT 5.0 (-V mqttv5)";
+  if (!properties.will.empty() && will.topic.empty()) return "-D will: a will needs --will-topic";
+  if (session_expiry && properties.connect.get(property::session_expiry_interval))
+    return "-D connect session-expiry-interval: -x says it too";
+  const bool prolongs = properties.disconnect.get(property::session_expiry_interval).value_or(0) > 0;
+  if (prolongs && connect_properties().get(property::session_expiry_interval).value_or(0) == 0)  // MQTT 5.0 section 3.14.2.2.2
+    return "-D disconnect session-expiry-interval: there must be a session to keep (-x or -c)";
+  return {};
+}
+
+tapir::mqtt::Properties BrokerOptions::connect_properties() const {
+  constexpr auto kExpiry = tapir::mqtt::property::session_expiry_interval;
+  auto list = properties.connect;
+  const bool asked = session_expiry || (keep_session && !list.get(kExpiry));
+  if (asked && protocol() == tapir::mqtt::ProtocolVersion::v5_0)
+    list.set(kExpiry, session_expiry.value_or(kForEver));  // as mosquitto has it for -c alone
+  return list;
 }
 
 tapir::mqtt::ProtocolVersion BrokerOptions::protocol() const {
@@ -179,61 +222,6 @@ tapir::mqtt::ProtocolVersion BrokerOptions::protocol() const {
 std::string BrokerOptions::client_id(const std::string& command) const {
   if (!id.empty()) return id;
   return fmt::format("{}{}", id_prefix.empty() ? "tapir-" + command + "-" : id_prefix, ::getpid());
-}
-
-void PublishOptions::add_to(CLI::App& app) {
-  app.add_option("-t,--topic", topics, "topic to publish to")->allow_extra_args(false)->check(check_topic);
-  app.add_option("-m,--message", message, "the message");
-  app.add_option("-f,--file", file, "the message is what this file contains");
-  app.add_flag("-l,--stdin-line", lines, "each line of standard input is a message");
-  app.add_flag("-s,--stdin-file", whole_input, "the message is all of standard input");
-  app.add_flag("-n,--null-message", null, "an empty message");
-  app.add_option("-q,--qos", qos, "quality of service")->check(CLI::Range(0, 2))->capture_default_str();
-  app.add_flag("-r,--retain", retain, "the broker keeps the message for later subscribers");
-  app.add_option("--repeat", repeat, "publish the message this often")->check(CLI::Range(1U, 1'000'000'000U))->capture_default_str();
-  app.add_option("--repeat-delay", repeat_delay, "seconds in between")->check(CLI::Range(0.0, 86'400.0))->capture_default_str();
-}
-
-std::string PublishOptions::problem() const {
-  if (topics.size() != 1) return topics.empty() ? "no topic: give -t, or -L with one" : "more than one topic";
-  if (auto wrong = check_topic(topics[0]); !wrong.empty()) return wrong;
-  const int kinds = (message ? 1 : 0) + (file.empty() ? 0 : 1) + (lines ? 1 : 0) + (whole_input ? 1 : 0) + (null ? 1 : 0);
-  if (kinds != 1) return kinds == 0 ? "no message: give one of -m, -f, -l, -s, -n" : "only one of -m, -f, -l, -s, -n can be used";
-  if (lines && repeat > 1) return "--repeat cannot be used with -l";
-  if (std::isnan(repeat_delay)) return "--repeat-delay: not a number";
-  return {};
-}
-
-void SubscribeOptions::add_to(CLI::App& app) {
-  app.add_option("-t,--topic", topics, "topic filter to subscribe to; may be given several times")
-      ->allow_extra_args(false)
-      ->check(check_filter);
-  app.add_option("-q,--qos", qos, "highest quality of service")->check(CLI::Range(0, 2))->capture_default_str();
-  app.add_option("-T,--filter-out", filtered_out, "do not print messages whose topic matches; may be given several times")
-      ->allow_extra_args(false)
-      ->check(check_filter);
-  app.add_option("-U,--unsubscribe", unsubscribed, "unsubscribe from this filter; may be given several times")
-      ->allow_extra_args(false)
-      ->check(check_filter);
-  app.add_option("-C", count, "end after this many messages")->check(CLI::Range(1U, 2'000'000'000U));
-  app.add_option("-W", wait, "give up after this many seconds, with exit code 1")->check(CLI::Range(1U, 2'000'000U));
-  app.add_flag("-E", exit_when_subscribed, "end when the broker has taken the subscriptions");
-  app.add_option("-F", format, "how a message is printed; see below")->check([](const std::string& text) { return format_problem(text); });
-  app.add_flag("-N", no_newline, "no end of line behind a payload");
-  app.add_flag("-R", no_retained, "do not print messages that the broker had kept");
-  app.add_flag("--retained-only", retained_only, "print only those, and end at the first other");
-  app.add_flag("--remove-retained", remove_retained, "delete those at the broker, except what -T filters out");
-  app.add_flag("-v,--verbose", verbose, "print the topic before the payload");
-  app.add_option("--random-filter", random_filter, "print this percentage of the messages, by chance")->check(CLI::Range(0.1, 100.0));
-}
-
-std::string SubscribeOptions::problem() const {
-  if (topics.empty() && unsubscribed.empty()) return "no topic: give -t, or -L with one, or -U";
-  for (const auto& topic : topics) {
-    if (auto wrong = check_filter(topic); !wrong.empty()) return wrong;
-  }
-  if (no_retained && retained_only) return "-R and --retained-only leave nothing";
-  return {};
 }
 
 }  // namespace tool

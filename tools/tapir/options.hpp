@@ -9,8 +9,13 @@
 
 #include <tapir/mqtt/types.hpp>
 
+#include "properties.hpp"
+
 /// The command line of the program tapir: mosquitto's letters and defaults, and our own long options for the stack.
 namespace tool {
+
+/// Why one cannot publish to this topic; empty: one can.
+[[nodiscard]] std::string check_topic(const std::string& text);
 
 /// Which network stack, and how it is connected.
 struct NetworkOptions {
@@ -44,6 +49,8 @@ struct TlsOptions {
 
   void add_to(CLI::App& app);
   [[nodiscard]] bool wanted() const;
+  /// What is given though nothing turns TLS on; empty: nothing.
+  [[nodiscard]] std::string idle() const;
   [[nodiscard]] std::string problem() const;
 };
 
@@ -61,6 +68,7 @@ struct WillOptions {
 struct BrokerOptions {
   std::string host = "localhost";
   std::uint16_t port = 0;  // 0: the scheme's own
+  std::string bind_address;
   std::string url;
   std::string id;
   std::string id_prefix;
@@ -75,12 +83,16 @@ struct BrokerOptions {
   bool quiet = false;
   bool websocket = false;
   std::string websocket_path = "/mqtt";
+  PropertyOptions properties;
   TlsOptions tls;
   WillOptions will;
 
   void add_to(CLI::App& app);
-  /// Takes apart -L; sets the port that was not given. A topic in the URL goes to `topics`. What is wrong; empty: nothing.
-  [[nodiscard]] std::string complete(std::vector<std::string>& topics);
+  /// Takes apart -L and -D; sets the port that was not given. A topic in the URL goes to `topics`; `packets` are those that -D may name.
+  /// What is wrong; empty: nothing.
+  [[nodiscard]] std::string complete(std::vector<std::string>& topics, const std::vector<std::string>& packets);
+  /// What CONNECT has, by -D, -x and -c.
+  [[nodiscard]] tapir::mqtt::Properties connect_properties() const;
   [[nodiscard]] tapir::mqtt::ProtocolVersion protocol() const;
   [[nodiscard]] bool uses_tls() const { return tls_by_url_ || tls.wanted() || port == 8883; }
   /// The client identifier, which names this process when none was given.
@@ -89,43 +101,8 @@ struct BrokerOptions {
  private:
   [[nodiscard]] std::string take_url(std::vector<std::string>& topics);
   [[nodiscard]] std::string problem() const;
+  [[nodiscard]] std::string property_problem() const;
   bool tls_by_url_ = false;
-};
-
-struct PublishOptions {
-  std::vector<std::string> topics;
-  std::optional<std::string> message;
-  std::string file;
-  bool lines = false;
-  bool null = false;
-  bool whole_input = false;
-  int qos = 0;
-  bool retain = false;
-  unsigned repeat = 1;
-  double repeat_delay = 0;  // seconds
-
-  void add_to(CLI::App& app);
-  [[nodiscard]] std::string problem() const;
-};
-
-struct SubscribeOptions {
-  std::vector<std::string> topics;
-  std::vector<std::string> filtered_out;
-  std::vector<std::string> unsubscribed;
-  int qos = 0;
-  unsigned count = 0;  // 0: no end
-  unsigned wait = 0;   // seconds; 0: no end
-  std::string format;
-  double random_filter = 100;
-  bool no_newline = false;
-  bool verbose = false;
-  bool no_retained = false;
-  bool retained_only = false;
-  bool remove_retained = false;
-  bool exit_when_subscribed = false;
-
-  void add_to(CLI::App& app);
-  [[nodiscard]] std::string problem() const;
 };
 
 }  // namespace tool

@@ -28,7 +28,7 @@ enum class Drop : std::uint8_t {
   device_failed,     ///< the device below did not take it (it is down or gone, for example)
   // ethernet
   bad_fcs,      ///< frame check sequence wrong (IEEE 802.3 section 3.4)
-  oversized,    ///< larger than the link's MTU allows
+  oversized,    ///< larger than the link's MTU, or a configured bound, allows
   bad_source,   ///< a source address that no single host can have
   vlan_tagged,  ///< 802.1Q tag, and VLAN support is off or the VLAN is not ours
   own_echo,     ///< our own frame reflected
@@ -68,7 +68,9 @@ enum class Drop : std::uint8_t {
   duplicate,        ///< all of it was received before
   after_close,      ///< data for a reader that has gone
   unrelated_error,  ///< an ICMP error that quotes nothing of ours
-  count_            ///< the number of reasons
+  // mqtt
+  protocol_violation,  ///< well-formed, and not allowed here or now: the connection ends (MQTT 5.0 section 4.13)
+  count_               ///< the number of reasons
 };
 
 /// The reason's name, as the enumerator is written: "bad_checksum".

@@ -11,6 +11,7 @@
 
 #include <tapir/core/addresses.hpp>
 #include <tapir/core/context.hpp>
+#include <tapir/core/drop.hpp>
 #include <tapir/core/error.hpp>
 #include <tapir/mqtt/session.hpp>
 #include <tapir/mqtt/transport.hpp>
@@ -27,9 +28,10 @@ struct Reconnect {
   static constexpr Duration shortest_delay = std::chrono::milliseconds{10};  ///< a smaller min_delay is taken as this: no client may spin
 
   bool enabled = true;
-  Duration min_delay = std::chrono::seconds{1};   ///< before the first try; doubled for each further one …
-  Duration max_delay = std::chrono::seconds{60};  ///< … up to this. The delay used is a random one between the half and the whole.
-  ///< It starts anew once the broker has acknowledged or sent something, or a connection has lasted for max_delay.
+  /// Before the first try; doubled for each further one up to max_delay. The delay used is a random one between the half of that and the
+  /// whole. Doubling starts anew once the broker has acknowledged or sent something, or a connection has lasted for max_delay.
+  Duration min_delay = std::chrono::seconds{1};
+  Duration max_delay = std::chrono::seconds{60};
   bool after_refusal = false;  ///< also when the broker refused by CONNACK
 };
 
@@ -51,7 +53,9 @@ struct ClientConfig {
   bool accept_unknown_session = false;
   /// Where a session that is kept outlives the process; nullptr: nowhere. It outlives the client.
   ByteStore* store = nullptr;
-  /// 5.0: the answer to each step of an enhanced authentication, which properties with authentication_method begin.
+  /// 5.0: what AUTH of the broker's (its authentication_data is in the event's properties) is answered with, in an enhanced authentication
+  /// that authentication_method in `properties` begins (section 4.12). Empty: it is not answered, and the connection fails with
+  /// connack_timeout.
   std::function<std::string(const event::Authentication&)> authenticate = {};
 };
 
@@ -80,7 +84,8 @@ class Client {
 
   /// Connects over TCP to `config.broker`. The stack outlives the client.
   Client(Stack& stack, ClientConfig config);
-  /// Connects over a transport of any kind. The context outlives the client. Without a transport the configuration is invalid: see connect().
+  /// Connects over a transport of any kind. The context outlives the client. Without a transport the configuration is invalid: see
+  /// connect().
   Client(Context& context, std::unique_ptr<Transport> transport, ClientConfig config);
   Client(Client&&) noexcept = default;
   Client& operator=(Client&& other) noexcept;
@@ -94,6 +99,10 @@ class Client {
   Result<> connect();
   /// Sends DISCONNECT and closes; `done` comes when the transport is closed. Whatever is unfinished fails with operation_canceled.
   void disconnect(Completion done = {});
+  /// 5.0: the same with a reason that a client may give, such as disconnect_with_will, and properties: session_expiry_interval,
+  /// reason_string, user_property. With what DISCONNECT cannot say (see Session::disconnect()) `done` fails and the connection stays.
+  /// Without a connection there is nobody to tell.
+  void disconnect(ReasonCode reason, Properties properties, Completion done = {});
 
   /// `done` with success means: QoS 0, the broker's TCP has acknowledged the bytes; QoS 1 and 2, the broker has taken the message over.
   /// Without connection messages queue, within the limits (no_buffer_space).
@@ -105,7 +114,11 @@ class Client {
   void subscribe(std::string filter, QoS qos, Handler handler, Granted done = {});
   /// The same with the options of 5.0.
   void subscribe(Subscription subscription, Handler handler, Granted done = {});
+  /// 5.0: the same with properties of SUBSCRIBE: subscription_identifier, user_property.
+  void subscribe(Subscription subscription, Properties properties, Handler handler, Granted done = {});
   void unsubscribe(const std::string& filter, Completion done = {});
+  /// 5.0: the same with properties of UNSUBSCRIBE: user_property.
+  void unsubscribe(const std::string& filter, Properties properties, Completion done);
 
   /// Called at each CONNACK by which the broker accepts; `session_present`: it has kept this client's session (MQTT 3.1.1 section 3.2.2.2).
   void on_connected(std::function<void(bool session_present)> handler);
@@ -120,6 +133,8 @@ class Client {
   [[nodiscard]] bool is_connected() const noexcept;
   /// The session, to look at; one that was never connected when the client was moved from.
   [[nodiscard]] const Session& session() const noexcept;
+  /// Received packets that ended their connection: bad_header for one that cannot be read, protocol_violation, oversized.
+  [[nodiscard]] const DropCounters& drops() const noexcept;
 
  private:
   class Core;

@@ -71,7 +71,8 @@ struct Sent {
 /// A message with QoS 1 or 2 was acknowledged to the end.
 struct Delivered {
   Token token{};
-  ReasonCode reason = ReasonCode::success;  ///< 5.0: or no_matching_subscribers
+  ReasonCode reason = ReasonCode::success;  ///< 5.0: or no_matching_subscribers; of QoS 2 (PUBCOMP) packet_identifier_not_found: the server
+                                            ///< had forgotten the identifier, and so had taken the message before
   Properties properties = {};               ///< 5.0
 };
 

@@ -11,11 +11,12 @@
 
 namespace tapir::mqtt {
 
-/// MQTT over the kernel's TCP. The name may be a DNS name or an address of either family; see HostSocket for how it is looked up. Its errors
-/// are the system's, which compare equal to the std::errc of the same meaning, and resolver_category()'s.
+/// MQTT over the kernel's TCP. The name may be a DNS name or an address of either family; see HostSocket for how it is looked up. Its
+/// errors are the system's, which compare equal to the std::errc of the same meaning, and resolver_category()'s.
 class HostTransport final : public Transport {
  public:
-  HostTransport(Runtime& runtime, std::string host, Port port);
+  /// `local`: the address of this host to connect from; empty: the kernel chooses.
+  HostTransport(Runtime& runtime, std::string host, Port port, std::string local = {});
 
   void attach(TransportUser* user) noexcept override { user_ = user; }
   [[nodiscard]] Result<> open() override { return socket_.connect(); }

@@ -70,12 +70,12 @@ inline constexpr PropertyKey<bool> request_problem_information{PropertyId::reque
 inline constexpr PropertyKey<std::uint32_t> will_delay_interval{PropertyId::will_delay_interval};  ///< s
 inline constexpr PropertyKey<bool> request_response_information{PropertyId::request_response_information};
 inline constexpr PropertyKey<std::string> response_information{PropertyId::response_information};
-inline constexpr PropertyKey<std::string> server_reference{PropertyId::server_reference};  ///< "host:port host …"
-inline constexpr PropertyKey<std::string> reason_string{PropertyId::reason_string};        ///< for people, never parsed
-inline constexpr PropertyKey<std::uint16_t> receive_maximum{PropertyId::receive_maximum};  ///< 1-65535
-inline constexpr PropertyKey<std::uint16_t> topic_alias_maximum{PropertyId::topic_alias_maximum};
-inline constexpr PropertyKey<std::uint16_t> topic_alias{PropertyId::topic_alias};  ///< 1-65535
-inline constexpr PropertyKey<std::uint8_t> maximum_qos{PropertyId::maximum_qos};   ///< 0 or 1
+inline constexpr PropertyKey<std::string> server_reference{PropertyId::server_reference};          ///< "host:port host …"
+inline constexpr PropertyKey<std::string> reason_string{PropertyId::reason_string};                ///< for people, never parsed
+inline constexpr PropertyKey<std::uint16_t> receive_maximum{PropertyId::receive_maximum};          ///< 1-65535
+inline constexpr PropertyKey<std::uint16_t> topic_alias_maximum{PropertyId::topic_alias_maximum};  ///< 0-65535; 0: no aliases
+inline constexpr PropertyKey<std::uint16_t> topic_alias{PropertyId::topic_alias};                  ///< 1-65535
+inline constexpr PropertyKey<std::uint8_t> maximum_qos{PropertyId::maximum_qos};                   ///< 0 or 1
 inline constexpr PropertyKey<bool> retain_available{PropertyId::retain_available};
 inline constexpr PropertyKey<StringPair> user_property{PropertyId::user_property};
 inline constexpr PropertyKey<std::uint32_t> maximum_packet_size{PropertyId::maximum_packet_size};  ///< bytes, at least 1

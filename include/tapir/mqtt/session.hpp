@@ -86,8 +86,8 @@ class Session {
   /// Sends a message now, or when there is a connection and room in flight. Its token comes back in Sent, Delivered or Failed.
   /// invalid_topic, invalid_argument (QoS; a payload from a source with QoS 1 or 2 and a store), message_too_large, no_buffer_space (the
   /// queue is full), not_connected (after disconnect()), session_full. 5.0: the errors of properties, and what the server has announced
-  /// that it does not take: packet_too_large, ReasonCode::qos_not_supported, ReasonCode::retain_not_supported (a message that waited for
-  /// the connection fails with these later). Before 5.0: not_in_this_version for properties.
+  /// that it does not take: packet_too_large, topic_alias_invalid, ReasonCode::qos_not_supported, ReasonCode::retain_not_supported (a
+  /// message that waited for the connection fails with these later). Before 5.0: not_in_this_version for properties.
   [[nodiscard]] Result<Token> publish(Message message, TimePoint now);
   /// Answered by Subscribed or Failed. invalid_filter, invalid_argument (no filter, QoS, no_local on a shared subscription),
   /// not_connected, session_full, packet_too_large. 5.0: the errors of properties (subscription_identifier, user_property), and
@@ -215,12 +215,12 @@ class Session {
   template <class Stage>
   [[nodiscard]] std::optional<Exchange> finish(PacketId id);
   void message_done(const Exchange& exchange, ReasonCode reason, const Properties& properties);
-  void message_refused(PacketId id, ReasonCode reason, const Properties& properties);
   [[nodiscard]] Result<> send_auth(ReasonCode reason, std::string data, TimePoint now);
   [[nodiscard]] bool v5() const noexcept { return options_.version == ProtocolVersion::v5_0; }
   [[nodiscard]] bool sends_early() const noexcept { return limits_.send_before_connack && !v5(); }
   [[nodiscard]] Duration kept_for() const;
   [[nodiscard]] bool save(TimePoint now);
+  [[nodiscard]] std::vector<std::byte> no_state() const;
   [[nodiscard]] std::vector<PacketId> in_order() const;
   [[nodiscard]] Duration ping_interval() const noexcept;
   [[nodiscard]] TimePoint ping_due() const noexcept;
@@ -246,6 +246,7 @@ class Session {
   std::optional<TimePoint> session_expires_;  ///< while there is no connection
   ByteStore* store_ = nullptr;
   bool changed_ = false;  ///< since it was saved
+  bool stored_ = false;   ///< the store has a session in it, as far as is known here
 
   std::size_t queued_bytes_ = 0;
   std::size_t messages_in_flight_ = 0;

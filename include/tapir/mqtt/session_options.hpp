@@ -54,11 +54,15 @@ struct SessionLimits {
   std::size_t output_high_water = 64U << 10U;           ///< bytes of output waiting to be taken, above which new messages queue
   bool send_before_connack = false;                     ///< messages follow CONNECT at once (section 3.1.4); not in 5.0
   QueuePolicy when_full = QueuePolicy::refuse;
-  std::uint16_t topic_aliases = 16;           ///< 5.0: how many topics are replaced by aliases at most, if the server allows it
+  std::uint16_t topic_aliases = 16;           ///< 5.0: how many topics are replaced by aliases at most, if the server allows it; 0: none,
+                                              ///< and a message may have the property topic_alias, which goes out beside its topic
   std::size_t stream_above = kMaxPacketSize;  ///< bytes: a longer PUBLISH is received in parts (event::MessageBegan and its followers)
-  bool validate_payload_format = false;       ///< 5.0: text that is not UTF-8 is answered with payload_format_invalid, not delivered
-  bool lenient = false;                       ///< goes on where libmosquitto does: Decoder::set_lenient(), acknowledgments of unknown
-                                              ///< requests, CONNACK's authentication method without ours; sends the topic alias it is given
+  bool keep_topic_alias = false;              ///< 5.0: received messages have the property topic_alias still, resolved though it is
+  bool validate_payload_format = false;  ///< 5.0: a whole payload that is said to be text (payload_format_indicator) and is not UTF-8 is
+                                         ///< not delivered; with QoS 1 and 2 the server is told, by payload_format_invalid. One that is
+                                         ///< received in parts is not looked at
+  bool lenient = false;                  ///< goes on where libmosquitto does: Decoder::set_lenient(), acknowledgments of unknown
+                                         ///< requests, CONNACK's authentication method without ours; sends the topic alias it is given
   ReasonCode (*disconnect_reason)(std::error_code) noexcept = &reason_for;  ///< 5.0: what DISCONNECT says after an error
 };
 

@@ -9,7 +9,8 @@
 
 namespace tapir::mqtt {
 
-/// What a transport tells its user. Never called from inside one of the transport's own methods.
+/// What a transport tells its user. Never called from inside one of the transport's own methods. The transport may be destroyed in any of
+/// these calls.
 class TransportUser {
  public:
   virtual ~TransportUser() = default;
@@ -17,7 +18,7 @@ class TransportUser {
   virtual void on_readable() = 0;      ///< receive() has something, perhaps the end of the stream
   virtual void on_writable() = 0;      ///< send() takes bytes again
   virtual void on_acknowledged() = 0;  ///< unacknowledged() went down
-  /// The transport is closed; open() may start anew. Empty error: in order. The transport may be destroyed in this call.
+  /// The transport is closed; open() may start anew. Empty error: in order.
   virtual void on_closed(std::error_code error) = 0;
 };
 

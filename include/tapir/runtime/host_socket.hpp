@@ -10,6 +10,7 @@
 #include <vector>
 
 #include <tapir/core/addresses.hpp>
+#include <tapir/core/destruction.hpp>
 #include <tapir/core/error.hpp>
 #include <tapir/core/scheduler.hpp>
 #include <tapir/runtime/runtime.hpp>
@@ -19,13 +20,13 @@ namespace tapir {
 /// getaddrinfo's errors (EAI_NONAME, …) in words. Each is std::errc::host_unreachable in meaning.
 [[nodiscard]] const std::error_category& resolver_category() noexcept;
 
-/// What a HostSocket tells. Called from the runtime's loop, never from inside a call of the socket's.
+/// What a HostSocket tells. Called from the runtime's loop, never from inside a call of the socket's. Each may destroy the socket.
 struct HostSocketEvents {
   std::move_only_function<void()> connected = {};
   std::move_only_function<void()> readable = {};      ///< more can be received, perhaps the end of the stream
   std::move_only_function<void()> writable = {};      ///< send() takes bytes again
   std::move_only_function<void()> acknowledged = {};  ///< unacknowledged() went down
-  /// There is no connection any more: in order after close() (no error), or why it failed. May destroy the socket.
+  /// There is no connection any more: in order after close() (no error), or why it failed.
   std::move_only_function<void(std::error_code)> closed = {};
 };
 
@@ -34,14 +35,17 @@ struct HostSocketEvents {
 /// thread, and the runtime outlives it.
 class HostSocket final : DescriptorUser {
  public:
-  HostSocket(Runtime& runtime, std::string host, Port port);
+  /// `local`: the address of this host to connect from, IPv4 or IPv6; empty: the kernel chooses. Addresses of the peer's that are of the
+  /// other family are passed over then.
+  HostSocket(Runtime& runtime, std::string host, Port port, std::string local = {});
   HostSocket(const HostSocket&) = delete;
   HostSocket& operator=(const HostSocket&) = delete;
   /// As abort().
   ~HostSocket() override;
 
   void handle(HostSocketEvents events) { events_ = std::move(events); }
-  /// `connected` or `closed` follows. Error::already_connected, or the system's error when it cannot even start.
+  /// `connected` or `closed` follows. Error::already_connected, invalid_argument when `local` is no address, address_not_available when the
+  /// peer has none of its family, or the system's error when it cannot even start.
   [[nodiscard]] Result<> connect();
   /// Takes bytes and says how many: fewer than given, or 0, when the kernel's buffer is full. Error::not_connected, connection_closed after
   /// close(), or the system's error.
@@ -68,6 +72,7 @@ class HostSocket final : DescriptorUser {
   void on_resolved(std::error_code error, std::vector<Address> addresses);
   [[nodiscard]] Result<> try_addresses();
   [[nodiscard]] Result<> try_address(const Address& address);
+  [[nodiscard]] Result<> bind_local(const Address& remote) const;
   void on_connecting();
   void drain_unwanted();
   void want(bool input, bool output);
@@ -79,6 +84,7 @@ class HostSocket final : DescriptorUser {
   Runtime& runtime_;
   std::string host_;
   Port port_;
+  std::string local_;
   HostSocketEvents events_;
   std::shared_ptr<Lookup> lookup_;  ///< under way
   std::vector<Address> addresses_;  ///< those not tried yet, the next one last
@@ -92,6 +98,7 @@ class HostSocket final : DescriptorUser {
   Duration ask_again_{};
   Timer acknowledgment_timer_;
   Timer close_timer_;
+  Destruction destruction_;
 };
 
 }  // namespace tapir

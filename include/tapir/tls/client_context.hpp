@@ -43,7 +43,8 @@ struct ClientConfig {
   bool resume_sessions = true;
   /// For a device without a clock: the time at which certificates must be valid. Otherwise it is the system's.
   std::optional<std::chrono::sys_seconds> verification_time = {};
-  /// Gets each line that a key log file has (SSLKEYLOGFILE), by which Wireshark decrypts. It makes the connection readable to whoever has it.
+  /// Gets each line that a key log file has (SSLKEYLOGFILE), by which Wireshark decrypts. It makes the connection readable to whoever has
+  /// it.
   std::function<void(std::string_view line)> key_log = {};
 };
 

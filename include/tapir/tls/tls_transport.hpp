@@ -7,6 +7,7 @@
 #include <string>
 #include <system_error>
 
+#include <tapir/core/destruction.hpp>
 #include <tapir/mqtt/record_log.hpp>
 #include <tapir/mqtt/transport.hpp>
 #include <tapir/tls/client_context.hpp>
@@ -83,6 +84,7 @@ class TlsTransport final : public mqtt::Transport, mqtt::TransportUser {
   bool reading_waits_ = false;     ///< receive() has put off reading until output has left
   std::uint64_t taken_below_ = 0;  ///< bytes that the transport below took
   mqtt::RecordLog records_;
+  Destruction destruction_;
 };
 
 }  // namespace tapir::tls

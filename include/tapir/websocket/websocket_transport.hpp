@@ -7,6 +7,7 @@
 #include <string>
 #include <system_error>
 
+#include <tapir/core/destruction.hpp>
 #include <tapir/core/random.hpp>
 #include <tapir/mqtt/record_log.hpp>
 #include <tapir/mqtt/transport.hpp>
@@ -24,8 +25,8 @@ struct ClientConfig {
 /// The client's end of a WebSocket (RFC 6455) over any other transport: what is sent travels in binary frames, and what the server's binary
 /// frames carry is received as one stream. Pings are answered. wslay makes and reads the frames.
 ///
-/// on_open comes when the server has agreed; otherwise on_closed tells why not. receive() gives 0 after a Close frame in order. close() sends
-/// one.
+/// on_open comes when the server has agreed; otherwise on_closed tells why not. receive() gives 0 after a Close frame in order. close()
+/// sends one.
 class WebSocketTransport final : public mqtt::Transport, mqtt::TransportUser {
  public:
   /// `random` gives the key and the masks, and outlives the transport.
@@ -80,6 +81,7 @@ class WebSocketTransport final : public mqtt::Transport, mqtt::TransportUser {
   bool user_waits_ = false;        ///< send() took less than it was given
   std::uint64_t taken_below_ = 0;  ///< bytes that the transport below took
   mqtt::RecordLog records_;
+  Destruction destruction_;
 };
 
 }  // namespace tapir::websocket

@@ -232,5 +232,6 @@ TEST_CASE("an observer sees every packet with its fields", "[mqtt]") {
   t.far->deliver("40 02 0001  30 03 0001 61  c0 00");
   CHECK(seen.lines == std::vector<std::string>{"down CONNECT 27+0 client=s1 clean_session=1 keep_alive=60 user=u",
                                                "up CONNACK 4+0 session_present=0 code=0", "down PUBLISH 12+4 topic=room/t qos=1 id=1",
-                                               "up PUBACK 4+0 id=1", "up PUBLISH 5+0 topic=a qos=0", "up PINGREQ 2+0", "drop bad_header"});
+                                               "up PUBACK 4+0 id=1", "up PUBLISH 5+0 topic=a qos=0", "up PINGREQ 2+0",
+                                               "drop protocol_violation"});
 }

@@ -128,6 +128,41 @@ TEST_CASE("nothing leaves before the state it depends on is saved", "[mqtt]") {
   CHECK(next.session.unreleased() == 1);
 }
 
+TEST_CASE("a session that ends leaves nothing in the store", "[mqtt]") {
+  const auto restored = [](MemoryStore& store) {
+    SessionLab next{kept_v5()};
+    next.session.keep_in(&store);
+    REQUIRE(next.session.restore(next.now));
+    return next.session.in_flight() + next.session.unreleased() + next.session.queued();
+  };
+  MemoryStore store;
+  StoredLab lab{store};
+  lab.connect5();
+  REQUIRE(lab.publish("t", "x", kQoS2));
+  (void)lab.sent();
+  CHECK(restored(store) == 1);
+  SECTION("by what DISCONNECT says") {
+    REQUIRE(lab.session.disconnect(lab.now, ReasonCode::normal_disconnection, {{property::session_expiry_interval, 0}}));
+    CHECK(lab.sent() == hex("e0 07 00 05 11 00000000"));
+  }
+  SECTION("by what CONNACK says") {
+    lab.session.transport_lost(lab.now);
+    lab.connect5({{property::session_expiry_interval, 0}}, true);
+    (void)lab.sent();
+    const auto saves = store.saves;
+    REQUIRE(lab.publish("t", "y", kQoS1));
+    (void)lab.sent();
+    CHECK(store.saves == saves);  // what is kept nowhere needs no saving
+  }
+  SECTION("by a clean start of a later process") {
+    StoredLab clean{store, with_v5()};
+    REQUIRE(clean.session.restore(clean.now));
+    clean.open();
+    CHECK(clean.take<event::Failed>()->error == mqtt::Error::session_lost);
+  }
+  CHECK(restored(store) == 0);
+}
+
 TEST_CASE("a state that cannot be saved ends the connection before anything leaves", "[mqtt]") {
   MemoryStore store;
   StoredLab lab{store};

@@ -250,6 +250,22 @@ TEST_CASE("5.0: topics are replaced by aliases as far as the server allows",
         mqtt::Error::property_not_allowed);
 }
 
+TEST_CASE("5.0: without aliases of its own the session sends the user's, on this connection", "[mqtt][MQTT5-3.2.2-17]") {
+  SessionLab lab{kept_v5(), SessionLimits{.topic_aliases = 0}};
+  const auto publish = [&](std::uint16_t alias, QoS qos) {
+    return lab.session.publish({.topic = "t", .payload = "x", .qos = qos, .properties = {{property::topic_alias, alias}}}, lab.now);
+  };
+  lab.connect5({{property::topic_alias_maximum, 5}});
+  REQUIRE(publish(5, kQoS1));
+  CHECK(lab.sent() == hex("32 0a 0001 74 0001 03 23 0005 78"));
+  CHECK(error_of(publish(6, kQoS1)) == mqtt::Error::topic_alias_invalid);
+  lab.session.transport_lost(lab.now);
+  REQUIRE(publish(1, kQoS0));  // the next server may not want it
+  lab.connect5({}, true);
+  CHECK(lab.sent() == hex("3a 07 0001 74 0001 00 78"));
+  CHECK(lab.take<event::Failed>()->error == mqtt::Error::topic_alias_invalid);
+}
+
 TEST_CASE("5.0: an alias is not taken for known when its packet was too large to be sent", "[mqtt][MQTT5-3.3.2-9]") {
   SessionLab lab{with_v5()};
   lab.connect5({{property::topic_alias_maximum, 1}, {property::maximum_packet_size, 30}});

@@ -77,6 +77,20 @@ TEST_CASE("5.0: properties reach the user, subscription identifiers all of them"
   CHECK(received->message.properties.all(property::subscription_identifier) == std::vector<std::uint32_t>{3, 300});
 }
 
+TEST_CASE("5.0: a received message has its alias still if that is wanted", "[mqtt]") {
+  for (const bool wanted : {false, true}) {
+    SessionLab lab{with_v5({{property::topic_alias_maximum, 10}}), SessionLimits{.keep_topic_alias = wanted}};
+    lab.connect5();
+    lab.receive("30 07 0001 61 03 23 0004  30 06 0000 03 23 0004");
+    for (int i = 0; i < 2; ++i) {
+      const auto received = lab.take<event::MessageReceived>();
+      REQUIRE(received);
+      CHECK(received->message.topic == "a");
+      CHECK(received->message.properties.get(property::topic_alias) == (wanted ? std::optional<std::uint16_t>{4} : std::nullopt));
+    }
+  }
+}
+
 TEST_CASE("5.0: aliases stand for topics within what was announced, and only on their connection",
           "[mqtt][MQTT5-3.3.2-10][MQTT5-3.3.2-8][MQTT5-3.3.2-7][MQTT5-3.3.2-N2][MQTT5-3.3.2-N3]") {
   auto options = kept_v5();

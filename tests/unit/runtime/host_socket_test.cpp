@@ -1,6 +1,7 @@
 #include <catch2/catch.hpp>
 
 #include <array>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -38,8 +39,11 @@ class Listener {
     if (peer >= 0) ::close(peer);
   }
   void accept() {
-    peer = ::accept4(fd_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    sockaddr_in from{};
+    socklen_t size = sizeof(from);
+    peer = ::accept4(fd_, reinterpret_cast<sockaddr*>(&from), &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
     REQUIRE(peer >= 0);
+    caller = ntohl(from.sin_addr.s_addr);
   }
   void stop() {
     if (fd_ >= 0) ::close(std::exchange(fd_, -1));
@@ -64,6 +68,7 @@ class Listener {
 
   Port port;
   int peer = -1;
+  std::uint32_t caller = 0;  ///< the address of the connection that came
   std::string heard;
   int error = 0;
 
@@ -72,7 +77,8 @@ class Listener {
 };
 
 struct Program {
-  explicit Program(Port port, std::string host = "127.0.0.1") : socket{std::in_place, runtime, std::move(host), port} {
+  explicit Program(Port port, std::string host = "127.0.0.1", std::string local = {})
+      : socket{std::in_place, runtime, std::move(host), port, std::move(local)} {
     socket->handle({.connected = [this] { ++connected; },
                     .readable = [this] { read(); },
                     .writable = [this] { ++writable; },
@@ -280,4 +286,49 @@ TEST_CASE("abort() resets", "[runtime]") {
   }));
   CHECK_FALSE(p.closed);
   CHECK(p.socket->receive({}).error() == Error::not_connected);
+}
+
+TEST_CASE("a host socket may be destroyed in any of its events", "[runtime]") {
+  struct Case {
+    const char* what;
+    std::move_only_function<void()> HostSocketEvents::* event;
+  };
+  const auto one = GENERATE(Case{"connected", &HostSocketEvents::connected}, Case{"readable", &HostSocketEvents::readable},
+                            Case{"writable", &HostSocketEvents::writable}, Case{"acknowledged", &HostSocketEvents::acknowledged});
+  INFO(one.what);
+  Listener listener;
+  Runtime runtime;
+  auto socket = std::make_unique<HostSocket>(runtime, "127.0.0.1", listener.port);
+  bool connected = false;
+  HostSocketEvents events{.connected = [&] { connected = true; }};
+  events.*one.event = [&] { socket.reset(); };
+  socket->handle(std::move(events));
+  REQUIRE(socket->connect());
+  REQUIRE(runtime.run_until([&] { return connected || socket == nullptr; }, kLong));
+  listener.accept();
+  if (socket != nullptr) {
+    const std::string much(8'000'000, 'x');  // more than the kernel takes at once: writable follows
+    REQUIRE(socket->send(bytes_of(much)));
+    listener.say("hello");
+  }
+  CHECK(runtime.run_until(
+      [&] {
+        if (socket != nullptr) listener.read();
+        return socket == nullptr;
+      },
+      kLong));
+}
+
+TEST_CASE("a host socket connects from the address it is told to", "[runtime]") {
+  Listener listener;
+  Program p{listener.port};
+  p.connect(listener);
+  CHECK(listener.caller == 0x7f00'0001);
+  Listener other;
+  Program bound{other.port, "127.0.0.1", "127.0.0.9"};
+  bound.connect(other);
+  CHECK(other.caller == 0x7f00'0009);
+  CHECK(Program{other.port, "127.0.0.1", "localhost"}.socket->connect().error() == Error::invalid_argument);
+  CHECK(Program{other.port, "127.0.0.1", "::1"}.socket->connect().error() == Error::address_not_available);
+  CHECK(Program{other.port, "127.0.0.1", "192.0.2.77"}.socket->connect().error() == std::errc::address_not_available);
 }

@@ -370,3 +370,12 @@ TEST_CASE("a configuration that cannot be used says which part is wrong", "[tls]
   CHECK(problem({.server_name = kServerName, .min_version = tls::Version::tls1_3, .max_version = tls::Version::tls1_2}) ==
         "TLS versions: the lowest is above the highest");
 }
+
+TEST_CASE("a close_notify in the handshake is an error with a name", "[tls]") {
+  TlsLab t;
+  t.wire.on_bytes = [&](auto) { t.wire.reply(std::string_view{"\x15\x03\x03\x00\x02\x01\x00", 7}); };  // the alert, in plain
+  t.connect();
+  CHECK(t.refusal() == tls::Error::closed_in_handshake);
+  CHECK(t.refusal() == tls::Failure::handshake_failed);
+  CHECK(t.refusal().message() == "TLS handshake failed: the peer closed the connection");
+}

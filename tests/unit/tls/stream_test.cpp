@@ -1,3 +1,5 @@
+#include <tapir/mqtt/client.hpp>
+
 #include "tls_lab.hpp"
 
 using namespace tapir;
@@ -144,4 +146,53 @@ TEST_CASE("after abort() nothing is heard, and open() starts anew", "[tls]") {
   t.connect();
   CHECK(t.reader->opened == 2);
   CHECK(t.transport->open().error() == tapir::Error::already_connected);
+}
+
+TEST_CASE("a TLS transport may be destroyed in any of its events", "[tls]") {
+  const auto event =
+      GENERATE(Leaver::Event::open, Leaver::Event::readable, Leaver::Event::writable, Leaver::Event::acknowledged, Leaver::Event::closed);
+  CAPTURE(static_cast<int>(event));
+  TlsLab t;
+  t.wire.set_room(5000);
+  auto context = tls::ClientContext::create(t.config);
+  REQUIRE(context);
+  Leaver user{std::make_unique<tls::TlsTransport>(*context, t.wire.transport()), event};
+  // In TLS 1.3 these bytes come with the handshake's last: the transport has more to tell behind on_open.
+  t.server.when_secured = [&] { t.server.say("at once"); };
+  REQUIRE(user.transport().open());
+  t.run();
+  if (event == Leaver::Event::closed) t.wire.reset(tapir::Error::connection_reset);
+  CHECK(user.has_left());
+  t.run();
+}
+
+TEST_CASE("an MQTT client over TLS may be destroyed in its own callbacks", "[tls][mqtt]") {
+  TlsLab t;
+  auto transport_context = tls::ClientContext::create(t.config);
+  REQUIRE(transport_context);
+  Context context{t.world.scheduler(), t.world.pool(), t.world.random()};
+  // CONNACK comes as soon as the connection is secured and CONNECT is there.
+  auto client = std::make_unique<mqtt::Client>(context, std::make_unique<tls::TlsTransport>(*transport_context, t.wire.transport()),
+                                               mqtt::ClientConfig{.client_id = "c"});
+  int told = 0;
+  SECTION("when the broker has accepted") {
+    client->on_connected([&](bool) {
+      ++told;
+      client.reset();
+    });
+    t.run();
+    CHECK(t.server.heard.starts_with("\x10"));
+    t.server.say(std::string_view{"\x20\x02\x00\x00", 4});
+  }
+  SECTION("when the handshake has failed") {
+    t.wire.on_bytes = [&](auto) { t.wire.reply(std::string_view{"\x15\x03\x03\x00\x02\x02\x28", 7}); };  // handshake_failure
+    client->on_disconnected([&](const mqtt::Disconnection& why) {
+      ++told;
+      CHECK(why.error == tls::Failure::refused_by_peer);
+      client.reset();
+    });
+  }
+  t.run();
+  CHECK(told == 1);
+  CHECK(client == nullptr);
 }

@@ -187,3 +187,20 @@ TEST_CASE("a server that pings without reading does not fill the memory", "[webs
   CHECK(reading.reader.text == "x");
   CHECK(reading.heard.size() == 10'000 * 10);
 }
+
+TEST_CASE("a WebSocket transport may be destroyed in any of its events", "[websocket]") {
+  const auto event =
+      GENERATE(Leaver::Event::open, Leaver::Event::readable, Leaver::Event::writable, Leaver::Event::acknowledged, Leaver::Event::closed);
+  CAPTURE(static_cast<int>(event));
+  WebSocketLab t;
+  t.wire.set_room(5000);
+  t.answer += raw({0x82, 0x01, 'x'});  // a frame comes with the answer: the transport has more to tell behind on_open
+  Leaver user{std::make_unique<websocket::WebSocketTransport>(
+                  t.random, websocket::ClientConfig{.host = "server.example.com", .path = "/chat"}, t.wire.transport()),
+              event};
+  REQUIRE(user.transport().open());
+  t.run();
+  if (event == Leaver::Event::closed) t.wire.reset(tapir::Error::connection_reset);
+  CHECK(user.has_left());
+  t.run();
+}

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
+#include <string_view>
 #include <system_error>
 
 #include <tapir/mqtt/packet_type.hpp>
@@ -26,15 +28,22 @@ enum class PropertyType : std::uint8_t {
 
 struct PropertyRule {
   PropertyId id;
+  std::string_view name;  ///< as the enumerator is written: "payload_format_indicator"
   PropertyType type;
-  std::uint16_t places;  ///< bit n: may stand in the place n
-  std::uint16_t many;    ///< bit n: more than once there
-  std::uint32_t least = 0;
-  std::uint32_t most = 0xffff'ffff;  ///< bounds of a number
+  std::uint16_t places;              ///< bit n: may stand in the place n
+  std::uint16_t many;                ///< bit n: more than once there
+  std::uint32_t least = 0;           ///< the smallest value of a number
+  std::uint32_t most = 0xffff'ffff;  ///< the largest one; one that its type cannot hold sets no bound
+
+  [[nodiscard]] constexpr bool may_stand_in(PropertyPlace place) const noexcept { return (places >> place & 1U) != 0; }
 };
 
 /// nullptr: the standard does not know this identifier.
 [[nodiscard]] const PropertyRule* rule_for(PropertyId id) noexcept;
+/// The same by name.
+[[nodiscard]] const PropertyRule* rule_named(std::string_view name) noexcept;
+/// All of them.
+[[nodiscard]] std::span<const PropertyRule> property_rules() noexcept;
 
 /// Why `properties` must not stand in `place`; empty when they may. Strings are checked too.
 [[nodiscard]] std::error_code problem_of(const Properties& properties, PropertyPlace place) noexcept;

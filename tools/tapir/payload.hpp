@@ -1,0 +1,15 @@
+#pragma once
+
+#include <expected>
+#include <string>
+
+#include <tapir/mqtt/payload.hpp>
+
+#include "command_options.hpp"
+
+namespace tool {
+
+/// The message of -m, -f, -s or -n; empty without any of them. What is wrong otherwise.
+[[nodiscard]] std::expected<tapir::mqtt::Payload, std::string> read_payload(const PayloadOptions& options);
+
+}  // namespace tool
