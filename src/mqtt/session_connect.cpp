@@ -49,7 +49,7 @@ std::error_code Session::problem_of(const Connack& packet) const {
   if (packet.properties.contains(PropertyId::assigned_client_identifier) && !options_.client_id.empty()) return Error::protocol_violation;
   const auto asked = options_.properties.get(property::authentication_method);
   const auto given = packet.properties.get(property::authentication_method);
-  if (asked != given && !(limits_.lenient && !asked)) return Error::protocol_violation;  // [MQTT-4.12.0-5, 4.12.0-6]
+  if (asked != given && !(limits_.lenient && (!asked || !given))) return Error::protocol_violation;  // [MQTT-4.12.0-5, 4.12.0-6]
   return {};
 }
 

@@ -58,7 +58,8 @@ struct SessionLimits {
   std::size_t stream_above = kMaxPacketSize;  ///< bytes: a longer PUBLISH is received in parts (event::MessageBegan and its followers)
   bool validate_payload_format = false;       ///< 5.0: text that is not UTF-8 is answered with payload_format_invalid, not delivered
   bool lenient = false;                       ///< goes on where libmosquitto does: Decoder::set_lenient(), acknowledgments of unknown
-                                              ///< requests, CONNACK's authentication method without ours; sends the topic alias it is given
+                                              ///< requests, a CONNACK that alone has an authentication method or alone has none; sends the
+                                              ///< topic alias it is given
   ReasonCode (*disconnect_reason)(std::error_code) noexcept = &reason_for;  ///< 5.0: what DISCONNECT says after an error
 };
 
