@@ -30,6 +30,10 @@ class DrivenSession final : mqtt::TransportUser {
   [[nodiscard]] Result<> open() { return transport_->open(); }
   /// Ends the connection in order; the session says nothing more.
   void close();
+  /// Tells what has happened, and writes what there is to write: after calls of the session's.
+  void send() {
+    if (open_) pump();
+  }
   [[nodiscard]] mqtt::Session& session() noexcept { return session_; }
   [[nodiscard]] TimePoint now() const { return runtime_.scheduler().now(); }
 
