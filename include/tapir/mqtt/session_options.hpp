@@ -61,6 +61,8 @@ struct SessionLimits {
                                               ///< requests, a CONNACK that alone has an authentication method or alone has none; sends the
                                               ///< topic alias it is given
   ReasonCode (*disconnect_reason)(std::error_code) noexcept = &reason_for;  ///< 5.0: what DISCONNECT says after an error
+
+  friend bool operator==(const SessionLimits&, const SessionLimits&) = default;
 };
 
 /// What the server has announced in CONNACK (5.0 section 3.2.2.3), with the standard's values for what it did not say.
@@ -73,6 +75,8 @@ struct ServerLimits {
   bool wildcard_subscriptions = true;
   bool subscription_identifiers = true;
   bool shared_subscriptions = true;
+
+  friend bool operator==(const ServerLimits&, const ServerLimits&) = default;
 };
 
 /// The limits in the properties of a CONNACK.
