@@ -45,7 +45,8 @@ int main(int argc, char** argv) {
     } else {
       while (state.published < all && state.published - state.done < kInFlight) publish(state.order.qos);
     }
-    check(mosquitto_loop(client, state.published == all ? -1 : 0, 1) == MOSQ_ERR_SUCCESS, "mosquitto_loop");
+    const bool waits = state.order.qos != 0 || state.published == all;
+    check(mosquitto_loop(client, waits ? -1 : 0, 1) == MOSQ_ERR_SUCCESS, "mosquitto_loop");
   }
   state.watch->stop(state.order.count);
   return 0;
