@@ -14,12 +14,6 @@ namespace {
 constexpr std::uint32_t kNeverExpires = 0xffff'ffff;
 constexpr std::size_t kLongestIdOf31 = 23;  // MQTT 3.1 section 3.1: 1 to 23 characters
 
-/// The largest packet that the server may send.
-std::size_t accepted_size(const ConnectOptions& options, const SessionLimits& limits) {
-  const std::size_t announced = options.properties.get(property::maximum_packet_size).value_or(kMaxPacketSize);
-  return std::min(announced, limits.max_packet_size);
-}
-
 Connect connect_packet(const ConnectOptions& options, const SessionLimits& limits) {
   Connect packet{.version = options.version,
                  .clean_session = options.clean_session,
@@ -45,9 +39,84 @@ bool can_be_told(std::error_code error) noexcept {
 
 }  // namespace
 
-Session::Session(SessionLimits limits) : limits_{limits}, decoder_{limits.max_packet_size} {
-  decoder_.stream_above(limits.stream_above);
-  decoder_.set_lenient(limits.lenient);
+constinit const SessionLimits Session::kDefaultLimits{};
+constinit const ServerLimits Session::kUnlimited{};
+
+Session::Session(SessionLimits limits) : limits_{limits == kDefaultLimits ? nullptr : std::make_unique<const SessionLimits>(limits)} {}
+
+Session::KeptOptions::KeptOptions(ConnectOptions options)
+    : client_id{std::move(options.client_id)},
+      version{options.version},
+      clean_session{options.clean_session},
+      accept_unknown_session{options.accept_unknown_session},
+      keep_alive{static_cast<std::uint16_t>(options.keep_alive.count())} {
+  if (!options.will && !options.user_name && !options.password && options.properties.empty()) return;
+  rest_ = std::make_unique<const Rest>(
+      Rest{std::move(options.will), std::move(options.user_name), std::move(options.password), std::move(options.properties)});
+}
+
+ConnectOptions Session::KeptOptions::all() const {
+  ConnectOptions options{.client_id = client_id,
+                         .clean_session = clean_session,
+                         .keep_alive = std::chrono::seconds{keep_alive},
+                         .version = version,
+                         .accept_unknown_session = accept_unknown_session};
+  if (rest_ == nullptr) return options;
+  options.will = rest_->will;
+  options.user_name = rest_->user_name;
+  options.password = rest_->password;
+  options.properties = rest_->properties;
+  return options;
+}
+
+const Properties& Session::KeptOptions::properties() const noexcept {
+  static const Properties none;
+  return rest_ != nullptr ? rest_->properties : none;
+}
+
+bool Session::Work::is_done() const noexcept {
+  return exchanges.empty() && unreleased.empty() && queue.empty() && happened.empty() && early.empty() && again.empty() &&
+         in_hand.empty() && !streaming && output.size() == 0 && decoder.buffered() == 0 && decoder.payload_left() == 0;
+}
+
+Session::Work& Session::work() {
+  if (work_ == nullptr) {
+    work_ = std::make_unique<Work>();
+    work_->quota = whole_quota();
+    work_->output.continue_at(output_total_);
+    set_up_decoder();
+  }
+  return *work_;
+}
+
+void Session::set_up_decoder() {
+  const std::size_t announced = connect_properties().get(property::maximum_packet_size).value_or(kMaxPacketSize);
+  auto& decoder = work_->decoder;
+  decoder.reset();
+  decoder.set_version(options_.version);
+  decoder.set_max_packet_size(std::min(announced, limits().max_packet_size));
+  decoder.stream_above(limits().stream_above);
+  decoder.set_lenient(limits().lenient);
+}
+
+const Session::Work& Session::work() const noexcept {
+  static const Work none;
+  return work_ != nullptr ? *work_ : none;
+}
+
+/// Lets go of the memory that nothing needs until something happens.
+void Session::rest() {
+  if (work_ == nullptr || !work_->is_done()) return;
+  output_total_ = work_->output.total();
+  work_.reset();
+}
+
+/// What may be sent when nothing is unacknowledged.
+std::size_t Session::whole_quota() const noexcept { return std::min<std::size_t>(limits().max_in_flight, server().receive_maximum); }
+
+Session::Aliases& Session::aliases() {
+  if (aliases_ == nullptr) aliases_ = std::make_unique<Aliases>();
+  return *aliases_;
 }
 
 Result<> Session::configure(ConnectOptions options) {
@@ -58,31 +127,31 @@ Result<> Session::configure(ConnectOptions options) {
   if (options.client_id.empty() && (needs_id || options.version == ProtocolVersion::v3_1)) return fail(Error::missing_client_id);
   if (options.version == ProtocolVersion::v3_1 && options.client_id.size() > kLongestIdOf31) return fail(tapir::Error::invalid_argument);
   std::vector<std::byte> scratch;
-  const auto encoded = encode(connect_packet(options, limits_), scratch);
+  const auto encoded = encode(connect_packet(options, limits()), scratch);
   const bool old_error = options.version != ProtocolVersion::v5_0 && !encoded && encoded.error() != Error::not_in_this_version;
   if (!encoded) return fail(old_error ? make_error_code(tapir::Error::invalid_argument) : encoded.error());
   if (options.client_id != options_.client_id) discard_session(Error::session_lost);  // the state belongs to the ClientId [MQTT-3.1.3-2]
-  options_ = std::move(options);
-  decoder_.set_max_packet_size(accepted_size(options_, limits_));
+  options_ = KeptOptions{std::move(options)};
+  rest();
   return {};
 }
 
 Result<> Session::connected(TimePoint now) {
   if (state_ == State::connecting || state_ == State::connected) return fail(tapir::Error::already_connected);
-  decoder_.reset();
-  decoder_.set_version(options_.version);
-  output_.clear();
-  early_.clear();
+  work().output.clear();
+  work().early.clear();
+  set_up_decoder();
   ping_sent_.reset();
-  in_hand_.clear();
-  again_.clear();
+  work().in_hand.clear();
+  work().again.clear();
   reauthenticating_ = false;
-  server_ = {};
+  server_.reset();
   expiry_.reset();
-  keep_alive_ = options_.keep_alive;
-  outgoing_aliases_.reset(0);
-  incoming_aliases_.reset(options_.properties.get(property::topic_alias_maximum).value_or(0));  // [MQTT-3.3.2-7]
-  quota_ = limits_.max_in_flight;
+  keep_alive_ = std::chrono::duration<std::uint16_t>{options_.keep_alive};
+  aliases_.reset();
+  const std::uint16_t aliases_maximum = connect_properties().get(property::topic_alias_maximum).value_or(0);
+  if (aliases_maximum > 0) aliases().incoming.reset(aliases_maximum);  // [MQTT-3.3.2-7]
+  work().quota = whole_quota();
   if (options_.clean_session || (session_expires_ && now >= *session_expires_)) discard_session(Error::session_lost);
   // From here on the server may keep a session of ours, even if its CONNACK never comes.
   had_session_ = has_session_;
@@ -90,7 +159,7 @@ Result<> Session::connected(TimePoint now) {
   state_ = State::connecting;
   ++connection_;
   connect_sent_ = last_received_ = last_progress_ = now;
-  if (const auto sent = send(connect_packet(options_, limits_), now); !sent) {
+  if (const auto sent = send(connect_packet(options(), limits()), now); !sent) {
     state_ = State::offline;
     return sent;
   }
@@ -103,22 +172,23 @@ Result<> Session::connected(TimePoint now) {
 }
 
 void Session::transport_lost(TimePoint now) {
-  output_.clear();
+  work().output.clear();
   if (state_ == State::connecting || state_ == State::connected) leave(State::offline, Error::session_lost, now);
+  rest();
 }
 
 /// How long the session outlives the connection.
 Duration Session::kept_for() const {
   if (!v5()) return options_.clean_session ? Duration::zero() : Duration::max();
-  const auto seconds = expiry_ ? *expiry_ : options_.properties.get(property::session_expiry_interval).value_or(0);
+  const auto seconds = expiry_ ? *expiry_ : connect_properties().get(property::session_expiry_interval).value_or(0);
   return seconds == kNeverExpires ? Duration::max() : Duration{std::chrono::seconds{seconds}};
 }
 
 /// The connection must not go on (section 4.8): no byte is read any more, and none sent but the reason in 5.0.
 void Session::break_off(std::error_code error, TimePoint now) {
-  const bool told = v5() && can_be_told(error) && !output_.reads_source();
-  if (!told) output_.clear();
-  if (told) (void)send(Disconnect{.reason = limits_.disconnect_reason(error)}, now);
+  const bool told = v5() && can_be_told(error) && !work().output.reads_source();
+  if (!told) work().output.clear();
+  if (told) (void)send(Disconnect{.reason = limits().disconnect_reason(error)}, now);
   leave(State::offline, Error::session_lost, now);
   emit(event::Disconnected{.error = error});
 }
@@ -128,10 +198,11 @@ void Session::break_off(std::error_code error, TimePoint now) {
 void Session::leave(State state, std::error_code error, TimePoint now) {
   const bool was_connected = state_ == State::connected;
   state_ = state;
-  decoder_.reset();
+  work().decoder.reset();
   ping_sent_.reset();
-  if (const auto streaming = std::exchange(streaming_, std::nullopt); streaming && !streaming->repeated) emit(event::MessageAborted{});
-  for (const auto& sent : std::exchange(early_, {})) emit(event::Failed{sent.token, error});
+  if (const auto streaming = std::exchange(work().streaming, std::nullopt); streaming && !streaming->repeated)
+    emit(event::MessageAborted{});
+  for (const auto& sent : std::exchange(work().early, {})) emit(event::Failed{sent.token, error});
   const Duration kept = kept_for();
   if (kept == Duration::zero() && (was_connected || !v5())) {
     discard_session(error);
@@ -139,40 +210,40 @@ void Session::leave(State state, std::error_code error, TimePoint now) {
   }
   if (was_connected) session_expires_ = kept == Duration::max() ? std::nullopt : std::optional{deadline_after(now, kept)};
   for (const PacketId id : in_order()) {
-    const auto exchange = exchanges_.find(id);
+    const auto exchange = work().exchanges.find(id);
     const auto& stage = exchange->second.stage;
     if (!std::holds_alternative<Subscribing>(stage) && !std::holds_alternative<Unsubscribing>(stage)) continue;
     emit(event::Failed{exchange->second.token, error});
-    exchanges_.erase(exchange);
+    work().exchanges.erase(exchange);
   }
 }
 
 void Session::discard_session(std::error_code error) {
-  changed_ = changed_ || !exchanges_.empty();
-  for (const PacketId id : in_order()) emit(event::Failed{exchanges_.at(id).token, error});
-  exchanges_.clear();
-  again_.clear();
-  changed_ = changed_ || has_session_ || !unreleased_.empty();
-  messages_in_flight_ = 0;
-  unreleased_.clear();
+  changed_ = changed_ || !work().exchanges.empty();
+  for (const PacketId id : in_order()) emit(event::Failed{work().exchanges.at(id).token, error});
+  work().exchanges.clear();
+  work().again.clear();
+  changed_ = changed_ || has_session_ || !work().unreleased.empty();
+  work().messages_in_flight = 0;
+  work().unreleased.clear();
   has_session_ = false;
   session_expires_.reset();
 }
 
-void Session::drop_queued(const std::deque<Queued>::iterator& place, std::error_code error) {
-  queued_bytes_ -= place->message.payload.size();
+void Session::drop_queued(std::list<Queued>::iterator place, std::error_code error) {
+  work().queued_bytes -= place->message.payload.size();
   emit(event::Failed{place->token, error});
-  queue_.erase(place);
+  work().queue.erase(place);
   changed_ = true;
 }
 
 void Session::fail_queued(std::error_code error) {
-  while (!queue_.empty()) drop_queued(queue_.begin(), error);
+  while (!work().queue.empty()) drop_queued(work().queue.begin(), error);
 }
 
 Result<> Session::cancel(Token token) {
-  const auto place = std::ranges::find(queue_, token, &Queued::token);
-  if (place == queue_.end()) return fail(tapir::Error::invalid_argument);
+  const auto place = std::ranges::find(work().queue, token, &Queued::token);
+  if (place == work().queue.end()) return fail(tapir::Error::invalid_argument);
   drop_queued(place, tapir::Error::operation_canceled);
   return {};
 }
@@ -180,35 +251,42 @@ Result<> Session::cancel(Token token) {
 /// Sends an answer whose turn has come, unless its connection has gone.
 void Session::give(const Answer& answer) {
   if (const auto* pubrec = std::get_if<Pubrec>(&answer.packet)) {
-    if (const auto received = unreleased_.find(pubrec->id); received != unreleased_.end()) {
+    if (const auto received = work().unreleased.find(pubrec->id); received != work().unreleased.end()) {
       received->second = true;  // its user has it: from now on a repetition is one
       changed_ = true;
     }
   }
   if (state_ != State::connected || answer.connection != connection_) return;
-  if (const auto* puback = std::get_if<Puback>(&answer.packet)) in_hand_.erase(puback->id);
-  if (const auto* pubcomp = std::get_if<Pubcomp>(&answer.packet)) in_hand_.erase(pubcomp->id);
-  if (const auto* pubrec = std::get_if<Pubrec>(&answer.packet); pubrec != nullptr && is_failure(pubrec->reason)) in_hand_.erase(pubrec->id);
+  if (const auto* puback = std::get_if<Puback>(&answer.packet)) work().in_hand.erase(puback->id);
+  if (const auto* pubcomp = std::get_if<Pubcomp>(&answer.packet)) work().in_hand.erase(pubcomp->id);
+  if (const auto* pubrec = std::get_if<Pubrec>(&answer.packet); pubrec != nullptr && is_failure(pubrec->reason))
+    work().in_hand.erase(pubrec->id);
   send_checked(answer.packet, std::max(last_sent_, last_received_));
 }
 
 std::optional<Event> Session::next_event() {
-  while (!happened_.empty()) {
-    auto next = std::move(happened_.front());
-    happened_.pop_front();
+  if (work_ == nullptr) return std::nullopt;
+  while (!work().happened.empty()) {
+    auto next = std::move(work().happened.front());
+    work().happened.pop_front();
     if (auto* event = std::get_if<Event>(&next)) return std::move(*event);
     give(std::get<Answer>(next));
   }
+  rest();
   return std::nullopt;
 }
 
 std::optional<Payload> Session::take_output(TimePoint now) {
+  if (work_ == nullptr && !changed_) return std::nullopt;
   send_again(now);
   send_queued(now);
   if (!save(now)) return std::nullopt;
-  auto slice = output_.take();
-  if (slice) return std::move(*slice);
-  output_.clear();
+  auto slice = work().output.take();
+  if (slice) {
+    if (!*slice) rest();
+    return std::move(*slice);
+  }
+  work().output.clear();
   if (state_ == State::connecting || state_ == State::connected) break_off(Error::payload_source_failed, now);
   return std::nullopt;
 }
@@ -220,11 +298,11 @@ Duration Session::ping_interval() const noexcept { return Duration{keep_alive_} 
 TimePoint Session::ping_due() const noexcept { return (ping_sent_ ? last_sent_ : std::min(last_sent_, last_received_)) + ping_interval(); }
 
 std::optional<TimePoint> Session::next_deadline() const noexcept {
-  if (state_ == State::connecting) return connect_sent_ + limits_.connack_timeout;
+  if (state_ == State::connecting) return connect_sent_ + limits().connack_timeout;
   if (state_ != State::connected) return session_expires_;
   if (keep_alive_.count() == 0) return std::nullopt;
   if (!ping_sent_) return ping_due();
-  return std::min(ping_due(), std::max(*ping_sent_, last_progress_) + limits_.ping_timeout);
+  return std::min(ping_due(), std::max(*ping_sent_, last_progress_) + limits().ping_timeout);
 }
 
 void Session::tick(TimePoint now) {
@@ -234,7 +312,7 @@ void Session::tick(TimePoint now) {
     break_off(Error::connack_timeout, now);
   } else if (state_ != State::connected) {
     discard_session(Error::session_lost);
-  } else if (ping_sent_ && now >= std::max(*ping_sent_, last_progress_) + limits_.ping_timeout) {
+  } else if (ping_sent_ && now >= std::max(*ping_sent_, last_progress_) + limits().ping_timeout) {
     break_off(Error::keep_alive_timeout, now);
   } else {
     if (!ping_sent_) ping_sent_ = now;
@@ -253,13 +331,13 @@ void Session::input(std::span<const std::byte> bytes, TimePoint now) {
 
 void Session::decode(std::span<const std::byte> bytes, TimePoint now) {
   while (state_ == State::connecting || state_ == State::connected) {
-    if (streaming_) {
+    if (work().streaming) {
       receive_part(bytes);
-      if (streaming_) return;
+      if (work().streaming) return;
       continue;
     }
-    const std::size_t before = decoder_.buffered() + bytes.size();
-    const auto packet = decoder_.next(bytes);
+    const std::size_t before = work().decoder.buffered() + bytes.size();
+    const auto packet = work().decoder.next(bytes);
     if (!packet) {
       break_off(packet.error(), now);
       return;

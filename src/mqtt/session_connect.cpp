@@ -34,7 +34,7 @@ bool client_may_say(ReasonCode reason) noexcept {
 }  // namespace
 
 void Session::refused(const Connack& packet, std::error_code error, TimePoint now) {
-  output_.clear();
+  work().output.clear();
   has_session_ = had_session_;
   leave(State::offline, error, now);
   emit(event::Refused{.code = packet.code, .error = error, .reason = packet.reason, .properties = packet.properties});
@@ -47,9 +47,9 @@ std::error_code Session::problem_of(const Connack& packet) const {
   if (!v5()) return {};
   if (packet.session_present && !had_session_ && !options_.accept_unknown_session) return Error::unexpected_session;  // [MQTT-3.2.2-4]
   if (packet.properties.contains(PropertyId::assigned_client_identifier) && !options_.client_id.empty()) return Error::protocol_violation;
-  const auto asked = options_.properties.get(property::authentication_method);
+  const auto asked = connect_properties().get(property::authentication_method);
   const auto given = packet.properties.get(property::authentication_method);
-  if (asked != given && !(limits_.lenient && !asked)) return Error::protocol_violation;  // [MQTT-4.12.0-5, 4.12.0-6]
+  if (asked != given && !(limits().lenient && (!asked || !given))) return Error::protocol_violation;  // [MQTT-4.12.0-5, 4.12.0-6]
   return {};
 }
 
@@ -65,12 +65,12 @@ void Session::on(const Connack& packet, TimePoint now) {
   if (v5()) adopt(packet);
   const bool kept = kept_for() > Duration::zero();
   // The server numbers its messages afresh; a server of 3.1 does not say whether it has the session.
-  if (!packet.session_present && options_.version != ProtocolVersion::v3_1) unreleased_.clear();
+  if (!packet.session_present && options_.version != ProtocolVersion::v3_1) work().unreleased.clear();
   if (v5() && !packet.session_present && had_session_) discard_session(Error::session_lost);  // [MQTT-3.2.2-5]
   changed_ = changed_ || has_session_ != kept;
   has_session_ = kept;
   emit(event::Connected{packet.session_present, packet.properties});
-  for (const auto& sent : std::exchange(early_, {})) emit(sent);
+  for (const auto& sent : std::exchange(work().early, {})) emit(sent);
   if (sends_early()) return;
   resume_exchanges();
   send_again(now);
@@ -78,16 +78,19 @@ void Session::on(const Connack& packet, TimePoint now) {
 
 /// Takes over what the server has decided.
 void Session::adopt(const Connack& packet) {
-  server_ = server_limits(packet.properties);
-  quota_ = std::min<std::size_t>(limits_.max_in_flight, server_.receive_maximum);
-  outgoing_aliases_.reset(std::min(server_.topic_alias_maximum, limits_.topic_aliases));
-  if (const auto seconds = packet.properties.get(property::server_keep_alive)) keep_alive_ = std::chrono::seconds{*seconds};  // [3.1.2-21]
+  if (const ServerLimits announced = server_limits(packet.properties); announced != kUnlimited)
+    server_ = std::make_unique<const ServerLimits>(announced);
+  work().quota = whole_quota();
+  const std::uint16_t aliases_maximum = std::min(server().topic_alias_maximum, limits().topic_aliases);
+  if (aliases_maximum > 0) aliases().outgoing.reset(aliases_maximum);
+  if (const auto seconds = packet.properties.get(property::server_keep_alive))
+    keep_alive_ = std::chrono::duration<std::uint16_t>{*seconds};  // [3.1.2-21]
   expiry_ = packet.properties.get(property::session_expiry_interval);
   if (auto id = packet.properties.get(property::assigned_client_identifier)) options_.client_id = std::move(*id);  // [3.2.2-16]
 }
 
 void Session::on(const Auth& packet, TimePoint now) {
-  const auto method = options_.properties.get(property::authentication_method);
+  const auto method = connect_properties().get(property::authentication_method);
   const bool expected = state_ == State::connecting ? packet.reason == ReasonCode::continue_authentication
                                                     : reauthenticating_ && packet.reason != ReasonCode::reauthenticate;
   if (!method || !expected || packet.properties.get(property::authentication_method) != method) {
@@ -99,7 +102,7 @@ void Session::on(const Auth& packet, TimePoint now) {
 }
 
 Result<> Session::send_auth(ReasonCode reason, std::string data, TimePoint now) {
-  auto method = options_.properties.get(property::authentication_method);
+  auto method = connect_properties().get(property::authentication_method);
   if (!v5() || !method) return fail(tapir::Error::invalid_argument);  // [MQTT-4.12.0-7]
   Properties properties{{property::authentication_method, std::move(*method)}};
   if (!data.empty()) properties.add({property::authentication_data, std::move(data)});
@@ -123,7 +126,7 @@ Result<> Session::reauthenticate(std::string data, TimePoint now) {
 void Session::on(const Disconnect& packet, TimePoint now) {
   const bool forbidden = packet.properties.contains(PropertyId::session_expiry_interval);                   // [MQTT-3.14.2-2]
   if (!v5() || state_ == State::connecting || forbidden) return break_off(Error::protocol_violation, now);  // [MQTT-3.14.0-1]
-  output_.clear();
+  work().output.clear();
   const std::error_code error =
       is_failure(packet.reason) ? make_error_code(packet.reason) : make_error_code(tapir::Error::connection_closed);
   leave(State::offline, Error::session_lost, now);
@@ -136,7 +139,7 @@ Result<> Session::disconnect(TimePoint now, ReasonCode reason, Properties proper
   if (!client_may_say(reason)) return fail(Error::invalid_reason_code);
   if (properties.contains(PropertyId::server_reference)) return fail(Error::property_not_allowed);
   const auto expiry = properties.get(property::session_expiry_interval);
-  const bool had_none = options_.properties.get(property::session_expiry_interval).value_or(0) == 0;
+  const bool had_none = connect_properties().get(property::session_expiry_interval).value_or(0) == 0;
   if (expiry.value_or(0) != 0 && had_none) return fail(Error::invalid_property);  // section 3.14.2.2.2
   auto sent = send(Disconnect{.reason = reason, .properties = properties}, now);
   if (!sent && sent.error() == Error::packet_too_large) {  // [MQTT-3.14.2-3, 3.14.2-4]

@@ -37,7 +37,7 @@ void Session::on(const FromClient& /*packet*/, TimePoint now) {
 
 /// Whether a server that was asked for no problem information gives some (5.0 section 3.1.2.11.7).
 bool Session::tells_too_much(const ControlPacket& packet) const {
-  if (!v5() || options_.properties.get(property::request_problem_information).value_or(true)) return false;
+  if (!v5() || connect_properties().get(property::request_problem_information).value_or(true)) return false;
   return std::visit(
       []<class P>(const P& fields) {
         constexpr bool allowed = P::kType == PacketType::publish || P::kType == PacketType::connack || P::kType == PacketType::disconnect;
@@ -53,26 +53,27 @@ bool Session::tells_too_much(const ControlPacket& packet) const {
 void Session::on(const Publish& packet, TimePoint now) {
   std::string topic = packet.topic;
   if (const auto alias = packet.properties.get(property::topic_alias)) {
-    auto resolved = incoming_aliases_.resolve(*alias, std::move(topic));
+    if (aliases_ == nullptr) return break_off(Error::topic_alias_invalid, now);
+    auto resolved = aliases_->incoming.resolve(*alias, std::move(topic));
     if (!resolved) return break_off(resolved.error(), now);
     topic = std::move(*resolved);
   }
   if (packet.qos != QoS::at_most_once) {
-    in_hand_.insert(packet.id);
-    const std::size_t maximum = options_.properties.get(property::receive_maximum).value_or(65535);
-    if (v5() && in_hand_.size() > maximum) return break_off(Error::receive_maximum_exceeded, now);
+    work().in_hand.insert(packet.id);
+    const std::size_t maximum = connect_properties().get(property::receive_maximum).value_or(65535);
+    if (v5() && work().in_hand.size() > maximum) return break_off(Error::receive_maximum_exceeded, now);
   }
-  const bool repeated = packet.qos == QoS::exactly_once && unreleased_.contains(packet.id);
-  const std::size_t size = decoder_.payload_left();
+  const bool repeated = packet.qos == QoS::exactly_once && work().unreleased.contains(packet.id);
+  const std::size_t size = work().decoder.payload_left();
   if (size == 0 && !repeated && refuse_payload(packet)) return;
   Message message{.topic = std::move(topic),
                   .payload = packet.payload,
                   .qos = packet.qos,
                   .retain = packet.retain,
                   .duplicate = packet.duplicate,
-                  .properties = limits_.keep_topic_alias ? packet.properties : without_alias(packet.properties)};
+                  .properties = limits().keep_topic_alias ? packet.properties : without_alias(packet.properties)};
   if (size > 0) {
-    streaming_ = Streaming{.qos = packet.qos, .id = packet.id, .repeated = repeated};
+    work().streaming = Streaming{.qos = packet.qos, .id = packet.id, .repeated = repeated};
     if (!repeated) emit(event::MessageBegan{std::move(message), size});
     return;
   }
@@ -84,17 +85,17 @@ void Session::finish_receiving(QoS qos, PacketId id) {
   if (qos == QoS::at_least_once) {
     answer(Puback{.id = id});
   } else if (qos == QoS::exactly_once) {
-    unreleased_.emplace(id, false);  // until PUBREL a PUBLISH with this identifier is the same message [MQTT-4.3.3-2]
+    work().unreleased.emplace(id, false);  // until PUBREL a PUBLISH with this identifier is the same message [MQTT-4.3.3-2]
     answer(Pubrec{.id = id});
   }
 }
 
 /// The next part of a message that comes in parts.
 void Session::receive_part(std::span<const std::byte>& bytes) {
-  const auto part = decoder_.take_payload(bytes);
-  if (!streaming_->repeated && !part.empty()) emit(event::MessagePart{Payload{part}});
-  if (decoder_.payload_left() > 0) return;
-  const auto complete = std::exchange(streaming_, std::nullopt);
+  const auto part = work().decoder.take_payload(bytes);
+  if (!work().streaming->repeated && !part.empty()) emit(event::MessagePart{Payload{part}});
+  if (work().decoder.payload_left() > 0) return;
+  const auto complete = std::exchange(work().streaming, std::nullopt);
   if (!complete->repeated) emit(event::MessageEnded{});
   finish_receiving(complete->qos, complete->id);
 }
@@ -102,14 +103,14 @@ void Session::receive_part(std::span<const std::byte>& bytes) {
 /// Answers text that is not text (5.0 section 3.3.2.3.2), if the user wants that to be looked at.
 bool Session::refuse_payload(const Publish& packet) {
   const bool text = packet.properties.get(property::payload_format_indicator).value_or(false);
-  if (!limits_.validate_payload_format || !text || is_valid_utf8(packet.payload.text())) return false;
+  if (!limits().validate_payload_format || !text || is_valid_utf8(packet.payload.text())) return false;
   if (packet.qos == QoS::at_least_once) answer(Puback{.id = packet.id, .reason = ReasonCode::payload_format_invalid});
   if (packet.qos == QoS::exactly_once) answer(Pubrec{.id = packet.id, .reason = ReasonCode::payload_format_invalid});
   return true;
 }
 
 void Session::on(const Pubrel& packet, TimePoint /*now*/) {
-  const bool known = unreleased_.erase(packet.id) > 0;
+  const bool known = work().unreleased.erase(packet.id) > 0;
   changed_ = changed_ || known;
   // An unknown identifier is answered too: our first PUBCOMP was lost.
   answer(Pubcomp{.id = packet.id, .reason = known || !v5() ? ReasonCode::success : ReasonCode::packet_identifier_not_found});
@@ -118,16 +119,17 @@ void Session::on(const Pubrel& packet, TimePoint /*now*/) {
 /// Takes the exchange off if it waits for this acknowledgment.
 template <class Stage>
 std::optional<Session::Exchange> Session::finish(PacketId id) {
-  const auto exchange = exchanges_.find(id);
-  if (exchange == exchanges_.end() || !std::holds_alternative<Stage>(exchange->second.stage)) return std::nullopt;
+  const auto exchange = work().exchanges.find(id);
+  if (exchange == work().exchanges.end() || !std::holds_alternative<Stage>(exchange->second.stage)) return std::nullopt;
   auto finished = std::move(exchange->second);
-  exchanges_.erase(exchange);
+  work().exchanges.erase(exchange);
   return finished;
 }
 
 void Session::message_done(const Exchange& exchange, ReasonCode reason, const Properties& properties) {
-  --messages_in_flight_;
-  quota_ = std::min({quota_ + 1, std::size_t{limits_.max_in_flight}, std::size_t{server_.receive_maximum}});  // 5.0 section 4.9
+  --work().messages_in_flight;
+  work().quota =
+      std::min({work().quota + 1, std::size_t{limits().max_in_flight}, std::size_t{server().receive_maximum}});  // 5.0 section 4.9
   changed_ = true;
   if (is_failure(reason) && reason != ReasonCode::packet_identifier_not_found) {
     emit(event::Failed{exchange.token, reason, properties});
@@ -137,8 +139,8 @@ void Session::message_done(const Exchange& exchange, ReasonCode reason, const Pr
 }
 
 void Session::on(const Puback& packet, TimePoint now) {
-  const auto exchange = exchanges_.find(packet.id);
-  if (exchange == exchanges_.end()) return;  // a second one: nothing waits for it
+  const auto exchange = work().exchanges.find(packet.id);
+  if (exchange == work().exchanges.end()) return;  // a second one: nothing waits for it
   const auto* publishing = std::get_if<Publishing>(&exchange->second.stage);
   if (publishing == nullptr || publishing->message.qos != QoS::at_least_once) {
     break_off(Error::protocol_violation, now);
@@ -148,8 +150,8 @@ void Session::on(const Puback& packet, TimePoint now) {
 }
 
 void Session::on(const Pubrec& packet, TimePoint now) {
-  const auto exchange = exchanges_.find(packet.id);
-  if (exchange != exchanges_.end()) {
+  const auto exchange = work().exchanges.find(packet.id);
+  if (exchange != work().exchanges.end()) {
     auto& stage = exchange->second.stage;
     const auto* publishing = std::get_if<Publishing>(&stage);
     const bool awaited = publishing != nullptr && publishing->message.qos == QoS::exactly_once;
@@ -163,7 +165,7 @@ void Session::on(const Pubrec& packet, TimePoint now) {
     }
     if (awaited) {
       stage = Releasing{};
-      exchange->second.order = ++last_order_;
+      exchange->second.order = ++work().last_order;
       changed_ = true;
     }
   } else if (is_failure(packet.reason)) {
@@ -173,7 +175,7 @@ void Session::on(const Pubrec& packet, TimePoint now) {
 }
 
 void Session::on(const Pubcomp& packet, TimePoint now) {
-  if (!exchanges_.contains(packet.id)) return;  // the answer to a PUBREL that was sent twice
+  if (!work().exchanges.contains(packet.id)) return;  // the answer to a PUBREL that was sent twice
   if (const auto finished = finish<Releasing>(packet.id)) {
     message_done(*finished, packet.reason, packet.properties);
   } else {
@@ -183,7 +185,7 @@ void Session::on(const Pubcomp& packet, TimePoint now) {
 
 void Session::on(const Suback& packet, TimePoint now) {
   const auto finished = finish<Subscribing>(packet.id);
-  if (!finished && limits_.lenient) return;
+  if (!finished && limits().lenient) return;
   if (!finished || std::get<Subscribing>(finished->stage).filters != packet.codes.size()) {
     if (finished) emit(event::Failed{finished->token, Error::protocol_violation});
     break_off(Error::protocol_violation, now);
@@ -194,8 +196,8 @@ void Session::on(const Suback& packet, TimePoint now) {
 
 void Session::on(const Unsuback& packet, TimePoint now) {
   const auto finished = finish<Unsubscribing>(packet.id);
-  if (!finished && limits_.lenient) return;
-  if (!finished || (v5() && !limits_.lenient && std::get<Unsubscribing>(finished->stage).filters != packet.codes.size())) {
+  if (!finished && limits().lenient) return;
+  if (!finished || (v5() && !limits().lenient && std::get<Unsubscribing>(finished->stage).filters != packet.codes.size())) {
     if (finished) emit(event::Failed{finished->token, Error::protocol_violation});
     break_off(Error::protocol_violation, now);
     return;

@@ -55,17 +55,17 @@ std::error_code beyond(const ServerLimits& server, const std::string& filter) {
 }  // namespace
 
 Result<> Session::send(const ControlPacket& packet, TimePoint now) {
-  auto& tail = output_.tail();
+  auto& tail = work().output.tail();
   const std::size_t start = tail.size();
   if (const auto encoded = encode_without_payload(packet, tail, options_.version); !encoded) return encoded;
   const auto* publish = std::get_if<Publish>(&packet);
   const std::size_t size = tail.size() - start + (publish != nullptr ? publish->payload.size() : 0);
-  if (size > std::max(server_.maximum_packet_size, kSmallestMaximum)) {
-    output_.undo();
+  if (size > std::max(server().maximum_packet_size, kSmallestMaximum)) {
+    work().output.undo();
     return fail(Error::packet_too_large);  // [MQTT-3.2.2-15]
   }
-  output_.appended();
-  if (publish != nullptr) output_.append(publish->payload);
+  work().output.appended();
+  if (publish != nullptr) work().output.append(publish->payload);
   last_sent_ = now;
   if (observer_ != nullptr) observer_->packet(Direction::down, packet, size, now);
   return {};
@@ -77,19 +77,19 @@ void Session::send_checked(const ControlPacket& packet, TimePoint now) {
 }
 
 std::optional<PacketId> Session::unused_id() noexcept {
-  if (exchanges_.size() >= kPacketIds) return std::nullopt;
+  if (work().exchanges.size() >= kPacketIds) return std::nullopt;
   do {
     last_id_ = PacketId{last_id_.value() == kPacketIds ? std::uint16_t{1} : static_cast<std::uint16_t>(last_id_.value() + 1)};
-  } while (exchanges_.contains(last_id_));
+  } while (work().exchanges.contains(last_id_));
   return last_id_;
 }
 
 /// The identifiers of all exchanges, in the order in which their packets were first sent.
 std::vector<PacketId> Session::in_order() const {
   std::vector<PacketId> ids;
-  ids.reserve(exchanges_.size());
-  for (const auto& [id, exchange] : exchanges_) ids.push_back(id);
-  std::ranges::sort(ids, {}, [this](PacketId id) { return exchanges_.at(id).order; });
+  ids.reserve(work().exchanges.size());
+  for (const auto& [id, exchange] : work().exchanges) ids.push_back(id);
+  std::ranges::sort(ids, {}, [this](PacketId id) { return work().exchanges.at(id).order; });
   return ids;
 }
 
@@ -99,7 +99,7 @@ Result<> Session::admissible(const Message& message) const {
   if (message.qos > QoS::exactly_once) return fail(tapir::Error::invalid_argument);
   if (!v5() && !message.properties.empty()) return fail(Error::not_in_this_version);
   if (const auto problem = mqtt::problem_of(message.properties, place_of(PacketType::publish))) return fail(problem);
-  const bool gives_aliases = limits_.topic_aliases > 0 && !limits_.lenient;
+  const bool gives_aliases = limits().topic_aliases > 0 && !limits().lenient;
   if ((gives_aliases && message.properties.contains(PropertyId::topic_alias)) ||
       message.properties.contains(PropertyId::subscription_identifier)) {
     return fail(Error::property_not_allowed);  // [MQTT-3.3.4-6]
@@ -115,31 +115,33 @@ Result<> Session::admissible(const Message& message) const {
 /// Why the server of this connection does not take the message (5.0 sections 3.2.2.3.4, 3.2.2.3.5 and 3.2.2.3.8).
 std::error_code Session::beyond_server(const Message& message) const {
   const auto alias = message.properties.get(property::topic_alias);
-  if (alias && *alias > server_.topic_alias_maximum && !limits_.lenient) return Error::topic_alias_invalid;  // [MQTT-3.2.2-17]
-  if (message.qos > server_.maximum_qos) return ReasonCode::qos_not_supported;                               // [MQTT-3.2.2-11]
-  if (message.retain && !server_.retain_available) return ReasonCode::retain_not_supported;                  // [MQTT-3.2.2-14]
+  if (alias && *alias > server().topic_alias_maximum && !limits().lenient) return Error::topic_alias_invalid;  // [MQTT-3.2.2-17]
+  if (message.qos > server().maximum_qos) return ReasonCode::qos_not_supported;                                // [MQTT-3.2.2-11]
+  if (message.retain && !server().retain_available) return ReasonCode::retain_not_supported;                   // [MQTT-3.2.2-14]
   return {};
 }
 
 bool Session::may_send(QoS qos) const noexcept {
   if (state_ != State::connected && !(state_ == State::connecting && sends_early())) return false;
-  if (output_.size() >= limits_.output_high_water) return false;
+  if (work().output.size() >= limits().output_high_water) return false;
   if (qos == QoS::at_most_once) return true;
-  return again_.empty() && quota_ > 0 && messages_in_flight_ < limits_.max_in_flight && exchanges_.size() < kPacketIds;
+  const std::size_t quota = work_ != nullptr ? work_->quota : whole_quota();
+  return work().again.empty() && quota > 0 && work().messages_in_flight < limits().max_in_flight && work().exchanges.size() < kPacketIds;
 }
 
 /// Whether the queue takes one more message, after what the policy allows to be dropped for it.
 bool Session::make_room(const Message& message) {
   const auto is_full = [&] {
-    if (queue_.empty()) return limits_.max_queued == 0;
-    return queue_.size() >= limits_.max_queued || queued_bytes_ + message.payload.size() > limits_.max_queued_bytes;
+    if (work().queue.empty()) return limits().max_queued == 0;
+    return work().queue.size() >= limits().max_queued || work().queued_bytes + message.payload.size() > limits().max_queued_bytes;
   };
   while (is_full()) {
-    if (queue_.empty() || limits_.when_full == QueuePolicy::refuse) return false;
-    auto victim = queue_.begin();
-    if (limits_.when_full == QueuePolicy::drop_newest_qos_0) {
-      const auto last = std::ranges::find(queue_.rbegin(), queue_.rend(), QoS::at_most_once, [](const Queued& q) { return q.message.qos; });
-      if (message.qos == QoS::at_most_once || last == queue_.rend()) return false;
+    if (work().queue.empty() || limits().when_full == QueuePolicy::refuse) return false;
+    auto victim = work().queue.begin();
+    if (limits().when_full == QueuePolicy::drop_newest_qos_0) {
+      const auto last =
+          std::ranges::find(work().queue.rbegin(), work().queue.rend(), QoS::at_most_once, [](const Queued& q) { return q.message.qos; });
+      if (message.qos == QoS::at_most_once || last == work().queue.rend()) return false;
       victim = std::prev(last.base());
     }
     drop_queued(victim, tapir::Error::no_buffer_space);
@@ -149,25 +151,25 @@ bool Session::make_room(const Message& message) {
 
 Result<Token> Session::publish(Message message, TimePoint now) {
   if (const auto allowed = admissible(message); !allowed) return fail(allowed.error());
-  const bool direct = queue_.empty() && may_send(message.qos);
+  const bool direct = work().queue.empty() && may_send(message.qos);
   if (!direct && !make_room(message)) return fail(tapir::Error::no_buffer_space);
   Queued queued{.token = next_token(), .message = std::move(message), .accepted = now};
   const Token token = queued.token;
   if (direct) {
     if (const auto sent = send_message(queued, now); !sent) return fail(sent.error());
   } else {
-    queued_bytes_ += queued.message.payload.size();
-    queue_.push_back(std::move(queued));
+    work().queued_bytes += queued.message.payload.size();
+    work().queue.push_back(std::move(queued));
     changed_ = true;
   }
   return token;
 }
 
 void Session::send_queued(TimePoint now) {
-  while (!queue_.empty() && may_send(queue_.front().message.qos)) {
-    Queued queued = std::move(queue_.front());
-    queue_.pop_front();
-    queued_bytes_ -= queued.message.payload.size();
+  while (!work().queue.empty() && may_send(work().queue.front().message.qos)) {
+    Queued queued = std::move(work().queue.front());
+    work().queue.pop_front();
+    work().queued_bytes -= queued.message.payload.size();
     changed_ = true;
     std::error_code error = beyond_server(queued.message);
     if (has_expired(queued.message, now - queued.accepted)) error = Error::message_expired;
@@ -187,12 +189,12 @@ Result<> Session::send_publish(const Message& message, PacketId id, bool duplica
                  .id = id,
                  .payload = message.payload,
                  .properties = counted_down(message, now - accepted)};
-  const auto choice =
-      packet.properties.contains(PropertyId::topic_alias) ? OutgoingAliases::Choice{} : outgoing_aliases_.choose(message.topic);
+  const auto choice = aliases_ == nullptr || packet.properties.contains(PropertyId::topic_alias) ? OutgoingAliases::Choice{}
+                                                                                                 : aliases_->outgoing.choose(message.topic);
   if (choice.alias != 0) packet.properties.add({property::topic_alias, choice.alias});
   if (choice.known) packet.topic.clear();
   auto sent = send(packet, now);
-  if (!sent && choice.alias != 0 && !choice.known) outgoing_aliases_.forget(message.topic);
+  if (!sent && choice.alias != 0 && !choice.known) aliases_->outgoing.forget(message.topic);
   return sent;
 }
 
@@ -200,23 +202,24 @@ Result<> Session::send_publish(const Message& message, PacketId id, bool duplica
 Result<> Session::send_message(Queued& queued, TimePoint now) {
   if (queued.message.qos == QoS::at_most_once) {
     if (const auto sent = send_publish(queued.message, {}, false, queued.accepted, now); !sent) return sent;
-    put(event::Sent{queued.token, output_.total()});
+    put(event::Sent{queued.token, work().output.total()});
     return {};
   }
   const auto id = unused_id();
   if (!id) return fail(Error::session_full);  // may_send() counted
   if (const auto sent = send_publish(queued.message, *id, false, queued.accepted, now); !sent) return sent;
   queued.message.properties.erase(PropertyId::topic_alias);  // one of the user's is for this connection alone
-  exchanges_[*id] = {.token = queued.token, .order = ++last_order_, .stage = Publishing{std::move(queued.message), queued.accepted}};
-  ++messages_in_flight_;
-  --quota_;
+  work().exchanges[*id] = {
+      .token = queued.token, .order = ++work().last_order, .stage = Publishing{std::move(queued.message), queued.accepted}};
+  ++work().messages_in_flight;
+  --work().quota;
   changed_ = true;
   return {};
 }
 
 void Session::put(event::Sent sent) {
   if (state_ == State::connecting) {
-    early_.push_back(sent);
+    work().early.push_back(sent);
   } else {
     emit(sent);
   }
@@ -226,27 +229,27 @@ void Session::put(event::Sent sent) {
 /// 4.6.0-1].
 void Session::resume_exchanges() {
   const auto ids = in_order();
-  again_.assign(ids.begin(), ids.end());
+  work().again.assign(ids.begin(), ids.end());
 }
 
 /// Sends it as far as the server takes it: its Receive Maximum holds for these too [MQTT-3.3.4-7].
 void Session::send_again(TimePoint now) {
   if (state_ != State::connected && !(state_ == State::connecting && sends_early())) return;
-  for (; !again_.empty(); again_.pop_front()) {
-    const PacketId id = again_.front();
-    const auto exchange = exchanges_.find(id);
-    if (exchange == exchanges_.end()) continue;
+  for (; !work().again.empty(); work().again.pop_front()) {
+    const PacketId id = work().again.front();
+    const auto exchange = work().exchanges.find(id);
+    if (exchange == work().exchanges.end()) continue;
     if (std::holds_alternative<Releasing>(exchange->second.stage)) {
       send_checked(Pubrel{.id = id}, now);
     } else if (const auto* publishing = std::get_if<Publishing>(&exchange->second.stage)) {
-      if (quota_ == 0) return;
+      if (work().quota == 0) return;
       const auto sent = send_publish(publishing->message, id, true, publishing->accepted, now);
-      --quota_;
+      --work().quota;
       if (sent) continue;
       const Token token = exchange->second.token;  // larger than this server takes: it can never be sent (5.0 section 3.1.2.11.4)
-      exchanges_.erase(exchange);
-      --messages_in_flight_;
-      ++quota_;
+      work().exchanges.erase(exchange);
+      --work().messages_in_flight;
+      ++work().quota;
       changed_ = true;
       emit(event::Failed{token, sent.error()});
     }
@@ -264,7 +267,7 @@ Result<Token> Session::start_exchange(Packet packet, Stage stage, TimePoint now)
     return fail(sent.error());
   }
   const Token token = next_token();
-  exchanges_[*id] = {.token = token, .order = ++last_order_, .stage = stage};
+  work().exchanges[*id] = {.token = token, .order = ++work().last_order, .stage = stage};
   return token;
 }
 
@@ -276,9 +279,9 @@ Result<Token> Session::subscribe(std::vector<Subscription> subscriptions, TimePo
   if (!v5() && !properties.empty()) return fail(Error::not_in_this_version);
   if (state_ != State::connected) return fail(tapir::Error::not_connected);
   for (const auto& subscription : subscriptions) {
-    if (const auto problem = beyond(server_, subscription.filter); problem && v5()) return fail(problem);
+    if (const auto problem = beyond(server(), subscription.filter); problem && v5()) return fail(problem);
   }
-  if (!server_.subscription_identifiers && properties.contains(PropertyId::subscription_identifier)) {
+  if (!server().subscription_identifiers && properties.contains(PropertyId::subscription_identifier)) {
     return fail(ReasonCode::subscription_identifiers_not_supported);
   }
   const Subscribing stage{subscriptions.size()};

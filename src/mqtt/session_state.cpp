@@ -66,7 +66,7 @@ std::vector<std::byte> Session::export_state(TimePoint now) const {
   if (session_expires_) identity.properties.set(property::session_expiry_interval, seconds_left(*session_expires_, now));
   append(out, Record::identity, identity);
   for (const PacketId id : in_order()) {
-    const auto& stage = exchanges_.at(id).stage;
+    const auto& stage = work().exchanges.at(id).stage;
     if (const auto* publishing = std::get_if<Publishing>(&stage)) {
       append(out, Record::publishing, stored(publishing->message, id, publishing->accepted, now));
     } else if (std::holds_alternative<Releasing>(stage)) {
@@ -74,12 +74,12 @@ std::vector<std::byte> Session::export_state(TimePoint now) const {
     }
   }
   std::vector<PacketId> received;
-  for (const auto& [id, taken] : unreleased_) {
+  for (const auto& [id, taken] : work().unreleased) {
     if (taken) received.push_back(id);
   }
   std::ranges::sort(received);  // the same session has the same bytes
   for (const PacketId id : received) append(out, Record::received, Pubrec{.id = id});
-  for (const Queued& queued : queue_) append(out, Record::queued, stored(queued.message, PacketId{1}, queued.accepted, now));
+  for (const Queued& queued : work().queue) append(out, Record::queued, stored(queued.message, PacketId{1}, queued.accepted, now));
   append(out, Record::end, Pingreq{});
   return out;
 }
@@ -93,7 +93,7 @@ Result<> Session::import_state(std::span<const std::byte> bytes, TimePoint now, 
   Connect identity;
   std::unordered_map<PacketId, Exchange> exchanges;
   std::unordered_map<PacketId, bool> unreleased;
-  std::deque<Queued> queue;
+  std::list<Queued> queue;
   std::uint64_t order = 0;
   Decoder decoder{kMaxPacketSize, ProtocolVersion::v5_0};
   for (bool ended = false; !ended;) {
@@ -129,12 +129,12 @@ Result<> Session::import_state(std::span<const std::byte> bytes, TimePoint now, 
   discard_session(Error::session_lost);
   options_.client_id = identity.client_id;
   has_session_ = !identity.clean_session;
-  exchanges_ = std::move(exchanges);
-  messages_in_flight_ = exchanges_.size();
-  unreleased_ = std::move(unreleased);
-  queue_ = std::move(queue);
-  for (const Queued& queued : queue_) queued_bytes_ += queued.message.payload.size();
-  last_order_ = order;
+  work().exchanges = std::move(exchanges);
+  work().messages_in_flight = work().exchanges.size();
+  work().unreleased = std::move(unreleased);
+  work().queue = std::move(queue);
+  for (const Queued& queued : work().queue) work().queued_bytes += queued.message.payload.size();
+  work().last_order = order;
   if (has_session_ && v5() && kept_for() != Duration::max()) {
     // A process that died had no time to note when its connection ended: at the latest it was at the last save.
     const auto left = identity.properties.get(property::session_expiry_interval);
@@ -162,7 +162,7 @@ bool Session::save(TimePoint now) {
     stored_ = kept;
     return true;
   }
-  output_.clear();
+  work().output.clear();
   if (state_ == State::connecting || state_ == State::connected) {
     leave(State::offline, Error::session_lost, now);
     emit(event::Disconnected{.error = Error::storage_failed});

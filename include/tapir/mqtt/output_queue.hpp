@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
+#include <list>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -49,6 +49,8 @@ class OutputQueue {
     size_ -= slice.size();
     return slice;
   }
+  /// `total` bytes of the stream were taken from another queue.
+  void continue_at(std::uint64_t total) noexcept { total_ = total; }
   /// A new stream begins.
   void clear() noexcept {
     slices_.clear();
@@ -92,7 +94,7 @@ class OutputQueue {
     counted_ = 0;
   }
 
-  std::deque<Payload> slices_;
+  std::list<Payload> slices_;
   std::vector<std::byte> tail_;
   std::size_t counted_ = 0;  ///< bytes of tail_ that size_ and total_ hold
   std::size_t size_ = 0;

@@ -3,7 +3,8 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
+#include <list>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -54,7 +55,7 @@ class Session {
   /// Sets what the next CONNECT says. invalid_argument, missing_client_id or, for the will, invalid_topic leaves the old options, in 5.0
   /// also the errors of properties; already_connected.
   [[nodiscard]] Result<> configure(ConnectOptions options);
-  [[nodiscard]] const ConnectOptions& options() const noexcept { return options_; }
+  [[nodiscard]] ConnectOptions options() const { return options_.all(); }
 
   /// The transport is open: puts CONNECT into the output. already_connected on a second call for one connection.
   [[nodiscard]] Result<> connected(TimePoint now);
@@ -71,12 +72,12 @@ class Session {
   /// Queued messages follow here, not before: whoever subscribes on event Connected does so ahead of them. With a store the state is
   /// saved first, if it has changed; when that fails there is no output but the event Disconnected with storage_failed.
   [[nodiscard]] std::optional<Payload> take_output(TimePoint now);
-  [[nodiscard]] std::size_t pending_output() const noexcept { return output_.size(); }
+  [[nodiscard]] std::size_t pending_output() const noexcept { return work().output.size(); }
   /// What happened, in order; nullopt when all is told. A received message is acknowledged when this is called after it was taken, so
   /// take the events before the output.
   [[nodiscard]] std::optional<Event> next_event();
   /// Whether next_event() has something to do.
-  [[nodiscard]] bool has_events() const noexcept { return !happened_.empty(); }
+  [[nodiscard]] bool has_events() const noexcept { return !work().happened.empty(); }
 
   /// When tick() has something to do; nullopt: never, unless something else happens.
   [[nodiscard]] std::optional<TimePoint> next_deadline() const noexcept;
@@ -120,12 +121,12 @@ class Session {
 
   [[nodiscard]] bool is_connected() const noexcept { return state_ == State::connected; }
   /// Messages of QoS 1 and 2, subscribes and unsubscribes sent and not yet acknowledged.
-  [[nodiscard]] std::size_t in_flight() const noexcept { return exchanges_.size(); }
-  [[nodiscard]] std::size_t queued() const noexcept { return queue_.size(); }
+  [[nodiscard]] std::size_t in_flight() const noexcept { return work().exchanges.size(); }
+  [[nodiscard]] std::size_t queued() const noexcept { return work().queue.size(); }
   /// Received messages of QoS 2 whose sender has not released their identifier.
-  [[nodiscard]] std::size_t unreleased() const noexcept { return unreleased_.size(); }
+  [[nodiscard]] std::size_t unreleased() const noexcept { return work().unreleased.size(); }
   /// 5.0: what the server of this connection has announced; the standard's defaults before CONNACK.
-  [[nodiscard]] const ServerLimits& server() const noexcept { return server_; }
+  [[nodiscard]] const ServerLimits& server() const noexcept { return server_ != nullptr ? *server_ : kUnlimited; }
   /// What counts on this connection: the server may have shortened it (5.0 section 3.2.2.3.14).
   [[nodiscard]] std::chrono::seconds keep_alive() const noexcept { return keep_alive_; }
   /// Shows every packet to `observer`, which must outlive the session or be replaced by nullptr.
@@ -168,6 +169,55 @@ class Session {
     PacketId id;
     bool repeated = false;  ///< the user has it already
   };
+  /// What a session holds only while it has something to do. A device is idle nearly always: then there is none of it.
+  struct Work {
+    [[nodiscard]] bool is_done() const noexcept;
+
+    // The session (section 4.1).
+    std::unordered_map<PacketId, Exchange> exchanges = {};
+    std::unordered_map<PacketId, bool> unreleased = {};  ///< received identifiers; true: the user has taken the message
+    std::list<Queued> queue = {};
+    std::size_t queued_bytes = 0;
+    std::size_t messages_in_flight = 0;
+    std::uint64_t last_order = 0;
+
+    // The connection.
+    Decoder decoder{};
+    OutputQueue output = {};
+    std::list<std::variant<Event, Answer>> happened = {};
+    std::vector<event::Sent> early = {};        ///< sent before CONNACK, which decides whether they count
+    std::size_t quota = 0;                      ///< how many more messages of QoS 1 and 2 may be sent (5.0 section 4.9)
+    std::list<PacketId> again = {};             ///< exchanges of earlier connections that have to be sent again
+    std::unordered_set<PacketId> in_hand = {};  ///< received with QoS 1 and 2 and not yet acknowledged to the end
+    std::optional<Streaming> streaming = {};
+  };
+  /// ConnectOptions without room for what most clients leave empty.
+  class KeptOptions {
+   public:
+    KeptOptions() = default;
+    explicit KeptOptions(ConnectOptions options);
+    [[nodiscard]] ConnectOptions all() const;
+    [[nodiscard]] const Properties& properties() const noexcept;
+
+    std::string client_id = {};
+    ProtocolVersion version = ConnectOptions{}.version;
+    bool clean_session = ConnectOptions{}.clean_session;
+    bool accept_unknown_session = ConnectOptions{}.accept_unknown_session;
+    std::uint16_t keep_alive = 60;  ///< s
+
+   private:
+    struct Rest {
+      std::optional<Will> will;
+      std::optional<std::string> user_name;
+      std::optional<std::string> password;
+      Properties properties;
+    };
+    std::unique_ptr<const Rest> rest_;
+  };
+  struct Aliases {
+    OutgoingAliases outgoing = {};
+    IncomingAliases incoming = {};
+  };
 
   void decode(std::span<const std::byte> bytes, TimePoint now);
   void receive(const ControlPacket& packet, TimePoint now);
@@ -194,16 +244,16 @@ class Session {
 
   [[nodiscard]] Result<> send(const ControlPacket& packet, TimePoint now);
   void send_checked(const ControlPacket& packet, TimePoint now);
-  void answer(ControlPacket packet) { happened_.emplace_back(Answer{std::move(packet), connection_}); }
+  void answer(ControlPacket packet) { work().happened.emplace_back(Answer{std::move(packet), connection_}); }
   void give(const Answer& answer);
-  void emit(Event event) { happened_.emplace_back(std::move(event)); }
+  void emit(Event event) { work().happened.emplace_back(std::move(event)); }
   template <class Packet, class Stage>
   [[nodiscard]] Result<Token> start_exchange(Packet packet, Stage stage, TimePoint now);
   [[nodiscard]] Result<> admissible(const Message& message) const;
   [[nodiscard]] std::error_code beyond_server(const Message& message) const;
   [[nodiscard]] bool may_send(QoS qos) const noexcept;
   [[nodiscard]] bool make_room(const Message& message);
-  void drop_queued(const std::deque<Queued>::iterator& place, std::error_code error);
+  void drop_queued(std::list<Queued>::iterator place, std::error_code error);
   [[nodiscard]] Result<> send_message(Queued& queued, TimePoint now);
   [[nodiscard]] Result<> send_publish(const Message& message, PacketId id, bool duplicate, TimePoint accepted, TimePoint now);
   void resume_exchanges();
@@ -217,7 +267,7 @@ class Session {
   void message_done(const Exchange& exchange, ReasonCode reason, const Properties& properties);
   [[nodiscard]] Result<> send_auth(ReasonCode reason, std::string data, TimePoint now);
   [[nodiscard]] bool v5() const noexcept { return options_.version == ProtocolVersion::v5_0; }
-  [[nodiscard]] bool sends_early() const noexcept { return limits_.send_before_connack && !v5(); }
+  [[nodiscard]] bool sends_early() const noexcept { return limits().send_before_connack && !v5(); }
   [[nodiscard]] Duration kept_for() const;
   [[nodiscard]] bool save(TimePoint now);
   [[nodiscard]] std::vector<std::byte> no_state() const;
@@ -229,44 +279,42 @@ class Session {
   void put(event::Sent sent);
   void discard_session(std::error_code error);
 
-  SessionLimits limits_;
-  ConnectOptions options_;
-  State state_ = State::offline;
-  Decoder decoder_;
-  OutputQueue output_;
-  std::deque<std::variant<Event, Answer>> happened_;
+  [[nodiscard]] Work& work();
+  [[nodiscard]] const Work& work() const noexcept;
+  void set_up_decoder();
+  void rest();
+  [[nodiscard]] std::size_t whole_quota() const noexcept;
+  [[nodiscard]] const SessionLimits& limits() const noexcept { return limits_ != nullptr ? *limits_ : kDefaultLimits; }
+  [[nodiscard]] const Properties& connect_properties() const noexcept { return options_.properties(); }
+  [[nodiscard]] Aliases& aliases();
+
+  static const SessionLimits kDefaultLimits;
+  static const ServerLimits kUnlimited;
+
+  std::unique_ptr<const SessionLimits> limits_;  ///< nullptr: the default ones
+  KeptOptions options_;
   PacketObserver* observer_ = nullptr;
+  std::unique_ptr<Work> work_;  ///< nullptr: there is nothing to do
 
-  // The session (section 4.1).
-  std::unordered_map<PacketId, Exchange> exchanges_;
-  std::unordered_map<PacketId, bool> unreleased_;  ///< received identifiers; true: the user has taken the message
-  std::deque<Queued> queue_;
-  bool has_session_ = false;                  ///< the server may keep it, as far as is known here
-  bool had_session_ = false;                  ///< the same before the last CONNECT
-  std::optional<TimePoint> session_expires_;  ///< while there is no connection
+  // The session.
   ByteStore* store_ = nullptr;
-  bool changed_ = false;  ///< since it was saved
-  bool stored_ = false;   ///< the store has a session in it, as far as is known here
-
-  std::size_t queued_bytes_ = 0;
-  std::size_t messages_in_flight_ = 0;
-  std::vector<event::Sent> early_;  ///< sent before CONNACK, which decides whether they count
-  PacketId last_id_;
+  bool stored_ = false;                       ///< the store has a session in it, as far as is known here
+  std::optional<TimePoint> session_expires_;  ///< while there is no connection
   std::uint64_t last_token_ = 0;
-  std::uint64_t last_order_ = 0;
+  PacketId last_id_;
+  bool has_session_ = false;  ///< the server may keep it, as far as is known here
+  bool had_session_ = false;  ///< the same before the last CONNECT
+  bool changed_ = false;      ///< since it was saved
 
   // The connection.
-  std::uint64_t connection_ = 0;  ///< counts connections
-  ServerLimits server_;
-  std::chrono::seconds keep_alive_{0};
-  std::optional<std::uint32_t> expiry_;   ///< 5.0: s, what CONNACK or DISCONNECT said
-  std::size_t quota_ = 0;                 ///< how many more messages of QoS 1 and 2 may be sent (5.0 section 4.9)
-  std::deque<PacketId> again_;            ///< exchanges of earlier connections that have to be sent again
-  std::unordered_set<PacketId> in_hand_;  ///< received with QoS 1 and 2 and not yet acknowledged to the end
-  OutgoingAliases outgoing_aliases_;
-  IncomingAliases incoming_aliases_;
-  std::optional<Streaming> streaming_;
+  State state_ = State::offline;
   bool reauthenticating_ = false;
+  std::chrono::duration<std::uint16_t> keep_alive_{0};  ///< s
+  std::uint64_t connection_ = 0;                        ///< counts connections
+  std::uint64_t output_total_ = 0;                      ///< bytes of the connection's output, when there is no work
+  std::unique_ptr<const ServerLimits> server_;          ///< nullptr: the standard's defaults
+  std::unique_ptr<Aliases> aliases_;                    ///< nullptr: none may be used
+  std::optional<std::uint32_t> expiry_;                 ///< 5.0: s, what CONNACK or DISCONNECT said
 
   TimePoint connect_sent_;
   TimePoint last_sent_;

@@ -62,8 +62,11 @@ struct SessionLimits {
                                          ///< not delivered; with QoS 1 and 2 the server is told, by payload_format_invalid. One that is
                                          ///< received in parts is not looked at
   bool lenient = false;                  ///< goes on where libmosquitto does: Decoder::set_lenient(), acknowledgments of unknown
-                                         ///< requests, CONNACK's authentication method without ours; sends the topic alias it is given
+                                         ///< requests, a CONNACK that alone has an authentication method or alone has none; sends the
+                                         ///< topic alias it is given
   ReasonCode (*disconnect_reason)(std::error_code) noexcept = &reason_for;  ///< 5.0: what DISCONNECT says after an error
+
+  friend bool operator==(const SessionLimits&, const SessionLimits&) = default;
 };
 
 /// What the server has announced in CONNACK (5.0 section 3.2.2.3), with the standard's values for what it did not say.
@@ -76,6 +79,8 @@ struct ServerLimits {
   bool wildcard_subscriptions = true;
   bool subscription_identifiers = true;
   bool shared_subscriptions = true;
+
+  friend bool operator==(const ServerLimits&, const ServerLimits&) = default;
 };
 
 /// The limits in the properties of a CONNACK.

@@ -96,3 +96,18 @@ TEST_CASE("AUTH that would be too large is not sent", "[mqtt][MQTT5-3.15.2-2][MQ
   REQUIRE(lab.session.reauthenticate("a", lab.now));
   CHECK(lab.sent() == hex("f0 0a 19 08 15 0001 6d 16 0001 61"));  // never with texts
 }
+
+TEST_CASE("a CONNACK without the authentication method that CONNECT had is accepted by a lenient session alone", "[mqtt][MQTT5-4.12.0-5]") {
+  for (const bool lenient : {true, false}) {
+    SessionLab lab{with_method(), SessionLimits{.lenient = lenient}};
+    lab.open();
+    lab.receive5(Connack{});
+    CHECK(lab.take<event::Connected>().has_value() == lenient);
+  }
+  for (const bool lenient : {true, false}) {  // another method is one too many for both
+    SessionLab lab{with_method(), SessionLimits{.lenient = lenient}};
+    lab.open();
+    lab.receive5(Connack{.properties = {{property::authentication_method, "n"}}});
+    CHECK(lab.broken_off() == mqtt::Error::protocol_violation);
+  }
+}
