@@ -9,6 +9,7 @@
 
 #include "address.hpp"
 #include "error_number.hpp"
+#include "socket.hpp"
 #include "table.hpp"
 
 namespace tapir::posix {
@@ -315,6 +316,13 @@ int Sockets::on_event(int descriptor, std::function<void()> handler) {
   if (!found) return failed(detail::number_of(found.error()));
   (*found)->set_handler(std::move(handler));
   return 0;
+}
+
+std::optional<Duration> Sockets::timeout(int descriptor, int option) const {
+  const auto socket = table_->find_socket(descriptor);
+  if (!socket) return std::nullopt;
+  const auto& options = (*socket)->options();
+  return option == SO_SNDTIMEO ? options.send_timeout : options.receive_timeout;
 }
 
 std::size_t Sockets::size() const noexcept { return table_->size(); }
