@@ -107,6 +107,7 @@ Result<> ConnectionCore::emit(Packet packet, SeqNum seq, Flags flags, bool whole
     to.urgent = static_cast<std::uint16_t>(std::min<std::uint32_t>(distance(seq, tcb_.snd_up), 65535));
   }
   if (options.user_timeout && !has(flags, Flags::syn)) user_timeout_due_ = false;
+  if (options.mss) counters_.advertised_mss = *options.mss;
   last_sent_ = context_.now();
   if (payload_size > 0) last_data_sent_ = last_sent_;
   return engine_->send(std::move(packet), to);
