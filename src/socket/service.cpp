@@ -85,6 +85,9 @@ ssize_t Service::send(int descriptor, const void* bytes, std::size_t size, int f
 }
 
 ssize_t Service::sendto(int descriptor, const void* bytes, std::size_t size, int flags, const sockaddr* address, socklen_t address_size) {
+  if (address != nullptr && (address_size == 0 || address_size > sizeof(sockaddr_storage))) {  // to sendmsg() it would be none
+    return core_->carry_out([=](Sockets& sockets) { return sockets.sendto(descriptor, bytes, size, flags, address, address_size); });
+  }
   iovec part{.iov_base = const_cast<void*>(bytes), .iov_len = size};
   msghdr message{};
   message.msg_name = const_cast<sockaddr*>(address);
@@ -122,9 +125,9 @@ ssize_t Service::sendmsg(int descriptor, const msghdr* message, int flags) {
 ssize_t Service::write(int descriptor, const void* bytes, std::size_t size) { return send(descriptor, bytes, size, 0); }
 
 ssize_t Service::writev(int descriptor, const iovec* parts, int count) {
-  if (count < 0 || count > IOV_MAX) {
-    errno = EINVAL;
-    return -1;
+  const bool wrong = count < 0 || count > IOV_MAX || (parts == nullptr && count > 0);
+  if (wrong || detail::size_of({parts, static_cast<std::size_t>(count)}) == 0) {
+    return core_->carry_out([=](Sockets& sockets) { return sockets.writev(descriptor, parts, count); });
   }
   msghdr message{};
   message.msg_iov = const_cast<iovec*>(parts);
