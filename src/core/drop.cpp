@@ -56,6 +56,7 @@ std::string_view name(Drop drop) noexcept {
     case Drop::blind_attack: return "blind_attack";
     case Drop::duplicate: return "duplicate";
     case Drop::after_close: return "after_close";
+    case Drop::ttl_too_low: return "ttl_too_low";
     case Drop::unrelated_error: return "unrelated_error";
     case Drop::protocol_violation: return "protocol_violation";
     case Drop::count_: break;

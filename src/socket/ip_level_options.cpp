@@ -52,7 +52,9 @@ Result<> set_ttl(Socket& socket, OptionBytes bytes) {
   return {};
 }
 
+/// Only TCP looks at it: whoever relies on it elsewhere must know.
 Result<> set_minimum_ttl(Socket& socket, OptionBytes bytes) {
+  if (socket.type() != SOCK_STREAM) return error(ENOPROTOOPT);
   if (bytes.empty()) return error(EINVAL);
   const auto value = int_or_byte_of(bytes);
   if (!value) return fail(value.error());
@@ -103,6 +105,11 @@ Result<> set_header_included(Socket& socket, OptionBytes bytes) {
   return set_flag<&SocketOptions::header_included>(socket, bytes);
 }
 
+Result<> set_receive_original_address(Socket& socket, OptionBytes bytes) {
+  if (socket.type() != SOCK_DGRAM) return error(ENOPROTOOPT);
+  return set_flag<&SocketOptions::receive_original_address>(socket, bytes);
+}
+
 Result<IpAddress> group_of(OptionBytes bytes) {
   ip_mreq request{};
   if (bytes.size() < sizeof(request)) return error(EINVAL);
@@ -141,7 +148,7 @@ constexpr Option kRows[] = {
     flag<&SocketOptions::free_bind>(IP_FREEBIND),
     flag<&SocketOptions::transparent>(IP_TRANSPARENT),
     flag<&SocketOptions::bind_address_no_port>(IP_BIND_ADDRESS_NO_PORT),
-    flag<&SocketOptions::receive_original_address>(IP_RECVORIGDSTADDR),
+    {IPPROTO_IP, IP_RECVORIGDSTADDR, get<&SocketOptions::receive_original_address>, set_receive_original_address},
 };
 
 }  // namespace

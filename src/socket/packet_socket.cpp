@@ -52,8 +52,13 @@ Result<std::size_t> PacketSocket::receive(Incoming& message) {
 
 void PacketSocket::add_control(const ReceivedPacket& packet, Incoming& message) const {
   if (options_.timestamp) {
-    const auto time = std::chrono::duration_cast<std::chrono::microseconds>(packet.at.time_since_epoch()).count();
-    message.control.add(SOL_SOCKET, SO_TIMESTAMP, timeval{.tv_sec = time / 1'000'000, .tv_usec = time % 1'000'000});
+    constexpr std::int64_t kSecond = 1'000'000'000;
+    const auto time = std::chrono::duration_cast<std::chrono::nanoseconds>(packet.at.time_since_epoch()).count();
+    if (options_.timestamp_ns) {
+      message.control.add(SOL_SOCKET, SO_TIMESTAMPNS, timespec{.tv_sec = time / kSecond, .tv_nsec = time % kSecond});
+    } else {
+      message.control.add(SOL_SOCKET, SO_TIMESTAMP, timeval{.tv_sec = time / kSecond, .tv_usec = time % kSecond / 1000});
+    }
   }
   if (options_.packet_info) {
     in_pktinfo info{};
@@ -66,6 +71,10 @@ void PacketSocket::add_control(const ReceivedPacket& packet, Incoming& message) 
   }
   if (options_.receive_ttl) message.control.add(IPPROTO_IP, IP_TTL, static_cast<int>(packet.ttl));
   if (options_.receive_tos) message.control.add(IPPROTO_IP, IP_TOS, packet.tos);
+  if (options_.receive_original_address) {
+    const auto own = local();
+    message.control.add(IPPROTO_IP, IP_ORIGDSTADDR, to_sockaddr({packet.to, own ? own->port : Port{}}));
+  }
 }
 
 void PacketSocket::report(QueuedError queued) {

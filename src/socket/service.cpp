@@ -9,12 +9,31 @@
 #include <cerrno>
 #include <climits>
 #include <cstddef>
+#include <optional>
+#include <span>
 #include <utility>
 #include <vector>
 
+#include "message.hpp"
 #include "service_core.hpp"
 
 namespace tapir::posix {
+
+namespace {
+/// What is left of the parts behind the first `offset` bytes.
+std::vector<iovec> parts_behind(std::span<const iovec> parts, std::size_t offset) {
+  while (!parts.empty() && offset >= parts.front().iov_len) {
+    offset -= parts.front().iov_len;
+    parts = parts.subspan(1);
+  }
+  std::vector<iovec> rest{parts.begin(), parts.end()};
+  if (offset > 0) {
+    rest.front().iov_base = static_cast<std::byte*>(rest.front().iov_base) + offset;
+    rest.front().iov_len -= offset;
+  }
+  return rest;
+}
+}  // namespace
 
 Service::Service(Runtime& runtime, Stack& stack, SocketsConfig config) : core_{std::make_unique<Core>(runtime, stack, std::move(config))} {}
 Service::~Service() = default;
@@ -66,6 +85,9 @@ ssize_t Service::send(int descriptor, const void* bytes, std::size_t size, int f
 }
 
 ssize_t Service::sendto(int descriptor, const void* bytes, std::size_t size, int flags, const sockaddr* address, socklen_t address_size) {
+  if (address != nullptr && (address_size == 0 || address_size > sizeof(sockaddr_storage))) {  // to sendmsg() it would be none
+    return core_->carry_out([=](Sockets& sockets) { return sockets.sendto(descriptor, bytes, size, flags, address, address_size); });
+  }
   iovec part{.iov_base = const_cast<void*>(bytes), .iov_len = size};
   msghdr message{};
   message.msg_name = const_cast<sockaddr*>(address);
@@ -80,36 +102,32 @@ ssize_t Service::sendmsg(int descriptor, const msghdr* message, int flags) {
   if (message == nullptr || message->msg_iovlen > IOV_MAX || (message->msg_iov == nullptr && message->msg_iovlen > 0)) {
     return core_->carry_out([=](Sockets& sockets) { return sockets.sendmsg(descriptor, message, flags); });
   }
-  std::vector<iovec> rest{message->msg_iov, message->msg_iov + message->msg_iovlen};
+  const std::span<const iovec> parts{message->msg_iov, message->msg_iovlen};
   msghdr left = *message;
-  ssize_t sent = 0;
+  std::optional<Core::Deadline> deadline;
+  std::size_t sent = 0;
   for (;;) {
+    auto rest = parts_behind(parts, sent);
     left.msg_iov = rest.data();
     left.msg_iovlen = rest.size();
     bool may_wait = false;
-    const ssize_t count = core_->repeat(descriptor, POLLOUT, flags, SO_SNDTIMEO, [&](Sockets& sockets) {
+    const auto attempt = [&](Sockets& sockets) {
       may_wait = !core_->nonblocking(descriptor) && (flags & MSG_DONTWAIT) == 0;
       return sockets.sendmsg(descriptor, &left, flags | MSG_DONTWAIT);
-    });
-    if (count < 0) return sent > 0 ? sent : count;
-    sent += count;
-    auto gone = static_cast<std::size_t>(count);
-    while (!rest.empty() && gone >= rest.front().iov_len) {
-      gone -= rest.front().iov_len;
-      rest.erase(rest.begin());
-    }
-    if (rest.empty() || !may_wait) return sent;
-    rest.front().iov_base = static_cast<std::byte*>(rest.front().iov_base) + gone;
-    rest.front().iov_len -= gone;
+    };
+    const ssize_t count = core_->repeat(descriptor, POLLOUT, flags, SO_SNDTIMEO, attempt, deadline);
+    if (count < 0) return sent > 0 ? static_cast<ssize_t>(sent) : count;
+    sent += static_cast<std::size_t>(count);
+    if (!may_wait || parts_behind(parts, sent).empty()) return static_cast<ssize_t>(sent);
   }
 }
 
 ssize_t Service::write(int descriptor, const void* bytes, std::size_t size) { return send(descriptor, bytes, size, 0); }
 
 ssize_t Service::writev(int descriptor, const iovec* parts, int count) {
-  if (count < 0 || count > IOV_MAX) {
-    errno = EINVAL;
-    return -1;
+  const bool wrong = count < 0 || count > IOV_MAX || (parts == nullptr && count > 0);
+  if (wrong || detail::size_of({parts, static_cast<std::size_t>(count)}) == 0) {
+    return core_->carry_out([=](Sockets& sockets) { return sockets.writev(descriptor, parts, count); });
   }
   msghdr message{};
   message.msg_iov = const_cast<iovec*>(parts);
@@ -122,26 +140,29 @@ ssize_t Service::recv(int descriptor, void* bytes, std::size_t size, int flags) 
 }
 
 ssize_t Service::recvfrom(int descriptor, void* bytes, std::size_t size, int flags, sockaddr* address, socklen_t* address_size) {
-  std::size_t received = 0;
-  for (;;) {
-    const ssize_t count = core_->repeat(descriptor, POLLIN, flags, SO_RCVTIMEO, [&](Sockets& sockets) {
-      void* const into = bytes == nullptr ? nullptr : static_cast<std::byte*>(bytes) + received;
-      return sockets.recvfrom(descriptor, into, size - received, flags | MSG_DONTWAIT, address, address_size);
-    });
-    if (count < 0) return received > 0 ? static_cast<ssize_t>(received) : count;
-    received += static_cast<std::size_t>(count);
-    // MSG_WAITALL goes on until all is there; looking at it, or cutting it, ends with what one attempt finds.
-    const bool all_wanted = (flags & MSG_WAITALL) != 0 && (flags & (MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT | MSG_OOB)) == 0;
-    if (!all_wanted || count == 0 || received >= size || address != nullptr) return static_cast<ssize_t>(received);
-  }
+  return core_->receive(descriptor, flags, size, [=](Sockets& sockets, std::size_t received) {
+    void* const into = bytes == nullptr ? nullptr : static_cast<std::byte*>(bytes) + received;
+    return sockets.recvfrom(descriptor, into, size - received, flags | MSG_DONTWAIT, address, address_size);
+  });
 }
 
 ssize_t Service::recvmsg(int descriptor, msghdr* message, int flags) {
-  msghdr asked{};
-  if (message != nullptr) asked = *message;  // an attempt that fails must not change what the next one is given
-  return core_->repeat(descriptor, POLLIN, flags, SO_RCVTIMEO, [&](Sockets& sockets) {
-    if (message != nullptr) *message = asked;
-    return sockets.recvmsg(descriptor, message, flags | MSG_DONTWAIT);
+  if (message == nullptr || message->msg_iovlen > IOV_MAX || (message->msg_iov == nullptr && message->msg_iovlen > 0)) {
+    return core_->carry_out([=](Sockets& sockets) { return sockets.recvmsg(descriptor, message, flags); });
+  }
+  const msghdr asked = *message;
+  const std::span<const iovec> parts{asked.msg_iov, asked.msg_iovlen};
+  return core_->receive(descriptor, flags, detail::size_of(parts), [&](Sockets& sockets, std::size_t received) {
+    auto rest = parts_behind(parts, received);
+    msghdr attempt = asked;  // one that fails must not change what the next is given
+    attempt.msg_iov = rest.data();
+    attempt.msg_iovlen = rest.size();
+    const ssize_t count = sockets.recvmsg(descriptor, &attempt, flags | MSG_DONTWAIT);
+    if (count < 0) return count;
+    message->msg_namelen = attempt.msg_namelen;
+    message->msg_controllen = attempt.msg_controllen;
+    message->msg_flags = attempt.msg_flags;
+    return count;
   });
 }
 
@@ -192,6 +213,12 @@ int Service::ioctl(int descriptor, unsigned long request, void* argument) {
 }
 
 int Service::poll(pollfd* descriptors, nfds_t count, int timeout) { return core_->poll(descriptors, count, timeout); }
+
+int Service::epoll_create(int size) {
+  if (size > 0) return epoll_create1(0);
+  errno = EINVAL;
+  return -1;
+}
 
 int Service::epoll_create1(int flags) {
   return static_cast<int>(core_->carry_out([=, this](Sockets& sockets) {

@@ -1,13 +1,24 @@
 #include "service_core.hpp"
 
 #include <fcntl.h>
-#include <sys/time.h>
+#include <sys/ioctl.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <utility>
 
 namespace tapir::posix {
+
+namespace {
+/// A call that wants more ends all the same: with each datagram, and at the mark of urgent data.
+bool ends_here(Sockets& sockets, int descriptor) {
+  int type = 0;
+  socklen_t size = sizeof(type);
+  int at_mark = 0;
+  return sockets.getsockopt(descriptor, SOL_SOCKET, SO_TYPE, &type, &size) != 0 || type != SOCK_STREAM ||
+         sockets.ioctl(descriptor, SIOCATMARK, &at_mark) != 0 || at_mark != 0;
+}
+}  // namespace
 
 Service::Core::Core(Runtime& runtime, Stack& stack, SocketsConfig config) : runtime_{runtime} {
   config.wait = {};
@@ -147,15 +158,22 @@ bool Service::Core::await(int descriptor, short events, Deadline deadline) {
 }
 
 Service::Core::Deadline Service::Core::deadline_of(int descriptor, int timeout_option) {
-  timeval time{};
-  socklen_t size = sizeof(time);
-  const long got = carry_out([&](Sockets& sockets) { return sockets.getsockopt(descriptor, SOL_SOCKET, timeout_option, &time, &size); });
-  if (got != 0 || (time.tv_sec == 0 && time.tv_usec == 0)) return std::nullopt;
-  return Clock::now() + std::chrono::seconds{time.tv_sec} + std::chrono::microseconds{time.tv_usec};
+  std::optional<Duration> limit;
+  (void)carry_out([&](Sockets& sockets) {
+    limit = sockets.timeout(descriptor, timeout_option);
+    return 0L;
+  });
+  if (!limit) return std::nullopt;
+  return Clock::now() + std::chrono::duration_cast<Clock::duration>(*limit);
 }
 
 long Service::Core::repeat(int descriptor, short events, int flags, int timeout_option, const Call& call) {
   std::optional<Deadline> deadline;
+  return repeat(descriptor, events, flags, timeout_option, call, deadline);
+}
+
+long Service::Core::repeat(int descriptor, short events, int flags, int timeout_option, const Call& call,
+                           std::optional<Deadline>& deadline) {
   for (;;) {
     bool may_wait = false;
     const long result = carry_out_on(descriptor, [&](Sockets& sockets) {
@@ -168,6 +186,25 @@ long Service::Core::repeat(int descriptor, short events, int flags, int timeout_
       errno = EAGAIN;
       return -1;
     }
+  }
+}
+
+long Service::Core::receive(int descriptor, int flags, std::size_t wanted, const ReceiveCall& attempt) {
+  // Looking at it, or cutting it, ends with what one attempt finds.
+  const bool all_wanted = (flags & MSG_WAITALL) != 0 && (flags & (MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT | MSG_OOB | MSG_ERRQUEUE)) == 0;
+  std::optional<Deadline> deadline;
+  std::size_t received = 0;
+  for (;;) {
+    bool over = false;
+    const auto call = [&](Sockets& sockets) {
+      const long count = attempt(sockets, received);
+      if (count >= 0 && all_wanted) over = nonblocking(descriptor) || ends_here(sockets, descriptor);
+      return count;
+    };
+    const long count = repeat(descriptor, POLLIN, flags, SO_RCVTIMEO, call, deadline);
+    if (count < 0) return received > 0 ? static_cast<long>(received) : count;
+    received += static_cast<std::size_t>(count);
+    if (!all_wanted || over || count == 0 || received >= wanted) return static_cast<long>(received);
   }
 }
 

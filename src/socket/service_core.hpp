@@ -38,6 +38,12 @@ class Service::Core {
   long carry_out_on(int descriptor, const Call& call);
   /// Repeats `call`, which does not wait, while it fails with EAGAIN and the descriptor may block: each time `events` are ready, until the deadline.
   long repeat(int descriptor, short events, int flags, int timeout_option, const Call& call);
+  /// The same as a part of a longer call, whose deadline is set when it first waits.
+  long repeat(int descriptor, short events, int flags, int timeout_option, const Call& call, std::optional<Deadline>& deadline);
+  /// Makes one attempt to receive, behind what was received before.
+  using ReceiveCall = std::function<long(Sockets& sockets, std::size_t received)>;
+  /// A receive call: with MSG_WAITALL it goes on until a stream has given all that is wanted.
+  long receive(int descriptor, int flags, std::size_t wanted, const ReceiveCall& attempt);
   /// poll(). Descriptors are checked on the stack's thread.
   int poll(pollfd* descriptors, nfds_t count, int timeout);
   int connect(int descriptor, const sockaddr* address, socklen_t size);

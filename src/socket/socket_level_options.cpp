@@ -138,10 +138,19 @@ Result<> set_priority(Socket& socket, OptionBytes bytes) {
   return {};
 }
 
-Result<> set_max_pacing_rate(Socket& socket, OptionBytes bytes) {
+/// SO_TIMESTAMP and SO_TIMESTAMPNS are one switch that says in which unit, as on Linux. Streams do not tell when their octets came.
+template <bool Nanoseconds>
+Result<OptionValue> get_timestamp(Socket& socket) {
+  return OptionValue{static_cast<int>(socket.options().timestamp && socket.options().timestamp_ns == Nanoseconds)};
+}
+
+template <bool Nanoseconds>
+Result<> set_timestamp(Socket& socket, OptionBytes bytes) {
   const auto value = int_of(bytes);
   if (!value) return fail(value.error());
-  socket.options().max_pacing_rate = static_cast<std::uint32_t>(*value);
+  if (*value != 0 && socket.type() == SOCK_STREAM) return error(ENOPROTOOPT);
+  socket.options().timestamp = *value != 0;
+  socket.options().timestamp_ns = *value != 0 && Nanoseconds;
   return {};
 }
 
@@ -161,15 +170,13 @@ constexpr Option kRows[] = {
     flag<&SocketOptions::keepalive>(SO_KEEPALIVE),
     flag<&SocketOptions::broadcast>(SO_BROADCAST),
     flag<&SocketOptions::oob_inline>(SO_OOBINLINE),
-    flag<&SocketOptions::dont_route>(SO_DONTROUTE),
     flag<&SocketOptions::no_check>(SO_NO_CHECK),
-    flag<&SocketOptions::timestamp>(SO_TIMESTAMP),
-    flag<&SocketOptions::timestamp_ns>(SO_TIMESTAMPNS),
+    {SOL_SOCKET, SO_TIMESTAMP, get_timestamp<false>, set_timestamp<false>},
+    {SOL_SOCKET, SO_TIMESTAMPNS, get_timestamp<true>, set_timestamp<true>},
     {SOL_SOCKET, SO_ZEROCOPY, get<&SocketOptions::zero_copy>, set_zero_copy},
     number<&SocketOptions::mark>(SO_MARK),
     number<&SocketOptions::busy_poll>(SO_BUSY_POLL),
     {SOL_SOCKET, SO_PRIORITY, get<&SocketOptions::priority>, set_priority},
-    {SOL_SOCKET, SO_MAX_PACING_RATE, get<&SocketOptions::max_pacing_rate>, set_max_pacing_rate},
     {SOL_SOCKET, SO_SNDBUF, get<&SocketOptions::send_buffer>, set_send_buffer},
     {SOL_SOCKET, SO_RCVBUF, get<&SocketOptions::receive_buffer>, set_receive_buffer},
     {SOL_SOCKET, SO_SNDBUFFORCE, nullptr, set_send_buffer},

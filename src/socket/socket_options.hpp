@@ -17,10 +17,9 @@ struct SocketOptions {
   bool keepalive = false;
   bool broadcast = false;
   bool oob_inline = false;
-  bool dont_route = false;
   bool no_check = false;
   bool timestamp = false;
-  bool timestamp_ns = false;
+  bool timestamp_ns = false;  ///< meaningful with `timestamp`: in nanoseconds
   bool zero_copy = false;
   linger lingering = {.l_onoff = 0, .l_linger = 0};
   std::optional<Duration> receive_timeout = {};  ///< empty: none
@@ -33,7 +32,7 @@ struct SocketOptions {
   int priority = 0;
   int mark = 0;
   int busy_poll = 0;
-  std::uint32_t max_pacing_rate = ~0U;
+  std::uint64_t max_pacing_rate = UINT64_MAX;  ///< bytes per second; UINT64_MAX: no bound
 
   std::uint8_t tos = 0;
   int ttl = -1;  ///< -1: the stack's default

@@ -9,6 +9,7 @@
 
 #include "address.hpp"
 #include "error_number.hpp"
+#include "socket.hpp"
 #include "table.hpp"
 
 namespace tapir::posix {
@@ -53,6 +54,9 @@ Result<std::span<const iovec>> parts_of(const iovec* parts, std::size_t count) {
   }
   return all;
 }
+
+/// Whether the parts hold nothing at all. A missing array does only when it is to have no parts.
+bool is_empty(const iovec* parts, std::size_t count) { return count == 0 || (parts != nullptr && detail::size_of({parts, count}) == 0); }
 
 }  // namespace
 
@@ -128,13 +132,16 @@ ssize_t Sockets::send(int descriptor, const void* bytes, std::size_t size, int f
 }
 
 ssize_t Sockets::sendto(int descriptor, const void* bytes, std::size_t size, int flags, const sockaddr* address, socklen_t address_size) {
-  const iovec part{.iov_base = const_cast<void*>(bytes), .iov_len = size};
-  msghdr message{};
-  message.msg_name = const_cast<sockaddr*>(address);
-  message.msg_namelen = address_size;
-  message.msg_iov = const_cast<iovec*>(&part);
-  message.msg_iovlen = 1;
-  return sendmsg(descriptor, &message, flags);
+  return reported([&]() -> Result<std::size_t> {
+    const auto socket = table_->find_socket(descriptor);
+    if (!socket) return fail(socket.error());
+    const iovec part{.iov_base = const_cast<void*>(bytes), .iov_len = size};
+    const auto parts = parts_of(&part, 1);
+    if (!parts) return fail(parts.error());
+    if (address == nullptr) return (*socket)->send({.parts = *parts, .flags = flags});  // whatever size was given
+    if (address_size > sizeof(sockaddr_storage)) return error(EINVAL);
+    return (*socket)->send({.parts = *parts, .flags = flags, .to = address, .to_size = address_size});
+  }());
 }
 
 ssize_t Sockets::sendmsg(int descriptor, const msghdr* message, int flags) {
@@ -155,8 +162,12 @@ ssize_t Sockets::sendmsg(int descriptor, const msghdr* message, int flags) {
 }
 
 ssize_t Sockets::write(int descriptor, const void* bytes, std::size_t size) {
-  const iovec part{.iov_base = const_cast<void*>(bytes), .iov_len = size};
-  return writev(descriptor, &part, 1);
+  const auto found = table_->file(descriptor);
+  if (!found || (*found)->as_socket() == nullptr) {
+    errno = found ? EINVAL : detail::number_of(found.error());
+    return -1;
+  }
+  return send(descriptor, bytes, size, 0);  // unlike writev() it sends what is empty, too
 }
 
 ssize_t Sockets::writev(int descriptor, const iovec* parts, int count) {
@@ -168,6 +179,7 @@ ssize_t Sockets::writev(int descriptor, const iovec* parts, int count) {
   msghdr message{};
   message.msg_iov = const_cast<iovec*>(parts);
   message.msg_iovlen = static_cast<std::size_t>(count);
+  if (is_empty(parts, message.msg_iovlen)) return 0;  // as for readv()
   return sendmsg(descriptor, &message, 0);
 }
 
@@ -186,7 +198,9 @@ ssize_t Sockets::recvfrom(int descriptor, void* bytes, std::size_t size, int fla
     auto received = (*socket)->receive(in);
     if (!received || address == nullptr) return received;
     if (!in.from) {
-      if (address_size != nullptr) *address_size = 0;  // a stream says nothing here
+      if (address_size == nullptr) return error(EFAULT);
+      if (static_cast<int>(*address_size) < 0) return error(EINVAL);
+      *address_size = 0;  // a stream says nothing here
       return received;
     }
     if (const auto written = detail::write_address(*in.from, address, address_size); !written) return fail(written.error());
@@ -232,8 +246,7 @@ ssize_t Sockets::readv(int descriptor, const iovec* parts, int count) {
   msghdr message{};
   message.msg_iov = const_cast<iovec*>(parts);
   message.msg_iovlen = static_cast<std::size_t>(count);
-  const bool nothing_wanted = parts != nullptr && detail::size_of({parts, message.msg_iovlen}) == 0;
-  if (nothing_wanted) return 0;  // as System V had it, whatever state the socket is in
+  if (is_empty(parts, message.msg_iovlen)) return 0;  // as System V had it, whatever state the socket is in
   return recvmsg(descriptor, &message, 0);
 }
 
@@ -315,6 +328,13 @@ int Sockets::on_event(int descriptor, std::function<void()> handler) {
   if (!found) return failed(detail::number_of(found.error()));
   (*found)->set_handler(std::move(handler));
   return 0;
+}
+
+std::optional<Duration> Sockets::timeout(int descriptor, int option) const {
+  const auto socket = table_->find_socket(descriptor);
+  if (!socket) return std::nullopt;
+  const auto& options = (*socket)->options();
+  return option == SO_SNDTIMEO ? options.send_timeout : options.receive_timeout;
 }
 
 std::size_t Sockets::size() const noexcept { return table_->size(); }

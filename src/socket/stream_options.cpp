@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <array>
 #include <climits>
+#include <cstdint>
+#include <cstring>
 #include <string>
 
 #include "environment.hpp"
@@ -206,6 +208,30 @@ Result<> set_fast_open_connect(Socket& socket, OptionBytes bytes) {
   return {};
 }
 
+Result<> set_window_clamp(Socket& socket, OptionBytes bytes) {
+  constexpr int kLeastClamp = 1152;  // half of the least receive buffer, as Linux has it
+  const auto value = int_of(bytes);
+  if (!value) return fail(value.error());
+  if (*value == 0 && !is_closed(socket)) return error(EINVAL);
+  of(socket).window_clamp = *value == 0 ? 0 : std::max(*value, kLeastClamp);
+  return {};
+}
+
+Result<OptionValue> get_max_pacing_rate(Socket& socket) { return OptionValue{socket.options().max_pacing_rate}; }
+
+/// Takes an unsigned int, all ones for no bound, or an unsigned long.
+Result<> set_max_pacing_rate(Socket& socket, OptionBytes bytes) {
+  const auto value = int_of(bytes);
+  if (!value) return fail(value.error());
+  std::uint64_t& rate = socket.options().max_pacing_rate;
+  if (bytes.size() >= sizeof(rate)) {
+    std::memcpy(&rate, bytes.data(), sizeof(rate));
+  } else {
+    rate = *value == -1 ? UINT64_MAX : static_cast<std::uint32_t>(*value);
+  }
+  return {};
+}
+
 Result<OptionValue> get_info(Socket& socket) { return OptionValue{to_tcp_info(static_cast<StreamSocket&>(socket))}; }
 
 /// Only algorithms with figures of their own have any here (Vegas, DCTCP and BBR on Linux).
@@ -226,16 +252,15 @@ constexpr Option kRows[] = {
     {IPPROTO_TCP, TCP_FASTOPEN_NO_COOKIE, get<&TcpOptions::fast_open_no_cookie>, set_fast_open_no_cookie},
     {IPPROTO_TCP, TCP_FASTOPEN_KEY, get_fast_open_key, set_fast_open_key},
     {IPPROTO_TCP, TCP_FASTOPEN_CONNECT, get<&TcpOptions::fast_open_connect>, set_fast_open_connect},
+    {IPPROTO_TCP, TCP_WINDOW_CLAMP, get<&TcpOptions::window_clamp>, set_window_clamp},
+    {SOL_SOCKET, SO_MAX_PACING_RATE, get_max_pacing_rate, set_max_pacing_rate},
     {SOL_SOCKET, SO_TIMESTAMPING, get_timestamping, set_timestamping},
     flag<&TcpOptions::cork>(TCP_CORK),
     flag<&TcpOptions::inq>(TCP_INQ),
-    flag<&TcpOptions::thin_linear_timeouts>(TCP_THIN_LINEAR_TIMEOUTS),
-    flag<&TcpOptions::save_syn>(TCP_SAVE_SYN),
     number<&TcpOptions::keep_idle, 1, 32767>(TCP_KEEPIDLE),
     number<&TcpOptions::keep_interval, 1, 32767>(TCP_KEEPINTVL),
     number<&TcpOptions::keep_count, 1, 127>(TCP_KEEPCNT),
     number<&TcpOptions::user_timeout, 0, INT_MAX>(TCP_USER_TIMEOUT),
-    number<&TcpOptions::window_clamp, 0, INT_MAX>(TCP_WINDOW_CLAMP),
 };
 
 }  // namespace
@@ -286,6 +311,9 @@ void StreamSocket::options_changed() {
   if (changed(&tcp::Settings::max_segment)) connection_.set_max_segment(now.max_segment);
   if (changed(&tcp::Settings::syn_retries)) connection_.set_syn_retries(now.syn_retries);
   if (changed(&tcp::Settings::fin_wait_2_timeout)) connection_.set_fin_wait_2_timeout(now.fin_wait_2_timeout);
+  if (changed(&tcp::Settings::max_pacing_rate)) connection_.set_max_pacing_rate(now.max_pacing_rate);
+  if (changed(&tcp::Settings::window_clamp)) connection_.set_window_clamp(now.window_clamp);
+  if (changed(&tcp::Settings::minimum_ttl)) connection_.set_minimum_ttl(now.minimum_ttl);
   if (changed(&tcp::Settings::not_sent_low)) connection_.set_not_sent_low(now.not_sent_low);
   if (changed(&tcp::Settings::keepalive)) (void)connection_.set_keepalive(now.keepalive);
   if (changed(&tcp::Settings::user_timeout) && now.user_timeout) (void)connection_.set_user_timeout(*now.user_timeout);

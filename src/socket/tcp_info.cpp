@@ -94,6 +94,7 @@ void fill_times(const tcp::Info& info, tcp_info& out) {
 void fill_counts(const tcp::Info& info, tcp_info& out) {
   out.tcpi_total_retrans = clamped(info.retransmissions);
   out.tcpi_delivered = clamped(info.delivered_segments);
+  out.tcpi_delivered_ce = clamped(info.delivered_ce_segments);
   out.tcpi_bytes_acked = info.bytes_acked;
   out.tcpi_bytes_received = info.bytes_received;
   out.tcpi_bytes_sent = info.bytes_sent;
@@ -116,11 +117,11 @@ void fill_recovery(const tcp::Info& info, std::uint32_t reordering_degree, tcp_i
   out.tcpi_lost = segments(std::uint64_t{info.lost} + (info.ca_state >= tcp::CaState::recovery ? info.retransmitted : 0), mss);
   out.tcpi_retrans = segments(info.retransmitted, mss);
   out.tcpi_reordering = std::max(reordering_degree, segments(info.reordering, mss));
-  out.tcpi_delivered = segments(info.delivered, mss);
   out.tcpi_snd_cwnd = info.cwnd / mss;
   out.tcpi_snd_ssthresh = info.ssthresh == UINT32_MAX ? INT32_MAX : std::min<std::uint32_t>(info.ssthresh / mss, INT32_MAX);
   out.tcpi_pacing_rate = info.pacing_rate.value_or(UINT64_MAX);
-  out.tcpi_max_pacing_rate = UINT64_MAX;
+  out.tcpi_delivery_rate = info.delivery_rate.value_or(0);
+  out.tcpi_delivery_rate_app_limited = info.delivery_rate_app_limited ? 1 : 0;
 }
 
 }  // namespace
@@ -132,10 +133,12 @@ std::array<std::byte, kTcpInfoSize> to_tcp_info(const StreamSocket& socket) {
   out.known.tcpi_state = state_number(socket.listening() ? tcp::State::listen : socket.state());
   out.known.tcpi_snd_mss = info.mss;
   out.known.tcpi_rcv_mss = info.receive_mss;
-  out.known.tcpi_advmss = info.mss;
+  out.known.tcpi_advmss = info.advertised_mss;
   out.known.tcpi_pmtu = info.path_mtu;
   out.known.tcpi_unacked = socket.listening() ? clamped(socket.waiting()) : segments(info.in_flight, mss);
   out.known.tcpi_snd_wnd = info.snd_wnd;
+  out.known.tcpi_rcv_ssthresh = info.window_limit;
+  out.known.tcpi_max_pacing_rate = socket.options().max_pacing_rate;
   out.known.tcpi_rcv_space = info.rcv_wnd;
   out.rcv_wnd = info.rcv_wnd;
   out.total_rto = static_cast<std::uint16_t>(std::min<std::uint64_t>(info.timeouts, UINT16_MAX));

@@ -34,6 +34,9 @@ tcp::Settings to_settings(const SocketOptions& options, const TcpOptions& tcp) {
   if (tcp.max_segment > 0) settings.max_segment = static_cast<std::uint16_t>(tcp.max_segment);
   if (tcp.syn_count > 0) settings.syn_retries = static_cast<std::uint32_t>(tcp.syn_count);
   if (tcp.linger2 != 0) settings.fin_wait_2_timeout = seconds{std::max(tcp.linger2, 0)};
+  if (options.max_pacing_rate != UINT64_MAX) settings.max_pacing_rate = std::max<std::uint64_t>(options.max_pacing_rate, 1);
+  if (tcp.window_clamp > 0) settings.window_clamp = static_cast<std::uint32_t>(tcp.window_clamp);
+  settings.minimum_ttl = static_cast<std::uint8_t>(options.minimum_ttl);
   if (options.mtu_discover == IP_PMTUDISC_DONT) settings.dont_fragment = false;
   if (options.mtu_discover == IP_PMTUDISC_DO || options.mtu_discover == IP_PMTUDISC_PROBE) settings.dont_fragment = true;
   return settings;

@@ -24,16 +24,14 @@ struct TcpOptions {
   int linger2 = 0;       ///< s; 0: the stack's; negative: FIN-WAIT-2 is left out
   int defer_accept = 0;  ///< s
   bool quick_ack = true;
-  int not_sent_low = 0;  ///< bytes, as an unsigned number; 0: the stack's
-  int window_clamp = 0;
+  int not_sent_low = 0;    ///< bytes, as an unsigned number; 0: the stack's
+  int window_clamp = 0;    ///< bytes; 0: none
   std::string congestion;  ///< empty: the stack's
   int fast_open_backlog = 0;
   bool fast_open_connect = false;
   bool fast_open_no_cookie = false;
   std::optional<tcp::FastOpenKeys> fast_open_keys;  ///< empty: the stack's
   bool inq = false;
-  bool thin_linear_timeouts = false;
-  bool save_syn = false;
 };
 
 /// The same for the stack: what a connection is opened with.

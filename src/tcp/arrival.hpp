@@ -20,6 +20,7 @@ struct Arrival {
   Packet payload;
   FourTuple tuple;
   std::uint8_t tos = 0;
+  std::uint8_t ttl = 255;
   std::vector<std::byte> ip_options;
   std::uint32_t segments = 1;  ///< that a super-segment was merged from
   TimePoint ingress{};

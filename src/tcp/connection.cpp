@@ -148,6 +148,18 @@ void Connection::set_dont_fragment(std::optional<bool> on) {
   if (record_ != nullptr) record_->core()->set_dont_fragment(on);
 }
 
+void Connection::set_max_pacing_rate(std::optional<std::uint64_t> bytes_per_second) {
+  if (record_ != nullptr) record_->core()->set_max_pacing_rate(bytes_per_second);
+}
+
+void Connection::set_window_clamp(std::optional<std::uint32_t> bytes) {
+  if (record_ != nullptr) record_->core()->set_window_clamp(bytes);
+}
+
+void Connection::set_minimum_ttl(std::uint8_t ttl) {
+  if (record_ != nullptr) record_->core()->set_minimum_ttl(ttl);
+}
+
 void Connection::set_cork(bool on) {
   if (record_ != nullptr) record_->core()->set_cork(on);
 }

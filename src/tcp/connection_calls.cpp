@@ -206,6 +206,7 @@ Info ConnectionCore::info() const {
   info.rcv_wnd = tcb_.rcv_wnd;
   info.mss = mss_;
   info.receive_mss = receive_mss_;
+  if (engine_ != nullptr && info.advertised_mss == 0) info.advertised_mss = mss_to_offer();  // a SYN cookie offered it
   if (engine_ != nullptr) info.user_timeout = user_timeout();
   info.peer_user_timeout = peer_user_timeout_;
   info.probes = probes_;
@@ -235,6 +236,10 @@ Info ConnectionCore::info() const {
   info.reordering = recovery_.rack().reordering();
   info.reorderings = recovery_.rack().reordering_events();
   info.delivered = recovery_.rate().delivered();
+  if (const auto& rate = recovery_.rate().best()) {
+    info.delivery_rate = rate->bytes_per_second;
+    info.delivery_rate_app_limited = rate->app_limited;
+  }
   info.dsacks = recovery_.duplicates_reported();
   info.undos = recovery_.undos();
   info.rto = rtt_.rto();
@@ -247,6 +252,8 @@ Info ConnectionCore::info() const {
   info.in_flight = sent.outstanding();
   info.send_buffer = send_buffer_.limit();
   info.receive_buffer = receive_buffer_.limit();
+  info.window_limit = static_cast<std::uint32_t>(
+      std::min<std::size_t>({receive_buffer_.limit(), window_growth_.limit(), window_clamp(), max_window(tcb_.rcv_wind_shift)}));
   info.receiver_rtt = receive_tuning_.rtt();
   info.unread = receive_buffer_.size();
   info.out_of_order = reassembly_.size();

@@ -104,6 +104,9 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   void end_record() { send_buffer_.end_record(); }
   void set_ttl(std::optional<std::uint8_t> ttl) noexcept { settings_.ttl = ttl; }
   void set_dont_fragment(std::optional<bool> on) noexcept { settings_.dont_fragment = on; }
+  void set_max_pacing_rate(std::optional<std::uint64_t> bytes_per_second);
+  void set_window_clamp(std::optional<std::uint32_t> bytes);
+  void set_minimum_ttl(std::uint8_t ttl) noexcept { settings_.minimum_ttl = ttl; }
   void set_max_segment(std::optional<std::uint16_t> bytes);
   void set_syn_retries(std::optional<std::uint32_t> retries) noexcept { settings_.syn_retries = retries; }
   void set_fin_wait_2_timeout(std::optional<Duration> timeout) noexcept { settings_.fin_wait_2_timeout = timeout; }
@@ -121,6 +124,7 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   [[nodiscard]] Info info() const;
   [[nodiscard]] State state() const noexcept { return tcb_.state; }
   [[nodiscard]] const Tcb& tcb() const noexcept { return tcb_; }
+  [[nodiscard]] const Settings& settings() const noexcept { return settings_; }
   [[nodiscard]] const FourTuple& tuple() const noexcept { return tuple_; }
   [[nodiscard]] std::size_t unacknowledged() const noexcept { return send_buffer_.size(); }
   [[nodiscard]] std::size_t waiting_to_leave() const noexcept { return unsent(); }
@@ -278,6 +282,7 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   void tell_of_loss(const AckOutcome& outcome);
   void note_timestamp(const Arrival& arrival) noexcept;
   void ack_made_progress(std::uint32_t bytes);
+  void count_delivered(std::uint32_t segments) noexcept;
   void congestion_echoed();
   [[nodiscard]] CaState ca_state() const noexcept;
   void update_send_window(const Segment& segment);
@@ -360,6 +365,7 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   void update_mss();
   void path_narrowed();
   [[nodiscard]] std::uint16_t mss_to_offer() const;
+  [[nodiscard]] std::uint32_t window_clamp() const noexcept { return settings_.window_clamp.value_or(UINT32_MAX); }
   [[nodiscard]] CongestionParameters congestion_parameters() const;
 
   // Sleep: connection_idle.cpp

@@ -63,10 +63,10 @@ ConnectionCore::ConnectionCore(Engine& engine, const FourTuple& tuple, const Set
   if (settings_.congestion_control.empty()) settings_.congestion_control = engine.config().congestion_control;
   chunk_begin_ = pushed_ = small_end_ = restored.iss;
   tcb_.iss = tcb_.snd_una = tcb_.snd_nxt = tcb_.snd_up = restored.iss;
-  tcb_.rcv_wnd = static_cast<std::uint32_t>(std::min<std::size_t>(receive_buffer_.limit(), kMaxUnscaledWindow));
+  tcb_.rcv_wnd = static_cast<std::uint32_t>(std::min<std::size_t>({receive_buffer_.limit(), kMaxUnscaledWindow, window_clamp()}));
   // It cannot be changed after the SYN, so it must do for every size that the buffer may grow to.
-  tcb_.rcv_wind_shift =
-      window_shift_for(std::max(receive_buffer_.limit(), settings.receive_buffer.value_or(engine.config().max_receive_buffer)));
+  const std::size_t largest = std::max(receive_buffer_.limit(), settings.receive_buffer.value_or(engine.config().max_receive_buffer));
+  tcb_.rcv_wind_shift = window_shift_for(std::min<std::size_t>(largest, window_clamp()));
 }
 
 ConnectionCore::~ConnectionCore() {

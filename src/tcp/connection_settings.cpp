@@ -49,6 +49,18 @@ void ConnectionCore::set_receive_buffer(std::size_t bytes) {
   after_read();
 }
 
+void ConnectionCore::set_max_pacing_rate(std::optional<std::uint64_t> bytes_per_second) {
+  settings_.max_pacing_rate = bytes_per_second;
+  if (bytes_per_second == 0U) settings_.max_pacing_rate = 1;
+  wants_to_send();  // what waits for its time may wait too long now
+}
+
+void ConnectionCore::set_window_clamp(std::optional<std::uint32_t> bytes) {
+  settings_.window_clamp = bytes;
+  if (bytes == 0U) settings_.window_clamp = 1;
+  after_read();
+}
+
 void ConnectionCore::set_cork(bool on) {
   settings_.cork = on;
   if (!on) more_follows_ = false;

@@ -1,6 +1,7 @@
 #include "delivery_rate.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
 
 namespace tapir::tcp {
@@ -35,13 +36,23 @@ std::optional<RateSample> DeliveryRate::take_sample(std::optional<Duration> min_
   // Acknowledgments may be compressed, sending may be: the slower of the two phases tells of the path.
   const Duration interval = std::max(newest->sent - stamp.first_sent_at, delivered_at_ - stamp.delivered_at);
   if (interval <= Duration::zero() || (min_rtt && interval < *min_rtt)) return std::nullopt;
-  return RateSample{.delivered_bytes = delivered_ - stamp.delivered,
-                    .interval = interval,
-                    .prior_delivered_bytes = stamp.delivered,
-                    .total_delivered_bytes = delivered_,
-                    .in_flight_at_send = stamp.in_flight,
-                    .lost_bytes = lost_ - stamp.lost,
-                    .app_limited = stamp.app_limited};
+  const RateSample sample{.delivered_bytes = delivered_ - stamp.delivered,
+                          .interval = interval,
+                          .prior_delivered_bytes = stamp.delivered,
+                          .total_delivered_bytes = delivered_,
+                          .in_flight_at_send = stamp.in_flight,
+                          .lost_bytes = lost_ - stamp.lost,
+                          .app_limited = stamp.app_limited};
+  note(sample);
+  return sample;
+}
+
+/// An application that sends little says nothing of the path, unless it is more than was known.
+void DeliveryRate::note(const RateSample& sample) noexcept {
+  const double seconds = std::chrono::duration<double>(sample.interval).count();
+  const Rate rate{.bytes_per_second = static_cast<std::uint64_t>(static_cast<double>(sample.delivered_bytes) / seconds),
+                  .app_limited = sample.app_limited};
+  if (!rate.app_limited || !best_ || rate.bytes_per_second >= best_->bytes_per_second) best_ = rate;
 }
 
 }  // namespace tapir::tcp

@@ -36,11 +36,21 @@ class DeliveryRate {
   /// whose original was acknowledged.
   [[nodiscard]] std::optional<RateSample> take_sample(std::optional<Duration> min_rtt) noexcept;
 
+  /// What a program is told of the path, as Linux' tcp_info has it.
+  struct Rate {
+    std::uint64_t bytes_per_second = 0;
+    bool app_limited = false;
+  };
+  /// The latest sample, where the application did not limit it or it is no slower than the one before; empty before there is one.
+  [[nodiscard]] const std::optional<Rate>& best() const noexcept { return best_; }
+
   /// Bytes delivered in the life of the connection, SYN and FIN counted.
   [[nodiscard]] std::uint64_t delivered() const noexcept { return delivered_; }
   [[nodiscard]] std::uint64_t lost() const noexcept { return lost_; }
 
  private:
+  void note(const RateSample& sample) noexcept;
+
   /// The most recently sent of what an acknowledgment delivered.
   struct Newest {
     TimePoint sent{};
@@ -53,6 +63,7 @@ class DeliveryRate {
   TimePoint delivered_at_{};
   TimePoint first_sent_at_{};
   std::optional<Newest> newest_;
+  std::optional<Rate> best_;
 };
 
 }  // namespace tapir::tcp

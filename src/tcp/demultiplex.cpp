@@ -64,6 +64,7 @@ std::expected<Arrival, Drop> Engine::read(Packet&& packet, const network::Receiv
                  .payload = std::move(packet),
                  .tuple = tuple,
                  .tos = from.tos,
+                 .ttl = from.ttl,
                  .ip_options = network_.return_route(from.options, from.source),
                  .segments = segments,
                  .ingress = ingress};
@@ -86,6 +87,7 @@ bool Engine::checksum_ok(const Packet& packet, const network::Received& from) co
 Accepted Engine::dispatch(Arrival&& arrival) {
   if (const auto record = connections_.find(arrival.tuple); record != nullptr) {
     const auto connection = record->core();  // stays alive while it ends
+    if (arrival.ttl < connection->settings().minimum_ttl) return drop(Drop::ttl_too_low);
     return connection->segment_arrives(std::move(arrival));
   }
   if (const TimeWaitRecord* record = time_wait_.find(arrival.tuple)) return time_wait_arrives(arrival, *record);
@@ -97,6 +99,7 @@ Accepted Engine::dispatch(Arrival&& arrival) {
 /// RFC 9293 section 3.10.7.2.
 Accepted Engine::listen_arrives(Arrival& arrival, ListenerCore& listener, std::optional<TimeWaitRecord> former) {
   const Segment& segment = arrival.segment;
+  if (arrival.ttl < listener.settings().minimum_ttl) return drop(Drop::ttl_too_low);
   if (segment.has(Flags::rst)) return drop(Drop::no_connection);
   if (segment.has(Flags::ack)) {
     if (!segment.has(Flags::syn) && listener.expects_cookie(context_.now())) return cookie_arrives(arrival, listener);

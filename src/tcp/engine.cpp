@@ -26,7 +26,7 @@ bool in_range(const Settings& settings) {
   const bool keepalive_ok =
       keepalive.idle >= std::chrono::seconds{1} && keepalive.interval >= std::chrono::seconds{1} && keepalive.probes >= 2;
   return settings.ttl != 0 && settings.send_buffer != 0U && settings.receive_buffer != 0U && settings.max_pacing_rate != 0U &&
-         (!settings.user_timeout || *settings.user_timeout > Duration::zero()) && keepalive_ok &&
+         settings.window_clamp != 0U && (!settings.user_timeout || *settings.user_timeout > Duration::zero()) && keepalive_ok &&
          settings.max_segment.value_or(kLeastMaxSegment) >= kLeastMaxSegment &&
          (!settings.mtu_probing || tcp::in_range(*settings.mtu_probing)) &&
          (!settings.user_timeout_option || tcp::in_range(*settings.user_timeout_option));

@@ -21,7 +21,7 @@ void ConnectionCore::process_ack(const Arrival& arrival) {
   } else if (repeats_ack(segment) || (recovery_.sack() && !arrival.options.sack.empty())) {
     if (repeats_ack(segment) && !recovery_.queue().empty()) ++counters_.duplicate_acks;
     const AckOutcome outcome = recovery_.on_ack(report_of(arrival));
-    counters_.delivered_segments += (outcome.delivered + mss_ - 1) / mss_;
+    count_delivered((outcome.delivered + mss_ - 1) / mss_);
     respond(outcome, 0);
   }
   if (segment.ack >= tcb_.snd_una) update_send_window(segment);
@@ -45,6 +45,11 @@ AckReport ConnectionCore::report_of(const Arrival& arrival) const {
   return report;
 }
 
+void ConnectionCore::count_delivered(std::uint32_t segments) noexcept {
+  counters_.delivered_segments += segments;
+  if (ecn_.echoed()) counters_.delivered_ce_segments += segments;
+}
+
 void ConnectionCore::new_ack(const Arrival& arrival) {
   const Segment& segment = arrival.segment;
   const bool of_syn = tcb_.snd_una == tcb_.iss;
@@ -57,7 +62,7 @@ void ConnectionCore::new_ack(const Arrival& arrival) {
   counters_.bytes_acked += bytes;
   if (tcb_.urgent_out && tcb_.snd_up <= tcb_.snd_una) tcb_.urgent_out = false;
   front_retransmissions_ = 0;
-  counters_.delivered_segments += of_syn ? 1 : (outcome.delivered + mss_ - 1) / mss_;
+  count_delivered(of_syn ? 1 : (outcome.delivered + mss_ - 1) / mss_);
   if (of_syn) handshake_complete();
   respond(outcome, bytes);
   ack_made_progress(bytes);

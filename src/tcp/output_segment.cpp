@@ -50,7 +50,7 @@ std::uint64_t ConnectionCore::sending_rate() const noexcept {
 
 /// The window to offer now, in bytes.
 std::uint32_t ConnectionCore::offered_window() const noexcept {
-  const std::size_t most = max_window(tcb_.rcv_wind_shift);
+  const std::size_t most = std::min(max_window(tcb_.rcv_wind_shift), window_clamp());
   return window_to_offer({.buffer = static_cast<std::uint32_t>(std::min(receive_buffer_.limit(), most)),
                           .room = static_cast<std::uint32_t>(std::min({receive_room(), most, std::size_t{window_growth_.limit()}})),
                           .current_window = tcb_.rcv_wnd,
@@ -61,8 +61,8 @@ std::uint32_t ConnectionCore::offered_window() const noexcept {
 std::uint16_t ConnectionCore::window_field(Flags flags) {
   const bool syn = has(flags, Flags::syn);
   if (has(flags, Flags::ack)) {
-    tcb_.rcv_wnd =
-        syn ? std::min(offered_window(), kMaxUnscaledWindow) : expressible_window(offered_window(), receive_room(), tcb_.rcv_wind_shift);
+    tcb_.rcv_wnd = syn ? std::min(offered_window(), kMaxUnscaledWindow)
+                       : expressible_window(offered_window(), std::min<std::size_t>(receive_room(), window_clamp()), tcb_.rcv_wind_shift);
   }
   return static_cast<std::uint16_t>(syn ? tcb_.rcv_wnd : tcb_.rcv_wnd >> tcb_.rcv_wind_shift);
 }
@@ -107,6 +107,7 @@ Result<> ConnectionCore::emit(Packet packet, SeqNum seq, Flags flags, bool whole
     to.urgent = static_cast<std::uint16_t>(std::min<std::uint32_t>(distance(seq, tcb_.snd_up), 65535));
   }
   if (options.user_timeout && !has(flags, Flags::syn)) user_timeout_due_ = false;
+  if (options.mss) counters_.advertised_mss = *options.mss;
   last_sent_ = context_.now();
   if (payload_size > 0) last_data_sent_ = last_sent_;
   return engine_->send(std::move(packet), to);

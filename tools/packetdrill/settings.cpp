@@ -60,7 +60,6 @@ void Settings::read() {
   read_recovery();
   read_congestion_control();
   read_fast_open(directory_, tcp_);
-  read_fast_open(directory_, tcp_);
   read_queue();
 }
 

@@ -67,6 +67,7 @@ enum class Drop : std::uint8_t {
   blind_attack,     ///< RST or SYN that may be forged, answered by a challenge ACK (RFC 5961)
   duplicate,        ///< all of it was received before
   after_close,      ///< data for a reader that has gone
+  ttl_too_low,      ///< from farther away than the user allows (RFC 5082 section 3)
   unrelated_error,  ///< an ICMP error that quotes nothing of ours
   // mqtt
   protocol_violation,  ///< well-formed, and not allowed here or now: the connection ends (MQTT 5.0 section 4.13)

@@ -54,6 +54,7 @@ class Service {
   int ioctl(int descriptor, unsigned long request, void* argument);
 
   int poll(pollfd* descriptors, nfds_t count, int timeout);
+  [[nodiscard]] int epoll_create(int size);
   [[nodiscard]] int epoll_create1(int flags);
   int epoll_ctl(int epoll, int operation, int descriptor, epoll_event* event);
   int epoll_wait(int epoll, epoll_event* events, int max_events, int timeout);

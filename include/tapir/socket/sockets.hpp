@@ -41,6 +41,7 @@ struct SocketsConfig {
 /// - Descriptors are small numbers of this object's own table, lowest free first; they mean nothing to the kernel.
 /// - No SIGPIPE is ever raised: a write that would raise it fails with EPIPE alone. MSG_NOSIGNAL is accepted.
 /// - AF_INET alone: SOCK_STREAM (TCP), SOCK_DGRAM (UDP) and SOCK_RAW with IPPROTO_ICMP, each with SOCK_NONBLOCK and SOCK_CLOEXEC.
+/// - An option or flag that the stack has no use for is refused, or does nothing: docs/architecture.md names them.
 /// - A pointer that is null where the kernel would read or write fails with EFAULT; other bad pointers are the caller's mistake.
 ///
 /// A call on a blocking socket that must wait does so in SocketsConfig::wait. Calls may come from within handlers of the stack, blocking ones
@@ -105,6 +106,9 @@ class Sockets {
   /// From now on `handler` is called, on the stack's thread and never from within a call of the user's, when something has happened to the
   /// descriptor that may have made it ready; an empty one: no more. It may close the descriptor. EBADF.
   int on_event(int descriptor, std::function<void()> handler);
+  /// How long a blocking call on the descriptor waits: `option` is SO_RCVTIMEO or SO_SNDTIMEO. Empty: for ever. Zero: not at all, which getsockopt()
+  /// cannot tell from that.
+  [[nodiscard]] std::optional<Duration> timeout(int descriptor, int option) const;
   /// Descriptors open now.
   [[nodiscard]] std::size_t size() const noexcept;
 

@@ -143,6 +143,12 @@ class Connection {
   void set_ttl(std::optional<std::uint8_t> ttl);
   /// As Settings::dont_fragment, for what is sent from now on.
   void set_dont_fragment(std::optional<bool> on);
+  /// As Settings::max_pacing_rate, for what is sent from now on; 0 is taken as 1.
+  void set_max_pacing_rate(std::optional<std::uint64_t> bytes_per_second);
+  /// As Settings::window_clamp; 0 is taken as 1. A smaller one takes effect as data arrives: the window offered is never taken back (SHLD-14).
+  void set_window_clamp(std::optional<std::uint32_t> bytes);
+  /// As Settings::minimum_ttl, for what arrives from now on.
+  void set_minimum_ttl(std::uint8_t ttl);
   /// As Settings::cork; false lets go what waits.
   void set_cork(bool on);
   /// What Nagle's algorithm or a cork holds back leaves now, once.

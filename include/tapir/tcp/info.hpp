@@ -39,9 +39,10 @@ struct Info {
   std::uint8_t snd_wind_shift = 0;  ///< of the windows that the peer offers (RFC 7323 section 2)
   std::uint8_t rcv_wind_shift = 0;  ///< of those that we offer
 
-  std::uint32_t mss = 0;         ///< payload of a full segment now
-  std::uint32_t path_mtu = 0;    ///< bytes, network header included: the largest datagram that is sent now, probes of the path aside
-  std::uint64_t mtu_probes = 0;  ///< larger segments sent to find out whether they arrive (RFC 4821)
+  std::uint32_t mss = 0;             ///< payload of a full segment now
+  std::uint32_t advertised_mss = 0;  ///< that our SYN offers: what the peer may send at most
+  std::uint32_t path_mtu = 0;        ///< bytes, network header included: the largest datagram that is sent now, probes of the path aside
+  std::uint64_t mtu_probes = 0;      ///< larger segments sent to find out whether they arrive (RFC 4821)
   std::uint64_t mtu_probes_arrived = 0;  ///< acknowledged
   std::uint64_t mtu_probes_lost = 0;     ///< the others were undecided, or one is under way
   std::uint32_t cwnd = 0;
@@ -49,16 +50,20 @@ struct Info {
   std::string_view congestion_control;
   bool in_recovery = false;  ///< fast recovery is under way
   CaState ca_state = CaState::open;
-  std::uint32_t sacked = 0;              ///< sent, and acknowledged selectively
-  std::uint32_t lost = 0;                ///< sent, considered lost and not sent again yet
-  std::uint32_t retransmitted = 0;       ///< sent again and neither acknowledged nor lost again
-  std::uint32_t reordering = 0;          ///< how far, at most, a segment arrived behind one sent later; 0: none did
-  std::uint64_t reorderings = 0;         ///< acknowledgments that told of such segments
-  std::uint64_t delivered = 0;           ///< sequence space known to have arrived
-  std::uint64_t delivered_segments = 0;  ///< the same in segments; a SYN and its data are one
-  std::uint64_t dsacks = 0;              ///< duplicates that the peer reported (RFC 2883)
-  std::uint64_t undos = 0;               ///< recoveries that turned out to be unnecessary
-  std::uint64_t tail_probes = 0;         ///< tail loss probes sent (RFC 8985)
+  std::uint32_t sacked = 0;                 ///< sent, and acknowledged selectively
+  std::uint32_t lost = 0;                   ///< sent, considered lost and not sent again yet
+  std::uint32_t retransmitted = 0;          ///< sent again and neither acknowledged nor lost again
+  std::uint32_t reordering = 0;             ///< how far, at most, a segment arrived behind one sent later; 0: none did
+  std::uint64_t reorderings = 0;            ///< acknowledgments that told of such segments
+  std::uint64_t delivered = 0;              ///< sequence space known to have arrived
+  std::uint64_t delivered_segments = 0;     ///< the same in segments; a SYN and its data are one
+  std::uint64_t delivered_ce_segments = 0;  ///< of these, what acknowledgments with the ECN echo told of (RFC 3168 section 6.1)
+  std::optional<std::uint64_t>
+      delivery_rate{};  ///< bytes per second, as draft-ietf-ccwg-bbr section 4.1 has it: the latest sample that the path, not the application, limited, or a faster one; empty before one
+  bool delivery_rate_app_limited = false;  ///< the application set the pace of that sample: the path may carry more
+  std::uint64_t dsacks = 0;                ///< duplicates that the peer reported (RFC 2883)
+  std::uint64_t undos = 0;                 ///< recoveries that turned out to be unnecessary
+  std::uint64_t tail_probes = 0;           ///< tail loss probes sent (RFC 8985)
 
   bool ecn = false;                            ///< agreed on in the handshake (RFC 3168)
   std::optional<std::uint64_t> pacing_rate{};  ///< bytes per second; empty: as fast as the windows allow
@@ -76,8 +81,10 @@ struct Info {
 
   std::size_t unacknowledged = 0;  ///< written and not acknowledged, sent or not
   std::size_t unsent = 0;
-  std::size_t send_buffer = 0;             ///< its size now: it grows unless it was set
-  std::size_t receive_buffer = 0;          ///< likewise
+  std::size_t send_buffer = 0;     ///< its size now: it grows unless it was set
+  std::size_t receive_buffer = 0;  ///< likewise
+  std::uint32_t window_limit =
+      0;  ///< the window offered opens no further now, whatever the room in the buffer: see Settings::gradual_window and window_clamp
   std::optional<Duration> receiver_rtt{};  ///< the round trip as the receiver sees it; empty before a measurement
   std::uint32_t in_flight = 0;             ///< sent and not acknowledged, SYN and FIN counted
   std::size_t unread = 0;                  ///< received in order and not read

@@ -93,6 +93,43 @@ TEST_CASE("MSG_FASTOPEN with a cookie: the server reads before the handshake end
   }
 }
 
+TEST_CASE("Fast Open rests where SYN segments with data vanish", "[socket][fastopen]") {
+  const int lost = GENERATE(0, 1, 2);
+  auto config = both_ways();
+  config.left.tcp.fast_open_blackhole_timeout = 1h;
+  Opening hosts{config};
+  hosts.learn();
+  int syns = 0;
+  hosts.pair.cable.filter([&](tapir::sim::End from, std::span<const std::byte> frame) {
+    constexpr std::size_t kProtocol = 23;
+    constexpr std::size_t kFlags = 47;
+    const bool syn = from == tapir::sim::End::left && frame.size() > kFlags && frame[kProtocol] == std::byte{IPPROTO_TCP} &&
+                     (frame[kFlags] & std::byte{2}) != std::byte{};
+    return syn && ++syns <= lost ? tapir::sim::Verdict::drop : tapir::sim::Verdict::pass;
+  });
+  /// What the SYN of an open carries, and whether all of it arrives in the end.
+  const auto open = [&] {
+    hosts.log.segments.clear();
+    const int fd = hosts.client();
+    const bool deferred = hosts.open(fd, "hello") == -1;
+    hosts.pair.world.run_for(20s);
+    if (deferred) CHECK(TwoHosts::send(hosts.left, fd, "hello") == 5);
+    const int server = hosts.right.accept(hosts.listener, nullptr, nullptr);
+    CHECK(TwoHosts::receive(hosts.right, server, 10) == "hello");
+    hosts.left.close(fd);
+    hosts.right.close(server);
+    hosts.pair.world.run_for(1s);
+    return hosts.log.segments.at(0).payload;
+  };
+  CHECK(open() == 5);  // what follows the SYN that vanished is plain
+  CHECK(open() == (lost == 0 ? 5U : 0U));
+  // One lost SYN is the server's affair, for a while; two in a row look like a middlebox that swallows them all.
+  hosts.pair.world.run_for(30min);
+  CHECK(open() == (lost < 2 ? 5U : 0U));
+  hosts.pair.world.run_for(40min);
+  CHECK(open() == 5);
+}
+
 TEST_CASE("a call that must not wait takes what the SYN takes, one that may takes all", "[socket][fastopen][RFC7413-4.2.2-2]") {
   Opening hosts;
   hosts.learn();

@@ -14,8 +14,9 @@ using tapir::test::Transcript;
 TEST_CASE("options as they are at first", "[socket][linux]") {
   same_as_linux([](Transcript& t) {
     for (const int fd : {t.stream(), t.datagram()}) {
-      for (const int name : {SO_TYPE, SO_DOMAIN, SO_PROTOCOL, SO_ERROR, SO_REUSEADDR, SO_REUSEPORT, SO_KEEPALIVE, SO_BROADCAST,
-                             SO_OOBINLINE, SO_DONTROUTE, SO_ACCEPTCONN, SO_RCVLOWAT, SO_SNDLOWAT, SO_PRIORITY, SO_TIMESTAMP, SO_NO_CHECK}) {
+      for (const int name :
+           {SO_TYPE, SO_DOMAIN, SO_PROTOCOL, SO_ERROR, SO_REUSEADDR, SO_REUSEPORT, SO_KEEPALIVE, SO_BROADCAST, SO_OOBINLINE, SO_ACCEPTCONN,
+            SO_RCVLOWAT, SO_SNDLOWAT, SO_PRIORITY, SO_TIMESTAMP, SO_TIMESTAMPNS, SO_NO_CHECK}) {
         t.get(fd, SOL_SOCKET, name);
       }
       for (const int name : {IP_TOS, IP_TTL, IP_MTU_DISCOVER, IP_RECVERR, IP_PKTINFO, IP_RECVTTL, IP_RECVTOS, IP_MULTICAST_TTL,
@@ -25,7 +26,7 @@ TEST_CASE("options as they are at first", "[socket][linux]") {
     }
     const int fd = t.stream();
     for (const int name : {TCP_NODELAY, TCP_CORK, TCP_MAXSEG, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT, TCP_SYNCNT, TCP_LINGER2,
-                           TCP_DEFER_ACCEPT, TCP_USER_TIMEOUT, TCP_FASTOPEN, TCP_FASTOPEN_CONNECT, TCP_INQ, TCP_THIN_LINEAR_TIMEOUTS}) {
+                           TCP_DEFER_ACCEPT, TCP_USER_TIMEOUT, TCP_FASTOPEN, TCP_FASTOPEN_CONNECT, TCP_INQ, TCP_WINDOW_CLAMP}) {
       t.get(fd, IPPROTO_TCP, name);
     }
     t.get(fd, IPPROTO_TCP, 9999);
@@ -44,7 +45,7 @@ TEST_CASE("options as they are at first", "[socket][linux]") {
 TEST_CASE("flags are 0 or 1", "[socket][linux]") {
   same_as_linux([](Transcript& t) {
     const int fd = t.stream();
-    for (const int name : {SO_REUSEADDR, SO_KEEPALIVE, SO_BROADCAST, SO_OOBINLINE, SO_DONTROUTE}) {
+    for (const int name : {SO_REUSEADDR, SO_KEEPALIVE, SO_BROADCAST, SO_OOBINLINE}) {
       t.set(fd, SOL_SOCKET, name, 17);
       t.get(fd, SOL_SOCKET, name);
       t.set(fd, SOL_SOCKET, name, 1, 3);
@@ -85,6 +86,59 @@ TEST_CASE("numbers and their ranges", "[socket][linux]") {
         t.get(datagram, IPPROTO_IP, name);
       }
     }
+  });
+}
+
+TEST_CASE("a bound of the window", "[socket][linux]") {
+  same_as_linux([](Transcript& t) {
+    const int fd = t.stream();
+    for (const int value : {-1, 1, 1151, 1152, 1153, 100000, 0}) {
+      t.set(fd, IPPROTO_TCP, TCP_WINDOW_CLAMP, value);
+      t.get(fd, IPPROTO_TCP, TCP_WINDOW_CLAMP);
+    }
+    const auto all = t.linked();
+    t.set(all.server, IPPROTO_TCP, TCP_WINDOW_CLAMP, 0);
+    t.set(all.server, IPPROTO_TCP, TCP_WINDOW_CLAMP, 3000);
+    t.get(all.server, IPPROTO_TCP, TCP_WINDOW_CLAMP);
+  });
+}
+
+TEST_CASE("a bound of the pace", "[socket][linux]") {
+  same_as_linux([](Transcript& t) {
+    const int fd = t.stream();
+    unsigned long rate = 0;
+    const auto show = [&] {
+      t.get(fd, SOL_SOCKET, SO_MAX_PACING_RATE);
+      rate = 0;
+      t.get_raw(fd, SOL_SOCKET, SO_MAX_PACING_RATE, &rate, sizeof(rate));
+      t.say(std::to_string(rate));
+    };
+    show();
+    for (const int value : {1000, 2'000'000'000, -5, -1}) {
+      t.set(fd, SOL_SOCKET, SO_MAX_PACING_RATE, value);
+      show();
+    }
+    rate = 12'345;
+    t.set_raw(fd, SOL_SOCKET, SO_MAX_PACING_RATE, &rate, sizeof(rate));
+    show();
+    t.set(fd, SOL_SOCKET, SO_MAX_PACING_RATE, 1, 3);
+  });
+}
+
+TEST_CASE("one switch for the time of a datagram, in one unit or the other", "[socket][linux]") {
+  same_as_linux([](Transcript& t) {
+    const int fd = t.datagram();
+    const auto set = [&](int name, int value) {
+      t.set(fd, SOL_SOCKET, name, value);
+      t.get(fd, SOL_SOCKET, SO_TIMESTAMP);
+      t.get(fd, SOL_SOCKET, SO_TIMESTAMPNS);
+    };
+    set(SO_TIMESTAMP, 7);
+    set(SO_TIMESTAMPNS, 7);
+    set(SO_TIMESTAMP, 1);
+    set(SO_TIMESTAMPNS, 0);
+    set(SO_TIMESTAMPNS, 1);
+    set(SO_TIMESTAMP, 0);
   });
 }
 

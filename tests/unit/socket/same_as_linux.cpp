@@ -1,7 +1,5 @@
 #include "same_as_linux.hpp"
 
-#include <unistd.h>
-
 #include <cerrno>
 #include <cstring>
 #include <span>
@@ -9,9 +7,6 @@
 #include <fmt/format.h>
 #include <linux/errqueue.h>
 #include <catch2/catch.hpp>
-
-#include <tapir/sim/world.hpp>
-#include <tapir/stack/stack.hpp>
 
 namespace tapir::test {
 
@@ -29,70 +24,6 @@ sockaddr_in address_of(std::uint32_t address, std::uint16_t port) {
 
 const sockaddr* generic(const sockaddr_in& in) { return reinterpret_cast<const sockaddr*>(&in); }
 sockaddr* generic(sockaddr_in& in) { return reinterpret_cast<sockaddr*>(&in); }
-
-class KernelCalls final : public Calls {
- public:
-  int socket(int domain, int type, int protocol) override { return ::socket(domain, type, protocol); }
-  int bind(int fd, const sockaddr* address, socklen_t size) override { return ::bind(fd, address, size); }
-  int listen(int fd, int backlog) override { return ::listen(fd, backlog); }
-  int accept4(int fd, sockaddr* address, socklen_t* size, int flags) override { return ::accept4(fd, address, size, flags); }
-  int connect(int fd, const sockaddr* address, socklen_t size) override { return ::connect(fd, address, size); }
-  int shutdown(int fd, int how) override { return ::shutdown(fd, how); }
-  int close(int fd) override { return ::close(fd); }
-  ssize_t sendmsg(int fd, const msghdr* message, int flags) override { return ::sendmsg(fd, message, flags | MSG_NOSIGNAL); }
-  ssize_t recvmsg(int fd, msghdr* message, int flags) override { return ::recvmsg(fd, message, flags); }
-  ssize_t read(int fd, void* bytes, std::size_t size) override { return ::read(fd, bytes, size); }
-  ssize_t write(int fd, const void* bytes, std::size_t size) override { return ::write(fd, bytes, size); }
-  int getsockname(int fd, sockaddr* address, socklen_t* size) override { return ::getsockname(fd, address, size); }
-  int getpeername(int fd, sockaddr* address, socklen_t* size) override { return ::getpeername(fd, address, size); }
-  int getsockopt(int fd, int level, int name, void* value, socklen_t* size) override { return ::getsockopt(fd, level, name, value, size); }
-  int setsockopt(int fd, int level, int name, const void* value, socklen_t size) override {
-    return ::setsockopt(fd, level, name, value, size);
-  }
-  int fcntl(int fd, int command, int argument) override { return ::fcntl(fd, command, argument); }
-  int ioctl(int fd, unsigned long request, int* argument) override { return ::ioctl(fd, request, argument); }
-  int poll(pollfd* fds, nfds_t count, int timeout) override { return ::poll(fds, count, timeout); }
-  int epoll_create1(int flags) override { return ::epoll_create1(flags); }
-  int epoll_ctl(int epoll, int operation, int fd, epoll_event* event) override { return ::epoll_ctl(epoll, operation, fd, event); }
-  int epoll_wait(int epoll, epoll_event* events, int count, int timeout) override { return ::epoll_wait(epoll, events, count, timeout); }
-};
-
-/// A host with nothing but its loopback, in virtual time.
-class OwnCalls final : public Calls {
- public:
-  int socket(int domain, int type, int protocol) override { return sockets_.socket(domain, type, protocol); }
-  int bind(int fd, const sockaddr* address, socklen_t size) override { return sockets_.bind(fd, address, size); }
-  int listen(int fd, int backlog) override { return sockets_.listen(fd, backlog); }
-  int accept4(int fd, sockaddr* address, socklen_t* size, int flags) override { return sockets_.accept4(fd, address, size, flags); }
-  int connect(int fd, const sockaddr* address, socklen_t size) override { return sockets_.connect(fd, address, size); }
-  int shutdown(int fd, int how) override { return sockets_.shutdown(fd, how); }
-  int close(int fd) override { return sockets_.close(fd); }
-  ssize_t sendmsg(int fd, const msghdr* message, int flags) override { return sockets_.sendmsg(fd, message, flags | MSG_NOSIGNAL); }
-  ssize_t recvmsg(int fd, msghdr* message, int flags) override { return sockets_.recvmsg(fd, message, flags); }
-  ssize_t read(int fd, void* bytes, std::size_t size) override { return sockets_.read(fd, bytes, size); }
-  ssize_t write(int fd, const void* bytes, std::size_t size) override { return sockets_.write(fd, bytes, size); }
-  int getsockname(int fd, sockaddr* address, socklen_t* size) override { return sockets_.getsockname(fd, address, size); }
-  int getpeername(int fd, sockaddr* address, socklen_t* size) override { return sockets_.getpeername(fd, address, size); }
-  int getsockopt(int fd, int level, int name, void* value, socklen_t* size) override {
-    return sockets_.getsockopt(fd, level, name, value, size);
-  }
-  int setsockopt(int fd, int level, int name, const void* value, socklen_t size) override {
-    return sockets_.setsockopt(fd, level, name, value, size);
-  }
-  int fcntl(int fd, int command, int argument) override { return sockets_.fcntl(fd, command, argument); }
-  int ioctl(int fd, unsigned long request, int* argument) override { return sockets_.ioctl(fd, request, argument); }
-  int poll(pollfd* fds, nfds_t count, int timeout) override { return sockets_.poll(fds, count, timeout); }
-  int epoll_create1(int flags) override { return sockets_.epoll_create1(flags); }
-  int epoll_ctl(int epoll, int operation, int fd, epoll_event* event) override { return sockets_.epoll_ctl(epoll, operation, fd, event); }
-  int epoll_wait(int epoll, epoll_event* events, int count, int timeout) override {
-    return sockets_.epoll_wait(epoll, events, count, timeout);
-  }
-
- private:
-  sim::World world_{{.seed = 1}};
-  Stack stack_{world_, StackConfig{}};
-  posix::Sockets sockets_{stack_};
-};
 
 std::string bits(std::uint32_t events) {
   std::string text;
@@ -164,6 +95,12 @@ int Transcript::accept(int fd, int flags) {
   return accepted;
 }
 
+int Transcript::accept_raw(int fd, sockaddr* address, socklen_t* size) {
+  const int accepted = opened("accept", calls_.accept(fd, address, size));
+  if (size != nullptr) say(fmt::format("  {} bytes", *size));
+  return accepted;
+}
+
 int Transcript::connect(int fd, std::uint16_t port, std::uint32_t address) {
   const sockaddr_in in = address_of(address, port);
   return static_cast<int>(told(fmt::format("connect({:08x})", address), calls_.connect(fd, generic(in), sizeof(in))));
@@ -187,22 +124,18 @@ int Transcript::close(int fd) {
 }
 
 ssize_t Transcript::send(int fd, std::string_view bytes, int flags) {
-  iovec part{.iov_base = const_cast<char*>(bytes.data()), .iov_len = bytes.size()};
-  msghdr message{};
-  message.msg_iov = &part;
-  message.msg_iovlen = 1;
-  return told(fmt::format("send({} bytes, {:#x})", bytes.size(), flags), calls_.sendmsg(fd, &message, flags));
+  return told(fmt::format("send({} bytes, {:#x})", bytes.size(), flags), calls_.send(fd, bytes.data(), bytes.size(), flags));
 }
 
 ssize_t Transcript::send_to(int fd, std::string_view bytes, std::uint16_t port, int flags, std::uint32_t address) {
-  sockaddr_in in = address_of(address, port);
-  iovec part{.iov_base = const_cast<char*>(bytes.data()), .iov_len = bytes.size()};
-  msghdr message{};
-  message.msg_name = &in;
-  message.msg_namelen = sizeof(in);
-  message.msg_iov = &part;
-  message.msg_iovlen = 1;
-  return told(fmt::format("sendto({} bytes, {:#x}, {:08x})", bytes.size(), flags, address), calls_.sendmsg(fd, &message, flags));
+  const sockaddr_in in = address_of(address, port);
+  return told(fmt::format("sendto({} bytes, {:#x}, {:08x})", bytes.size(), flags, address),
+              calls_.sendto(fd, bytes.data(), bytes.size(), flags, generic(in), sizeof(in)));
+}
+
+ssize_t Transcript::send_to_raw(int fd, std::string_view bytes, const sockaddr* address, socklen_t size, int flags) {
+  return told(fmt::format("sendto({} bytes, {:#x}, {}, {})", bytes.size(), flags, address == nullptr ? "null" : "raw", size),
+              calls_.sendto(fd, bytes.data(), bytes.size(), flags, address, size));
 }
 
 ssize_t Transcript::recv(int fd, std::size_t size, int flags) {
@@ -214,12 +147,60 @@ ssize_t Transcript::recv(int fd, std::size_t size, int flags) {
   message.msg_namelen = sizeof(in);
   message.msg_iov = &part;
   message.msg_iovlen = 1;
-  const ssize_t count = told(fmt::format("recv({}, {:#x})", size, flags), calls_.recvmsg(fd, &message, flags));
+  const ssize_t count = told(fmt::format("recvmsg({}, {:#x})", size, flags), calls_.recvmsg(fd, &message, flags));
   if (count >= 0) {
     bytes.resize(std::min(size, static_cast<std::size_t>(count)));
     say(fmt::format("  \"{}\", flags {:#x}, address of {} bytes", bytes, message.msg_flags & ~MSG_CMSG_CLOEXEC, message.msg_namelen));
   }
   return count;
+}
+
+ssize_t Transcript::recv_plain(int fd, std::size_t size, int flags) {
+  std::string bytes(size, '-');
+  const ssize_t count = told(fmt::format("recv({}, {:#x})", size, flags), calls_.recv(fd, bytes.data(), size, flags));
+  say("  " + bytes);
+  return count;
+}
+
+ssize_t Transcript::recv_from(int fd, std::size_t size, socklen_t address_size, int flags) {
+  std::string bytes(size, '-');
+  sockaddr_in in{};
+  const socklen_t asked = address_size;
+  const ssize_t count = told(fmt::format("recvfrom({}, {:#x}, {})", size, flags, asked),
+                             calls_.recvfrom(fd, bytes.data(), size, flags, generic(in), &address_size));
+  say(fmt::format("  {} from {}, {} bytes", bytes, shown(in), address_size));
+  return count;
+}
+
+ssize_t Transcript::recv_from_raw(int fd, std::size_t size, sockaddr* address, socklen_t* address_size) {
+  std::string bytes(size, '-');
+  const ssize_t count = told(fmt::format("recvfrom({}, raw)", size), calls_.recvfrom(fd, bytes.data(), size, 0, address, address_size));
+  say("  " + bytes);
+  return count;
+}
+
+ssize_t Transcript::readv(int fd, const std::vector<std::size_t>& sizes) {
+  std::vector<std::string> buffers;
+  for (const std::size_t size : sizes) buffers.emplace_back(size, '-');
+  std::vector<iovec> parts;
+  for (std::string& buffer : buffers) parts.push_back({.iov_base = buffer.data(), .iov_len = buffer.size()});
+  const ssize_t count = readv_raw(fd, parts.data(), static_cast<int>(parts.size()));
+  for (const std::string& buffer : buffers) say("  " + buffer);
+  return count;
+}
+
+ssize_t Transcript::readv_raw(int fd, const iovec* parts, int count) {
+  return told(fmt::format("readv({} parts)", count), calls_.readv(fd, parts, count));
+}
+
+ssize_t Transcript::writev(int fd, const std::vector<std::string>& parts) {
+  std::vector<iovec> all;
+  for (const std::string& part : parts) all.push_back({.iov_base = const_cast<char*>(part.data()), .iov_len = part.size()});
+  return writev_raw(fd, all.data(), static_cast<int>(all.size()));
+}
+
+ssize_t Transcript::writev_raw(int fd, const iovec* parts, int count) {
+  return told(fmt::format("writev({} parts)", count), calls_.writev(fd, parts, count));
 }
 
 ssize_t Transcript::read(int fd, std::size_t size) {
@@ -349,6 +330,8 @@ void Transcript::await(int fd, short events) {
 
 int Transcript::epoll() { return opened("epoll_create1", calls_.epoll_create1(0)); }
 
+int Transcript::epoll_of(int size) { return opened(fmt::format("epoll_create({})", size), calls_.epoll_create(size)); }
+
 int Transcript::epoll_ctl(int epoll, int operation, int fd, std::uint32_t events) {
   epoll_event event{};
   event.events = events;
@@ -379,11 +362,11 @@ Transcript::Linked Transcript::linked() {
 }
 
 void same_as_linux(const std::function<void(Transcript&)>& body) {
-  KernelCalls kernel;
-  OwnCalls own;
-  Transcript theirs{kernel};
+  const auto kernel = kernel_calls();
+  const auto own = own_calls();
+  Transcript theirs{*kernel};
   body(theirs);
-  Transcript ours{own};
+  Transcript ours{*own};
   body(ours);
   REQUIRE(theirs.lines().size() > 1);
   // Line by line: the first difference says what went another way, the rest follows from it.

@@ -198,6 +198,64 @@ TEST_CASE("our epoll wakes a thread", "[socket][service]") {
   CHECK(event.data.fd == server);
 }
 
+TEST_CASE("MSG_WAITALL waits for all that is wanted of a stream, whichever call asks", "[socket][service]") {
+  const auto with_message = [](Service& sockets, int fd, std::string& into, int flags) {
+    iovec parts[] = {{into.data(), 2}, {into.data() + 2, into.size() - 2}};
+    msghdr message{};
+    message.msg_iov = parts;
+    message.msg_iovlen = 2;
+    const ssize_t count = sockets.recvmsg(fd, &message, flags);
+    return message.msg_iov == parts && message.msg_iovlen == 2 && parts[0].iov_len == 2 ? count : -2;
+  };
+  const auto with_address = [](Service& sockets, int fd, std::string& into, int flags) {
+    sockaddr_in from{};
+    socklen_t size = sizeof(from);
+    return sockets.recvfrom(fd, into.data(), into.size(), flags, generic(from), &size);
+  };
+  const bool asks_for_address = GENERATE(false, true);
+  const int flags = GENERATE(0, MSG_WAITALL);
+  Host host;
+  const int listener = host.listen();
+  const int client = host.connect();
+  const int server = host.sockets.accept(listener, nullptr, nullptr);
+  CHECK(host.sockets.send(client, "abc", 3, 0) == 3);
+  pollfd arrived{.fd = server, .events = POLLIN, .revents = 0};
+  REQUIRE(host.sockets.poll(&arrived, 1, -1) == 1);
+  std::string text(6, '-');
+  ssize_t count = 0;
+  std::thread reader{[&] {
+    count = asks_for_address ? with_address(host.sockets, server, text, flags) : with_message(host.sockets, server, text, flags);
+  }};
+  for (int unread = 3; unread > 0;) (void)host.sockets.ioctl(server, FIONREAD, &unread);  // until the reader has the first half
+  CHECK(host.sockets.send(client, "def", 3, 0) == 3);
+  reader.join();
+  CHECK(count == (flags == 0 ? 3 : 6));
+  CHECK(text == (flags == 0 ? "abc---" : "abcdef"));
+}
+
+TEST_CASE("MSG_WAITALL takes one datagram, as ever", "[socket][service]") {
+  Host host;
+  const int fd = host.sockets.socket(AF_INET, SOCK_DGRAM, 0);
+  const auto in = tapir::test::socket_address(tapir::Ipv4Address{0x7f000001}, kPort);
+  REQUIRE(host.sockets.bind(fd, generic(in), sizeof(in)) == 0);
+  for (int i = 0; i < 2; ++i) CHECK(host.sockets.sendto(fd, "abc", 3, 0, generic(in), sizeof(in)) == 3);
+  std::string text(10, '-');
+  CHECK(host.sockets.recv(fd, text.data(), text.size(), MSG_WAITALL) == 3);
+  CHECK(text == "abc-------");
+}
+
+TEST_CASE("epoll_create() takes a size, which only has to be positive", "[socket][service]") {
+  Host host;
+  for (const int size : {0, -1}) {
+    CHECK(host.sockets.epoll_create(size) == -1);
+    CHECK(errno == EINVAL);
+  }
+  const int epoll = host.sockets.epoll_create(1);
+  REQUIRE(epoll >= 0);
+  epoll_event event{};
+  CHECK(host.sockets.epoll_wait(epoll, &event, 1, 0) == 0);
+}
+
 TEST_CASE("what ends a wait", "[socket][service]") {
   Host host;
   const int fd = host.sockets.socket(AF_INET, SOCK_DGRAM, 0);
@@ -206,6 +264,16 @@ TEST_CASE("what ends a wait", "[socket][service]") {
     const timeval soon{.tv_sec = 0, .tv_usec = 10'000};
     REQUIRE(host.sockets.setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &soon, sizeof(soon)) == 0);
     CHECK(host.sockets.recv(fd, &byte, 1, 0) == -1);
+    CHECK(errno == EAGAIN);
+  }
+  SECTION("a negative timeout, at once") {
+    const timeval none{.tv_sec = -1, .tv_usec = 0};
+    REQUIRE(host.sockets.setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &none, sizeof(none)) == 0);
+    CHECK(host.sockets.recv(fd, &byte, 1, 0) == -1);
+    CHECK(errno == EAGAIN);
+    const int listener = host.listen();
+    REQUIRE(host.sockets.setsockopt(listener, SOL_SOCKET, SO_RCVTIMEO, &none, sizeof(none)) == 0);
+    CHECK(host.sockets.accept(listener, nullptr, nullptr) == -1);
     CHECK(errno == EAGAIN);
   }
   SECTION("not having to wait") {

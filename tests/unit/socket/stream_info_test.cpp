@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <string>
@@ -28,7 +29,23 @@ struct LongInfo {
   std::uint32_t segs_in;
   std::uint32_t notsent_bytes;
   std::uint32_t min_rtt;
+  std::uint32_t data_segs_in;
+  std::uint32_t data_segs_out;
+  std::uint64_t delivery_rate;
+  std::uint64_t busy_time;
+  std::uint64_t rwnd_limited;
+  std::uint64_t sndbuf_limited;
+  std::uint32_t delivered;
+  std::uint32_t delivered_ce;
 };
+
+/// tcpi_delivery_rate_app_limited: the lowest bit behind the shifts of the windows.
+bool app_limited(const LongInfo& info) {
+  constexpr std::size_t kAt = 7;
+  std::array<unsigned char, sizeof(LongInfo)> bytes{};
+  std::memcpy(bytes.data(), &info, sizeof(info));
+  return (bytes[kAt] & 1U) != 0;
+}
 
 LongInfo info_of(tapir::posix::Sockets& sockets, int fd) {
   LongInfo info{};
@@ -49,6 +66,10 @@ TEST_CASE("TCP_INFO of a transfer", "[socket]") {
   CHECK(fresh.known.tcpi_options == (TCPI_OPT_TIMESTAMPS | TCPI_OPT_SACK | TCPI_OPT_WSCALE));
   CHECK(fresh.known.tcpi_snd_wscale == 7);
   CHECK(fresh.known.tcpi_snd_mss == 1448);
+  CHECK(fresh.known.tcpi_advmss == 1460);  // what the SYN said, which timestamps take nothing of
+  CHECK(fresh.known.tcpi_rcv_ssthresh == 65'535);
+  CHECK(fresh.max_pacing_rate == UINT64_MAX);
+  CHECK(fresh.delivered == 1);  // the SYN
   CHECK(fresh.known.tcpi_pmtu == 1500);
   CHECK(fresh.known.tcpi_snd_cwnd == 10);
   CHECK(fresh.known.tcpi_rtt >= 20'000);
@@ -75,9 +96,69 @@ TEST_CASE("TCP_INFO of a transfer", "[socket]") {
   CHECK(sent.min_rtt >= 20'000);
   CHECK(sent.min_rtt < 22'000);
   CHECK(sent.known.tcpi_last_data_sent >= 900);
+  CHECK(sent.delivered == 9);
+  CHECK(sent.delivered_ce == 0);
   CHECK(received.bytes_received == 10'100);
+  CHECK(received.known.tcpi_rcv_ssthresh > 65'535);  // data has opened it further
   CHECK(received.known.tcpi_rcv_mss == 1448);
   CHECK(received.known.tcpi_last_data_recv >= 900);
+}
+
+TEST_CASE("tcpi_advmss is what a SYN offered, whatever the peer's", "[socket]") {
+  TwoHosts hosts{far_apart(kOneWay)};
+  const int listener = hosts.listen();
+  REQUIRE(TwoHosts::set(hosts.right, listener, IPPROTO_TCP, TCP_MAXSEG, 1000) == 0);
+  const int client = hosts.left.socket(AF_INET, SOCK_STREAM, 0);
+  REQUIRE(hosts.connect(client) == 0);
+  const int server = hosts.right.accept(listener, nullptr, nullptr);
+  CHECK(info_of(hosts.left, client).known.tcpi_snd_mss == 988);
+  CHECK(info_of(hosts.left, client).known.tcpi_advmss == 1460);
+  CHECK(info_of(hosts.right, server).known.tcpi_advmss == 1000);
+}
+
+TEST_CASE("TCP_INFO has the bound of SO_MAX_PACING_RATE", "[socket]") {
+  TwoHosts hosts{far_apart(kOneWay)};
+  const auto ends = hosts.linked();
+  REQUIRE(TwoHosts::set(hosts.left, ends.client, SOL_SOCKET, SO_MAX_PACING_RATE, 123'456) == 0);
+  CHECK(info_of(hosts.left, ends.client).max_pacing_rate == 123'456);
+  CHECK(info_of(hosts.left, ends.client).pacing_rate == 123'456);
+  CHECK(info_of(hosts.right, ends.server).max_pacing_rate == UINT64_MAX);
+}
+
+TEST_CASE("the delivery rate is the line's when that is what limits", "[socket]") {
+  constexpr std::uint64_t kLine = 10'000'000 / 8;  // bytes per second
+  auto config = far_apart(kOneWay);
+  config.cable.rate_bits_per_second = 10'000'000;
+  TwoHosts hosts{config};
+  const int listener = hosts.listen();
+  REQUIRE(TwoHosts::set(hosts.right, listener, SOL_SOCKET, SO_RCVBUF, 1'000'000) == 0);
+  const int client = hosts.left.socket(AF_INET, SOCK_STREAM, 0);
+  REQUIRE(TwoHosts::set(hosts.left, client, SOL_SOCKET, SO_SNDBUF, 2'000'000) == 0);
+  REQUIRE(hosts.connect(client) == 0);
+  CHECK(hosts.pair.left->tcp().connections().at(0).delivery_rate.value_or(0) < kLine / 100);  // the SYN alone
+  const int server = hosts.right.accept(listener, nullptr, nullptr);
+  CHECK(info_of(hosts.right, server).delivery_rate < kLine / 100);
+  REQUIRE(TwoHosts::send(hosts.left, client, std::string(600'000, 'x')) == 600'000);
+  hosts.pair.world.run_for(300ms);
+  const auto info = info_of(hosts.left, client);
+  CHECK(info.notsent_bytes > 0);
+  constexpr std::uint64_t kPayload = kLine * 1448 / 1538;  // of a full segment and its 1538 octets on the line
+  CHECK(info.delivery_rate > kPayload * 99 / 100);
+  CHECK(info.delivery_rate < kPayload * 101 / 100);
+  CHECK_FALSE(app_limited(info));
+}
+
+TEST_CASE("the delivery rate of a dialogue is the application's", "[socket]") {
+  TwoHosts hosts{far_apart(kOneWay)};
+  const auto ends = hosts.linked();
+  for (int i = 0; i < 5; ++i) {
+    TwoHosts::send(hosts.left, ends.client, std::string(1000, 'x'));
+    hosts.pair.world.run_for(100ms);
+  }
+  const auto info = info_of(hosts.left, ends.client);
+  CHECK(info.delivery_rate > 40'000);  // a kilobyte in a round trip of 20 ms
+  CHECK(info.delivery_rate <= 50'000);
+  CHECK(app_limited(info));
 }
 
 TEST_CASE("TCP_INFO of a loss", "[socket]") {

@@ -49,6 +49,29 @@ TEST_CASE("sending slower than the acknowledgments come sets the interval", "[tc
   CHECK(sample->interval == 101ms);  // of 80 ms of sending and 101 ms of acknowledging
 }
 
+TEST_CASE("what an application limits replaces no faster sample", "[tcp]") {
+  DeliveryRate rate;
+  CHECK_FALSE(rate.best());
+  const auto deliver = [&](std::int64_t at, std::int64_t round_trip, std::uint32_t bytes, bool limited) {
+    if (limited) rate.on_app_limited(0);
+    const auto stamp = rate.on_sent(ms(at), bytes, true);
+    rate.on_delivered(ms(at + round_trip), bytes, ms(at), stamp);
+    REQUIRE(rate.take_sample(1ms));
+    return *rate.best();
+  };
+  auto best = deliver(0, 100, 1000, true);  // the first of all counts
+  CHECK(best.bytes_per_second == 10'000);
+  CHECK(best.app_limited);
+  best = deliver(1000, 100, 500, true);
+  CHECK(best.bytes_per_second == 10'000);
+  best = deliver(2000, 100, 2000, true);  // the path carries at least that
+  CHECK(best.bytes_per_second == 20'000);
+  CHECK(best.app_limited);
+  best = deliver(3000, 100, 500, false);  // this is the path's own
+  CHECK(best.bytes_per_second == 5000);
+  CHECK_FALSE(best.app_limited);
+}
+
 TEST_CASE("no sample without a delivery, nor one faster than the path", "[tcp]") {
   DeliveryRate rate;
   CHECK_FALSE(rate.take_sample(10ms));

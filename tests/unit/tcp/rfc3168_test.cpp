@@ -230,9 +230,11 @@ TEST_CASE("an echo halves the window, and nothing is sent again", "[tcp][ecn][RF
   CHECK(talk.peer.quiet());
   CHECK(talk.info().retransmissions == 0);
   CHECK_FALSE(talk.info().in_recovery);
+  CHECK(talk.info().delivered_ce_segments == 1);
   Flight loss;  // the same flight, a loss instead
   for (int i = 0; i < 3; ++i) REQUIRE(loss.peer.say({.ack = loss.first[0].seq}));
   CHECK(loss.info().ssthresh == 5 * kMss);
+  CHECK(loss.info().delivered_ce_segments == 0);
 
   Flight cubic{{.config = {.congestion_control = "cubic", .ecn = EcnMode::on}}};
   REQUIRE(cubic.peer.say({.flags = kAck | Flags::ece, .ack = cubic.first[0].end()}));
