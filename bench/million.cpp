@@ -78,6 +78,7 @@ class Service {
       ask(begin, end, [this] { pass(); });
     }
     std::ranges::shuffle(order_, std::minstd_rand{1});
+    world_.run_for(std::chrono::seconds{10});  // all are quiet, as most of so many are: those that are asked next have to wake
   }
 
   struct Cost {
