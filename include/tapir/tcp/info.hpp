@@ -58,8 +58,8 @@ struct Info {
   std::uint64_t delivered = 0;              ///< sequence space known to have arrived
   std::uint64_t delivered_segments = 0;     ///< the same in segments; a SYN and its data are one
   std::uint64_t delivered_ce_segments = 0;  ///< of these, what acknowledgments with the ECN echo told of (RFC 3168 section 6.1)
-  std::optional<std::uint64_t>
-      delivery_rate{};  ///< bytes per second, as draft-ietf-ccwg-bbr section 4.1 has it: the latest sample that the path, not the application, limited, or a faster one; empty before one
+  /// Bytes per second (draft-ietf-ccwg-bbr section 4.1): the latest sample that the application did not limit, or one that is no slower; empty before one.
+  std::optional<std::uint64_t> delivery_rate{};
   bool delivery_rate_app_limited = false;  ///< the application set the pace of that sample: the path may carry more
   std::uint64_t dsacks = 0;                ///< duplicates that the peer reported (RFC 2883)
   std::uint64_t undos = 0;                 ///< recoveries that turned out to be unnecessary
@@ -81,10 +81,9 @@ struct Info {
 
   std::size_t unacknowledged = 0;  ///< written and not acknowledged, sent or not
   std::size_t unsent = 0;
-  std::size_t send_buffer = 0;     ///< its size now: it grows unless it was set
-  std::size_t receive_buffer = 0;  ///< likewise
-  std::uint32_t window_limit =
-      0;  ///< the window offered opens no further now, whatever the room in the buffer: see Settings::gradual_window and window_clamp
+  std::size_t send_buffer = 0;             ///< its size now: it grows unless it was set
+  std::size_t receive_buffer = 0;          ///< likewise
+  std::uint32_t window_limit = 0;          ///< the window offered opens no further now: see Settings::gradual_window and window_clamp
   std::optional<Duration> receiver_rtt{};  ///< the round trip as the receiver sees it; empty before a measurement
   std::uint32_t in_flight = 0;             ///< sent and not acknowledged, SYN and FIN counted
   std::size_t unread = 0;                  ///< received in order and not read

@@ -76,12 +76,11 @@ struct Settings {
   std::optional<bool> pacing =
       {};  ///< segments leave at even distances, for algorithms that do not say at which themselves; empty: as in Config
   std::optional<std::uint64_t> max_pacing_rate = {};  ///< bytes per second, at least 1: segments leave no faster, whatever the algorithm
-  std::optional<std::uint32_t> window_clamp =
-      {};                           ///< bytes, at least 1: no larger window is offered, whatever the buffer; empty: the buffer alone counts
-  std::uint8_t minimum_ttl = 0;     ///< a segment that arrives with less is dropped (RFC 5082 section 3); 0: none is
-  std::optional<EcnMode> ecn = {};  ///< empty: as in Config
-  bool report_soft_errors = true;   ///< whether Events::soft_error and Events::stalled are called
-  bool cork = false;                ///< nothing but full segments leaves, though what waits leaves after Config::send_override
+  std::optional<std::uint32_t> window_clamp = {};     ///< bytes, at least 1: no larger window is offered; empty: the buffer alone counts
+  std::uint8_t minimum_ttl = 0;                       ///< a segment that arrives with less is dropped (RFC 5082 section 3); 0: none is
+  std::optional<EcnMode> ecn = {};                    ///< empty: as in Config
+  bool report_soft_errors = true;                     ///< whether Events::soft_error and Events::stalled are called
+  bool cork = false;  ///< nothing but full segments leaves, though what waits leaves after Config::send_override
   std::optional<std::uint16_t> max_segment = {};    ///< bytes, at least 48: neither offered to the peer nor sent is a larger MSS
   std::optional<std::uint32_t> syn_retries = {};    ///< retransmissions of a SYN before the open fails; empty: as in Config
   std::optional<Duration> fin_wait_2_timeout = {};  ///< empty: as in Config
