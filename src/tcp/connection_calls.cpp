@@ -195,6 +195,7 @@ void ConnectionCore::release() {
 }
 
 Info ConnectionCore::info() const {
+  const TimePoint now = stack_gone_at_ ? *stack_gone_at_ : context_.now();
   Info info = counters_;
   info.state = tcb_.state;
   info.local = tuple_.local;
@@ -211,14 +212,14 @@ Info ConnectionCore::info() const {
   info.peer_user_timeout = peer_user_timeout_;
   info.probes = probes_;
   info.probe_backoffs = persist_backoff_;
-  info.busy = sending_times_.busy(context_.now());
-  info.window_limited = sending_times_.in(SendingTimes::Phase::window_limited, context_.now());
-  info.buffer_limited = sending_times_.in(SendingTimes::Phase::buffer_limited, context_.now());
+  info.busy = sending_times_.busy(now);
+  info.window_limited = sending_times_.in(SendingTimes::Phase::window_limited, now);
+  info.buffer_limited = sending_times_.in(SendingTimes::Phase::buffer_limited, now);
   info.ecn = tcb_.negotiated.ecn;
   if (engine_ != nullptr) info.pacing_rate = pacing_rate();
-  if (last_data_sent_) info.since_data_sent = context_.now() - *last_data_sent_;
-  info.since_data_received = context_.now() - last_data_received_;
-  info.since_ack_received = context_.now() - last_ack_received_;
+  if (last_data_sent_) info.since_data_sent = now - *last_data_sent_;
+  info.since_data_received = now - last_data_received_;
+  info.since_ack_received = now - last_ack_received_;
   info.timestamps = tcb_.negotiated.timestamps;
   info.sack = tcb_.negotiated.sack;
   info.window_scaling = tcb_.negotiated.window_scaling;

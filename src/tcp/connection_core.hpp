@@ -393,8 +393,9 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   void observe_congestion(std::string_view cause) const;
   void observe_timer(std::string_view timer) const;
 
-  Engine* engine_;  ///< nullptr once the connection is over and out of TIME-WAIT
-  Context& context_;
+  Engine* engine_;                          ///< nullptr once the connection is over and out of TIME-WAIT
+  Context& context_;                        ///< not to be used any more once ...
+  std::optional<TimePoint> stack_gone_at_;  ///< ... the stack went, then
   FourTuple tuple_;
   Settings settings_;
   Tcb tcb_;

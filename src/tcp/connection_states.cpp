@@ -115,6 +115,7 @@ void ConnectionCore::end(std::error_code error, bool tell_user, State next) {
 }
 
 void ConnectionCore::stack_gone() {
+  stack_gone_at_ = context_.now();
   engine_ = nullptr;
   memory_.leave();
   forget_queues();
