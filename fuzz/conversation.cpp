@@ -211,10 +211,16 @@ void Conversation::change(Side& side, std::uint8_t what, std::uint8_t value) {
 void Conversation::drop_next(std::uint8_t direction, std::uint8_t count) { drops_[direction % 2] = count % 64; }
 
 /// How long it may be quiet: the retransmission timers as they are, before each a tail loss probe, from which on they run anew (RFC 8985 section 7.3), and
-/// what an acknowledgment or a small segment may wait for.
+/// what an acknowledgment or a small segment may wait for. Probes of a closed window come ever more seldom (RFC 9293 section 3.8.6.1).
 Duration Conversation::longest_timer() const {
   Duration longest{};
-  for (const Side& side : sides_) longest = std::max(longest, side.connection ? side.connection.info().rto : kLongestRto);
+  for (const Side& side : sides_) {
+    if (!side.connection) return 2 * kLongestRto + std::chrono::seconds{2};
+    const tcp::Info info = side.connection.info();
+    Duration timer = info.rto;
+    for (std::uint32_t i = 0; i < info.probe_backoffs && timer < kLongestRto; ++i) timer *= 2;
+    longest = std::max(longest, std::min(timer, kLongestRto));
+  }
   return 2 * longest + std::chrono::seconds{2};
 }
 
@@ -271,10 +277,10 @@ void Conversation::fail(const char* what) const {
     std::fprintf(
         stderr,
         "wrote %llu read %llu, state %d, una %u nxt %u snd_wnd %u, rcv_nxt %u rcv_wnd %u, cwnd %u in flight %u unsent %zu, rto %.3f s, "
-        "%u backoffs\n",
+        "%u backoffs, %u probes, %zu unread\n",
         static_cast<unsigned long long>(side.written), static_cast<unsigned long long>(side.read), static_cast<int>(info.state),
         info.snd_una.value(), info.snd_nxt.value(), info.snd_wnd, info.rcv_nxt.value(), info.rcv_wnd, info.cwnd, info.in_flight,
-        info.unsent, std::chrono::duration<double>(info.rto).count(), info.backoffs);
+        info.unsent, std::chrono::duration<double>(info.rto).count(), info.backoffs, info.probe_backoffs, info.unread);
   }
   std::abort();
 }

@@ -74,7 +74,12 @@ bool ConnectionCore::expired(std::optional<TimePoint>& deadline, std::string_vie
 
 void ConnectionCore::on_timer() {
   const auto self = shared_from_this();
-  if (deadlines_.idle && *deadlines_.idle <= context_.now() && falls_asleep()) return;
+  if (deadlines_.idle && *deadlines_.idle <= context_.now()) {
+    if (falls_asleep()) return;
+    const auto earliest = earliest_deadline();
+    const bool more = ack_.due(context_.now()) || (earliest && *earliest <= context_.now());
+    if (!more) return update_timers();  // to look is not to act
+  }
   if (expired(deadlines_.user_timeout, "user timeout")) return on_user_timeout();
   if (expired(deadlines_.linger, "FIN-WAIT-2")) return end({}, true);
   if (expired(deadlines_.keepalive, "keep-alive")) on_keepalive_timer();

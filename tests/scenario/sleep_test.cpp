@@ -38,6 +38,7 @@ struct End {
     connection.handle({.readable = [this] { read(); }, .closed = [this](std::error_code) { over = true; }});
   }
   void read() {
+    if (!reading) return;
     std::vector<std::byte> buffer(65536);
     while (const auto count = connection.receive(buffer)) {
       if (*count == 0) return;
@@ -46,6 +47,7 @@ struct End {
   }
   tcp::Connection connection;
   std::vector<std::byte> incoming;
+  bool reading = true;  ///< else the window closes
   bool over = false;
 };
 
@@ -69,6 +71,8 @@ Outcome talk(const Story& story, Duration sleep_after) {
   std::mt19937 random{static_cast<std::uint32_t>(story.seed)};
   for (int round = 0; round < 60; ++round) {
     for (End* end : {&client, server.get()}) {
+      end->reading = random() % 5 != 0;
+      end->read();
       if (random() % 3 == 0) continue;
       const std::size_t size = random() % 4 == 0 ? random() % 200'000 : random() % 100;
       (void)end->connection.send(noise(size, static_cast<std::uint32_t>(random())));
@@ -77,6 +81,11 @@ Outcome talk(const Story& story, Duration sleep_after) {
     pair.world.run_for(std::chrono::milliseconds{random() % 3 == 0 ? random() % 50 : random() % 20'000});
   }
   REQUIRE_FALSE((client.over || server->over));
+  for (End* end : {&client, server.get()}) {
+    end->reading = true;
+    end->read();
+  }
+  pair.world.run_for(1h);
   CHECK(client.connection.shutdown());
   pair.world.run_for(1h);
   CHECK(server->connection.shutdown());
@@ -128,6 +137,8 @@ TEST_CASE("so it is without options, with Linux' ways, and with a search for the
   tcp::Config as_linux;
   as_linux.cubic_whole_segments = as_linux.reduce_from_cwnd = as_linux.gradual_ecn = true;
   as_linux.ecn = tcp::EcnMode::on;
+  as_linux.probe_with_data = false;
+  as_linux.min_rto = 200ms;
   as_linux.pacing = true;
   as_linux.pacing_burst = 15'000;
   compare({.seed = 22, .faults = faults, .tcp = as_linux});

@@ -436,3 +436,27 @@ TEST_CASE("a stack that is told that nobody sleeps any more puts nobody to sleep
   talk.advance(1h);
   CHECK(talk.tcp.stats().sleeps == 0);
 }
+
+TEST_CASE("looking whether there is nothing to do changes nothing: a closed window leaves cwnd as it is", "[tcp]") {
+  const auto cwnd_behind_closed_window = [](Duration sleep_after) {
+    tcp::Config config{.quick_acks = 0};
+    config.sleep_after = sleep_after;
+    config.min_rto = config.initial_rto = 200ms;
+    config.probe_with_data = false;  // nothing is outstanding then
+    Conversation talk{{.config = config}};
+    talk.write(stream(14'600));
+    talk.advance(10ms);
+    (void)talk.peer.hear();
+    CHECK(talk.peer.say({}));
+    CHECK(talk.info().cwnd > 14'600);
+    talk.advance(10ms);
+    talk.write("x");
+    (void)talk.peer.hear();
+    CHECK(talk.peer.say({.window = std::uint16_t{0}}));
+    talk.write(stream(1'000));
+    talk.advance(550ms);  // between the first probe and the second, longer after that than a timeout
+    return talk.info().cwnd;
+  };
+  CHECK(cwnd_behind_closed_window(450ms) == cwnd_behind_closed_window(0s));
+  CHECK(cwnd_behind_closed_window(0s) > 14'600);
+}
