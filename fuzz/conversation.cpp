@@ -211,17 +211,20 @@ void Conversation::change(Side& side, std::uint8_t what, std::uint8_t value) {
 void Conversation::drop_next(std::uint8_t direction, std::uint8_t count) { drops_[direction % 2] = count % 64; }
 
 /// How long it may be quiet: the retransmission timers as they are, before each a tail loss probe, from which on they run anew (RFC 8985 section 7.3), and
-/// what an acknowledgment or a small segment may wait for. Probes of a closed window come ever more seldom (RFC 9293 section 3.8.6.1).
+/// what an acknowledgment or a small segment may wait for. Probes of a closed window come ever more seldom (RFC 9293 section 3.8.6.1),
+/// and who is paced leaves two segments at a time, at a rate that may be low.
 Duration Conversation::longest_timer() const {
   Duration longest{};
+  double paced = 0;  // seconds
   for (const Side& side : sides_) {
     if (!side.connection) return 2 * kLongestRto + std::chrono::seconds{2};
     const tcp::Info info = side.connection.info();
     Duration timer = info.rto;
     for (std::uint32_t i = 0; i < info.probe_backoffs && timer < kLongestRto; ++i) timer *= 2;
     longest = std::max(longest, std::min(timer, kLongestRto));
+    if (info.pacing_rate) paced = std::max(paced, 2.0 * info.mss / static_cast<double>(*info.pacing_rate));
   }
-  return 2 * longest + std::chrono::seconds{2};
+  return 2 * longest + std::chrono::seconds{2} + std::chrono::duration_cast<Duration>(std::chrono::duration<double>{paced});
 }
 
 bool Conversation::over() const {
@@ -277,10 +280,11 @@ void Conversation::fail(const char* what) const {
     std::fprintf(
         stderr,
         "wrote %llu read %llu, state %d, una %u nxt %u snd_wnd %u, rcv_nxt %u rcv_wnd %u, cwnd %u in flight %u unsent %zu, rto %.3f s, "
-        "%u backoffs, %u probes, %zu unread\n",
+        "%u backoffs, %u probes, %zu unread, pacing %llu bytes/s\n",
         static_cast<unsigned long long>(side.written), static_cast<unsigned long long>(side.read), static_cast<int>(info.state),
         info.snd_una.value(), info.snd_nxt.value(), info.snd_wnd, info.rcv_nxt.value(), info.rcv_wnd, info.cwnd, info.in_flight,
-        info.unsent, std::chrono::duration<double>(info.rto).count(), info.backoffs, info.probe_backoffs, info.unread);
+        info.unsent, std::chrono::duration<double>(info.rto).count(), info.backoffs, info.probe_backoffs, info.unread,
+        static_cast<unsigned long long>(info.pacing_rate.value_or(0)));
   }
   std::abort();
 }

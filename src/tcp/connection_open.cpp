@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <initializer_list>
 #include <utility>
 
 #include <fmt/format.h>
@@ -63,7 +64,8 @@ ConnectionCore::ConnectionCore(Engine& engine, const FourTuple& tuple, const Set
   if (settings_.congestion_control.empty()) settings_.congestion_control = engine.config().congestion_control;
   chunk_begin_ = pushed_ = small_end_ = restored.iss;
   tcb_.iss = tcb_.snd_una = tcb_.snd_nxt = tcb_.snd_up = restored.iss;
-  tcb_.rcv_wnd = static_cast<std::uint32_t>(std::min<std::size_t>({receive_buffer_.limit(), kMaxUnscaledWindow, window_clamp()}));
+  const std::initializer_list<std::size_t> windows{receive_buffer_.limit(), kMaxUnscaledWindow, window_clamp()};
+  tcb_.rcv_wnd = static_cast<std::uint32_t>(std::ranges::min(windows));
   // It cannot be changed after the SYN, so it must do for every size that the buffer may grow to.
   const std::size_t largest = std::max(receive_buffer_.limit(), settings.receive_buffer.value_or(engine.config().max_receive_buffer));
   tcb_.rcv_wind_shift = window_shift_for(std::min<std::size_t>(largest, window_clamp()));
@@ -86,7 +88,7 @@ void ConnectionCore::open_passive(Arrival& syn, std::weak_ptr<ListenerCore> list
                                   const FastOpenAnswer& fast_open) {
   tcb_.passive = true;
   listener_ = std::move(listener);
-  former_ = std::move(former);
+  former_ = former;
   ip_options_ = syn.ip_options;
   ++engine_->stats().passive_opens;
   take_syn(syn);

@@ -113,7 +113,7 @@ Accepted Engine::listen_arrives(Arrival& arrival, ListenerCore& listener, std::o
                                    (config_.syn_cookies == SynCookiePolicy::when_full && !listener.may_begin()));
   if (cookies) return answer_with_cookie(arrival, listener);
   if (!listener.may_begin()) return drop(Drop::backlog_full);
-  return open(arrival, listener, std::move(former));
+  return open(arrival, listener, former);
 }
 
 /// RFC 7413 section 4.2.2. An old duplicate SYN must not bring data: it is not taken while an earlier incarnation is remembered.
@@ -141,7 +141,7 @@ Accepted Engine::open(Arrival& syn, ListenerCore& listener, std::optional<TimeWa
   const FastOpenAnswer fast_open = former ? FastOpenAnswer{} : answer_fast_open(syn, listener);
   if (!fast_open.accept) listener.handshake_begun(*connection);
   // Without Fast Open data that came with the SYN is not acknowledged: the peer sends it again after the handshake.
-  connection->open_passive(syn, listener.weak_from_this(), std::move(former), fast_open);
+  connection->open_passive(syn, listener.weak_from_this(), former, fast_open);
   if (!fast_open.accept) connection->defer(listener.defer_accept());
   return {};
 }
@@ -158,7 +158,7 @@ Accepted Engine::time_wait_arrives(Arrival& arrival, const TimeWaitRecord& recor
       // MAY-2: what is newer than the old connection cannot be confused with it.
       TimeWaitRecord former = record;
       time_wait_.erase(former.tuple);
-      return listen_arrives(arrival, *listener, std::move(former));
+      return listen_arrives(arrival, *listener, former);
     }
     // RFC 6191 would say nothing, but RFC 9293 section 3.10.7.4 has the challenge ACK of RFC 5961 for all that is not accepted.
     if (may_challenge()) acknowledge_from_time_wait(record);

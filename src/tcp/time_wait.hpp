@@ -85,16 +85,17 @@ class TimeWaitTable {
     mutable const Entry* older;
     mutable const Entry* newer;
   };
-  static const FourTuple& tuple_of(const FourTuple& tuple) noexcept { return tuple; }
-  static const FourTuple& tuple_of(const Entry& entry) noexcept { return entry.record.tuple; }
   struct Hash {
     using is_transparent = void;
     FourTupleHash of_tuple;
-    std::size_t operator()(const auto& named) const noexcept { return of_tuple(tuple_of(named)); }
+    std::size_t operator()(const FourTuple& tuple) const noexcept { return of_tuple(tuple); }
+    std::size_t operator()(const Entry& entry) const noexcept { return of_tuple(entry.record.tuple); }
   };
   struct Same {
     using is_transparent = void;
-    bool operator()(const auto& a, const auto& b) const noexcept { return tuple_of(a) == tuple_of(b); }
+    bool operator()(const Entry& a, const Entry& b) const noexcept { return a.record.tuple == b.record.tuple; }
+    bool operator()(const FourTuple& a, const Entry& b) const noexcept { return a == b.record.tuple; }
+    bool operator()(const Entry& a, const FourTuple& b) const noexcept { return a.record.tuple == b; }
   };
 
   void expire();
