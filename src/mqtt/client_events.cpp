@@ -222,7 +222,9 @@ void Client::Core::handle(event::Subscribed& event) {
 
 void Client::Core::handle(event::Unsubscribed& event) {
   auto place = unsubscribing_.extract(event.token);
-  if (!place.empty()) call(place.mapped().done, Result<>{});
+  if (place.empty()) return;
+  const auto refused = std::ranges::find_if(event.codes, is_failure);  // it may go on sending: 5.0 section 3.11.3
+  call(place.mapped().done, refused == event.codes.end() ? Result<>{} : fail(make_error_code(*refused)));
 }
 
 void Client::Core::handle(event::Failed& event) {

@@ -116,6 +116,7 @@ class Client {
   void subscribe(Subscription subscription, Handler handler, Granted done = {});
   /// 5.0: the same with properties of SUBSCRIBE: subscription_identifier, user_property.
   void subscribe(Subscription subscription, Properties properties, Handler handler, Granted done = {});
+  /// `done` comes at UNSUBACK, in 5.0 with the reason why the broker goes on sending, if it says so.
   void unsubscribe(const std::string& filter, Completion done = {});
   /// 5.0: the same with properties of UNSUBSCRIBE: user_property.
   void unsubscribe(const std::string& filter, Properties properties, Completion done);

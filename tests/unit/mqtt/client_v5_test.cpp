@@ -227,3 +227,20 @@ TEST_CASE("5.0: subscriptions and their ends have properties", "[mqtt]") {
   lab.far->deliver("b0 04 0003 00 00");
   CHECK(told.success());
 }
+
+TEST_CASE("5.0: an UNSUBSCRIBE that the broker refuses has failed; one of what was not subscribed has not", "[mqtt][MQTT5-3.11.3-1]") {
+  ClientLab lab{config5()};
+  lab.client->subscribe({.filter = "a"}, {});
+  lab.open();
+  lab.far->deliver("20 03 00 00 00");
+  lab.turn();
+  lab.far->deliver("90 04 0001 00 00");
+  (void)lab.far->take_sent();
+  const Told told;
+  lab.client->unsubscribe("a", told.callback());
+  CHECK(lab.far->take_sent() == hex("a2 06 0002 00 0001 61"));
+  const bool refused = GENERATE(true, false);
+  lab.far->deliver(refused ? "b0 04 0002 00 87" : "b0 04 0002 00 11");  // not authorized; no subscription existed
+  if (refused) CHECK(told.failure(make_error_code(ReasonCode::not_authorized)));
+  if (!refused) CHECK(told.success());
+}
