@@ -51,7 +51,9 @@ std::uint64_t ConnectionCore::sending_rate() const noexcept {
 /// The window to offer now, in bytes.
 std::uint32_t ConnectionCore::offered_window() const noexcept {
   const std::size_t most = std::min(max_window(tcb_.rcv_wind_shift), window_clamp());
-  return window_to_offer({.buffer = static_cast<std::uint32_t>(std::min(receive_buffer_.limit(), most)),
+  // Without memory what every connection may hold is all the buffer there is: that may be less than a segment, and must open a closed window.
+  const std::size_t buffer = memory_.exhausted() ? std::min(receive_buffer_.limit(), MemoryShare::kAlways) : receive_buffer_.limit();
+  return window_to_offer({.buffer = static_cast<std::uint32_t>(std::min(buffer, most)),
                           .room = static_cast<std::uint32_t>(std::min({receive_room(), most, std::size_t{window_growth_.limit()}})),
                           .current_window = tcb_.rcv_wnd,
                           .mss = mss_});

@@ -212,6 +212,19 @@ TEST_CASE("without memory the window stays, and opens again with it", "[tcp]") {
   CHECK(talk.info().rcv_wnd > 50'000);
 }
 
+TEST_CASE("without memory a closed window opens as far as every connection may, though that is less than a large segment", "[tcp]") {
+  Conversation talk{
+      {.config = {.memory_limit = 60'000}, .settings = {.send_buffer = 200'000, .receive_buffer = 600}, .peer_mss = 8960, .mtu = 9000}};
+  talk.write(stream(60'000));  // nobody acknowledges it
+  (void)talk.peer.hear();
+  REQUIRE(talk.peer.say({.ack = talk.info().snd_una, .payload = stream(600)}));
+  CHECK(talk.info().rcv_wnd == 0);
+  talk.connection.set_receive_buffer(131'072);
+  CHECK(talk.read() == stream(600));
+  (void)talk.peer.hear();
+  CHECK(talk.info().rcv_wnd == tcp::MemoryShare::kAlways);
+}
+
 TEST_CASE("the stack's defaults can be changed for connections to come", "[tcp]") {
   OptionTalk talk;
   auto config = talk.tcp.config();
