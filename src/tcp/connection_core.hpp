@@ -369,6 +369,7 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   [[nodiscard]] CongestionParameters congestion_parameters() const;
 
   // Sleep: connection_idle.cpp
+  /// It has nothing to do, as far as can be seen: only then each_lasting() shows all that matters of it.
   [[nodiscard]] bool quiet() const noexcept;
   void watch_quiet() noexcept;
   [[nodiscard]] bool falls_asleep();

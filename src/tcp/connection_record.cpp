@@ -1,5 +1,7 @@
 #include "connection_record.hpp"
 
+#include <utility>
+
 #include "connection_core.hpp"
 #include "engine.hpp"
 
