@@ -18,6 +18,7 @@
 #include <tapir/link/descriptor.hpp>
 #include <tapir/link/system_error.hpp>
 
+#include "steering_program.hpp"
 #include "virtio_header.hpp"
 
 namespace tapir::link {
@@ -35,6 +36,7 @@ class TapCategory final : public std::error_category {
       case TapError::busy: return "the device is held by another program";
       case TapError::not_tap: return "not a TAP device";
       case TapError::no_offload: return "the kernel refuses checksum and segmentation offload";
+      case TapError::one_queue: return "not a TAP device of several queues: make it by 'ip tuntap add DEVICE mode tap multi_queue'";
     }
     return "unknown TAP error";
   }
@@ -46,6 +48,7 @@ class TapCategory final : public std::error_category {
       case TapError::busy: return std::errc::device_or_resource_busy;
       case TapError::not_tap: return std::errc::invalid_argument;
       case TapError::no_offload: return std::errc::not_supported;
+      case TapError::one_queue: return std::errc::invalid_argument;
     }
     return {value, *this};
   }
@@ -68,11 +71,14 @@ ifreq request_for(const std::string& name) noexcept {
 }
 
 /// The device's name: the kernel completes a pattern such as "tap%d".
-Result<std::string> attach_device(int fd, const std::string& name, TapMode mode) {
+Result<std::string> attach_device(int fd, const std::string& name, TapMode mode, int more_flags) {
   ifreq request = request_for(name);
-  const int flags = IFF_TAP | IFF_NO_PI | (mode == TapMode::offload ? IFF_VNET_HDR : 0);
+  const int flags = IFF_TAP | IFF_NO_PI | (mode == TapMode::offload ? IFF_VNET_HDR : 0) | more_flags;
   request.ifr_flags = static_cast<short>(flags);
-  if (::ioctl(fd, TUNSETIFF, &request) < 0) return fail(attach_error());
+  if (::ioctl(fd, TUNSETIFF, &request) < 0) {
+    if (errno == EINVAL && (more_flags & IFF_MULTI_QUEUE) != 0) return fail(TapError::one_queue);
+    return fail(attach_error());
+  }
   if (mode == TapMode::plain) {
     if (::ioctl(fd, TUNSETOFFLOAD, 0UL) < 0 && errno != EINVAL) return fail(system_error());
     return std::string{request.ifr_name};
@@ -108,12 +114,25 @@ std::error_code make_error_code(TapError error) noexcept {
   return {static_cast<int>(error), category};
 }
 
-Result<Tap> Tap::open(const std::string& name, TapOptions options) {
+Result<Tap> Tap::open(const std::string& name, TapOptions options) { return open_queue(name, options, 0); }
+
+Result<TapQueues> Tap::open_queues(const std::string& name, const Steering& steering, TapOptions options) {
+  TapQueues opened;
+  for (std::size_t i = 0; i < steering.shards(); ++i) {
+    auto queue = open_queue(i == 0 ? name : std::string{opened.queues.front().name()}, options, IFF_MULTI_QUEUE);
+    if (!queue) return fail(queue.error());
+    opened.queues.push_back(std::move(*queue));
+  }
+  if (const auto steered = steer_queues(opened.queues.front().descriptor_, steering); !steered) opened.unsteered = steered.error();
+  return opened;
+}
+
+Result<Tap> Tap::open_queue(const std::string& name, TapOptions options, int more_flags) {
   constexpr std::string_view kForbidden{"/: \t\n\0", 6};
   if (name.empty() || name.size() >= IFNAMSIZ || name.find_first_of(kForbidden) != std::string::npos) return fail(TapError::bad_name);
   Descriptor tun{::open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC)};
   if (tun.get() < 0) return fail(errno == ENOENT || errno == ENODEV ? TapError::no_tun_driver : attach_error());
-  const auto device = attach_device(tun.get(), name, options.mode);
+  const auto device = attach_device(tun.get(), name, options.mode, more_flags);
   if (!device) return fail(device.error());
   const auto mtu = device_mtu(*device);
   if (!mtu) return fail(mtu.error());
