@@ -72,19 +72,19 @@ Result<std::unique_ptr<Shards>> Shards::open(const std::string& tap, const Shard
     if (!one) return fail(one.error());
     std::vector<std::unique_ptr<link::Link>> links;
     links.push_back(std::make_unique<link::Tap>(std::move(*one)));
-    return std::unique_ptr<Shards>{new Shards{std::move(links), steering, options}};
+    return std::unique_ptr<Shards>{new Shards{steering, std::move(links), options}};
   }
   auto opened = link::Tap::open_queues(tap, steering, options.tap);
   if (!opened) return fail(opened.error());
-  std::unique_ptr<Shards> shards{new Shards{as_links(std::move(opened->queues)), steering, options}};
+  std::unique_ptr<Shards> shards{new Shards{steering, as_links(std::move(opened->queues)), options}};
   shards->unsteered_ = opened->unsteered;
   return shards;
 }
 
 Shards::Shards(std::vector<std::unique_ptr<link::Link>> links, const ShardsOptions& options)
-    : Shards{std::move(links), link::Steering{links.size(), random_key()}, options} {}
+    : Shards{link::Steering{links.size(), random_key()}, std::move(links), options} {}
 
-Shards::Shards(std::vector<std::unique_ptr<link::Link>> links, const link::Steering& steering, const ShardsOptions& options)
+Shards::Shards(const link::Steering& steering, std::vector<std::unique_ptr<link::Link>> links, const ShardsOptions& options)
     : steering_{steering}, mac_{options.mac ? *options.mac : any_mac()}, outcome_{std::make_unique<Outcome>()} {
   links.resize(steering_.shards());
   for (std::size_t i = 0; i < links.size(); ++i) shards_.push_back(std::unique_ptr<Shard>{new Shard{*this, i, options.runtime}});

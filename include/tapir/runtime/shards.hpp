@@ -94,7 +94,7 @@ class Shards {
   class SteeredLink;
   struct Outcome;
 
-  Shards(std::vector<std::unique_ptr<link::Link>> links, const link::Steering& steering, const ShardsOptions& options);
+  Shards(const link::Steering& steering, std::vector<std::unique_ptr<link::Link>> links, const ShardsOptions& options);
 
   link::Steering steering_;
   MacAddress mac_;

@@ -4,8 +4,7 @@
 #include <atomic>
 #include <csignal>
 #include <deque>
-#include <mutex>
-#include <set>
+#include <functional>
 #include <thread>
 
 #include <sys/socket.h>
@@ -51,15 +50,12 @@ Bytes arp_frame(std::uint8_t operation) {
 /// What a shard's stack would be: it keeps the last byte of what it hears.
 struct Ear final : Demultiplexer<link::Received> {
   Accepted demultiplex(Packet frame, const link::Received&) override {
-    const auto bytes = frame.bytes();
-    const std::lock_guard lock{mutex};
-    heard.push_back(std::to_integer<int>(bytes.back()));
-    ++*total;
+    heard.push_back(std::to_integer<int>(frame.bytes().back()));
+    on_frame();
     return {};
   }
-  std::mutex mutex;
   std::vector<int> heard;
-  std::atomic<std::size_t>* total = nullptr;
+  std::function<void()> on_frame;
 };
 
 /// Two shards on socket pairs whose other ends the test holds.
@@ -72,7 +68,9 @@ struct Pair {
       near[i] = fds[0];
       far[i] = fds[1];
       links.push_back(std::make_unique<SocketLink>(pools[i], fds[0]));
-      ears[i].total = &total;
+      ears[i].on_frame = [this] {
+        if (++total == expected) shards->stop();
+      };
     }
     shards.emplace(std::move(links), ShardsOptions{});
   }
@@ -95,18 +93,16 @@ struct Pair {
   }
   /// Runs until as many frames were heard in all.
   void hear(std::size_t frames) {
+    expected = frames;
     CHECK(shards->run([&](Shard& shard) {
       const auto link = shard.take_link();
       link->attach(&ears[shard.index()]);
       if (!shard.runtime().watch(*link)) return 9;
-      if (shard.index() == 0) {
-        shard.runtime().run_until([&] { return total == frames; }, std::chrono::seconds{60});
-        for (const auto& counter : link->counters()) counted[std::string{counter.name}] = counter.value;
-        return 0;
-      }
       const int code = shard.runtime().run();
-      link->attach(nullptr);
       shard.runtime().forget(*link);
+      if (shard.index() == 0) {
+        for (const auto& counter : link->counters()) counted[std::string{counter.name}] = counter.value;
+      }
       return code;
     }) == 0);
   }
@@ -115,6 +111,7 @@ struct Pair {
   std::deque<PacketPool> pools = std::deque<PacketPool>(kCount);
   std::array<Ear, kCount> ears;
   std::atomic<std::size_t> total = 0;
+  std::size_t expected = 0;
   std::map<std::string, std::uint64_t> counted;  ///< by the first shard's link
   std::optional<Shards> shards;
 };
