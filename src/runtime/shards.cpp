@@ -68,11 +68,14 @@ std::vector<std::unique_ptr<link::Link>> as_links(std::vector<link::Tap> queues)
 Result<std::unique_ptr<Shards>> Shards::open(const std::string& tap, const ShardsOptions& options) {
   const link::Steering steering{options.count, random_key()};
   if (steering.shards() == 1) {
-    auto one = link::Tap::open(tap, options.tap);
-    if (!one) return fail(one.error());
-    std::vector<std::unique_ptr<link::Link>> links;
-    links.push_back(std::make_unique<link::Tap>(std::move(*one)));
-    return std::unique_ptr<Shards>{new Shards{steering, std::move(links), options}};
+    // A device made for several queues will do as well.
+    if (auto one = link::Tap::open(tap, options.tap)) {
+      std::vector<link::Tap> queue;
+      queue.push_back(std::move(*one));
+      return std::unique_ptr<Shards>{new Shards{steering, as_links(std::move(queue)), options}};
+    } else if (one.error() != link::TapError::not_tap) {
+      return fail(one.error());
+    }
   }
   auto opened = link::Tap::open_queues(tap, steering, options.tap);
   if (!opened) return fail(opened.error());

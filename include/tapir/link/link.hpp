@@ -49,7 +49,7 @@ class Link {
   /// Received frames go to `receiver` from now on; nullptr: they are discarded.
   virtual void attach(Demultiplexer<Received>* receiver) noexcept = 0;
 
-  /// Reads at most `budget` frames from the device and hands them up. How many were read. 0 for links that deliver by themselves.
+  /// Reads at most `budget` frames from the device and hands them up. How many were read; there may be more. 0 for links that deliver by themselves.
   virtual std::size_t drain(std::size_t budget) = 0;
   /// The file descriptor that a Runtime waits on; nullopt for links without one.
   [[nodiscard]] virtual std::optional<int> descriptor() const noexcept { return std::nullopt; }

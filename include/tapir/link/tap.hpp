@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -7,6 +8,7 @@
 #include <vector>
 
 #include <tapir/core/packet_pool.hpp>
+#include <tapir/link/habit.hpp>
 #include <tapir/link/link.hpp>
 #include <tapir/link/steering.hpp>
 
@@ -85,6 +87,10 @@ class Tap final : public Link {
  private:
   Tap(std::string name, int descriptor, TapMode mode, std::size_t mtu);
   [[nodiscard]] static Result<Tap> open_queue(const std::string& name, TapOptions options, int more_flags);
+  [[nodiscard]] static constexpr std::array<Habit, 8> habits() noexcept {
+    constexpr Habit yes{Habit::First::yes};
+    return {yes, yes, yes, yes, yes, yes, yes, yes};
+  }
   /// Reads one frame and hands it up; false when there is none.
   bool read_frame();
 
@@ -96,6 +102,7 @@ class Tap final : public Link {
   std::unique_ptr<PacketPool> pool_;
   SlabRef spare_;  ///< takes what a frame slab cannot hold; kept for the next read when it was not needed
   bool writable_ = true;
+  std::array<Habit, 8> more_ = habits();  ///< [n]: whether another frame follows n that were read in a row; the last: that many or more
   TapStats stats_;
   DropCounters drops_;
 };

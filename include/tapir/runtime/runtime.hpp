@@ -95,9 +95,11 @@ class Runtime final : public Driver {
   std::vector<std::unique_ptr<Watched>> watched_;  ///< forgotten ones stay until the outermost turn ends
   std::function<void(link::Link&)> link_lost_;
   int signal_code_ = 0;
-  bool more_to_do_ = false;  ///< do not sleep in the next turn
-  unsigned busy_turns_ = 0;  ///< of a busy poll; 0: the next one looks at every descriptor
-  int depth_ = 0;            ///< turns under way: run_until() may be called from within one
+  bool more_to_do_ = false;     ///< do not sleep in the next turn
+  unsigned busy_turns_ = 0;     ///< of a busy poll; 0: the next one looks at every descriptor
+  bool read_again_ = false;     ///< a link is to be read in the next turn, which need not wait
+  unsigned unasked_turns_ = 0;  ///< in a row that did not wait for that
+  int depth_ = 0;               ///< turns under way: run_until() may be called from within one
 
   std::mutex posted_mutex_;
   std::vector<std::move_only_function<void()>> posted_;
