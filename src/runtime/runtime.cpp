@@ -4,8 +4,6 @@
 #include <array>
 #include <utility>
 
-#include <tapir/link/habit.hpp>
-
 #include "kernel.hpp"
 
 namespace tapir {
@@ -113,7 +111,7 @@ bool Runtime::run_until(const std::function<bool()>& done, Duration limit) {
 int Runtime::descriptor() const noexcept { return kernel_->descriptor(); }
 
 std::optional<Duration> Runtime::patience() const noexcept {
-  if (more_to_do_ || options_.busy_poll || scheduler_.has_ready()) return Duration{};
+  if (more_to_do_ || spins() || scheduler_.has_ready()) return Duration{};
   const auto wakeup = scheduler_.next_wakeup();
   if (!wakeup) return std::nullopt;
   return std::max(*wakeup - monotonic_now(), Duration{});
@@ -156,9 +154,10 @@ void Runtime::turn(std::optional<TimePoint> latest) {
 }
 
 void Runtime::wait(std::optional<TimePoint> latest) {
+  if (spinning_ && scheduler_.now() >= spin_until_) end_spin();
   auto timeout = patience();
   more_to_do_ = false;
-  if (options_.busy_poll && busy_turns_++ % kBusyTurnsAWait != 0) return set_time();
+  if (spins() && busy_turns_++ % kBusyTurnsAWait != 0) return set_time();
   if (std::exchange(read_again_, false) && ++unasked_turns_ <= kMostUnaskedTurns) return set_time();
   unasked_turns_ = 0;
   if (latest) timeout = std::min(timeout.value_or(Duration::max()), *latest - monotonic_now());
@@ -212,10 +211,11 @@ void Runtime::drain() {
 void Runtime::drain_link(Watched& watched) {
   const bool readable = std::exchange(watched.readable, false);
   const bool again = std::exchange(watched.again, false);
-  if (watched.lost || (watched.fd >= 0 && !readable && !again && !options_.busy_poll)) return;
+  if (watched.lost || (watched.fd >= 0 && !readable && !again && !spins())) return;
   const std::size_t frames = watched.link->drain(options_.batch);
+  if (frames > 0 && options_.spin > Duration{} && watched.fd >= 0) begin_spin();
   if (again && !readable) watched.refilled.learn(frames > 0);
-  if (frames > 0 && watched.fd >= 0 && !options_.busy_poll && !watched.awaits_output && watched.refilled.worth_asking()) {
+  if (frames > 0 && watched.fd >= 0 && !spins() && !watched.awaits_output && watched.refilled.worth_asking()) {
     read_again_ = watched.again = true;
   }
   if (watched.fd < 0) {
@@ -225,6 +225,19 @@ void Runtime::drain_link(Watched& watched) {
     kernel_->remove(std::exchange(watched.fd, -1));
     if (link_lost_) link_lost_(*watched.link);
   }
+}
+
+/// A frame came: it pays to spin for the next one if one mostly comes in time.
+void Runtime::begin_spin() {
+  if (std::exchange(spinning_, false)) spin_pays_.learn(true);
+  if (!spin_pays_.worth_asking()) return;
+  spinning_ = true;
+  spin_until_ = deadline_after(scheduler_.now(), options_.spin);
+}
+
+void Runtime::end_spin() noexcept {
+  spinning_ = false;
+  spin_pays_.learn(false);
 }
 
 void Runtime::tell(Watched& watched) {
