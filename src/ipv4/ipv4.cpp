@@ -112,7 +112,7 @@ std::size_t Ipv4::max_super_segment(IpAddress destination) const noexcept {
   if (!egress || egress->broadcast || egress->interface == &lo_) return 0;
   const InterfaceConfig& config = egress->interface->config;
   if (config.max_super_segment) return *config.max_super_segment;
-  return config.link == nullptr ? 0 : config.link->capabilities().max_super_segment;
+  return config.link == nullptr ? 0 : config.link->capabilities().super_segment();
 }
 
 bool Ipv4::writable(IpAddress destination) const noexcept {

@@ -136,20 +136,27 @@ Result<Tap> Tap::open_queue(const std::string& name, TapOptions options, int mor
   if (!device) return fail(device.error());
   const auto mtu = device_mtu(*device);
   if (!mtu) return fail(mtu.error());
-  return Tap{*device, tun.release(), options.mode, options.mtu > 0 ? std::min(options.mtu, *mtu) : *mtu};
+  return Tap{*device, tun.release(), options, options.mtu > 0 ? std::min(options.mtu, *mtu) : *mtu};
 }
 
-Tap::Tap(std::string name, int descriptor, TapMode mode, std::size_t mtu)
-    : name_{std::move(name)}, descriptor_{descriptor}, mode_{mode}, pool_{std::make_unique<PacketPool>()} {
+Tap::Tap(std::string name, int descriptor, const TapOptions& options, std::size_t mtu)
+    : name_{std::move(name)},
+      descriptor_{descriptor},
+      mode_{options.mode},
+      coalesce_{options.mode == TapMode::plain && options.coalesce},
+      pool_{std::make_unique<PacketPool>()} {
   capabilities_.mtu = mtu;
-  capabilities_.completes_checksums = mode == TapMode::offload;
-  capabilities_.max_super_segment = mode == TapMode::offload ? 65535 : 0;
+  capabilities_.completes_checksums = mode_ == TapMode::offload;
+  capabilities_.max_super_segment = mode_ == TapMode::offload ? 65535 : 0;
+  capabilities_.split_above = mode_ == TapMode::plain;
 }
 
 Tap::Tap(Tap&& other) noexcept
     : name_{std::move(other.name_)},
       descriptor_{std::exchange(other.descriptor_, -1)},
       mode_{other.mode_},
+      coalesce_{other.coalesce_},
+      coalescer_{std::move(other.coalescer_)},
       capabilities_{other.capabilities_},
       receiver_{std::exchange(other.receiver_, nullptr)},
       pool_{std::move(other.pool_)},
@@ -165,6 +172,8 @@ Tap& Tap::operator=(Tap&& other) noexcept {
   name_ = std::move(other.name_);
   descriptor_ = std::exchange(other.descriptor_, -1);
   mode_ = other.mode_;
+  coalesce_ = other.coalesce_;
+  coalescer_ = std::move(other.coalescer_);
   capabilities_ = other.capabilities_;
   receiver_ = std::exchange(other.receiver_, nullptr);
   spare_ = std::move(other.spare_);
@@ -234,6 +243,12 @@ std::size_t Tap::drain(std::size_t budget) {
     if (frames > 0) more.learn(found);
     if (!found) break;
   }
+  if (!coalesce_) return frames;
+  if (receiver_ != nullptr) {
+    coalescer_.flush(*receiver_);
+  } else {
+    coalescer_.discard();
+  }
   return frames;
 }
 
@@ -267,9 +282,14 @@ bool Tap::read_frame() {
   if (const auto accepted = apply(header, frame); !accepted) {
     drops_.count(accepted.error());
   } else if (receiver_ != nullptr) {
-    std::ignore = receiver_->demultiplex(std::move(frame), {});  // a layer that refuses it counts it by name
+    hand_up(std::move(frame));
   }
   return true;
+}
+
+void Tap::hand_up(Packet frame) {
+  if (coalesce_) return coalescer_.take(std::move(frame), *receiver_);
+  std::ignore = receiver_->demultiplex(std::move(frame), {});  // a layer that refuses it counts it by name
 }
 
 }  // namespace tapir::link

@@ -327,6 +327,7 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   [[nodiscard]] std::optional<UserTimeoutValue> user_timeout_to_send() const noexcept;
 
   // Output: output.cpp, output_segment.cpp
+  [[nodiscard]] bool may_send_more() const;
   [[nodiscard]] bool send_syn();
   [[nodiscard]] bool retransmit();
   [[nodiscard]] bool send_tail_probe();

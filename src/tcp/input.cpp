@@ -16,8 +16,7 @@ Accepted ConnectionCore::segment_arrives(Arrival&& arrival) {
   if (!is_over()) {
     tune_send_buffer();
     account_memory();
-    update_timers();
-    wants_to_send();
+    wants_to_send();  // and then the timers are brought in line
   }
   return outcome;
 }

@@ -16,16 +16,26 @@ void ConnectionCore::wants_to_send() {
 Pulled ConnectionCore::pull() {
   const auto self = shared_from_this();
   if (is_over()) return Pulled::drained;
-  if (!engine_->network().writable(tuple_.remote.address)) return Pulled::blocked;
+  if (!engine_->network().writable(tuple_.remote.address)) {
+    update_timers();
+    return Pulled::blocked;
+  }
   const bool sent = send_syn() || send_tail_probe() || retransmit() || send_probe() || send_keepalive() || send_new() ||
                     (recovery_.new_data_is_impossible() && retransmit()) || send_guess() || send_ack();
   if (is_over()) return Pulled::drained;  // over a loopback the answer may have come already
-  if (!sent) {
+  const bool more = sent && may_send_more();
+  if (!more) {
     note_app_limit();
     note_what_limits();
   }
   update_timers();
-  return sent ? Pulled::more : Pulled::drained;
+  return more ? Pulled::more : Pulled::drained;
+}
+
+/// Whether it is worth to look for another segment after one.
+bool ConnectionCore::may_send_more() const {
+  const bool due = probe_due_ || tail_probe_due_ || keepalive_due_ || ack_.due(context_.now());
+  return due || unsent() > 0 || fin_unsent() || recovery_.state() != CaState::open || recovery_.queue().lost_bytes() > 0;
 }
 
 /// SYN, or SYN,ACK once the peer's SYN is known; the first, or the one that was lost.
@@ -193,7 +203,8 @@ bool ConnectionCore::send_new() {
   }
   const SendDecision decision = new_data_decision();
   const SeqNum begin = later(tcb_.snd_nxt, send_base_);
-  std::uint32_t count = std::min(may_send(decision), super_segment_limit());
+  std::uint32_t count = may_send(decision);
+  if (count > decision.mss) count = std::min(count, super_segment_limit());
   const ChunkEnd* const chunk = next_chunk_end(begin);
   const std::uint32_t in_chunk = chunk == nullptr ? 0 : distance(begin, chunk->at);
   if (in_chunk > 0 && in_chunk % mss_ == 0) count = std::min(count, in_chunk);

@@ -1,7 +1,6 @@
 // One timer over all deadlines of a connection (RFC 9293 section 3.10.8, RFC 6298).
 
 #include <algorithm>
-#include <initializer_list>
 
 #include <tapir/network/error_kind.hpp>
 
@@ -18,11 +17,11 @@ constexpr Duration kRefusedRetry =
 std::optional<TimePoint> ConnectionCore::earliest_deadline() const noexcept {
   std::optional<TimePoint> earliest = ack_.deadline();
   if (earliest && *earliest <= context_.now()) earliest.reset();  // pull() is about to send it
-  for (const auto& deadline :
-       {deadlines_.retransmit, deadlines_.persist, deadlines_.send_override, deadlines_.pacing, deadlines_.keepalive,
-        deadlines_.user_timeout, deadlines_.linger, deadlines_.idle, recovery_.reordering_deadline(), recovery_.probe_deadline()}) {
-    if (deadline && (!earliest || *deadline < *earliest)) earliest = deadline;
-  }
+  const auto consider = [&earliest](const auto&... deadlines) {
+    (void)((deadlines && (!earliest || *deadlines < *earliest) ? (void)(earliest = deadlines) : (void)0), ...);
+  };
+  consider(deadlines_.retransmit, deadlines_.persist, deadlines_.send_override, deadlines_.pacing, deadlines_.keepalive,
+           deadlines_.user_timeout, deadlines_.linger, deadlines_.idle, recovery_.reordering_deadline(), recovery_.probe_deadline());
   return earliest;
 }
 

@@ -18,6 +18,12 @@ struct Capabilities {
   bool carries_fcs = false;           ///< frames end with the 4-byte frame check sequence (sim::Cable); TAP frames have none
   bool completes_checksums = false;   ///< takes packets with ChecksumState::partial
   std::size_t max_super_segment = 0;  ///< largest IPv4 datagram taken as a TCP super-segment, bytes; 0: none
+  bool split_above = false;           ///< where it takes none: Ethernet takes them and cuts them, so that they go through the layers once
+
+  /// Largest IPv4 datagram that TCP had better hand down as a super-segment, bytes; 0: none.
+  [[nodiscard]] constexpr std::size_t super_segment() const noexcept {
+    return max_super_segment == 0 && split_above ? 65535 : max_super_segment;
+  }
 };
 
 /// One count that a link keeps, for people: {"outErrors", 3}.

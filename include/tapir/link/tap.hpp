@@ -8,6 +8,7 @@
 #include <vector>
 
 #include <tapir/core/packet_pool.hpp>
+#include <tapir/link/coalescer.hpp>
 #include <tapir/link/habit.hpp>
 #include <tapir/link/link.hpp>
 #include <tapir/link/steering.hpp>
@@ -22,7 +23,8 @@ enum class TapMode : std::uint8_t {
 
 struct TapOptions {
   TapMode mode = TapMode::offload;
-  std::size_t mtu = 0;  ///< largest datagram sent, bytes, if less than the device's; 0: the device's
+  std::size_t mtu = 0;   ///< largest datagram sent, bytes, if less than the device's; 0: the device's
+  bool coalesce = true;  ///< TapMode::plain: what has arrived is joined into super-segments: see Coalescer
 };
 
 /// Why a TAP device could not be opened, in words that help. A category of its own, so that a message can name the remedy.
@@ -85,7 +87,7 @@ class Tap final : public Link {
   [[nodiscard]] const DropCounters& drops() const noexcept { return drops_; }
 
  private:
-  Tap(std::string name, int descriptor, TapMode mode, std::size_t mtu);
+  Tap(std::string name, int descriptor, const TapOptions& options, std::size_t mtu);
   [[nodiscard]] static Result<Tap> open_queue(const std::string& name, TapOptions options, int more_flags);
   [[nodiscard]] static constexpr std::array<Habit, 8> habits() noexcept {
     constexpr Habit yes{Habit::First::yes};
@@ -93,10 +95,13 @@ class Tap final : public Link {
   }
   /// Reads one frame and hands it up; false when there is none.
   bool read_frame();
+  void hand_up(Packet frame);
 
   std::string name_;
   int descriptor_ = -1;
   TapMode mode_ = TapMode::offload;
+  bool coalesce_ = false;
+  Coalescer coalescer_;
   Capabilities capabilities_;
   Demultiplexer<Received>* receiver_ = nullptr;
   std::unique_ptr<PacketPool> pool_;

@@ -154,7 +154,7 @@ class Network {
   [[nodiscard]] virtual std::size_t header_size(IpAddress destination) const noexcept = 0;
   /// Largest datagram that reassembly accepts, in bytes, network header included (RFC 1122 section 3.3.2: MMS_R is this less 20).
   [[nodiscard]] virtual std::size_t reassembly_limit() const noexcept = 0;
-  /// Largest datagram that the route's link takes as one TCP super-segment, in bytes; 0: none, though one that is handed down is split.
+  /// Largest datagram that the route takes as one TCP super-segment, in bytes; 0: none, though one that is handed down is split.
   [[nodiscard]] virtual std::size_t max_super_segment(IpAddress destination) const noexcept = 0;
   /// Whether the link towards `destination` takes a frame now.
   [[nodiscard]] virtual bool writable(IpAddress destination) const noexcept = 0;
