@@ -66,8 +66,7 @@ Steering::Target Steering::target(const Packet& frame) const noexcept {
 
 /// The last steps are those of MurmurHash3's finalizer: every bit of the input reaches the high bits, which choose.
 std::size_t Steering::owner(Port ours, Ipv4Address peer, Port peers) const noexcept {
-  if (ours >= first_dynamic)
-    return std::uint32_t{static_cast<std::uint32_t>(ours.value() - first_dynamic.value())} * shards_ / kDynamicPorts;
+  if (ours >= first_dynamic) return static_cast<std::uint32_t>(ours.value() - first_dynamic.value()) * shards_ / kDynamicPorts;
   std::uint32_t hash = peer.value() ^ key_ ^ (std::uint32_t{peers.value()} << 16U | ours.value());
   hash *= kSteeringMultiplier1;
   hash ^= hash >> 13U;
