@@ -256,16 +256,12 @@ bool Tap::read_frame() {
   // A frame lands in a small slab behind room for headers of our own; only what is longer runs over into the spare large one.
   SlabRef slab = pool_->slab(PacketPool::frame_capacity);
   if (!spare_) spare_ = pool_->slab(PacketPool::super_capacity);
-  const auto room = slab.bytes().subspan(Packet::headroom);
-  VirtioHeader header;
-  std::array<iovec, 3> vector{};
-  std::size_t count = 0;
-  const std::size_t header_size = mode_ == TapMode::offload ? sizeof(header) : 0;
-  if (header_size > 0) vector[count++] = {&header, sizeof(header)};
-  vector[count++] = {room.data(), room.size()};
-  vector[count++] = {spare_.bytes().data(), spare_.capacity()};
+  // The virtio header lies in front of the frame: in the room that is free there.
+  const std::size_t header_size = mode_ == TapMode::offload ? sizeof(VirtioHeader) : 0;
+  const auto room = slab.bytes().subspan(Packet::headroom - header_size);
+  const std::array<iovec, 2> vector{{{room.data(), room.size()}, {spare_.bytes().data(), spare_.capacity()}}};
   ++stats_.reads;
-  const auto received = ::readv(descriptor_, vector.data(), static_cast<int>(count));
+  const auto received = ::readv(descriptor_, vector.data(), static_cast<int>(vector.size()));
   if (received < 0) {
     if (errno != EAGAIN && errno != EINTR) ++stats_.in_errors;
     return false;
@@ -274,11 +270,14 @@ bool Tap::read_frame() {
     drops_.count(Drop::truncated);
     return true;
   }
+  VirtioHeader header;
+  if (header_size > 0) std::memcpy(&header, room.data(), sizeof(header));
   const std::size_t size = static_cast<std::size_t>(received) - header_size;
+  const std::size_t near = std::min(size, room.size() - header_size);
   ++stats_.in_frames;
   stats_.in_bytes += size;
-  Packet frame{*pool_, std::move(slab), Packet::headroom, std::min(size, room.size())};
-  if (size > room.size()) frame.append(Slice{std::exchange(spare_, SlabRef{}), 0, size - room.size()});
+  Packet frame{*pool_, std::move(slab), Packet::headroom, near};
+  if (size > near) frame.append(Slice{std::exchange(spare_, SlabRef{}), 0, size - near});
   if (const auto accepted = apply(header, frame); !accepted) {
     drops_.count(accepted.error());
   } else if (receiver_ != nullptr) {
