@@ -60,6 +60,7 @@ MacAddress any_mac() {
 
 std::vector<std::unique_ptr<link::Link>> as_links(std::vector<link::Tap> queues) {
   std::vector<std::unique_ptr<link::Link>> links;
+  links.reserve(queues.size());
   for (auto& queue : queues) links.push_back(std::make_unique<link::Tap>(std::move(queue)));
   return links;
 }
@@ -68,14 +69,13 @@ std::vector<std::unique_ptr<link::Link>> as_links(std::vector<link::Tap> queues)
 Result<std::unique_ptr<Shards>> Shards::open(const std::string& tap, const ShardsOptions& options) {
   const link::Steering steering{options.count, random_key()};
   if (steering.shards() == 1) {
-    // A device made for several queues will do as well.
-    if (auto one = link::Tap::open(tap, options.tap)) {
+    auto one = link::Tap::open(tap, options.tap);
+    if (one) {
       std::vector<link::Tap> queue;
       queue.push_back(std::move(*one));
       return std::unique_ptr<Shards>{new Shards{steering, as_links(std::move(queue)), options}};
-    } else if (one.error() != link::TapError::not_tap) {
-      return fail(one.error());
     }
+    if (one.error() != link::TapError::not_tap) return fail(one.error());  // a device made for several queues will do as well
   }
   auto opened = link::Tap::open_queues(tap, steering, options.tap);
   if (!opened) return fail(opened.error());
