@@ -38,7 +38,7 @@ TEST_CASE("half-close", "[socket][linux]") {
     t.await(all.server, POLLHUP);
     t.poll(all.server);
     t.get(all.server, SOL_SOCKET, SO_ERROR);
-    t.connect(all.server, all.port);
+    t.connect(all.server, all.place);
   });
 }
 
@@ -154,11 +154,11 @@ TEST_CASE("closing in order with SO_LINGER waits for the peer", "[socket][linux]
 
 TEST_CASE("a connection that was reset before accept", "[socket][linux]") {
   same_as_linux([](Transcript& t) {
-    const int listener = t.stream(SOCK_NONBLOCK);
+    const int listener = t.far_stream(SOCK_NONBLOCK);
     t.bind(listener);
     t.listen(listener);
     const int client = t.stream();
-    t.connect(client, t.port_of(listener));
+    t.connect(client, t.place_of(listener));
     t.await(listener, POLLIN);
     const linger now{.l_onoff = 1, .l_linger = 0};
     t.set_raw(client, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
@@ -174,11 +174,11 @@ TEST_CASE("a connection that was reset before accept", "[socket][linux]") {
 
 TEST_CASE("closing a listener resets those who wait", "[socket][linux]") {
   same_as_linux([](Transcript& t) {
-    const int listener = t.stream();
+    const int listener = t.far_stream();
     t.bind(listener);
     t.listen(listener);
     const int client = t.stream();
-    t.connect(client, t.port_of(listener));
+    t.connect(client, t.place_of(listener));
     t.await(listener, POLLIN);
     t.close(listener);
     t.await(client, POLLHUP);

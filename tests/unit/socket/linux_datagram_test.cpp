@@ -33,12 +33,12 @@ TEST_CASE("a datagram socket before anything happens", "[socket][linux]") {
 
 TEST_CASE("datagrams", "[socket][linux]") {
   same_as_linux([](Transcript& t) {
-    const int server = t.datagram();
+    const int server = t.far_datagram();
     t.bind(server);
     t.bind(server);
-    const std::uint16_t port = t.port_of(server);
+    const auto place = t.place_of(server);
     const int client = t.datagram();
-    t.send_to(client, "hello", port);
+    t.send_to(client, "hello", place);
     t.name_of(client);
     t.await(server, POLLIN);
     t.poll(server);
@@ -48,21 +48,21 @@ TEST_CASE("datagrams", "[socket][linux]") {
     t.recv(server, 2, MSG_PEEK | MSG_TRUNC);
     t.recv(server, 2);
     t.recv(server, 10, MSG_DONTWAIT);
-    t.send_to(client, "", port);
-    t.send_to(client, "second", port);
+    t.send_to(client, "", place);
+    t.send_to(client, "second", place);
     t.await(server, POLLIN);
     t.ioctl(server, SIOCINQ);
     t.recv(server, 10);
     t.recv(server, 10);
-    t.send_to(client, "x", 0);
-    t.send_to(client, "x", port, MSG_OOB);
-    t.send_to(client, std::string(65508, 'x'), port);
-    t.send_to(client, std::string(70000, 'x'), port);
-    t.send_to(client, "x", port, 0, INADDR_BROADCAST);
-    t.send_to(client, "a", port, MSG_MORE);
-    t.send_to(client, "b", port, MSG_MORE);
+    t.send_to(client, "x", {place.address, 0});
+    t.send_to(client, "x", place, MSG_OOB);
+    t.send_to(client, std::string(65508, 'x'), place);
+    t.send_to(client, std::string(70000, 'x'), place);
+    t.send_to(client, "x", {INADDR_BROADCAST, place.port});
+    t.send_to(client, "a", place, MSG_MORE);
+    t.send_to(client, "b", place, MSG_MORE);
     t.recv(server, 10, MSG_DONTWAIT);
-    t.send_to(client, "c", port);
+    t.send_to(client, "c", place);
     t.recv(server, 10);
     t.read(server, 0);
   });
@@ -70,25 +70,25 @@ TEST_CASE("datagrams", "[socket][linux]") {
 
 TEST_CASE("a datagram socket with a peer", "[socket][linux]") {
   same_as_linux([](Transcript& t) {
-    const int server = t.datagram();
+    const int server = t.far_datagram();
     t.bind(server);
     const int client = t.datagram(SOCK_NONBLOCK);
-    t.connect(client, t.port_of(server));
+    t.connect(client, t.place_of(server));
     t.name_of(client);
     t.peer_of(client);
     t.send(client, "x");
     t.recv(server, 1);
     const int stranger = t.datagram();
-    t.send_to(stranger, "not for you", t.port_of(client));
+    t.send_to(stranger, "not for you", t.place_of(client));
     t.recv(client, 20);
-    t.send_to(server, "for you", t.port_of(client));
+    t.send_to(server, "for you", t.place_of(client));
     t.await(client, POLLIN);
     t.recv(client, 20);
     t.disconnect(client);
     t.peer_of(client);
     t.name_of(client);
     t.send(client, "x");
-    t.connect(client, t.port_of(server));
+    t.connect(client, t.place_of(server));
     t.shutdown(client, SHUT_WR);
     t.send(client, "x");
     t.poll(client);
@@ -100,15 +100,15 @@ TEST_CASE("a datagram socket with a peer", "[socket][linux]") {
 
 TEST_CASE("nobody at the port", "[socket][linux]") {
   same_as_linux([](Transcript& t) {
-    const int holder = t.datagram();
+    const int holder = t.far_datagram();
     t.bind(holder);
-    const std::uint16_t port = t.port_of(holder);
+    const auto place = t.place_of(holder);
     t.close(holder);
     const int fd = t.datagram(SOCK_NONBLOCK);
-    t.send_to(fd, "x", port);
+    t.send_to(fd, "x", place);
     t.recv(fd, 1);
     t.poll(fd);
-    t.connect(fd, port);
+    t.connect(fd, place);
     t.send(fd, "x");
     t.await(fd, POLLERR);
     t.poll(fd);
@@ -126,13 +126,13 @@ TEST_CASE("nobody at the port", "[socket][linux]") {
 
 TEST_CASE("the error queue", "[socket][linux]") {
   same_as_linux([](Transcript& t) {
-    const int holder = t.datagram();
+    const int holder = t.far_datagram();
     t.bind(holder);
-    const std::uint16_t port = t.port_of(holder);
+    const auto place = t.place_of(holder);
     t.close(holder);
     const int fd = t.datagram(SOCK_NONBLOCK);
     t.set(fd, IPPROTO_IP, IP_RECVERR, 1);
-    t.send_to(fd, "lost words", port);
+    t.send_to(fd, "lost words", place);
     t.await(fd, POLLERR);
     t.poll(fd);
     t.recv(fd, 1);
@@ -146,17 +146,17 @@ TEST_CASE("the error queue", "[socket][linux]") {
 
 TEST_CASE("control messages of a datagram", "[socket][linux]") {
   same_as_linux([](Transcript& t) {
-    const int server = t.datagram();
+    const int server = t.far_datagram();
     t.bind(server);
     t.set(server, IPPROTO_IP, IP_RECVTTL, 1);
     t.set(server, IPPROTO_IP, IP_RECVTOS, 1);
     const int client = t.datagram();
     t.set(client, IPPROTO_IP, IP_TTL, 7);
     t.set(client, IPPROTO_IP, IP_TOS, 0x20);
-    t.send_to(client, "x", t.port_of(server));
+    t.send_to(client, "x", t.place_of(server));
     t.recv_control(server, 1);
     t.set(server, IPPROTO_IP, IP_PKTINFO, 1);
-    t.send_to(client, "x", t.port_of(server));
+    t.send_to(client, "x", t.place_of(server));
     t.recv_control(server, 1);
   });
 }
@@ -186,30 +186,30 @@ TEST_CASE("sharing a datagram port", "[socket][linux]") {
   same_as_linux([](Transcript& t) {
     const int first = t.datagram();
     t.bind(first);
-    const std::uint16_t port = t.port_of(first);
+    const auto place = t.place_of(first);
     const int second = t.datagram();
-    t.bind(second, INADDR_LOOPBACK, port);
-    t.bind(second, INADDR_ANY, port);
+    t.bind(second, place);
+    t.bind(second, {INADDR_ANY, place.port});
     t.set(second, SOL_SOCKET, SO_REUSEADDR, 1);
-    t.bind(second, INADDR_LOOPBACK, port);
+    t.bind(second, place);
     t.set(first, SOL_SOCKET, SO_REUSEADDR, 1);
-    t.bind(second, INADDR_LOOPBACK, port);
+    t.bind(second, place);
     t.name_of(second);
   });
 }
 
 TEST_CASE("datagrams in an epoll", "[socket][epoll][linux]") {
   same_as_linux([](Transcript& t) {
-    const int server = t.datagram();
+    const int server = t.far_datagram();
     t.bind(server);
     const int client = t.datagram();
-    const int epoll = t.epoll();
+    const int epoll = t.far_epoll();
     t.epoll_ctl(epoll, EPOLL_CTL_ADD, server, EPOLLIN | EPOLLET);
     t.epoll_wait(epoll);
-    t.send_to(client, "a", t.port_of(server));
+    t.send_to(client, "a", t.place_of(server));
     t.epoll_wait(epoll, 1000);
     t.epoll_wait(epoll);
-    t.send_to(client, "b", t.port_of(server));
+    t.send_to(client, "b", t.place_of(server));
     t.epoll_wait(epoll, 1000);
     t.recv(server, 1);
     t.epoll_wait(epoll);

@@ -9,7 +9,7 @@ using tapir::test::Transcript;
 TEST_CASE("level-triggered", "[socket][epoll][linux]") {
   same_as_linux([](Transcript& t) {
     const auto all = t.linked();
-    const int epoll = t.epoll();
+    const int epoll = t.far_epoll();
     t.epoll_ctl(epoll, EPOLL_CTL_ADD, all.server, EPOLLIN);
     t.epoll_wait(epoll);
     t.poll(epoll);
@@ -40,7 +40,7 @@ TEST_CASE("level-triggered", "[socket][epoll][linux]") {
 TEST_CASE("edge-triggered", "[socket][epoll][linux]") {
   same_as_linux([](Transcript& t) {
     const auto all = t.linked();
-    const int epoll = t.epoll();
+    const int epoll = t.far_epoll();
     t.epoll_ctl(epoll, EPOLL_CTL_ADD, all.server, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET);
     t.epoll_wait(epoll);
     t.epoll_wait(epoll);
@@ -68,7 +68,7 @@ TEST_CASE("edge-triggered", "[socket][epoll][linux]") {
 TEST_CASE("one shot", "[socket][epoll][linux]") {
   same_as_linux([](Transcript& t) {
     const auto all = t.linked();
-    const int epoll = t.epoll();
+    const int epoll = t.far_epoll();
     t.epoll_ctl(epoll, EPOLL_CTL_ADD, all.server, EPOLLIN | EPOLLONESHOT);
     t.send(all.client, "ab");
     t.await(all.server, POLLIN);
@@ -88,16 +88,16 @@ TEST_CASE("one shot", "[socket][epoll][linux]") {
 
 TEST_CASE("a listener and a connection under way in an epoll", "[socket][epoll][linux]") {
   same_as_linux([](Transcript& t) {
-    const int listener = t.stream(SOCK_NONBLOCK);
+    const int listener = t.far_stream(SOCK_NONBLOCK);
     t.bind(listener);
     t.listen(listener);
     const int client = t.stream(SOCK_NONBLOCK);
-    const int first = t.epoll();
+    const int first = t.far_epoll();
     const int second = t.epoll();
     t.epoll_ctl(first, EPOLL_CTL_ADD, listener, EPOLLIN);
     t.epoll_ctl(second, EPOLL_CTL_ADD, client, EPOLLIN | EPOLLOUT);
     t.epoll_wait(second);
-    t.connect(client, t.port_of(listener));
+    t.connect(client, t.place_of(listener));
     t.epoll_wait(first, 1000);
     t.epoll_wait(second, 1000);
     t.accept(listener);
@@ -138,8 +138,8 @@ TEST_CASE("what epoll refuses", "[socket][epoll][linux]") {
 TEST_CASE("an epoll in an epoll", "[socket][epoll][linux]") {
   same_as_linux([](Transcript& t) {
     const auto all = t.linked();
-    const int inner = t.epoll();
-    const int outer = t.epoll();
+    const int inner = t.far_epoll();
+    const int outer = t.far_epoll();
     t.epoll_ctl(outer, EPOLL_CTL_ADD, inner, EPOLLIN);
     t.epoll_ctl(inner, EPOLL_CTL_ADD, all.server, EPOLLIN);
     t.epoll_wait(outer);

@@ -35,7 +35,7 @@ TEST_CASE("bytes", "[socket][linux]") {
     t.recv(all.server, 10, MSG_WAITALL | MSG_DONTWAIT);
     t.recv(all.server, 1, MSG_ERRQUEUE);
     t.recv(all.server, 1, MSG_OOB);
-    t.connect(all.client, all.port);
+    t.connect(all.client, all.place);
   });
 }
 
@@ -137,13 +137,13 @@ TEST_CASE("urgent data in line", "[socket][linux]") {
 
 TEST_CASE("a full send buffer", "[socket][linux]") {
   same_as_linux([](Transcript& t) {
-    const int listener = t.stream();
+    const int listener = t.far_stream();
     t.set(listener, SOL_SOCKET, SO_RCVBUF, 8192);
     t.bind(listener);
     t.listen(listener);
     const int client = t.stream(SOCK_NONBLOCK);
     t.set(client, SOL_SOCKET, SO_SNDBUF, 8192);
-    t.connect(client, t.port_of(listener));
+    t.connect(client, t.place_of(listener));
     t.await(client, POLLOUT);
     const int server = t.accept(listener, SOCK_NONBLOCK);
     // How much fits is each stack's own affair.
