@@ -3,10 +3,16 @@
 
 #include <linux/sockios.h>
 
+#include <array>
+#include <cerrno>
+#include <cstring>
 #include <string>
 
+#include "message_room.hpp"
 #include "same_as_linux.hpp"
+#include "socket_address.hpp"
 
+using tapir::test::Host;
 using tapir::test::same_as_linux;
 using tapir::test::Transcript;
 
@@ -215,5 +221,101 @@ TEST_CASE("datagrams in an epoll", "[socket][epoll][linux]") {
     t.epoll_wait(epoll);
     t.recv(server, 1);
     t.recv(server, 1, MSG_DONTWAIT);
+  });
+}
+
+namespace {
+/// sendmsg() of "x" with one control message.
+template <class T>
+void send_with(Transcript& t, int fd, sockaddr_in to, int level, int type, const T& value, std::size_t length = CMSG_LEN(sizeof(T))) {
+  char byte = 'x';
+  iovec part{.iov_base = &byte, .iov_len = 1};
+  alignas(cmsghdr) std::array<std::byte, 128> control{};
+  cmsghdr header{};
+  header.cmsg_len = length;
+  header.cmsg_level = level;
+  header.cmsg_type = type;
+  std::memcpy(control.data(), &header, sizeof(header));
+  std::memcpy(control.data() + CMSG_LEN(0), &value, sizeof(value));
+  msghdr message{};
+  message.msg_name = &to;
+  message.msg_namelen = sizeof(to);
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  message.msg_control = control.data();
+  message.msg_controllen = CMSG_SPACE(sizeof(T));
+  const ssize_t count = t.calls().sendmsg(fd, &message, 0);
+  t.say("sendmsg with " + std::to_string(type) + ": " + (count < 0 ? ::strerrorname_np(errno) : std::to_string(count)));
+}
+}  // namespace
+
+TEST_CASE("what a control message says of one datagram", "[socket][linux]") {
+  same_as_linux([](Transcript& t) {
+    const int server = t.far_datagram();
+    t.bind(server);
+    for (const int name : {IP_RECVTTL, IP_RECVTOS, IP_PKTINFO}) t.set(server, IPPROTO_IP, name, 1);
+    const auto place = t.place_of(server);
+    const sockaddr_in to = tapir::test::socket_address(place.address, place.port);
+    const int client = t.datagram();
+    const auto next = [&](int type, const auto& value) {
+      send_with(t, client, to, IPPROTO_IP, type, value);
+      t.await(server, POLLIN);
+      t.recv_control(server, 1);
+    };
+    next(IP_TTL, 9);
+    next(IP_TOS, 0x28);
+    next(IP_TOS, std::uint8_t{0x28});
+    in_pktinfo info{};
+    next(IP_PKTINFO, info);
+    info.ipi_spec_dst.s_addr = htonl(t.address_of(Host::near));
+    next(IP_PKTINFO, info);
+    t.set(server, SOL_SOCKET, SO_RCVBUF, 10'000);
+    t.send_to(client, "x", place);  // the next one is as before
+    t.recv_control(server, 1);
+  });
+}
+
+TEST_CASE("control messages that a datagram does not take", "[socket][linux]") {
+  same_as_linux([](Transcript& t) {
+    const int server = t.far_datagram(SOCK_NONBLOCK);
+    t.bind(server);
+    const auto place = t.place_of(server);
+    const sockaddr_in to = tapir::test::socket_address(place.address, place.port);
+    const int client = t.datagram();
+    for (const int ttl : {-1, 0, 1, 255, 256}) send_with(t, client, to, IPPROTO_IP, IP_TTL, ttl);
+    for (const int tos : {-1, 0, 255, 256}) send_with(t, client, to, IPPROTO_IP, IP_TOS, tos);
+    send_with(t, client, to, IPPROTO_IP, IP_TTL, std::uint8_t{5});
+    send_with(t, client, to, IPPROTO_IP, IP_TOS, std::uint16_t{5});
+    send_with(t, client, to, IPPROTO_IP, IP_RECVERR, 1);
+    send_with(t, client, to, IPPROTO_TCP, 1, 1);
+    send_with(t, client, to, SOL_SOCKET, 9999, 1);
+    send_with(t, client, to, IPPROTO_IP, IP_TTL, 5, 3);
+    send_with(t, client, to, IPPROTO_IP, IP_TTL, 5, 1000);
+    send_with(t, client, to, IPPROTO_IP, IP_PKTINFO, 5);
+    in_pktinfo info{};
+    info.ipi_spec_dst.s_addr = htonl(0xc6336401);  // 198.51.100.1 is nobody here
+    send_with(t, client, to, IPPROTO_IP, IP_PKTINFO, info);
+    t.await(server, POLLIN);
+    while (t.recv_plain(server, 1) >= 0) {}
+  });
+}
+
+TEST_CASE("little room for control messages", "[socket][linux]") {
+  same_as_linux([](Transcript& t) {
+    const int server = t.far_datagram();
+    t.bind(server);
+    for (const int name : {IP_RECVTTL, IP_RECVTOS, IP_PKTINFO}) t.set(server, IPPROTO_IP, name, 1);
+    const int client = t.datagram();
+    for (const std::size_t room : {0, 1, 15, 16, 17, 20, 24, 27, 28, 32, 48, 60, 72, 73, 100}) {
+      t.send_to(client, "x", t.place_of(server));
+      t.await(server, POLLIN);
+      tapir::test::MessageRoom message{1, room};
+      const ssize_t count = t.calls().recvmsg(server, &message.header, 0);
+      t.say(std::to_string(count) + " flags " + std::to_string(message.header.msg_flags) + " of " + std::to_string(room) + ": " +
+            std::to_string(message.header.msg_controllen));
+      tapir::test::for_each_control(message.header, [&t](const cmsghdr& control) {
+        t.say("  " + std::to_string(control.cmsg_type) + " in " + std::to_string(control.cmsg_len));
+      });
+    }
   });
 }

@@ -5,6 +5,7 @@
 #include <linux/sockios.h>
 
 #include <array>
+#include <cstring>
 #include <string>
 
 #include "same_as_linux.hpp"
@@ -39,7 +40,8 @@ void drain(Transcript& t, int fd) {
   while (t.recv_ip(fd, 256, MSG_DONTWAIT) >= 0) {}
 }
 
-constexpr std::uint32_t kAllBut(int type) { return ~(1U << static_cast<unsigned>(type)); }
+/// The filter that lets one type pass.
+constexpr std::uint32_t all_but(int type) { return ~(1U << static_cast<unsigned>(type)); }
 
 }  // namespace
 
@@ -132,7 +134,7 @@ TEST_CASE("ICMP_FILTER as an option", "[socket][raw][linux]") {
 TEST_CASE("an echo and its reply", "[socket][raw][linux]") {
   same_as_linux([](Transcript& t) {
     const int fd = t.raw(SOCK_NONBLOCK);
-    filter(t, fd, kAllBut(ICMP_ECHOREPLY));
+    filter(t, fd, all_but(ICMP_ECHOREPLY));
     t.recv_ip(fd);
     t.send_to(fd, echo(1), {t.address_of(Host::far), 0});
     t.await(fd, POLLIN);
@@ -197,7 +199,7 @@ TEST_CASE("ICMP_FILTER keeps types away", "[socket][raw][linux]") {
     t.await(other, POLLIN);
     drain(t, other);
     drain(t, fd);
-    filter(t, fd, kAllBut(ICMP_ECHOREPLY));
+    filter(t, fd, all_but(ICMP_ECHOREPLY));
     t.send_to(fd, echo(2), {t.address_of(Host::far), 0});
     t.await(fd, POLLIN);
     drain(t, fd);
@@ -213,7 +215,7 @@ TEST_CASE("ICMP_FILTER keeps types away", "[socket][raw][linux]") {
 TEST_CASE("a raw socket hears of a port that nobody has", "[socket][raw][linux]") {
   same_as_linux([](Transcript& t) {
     const int fd = t.raw();
-    filter(t, fd, kAllBut(ICMP_DEST_UNREACH));
+    filter(t, fd, all_but(ICMP_DEST_UNREACH));
     t.send_to(t.datagram(), "lost", {t.address_of(Host::far), 9});
     t.await(fd, POLLIN);
     std::string bytes(256, '\0');
@@ -266,7 +268,7 @@ TEST_CASE("connecting a raw socket", "[socket][raw][linux]") {
     t.connect(fd, {t.address_of(Host::far), 5});
     t.name_of(fd);
     t.peer_of(fd);
-    filter(t, fd, kAllBut(ICMP_ECHOREPLY));
+    filter(t, fd, all_but(ICMP_ECHOREPLY));
     t.send(fd, echo(1));
     t.await(fd, POLLIN);
     drain(t, fd);
@@ -344,7 +346,7 @@ TEST_CASE("TOS and TTL of what a raw socket sends, and what it tells of what com
   same_as_linux([](Transcript& t) {
     const int near = t.raw();
     const int far = t.far_raw();
-    filter(t, far, kAllBut(ICMP_ECHO));
+    filter(t, far, all_but(ICMP_ECHO));
     t.set(near, IPPROTO_IP, IP_TTL, 7);
     t.set(near, IPPROTO_IP, IP_TOS, 0x20);
     t.send_to(near, echo(1), {t.address_of(Host::far), 0});
@@ -360,7 +362,7 @@ TEST_CASE("TOS and TTL of what a raw socket sends, and what it tells of what com
 TEST_CASE("waiting for a raw socket", "[socket][raw][linux]") {
   same_as_linux([](Transcript& t) {
     const int fd = t.raw();
-    filter(t, fd, kAllBut(ICMP_ECHOREPLY));
+    filter(t, fd, all_but(ICMP_ECHOREPLY));
     const timeval soon{.tv_sec = 0, .tv_usec = 50'000};
     t.set_raw(fd, SOL_SOCKET, SO_RCVTIMEO, &soon, sizeof(soon));
     t.recv_ip(fd);
@@ -383,7 +385,7 @@ TEST_CASE("waiting for a raw socket", "[socket][raw][linux]") {
 TEST_CASE("a long message goes in fragments and comes whole", "[socket][raw][linux]") {
   same_as_linux([](Transcript& t) {
     const int fd = t.raw();
-    filter(t, fd, kAllBut(ICMP_ECHOREPLY));
+    filter(t, fd, all_but(ICMP_ECHOREPLY));
     t.send_to(fd, echo(1, std::string(5000, 'x')), {t.address_of(Host::far), 0});
     t.await(fd, POLLIN);
     t.ioctl(fd, SIOCINQ);

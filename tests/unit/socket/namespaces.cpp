@@ -49,6 +49,7 @@ void furnish() {
   for (const char* scope : {"all", "default"}) write_setting(fmt::format("ipv6/conf/{}/disable_ipv6", scope), "1");
   write_setting("ipv4/icmp_ratelimit", "0");  // else errors stay away from a test because of those that another has had
   write_setting("ipv4/neigh/default/retrans_time_ms", "50");
+  write_setting("ipv4/tcp_fastopen", "3");
 }
 
 /// Sends datagrams from the one host to the other until one arrives: an interface that has just been set up takes its time.

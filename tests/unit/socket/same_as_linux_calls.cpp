@@ -126,12 +126,19 @@ class OwnCalls : public Calls {
   }
 };
 
+/// As the kernel's hosts are set up.
+StackConfig as_furnished() {
+  StackConfig config;
+  config.tcp.fast_open = tcp::FastOpenUse::client | tcp::FastOpenUse::server;
+  return config;
+}
+
 /// A host with nothing but its loopback, in virtual time.
 class OneHost final : public OwnCalls<posix::Sockets> {
   posix::Sockets& at(Host) override { return sockets_; }
 
   sim::World world_{{.seed = 1}};
-  Stack stack_{world_, StackConfig{}};
+  Stack stack_{world_, as_furnished()};
   posix::Sockets sockets_{stack_};
 };
 
@@ -141,7 +148,7 @@ class TwoHosts final : public OwnCalls<posix::Sockets> {
   /// What is sent over a veth pair has been received when the call that sent it returns.
   void settle() override { pair_.world.run_for(std::chrono::microseconds{1}); }
 
-  Pair pair_{{.cable = {.delay = {}}}};
+  Pair pair_{{.cable = {.delay = {}}, .left = as_furnished(), .right = as_furnished()}};
   posix::Sockets near_{*pair_.left};
   posix::Sockets far_{*pair_.right, {.first_descriptor = kFirstFar}};
 };
@@ -150,7 +157,7 @@ class ServiceCalls final : public OwnCalls<posix::Service> {
   posix::Service& at(Host) override { return sockets_; }
 
   Runtime runtime_;
-  Stack stack_{runtime_, StackConfig{}};
+  Stack stack_{runtime_, as_furnished()};
   posix::Service sockets_{runtime_, stack_};
 };
 
