@@ -39,14 +39,7 @@ Result<> DatagramSocket::open(const Endpoint& local) {
   socket_.emplace(std::move(*opened));
   socket_->on_readable([this] { notify(EPOLLIN | EPOLLRDNORM); });
   socket_->on_error([this](const udp::SocketError& trouble) {
-    report({.why = icmp_errno(trouble.kind, trouble.type, trouble.code),
-            .type = trouble.type,
-            .code = trouble.code,
-            .local = trouble.kind == network::ErrorKind::unresolved,
-            .info = trouble.next_hop_mtu,
-            .reporter = trouble.reporter,
-            .destination = trouble.destination,
-            .payload = {trouble.payload.begin(), trouble.payload.end()}});
+    report(queued_error(trouble, trouble.destination, trouble.payload));
   });
   for (const IpAddress group : groups_) (void)socket_->join(group);
   return {};

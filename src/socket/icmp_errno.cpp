@@ -30,7 +30,7 @@ constexpr std::array<IcmpErrno, 16> kUnreachable{{
 }  // namespace
 
 IcmpErrno icmp_errno(network::ErrorKind kind, std::uint8_t type, std::uint8_t code) noexcept {
-  if (kind == network::ErrorKind::unresolved) return {EHOSTUNREACH, true};
+  if (kind == network::ErrorKind::unresolved) return {EHOSTUNREACH, false};
   if (type == kDestinationUnreachable && code < kUnreachable.size()) return kUnreachable[code];
   if (type == kParameterProblem) return {EPROTO, true};
   return {EHOSTUNREACH, false};

@@ -124,7 +124,7 @@ Result<Endpoint> PacketSocket::destination_of(const Outgoing& message) const {
     if (!peer_) return error(EDESTADDRREQ);
     return *peer_;
   }
-  auto to = endpoint_of(message.to, message.to_size);
+  auto to = endpoint_of(message.to, message.to_size, OtherFamilies::unspecified);
   if (!to) return to;
   if (to->address.is_unspecified()) to->address = Ipv4Address{0x7f00'0001U};  // this host
   if (const auto allowed = check_destination(*to); !allowed) return fail(allowed.error());
@@ -202,7 +202,7 @@ std::uint32_t PacketSocket::readiness() const {
 }
 
 Result<Endpoint> PacketSocket::peer() const {
-  if (!peer_) return error(ENOTCONN);
+  if (!peer_ || peer_->port == Port{}) return error(ENOTCONN);  // to Linux a peer without a port is none
   return *peer_;
 }
 

@@ -237,7 +237,7 @@ TEST_CASE("room in a send buffer is an edge", "[socket][epoll][linux]") {
 
 TEST_CASE("epoll_create1() and its flags", "[socket][epoll][linux]") {
   same_as_linux([](Transcript& t) {
-    for (const int flags : {0, EPOLL_CLOEXEC, EPOLL_CLOEXEC | O_NONBLOCK, 1}) {
+    for (const int flags : {0, static_cast<int>(EPOLL_CLOEXEC), EPOLL_CLOEXEC | O_NONBLOCK, 1}) {
       const int epoll = t.calls().epoll_create1(Host::near, flags);
       t.say(epoll >= 0 ? "a descriptor" : "none");
       if (epoll < 0) continue;

@@ -180,9 +180,8 @@ TEST_CASE("a datagram for nobody on the link", "[socket][linux]") {
     t.set(asked, IPPROTO_IP, IP_RECVERR, 1);
     t.connect(connected, kNobody);
     t.send_to(plain, "x", kNobody);
-    t.send(connected, "x");
+    t.send(connected, "x");  // to whom the error is no more than a hint
     t.send_to(asked, "lost words", kNobody);
-    t.await(connected, POLLERR);
     t.await(asked, POLLERR);
     t.poll(plain);
     t.poll(connected);

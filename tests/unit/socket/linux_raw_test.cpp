@@ -8,6 +8,7 @@
 #include <cstring>
 #include <string>
 
+#include "icmp_message.hpp"
 #include "same_as_linux.hpp"
 #include "socket_address.hpp"
 
@@ -20,16 +21,9 @@ using tapir::test::Transcript;
 
 namespace {
 
-/// An ICMP message with its checksum (RFC 792): type, code 0, identifier 0x1234, this sequence number, data.
+/// With identifier 0x1234.
 std::string message(std::uint8_t type, std::uint8_t sequence, const std::string& data = "data") {
-  std::string bytes{static_cast<char>(type), 0, 0, 0, 0x12, 0x34, 0, static_cast<char>(sequence)};
-  bytes += data;
-  std::uint32_t sum = 0;
-  for (std::size_t i = 0; i < bytes.size(); ++i) sum += std::uint32_t{static_cast<unsigned char>(bytes[i])} << (i % 2 == 0 ? 8U : 0U);
-  while (sum > 0xffff) sum = (sum & 0xffffU) + (sum >> 16U);
-  bytes[2] = static_cast<char>(~sum >> 8U & 0xffU);
-  bytes[3] = static_cast<char>(~sum & 0xffU);
-  return bytes;
+  return tapir::test::icmp_message(type, 0, 0x12340000U + sequence, data);
 }
 std::string echo(std::uint8_t sequence, const std::string& data = "data") { return message(ICMP_ECHO, sequence, data); }
 
