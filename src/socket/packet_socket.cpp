@@ -132,8 +132,11 @@ Result<Endpoint> PacketSocket::destination_of(const Outgoing& message) const {
 }
 
 Result<> PacketSocket::check_destination(const Endpoint& to) const {
-  const bool broadcast = !to.address.is_multicast() && environment().stack().ipv4().is_group(to.address);
-  return broadcast && !options_.broadcast ? error(EACCES) : Result<>{};
+  const auto& network = environment().stack().ipv4();
+  const bool broadcast = !to.address.is_multicast() && network.is_group(to.address);
+  if (!broadcast || options_.broadcast) return {};
+  if (const auto source = network.select_source(to.address); !source) return fail(source.error());  // no way there comes first
+  return error(EACCES);
 }
 
 Result<Departure> PacketSocket::departure(const Outgoing& message, IpAddress destination) const {
@@ -151,16 +154,16 @@ Result<Departure> PacketSocket::departure(const Outgoing& message, IpAddress des
     rest = rest.subspan(std::min(CMSG_ALIGN(header.cmsg_len), rest.size()));
     if (header.cmsg_level != IPPROTO_IP) continue;
     if (header.cmsg_type == IP_TTL) {
-      const auto ttl = int_of(data);
+      const auto ttl = data.size() == sizeof(int) ? int_of(data) : error(EINVAL);
       if (!ttl || *ttl < 1 || *ttl > 255) return error(EINVAL);
       way.ttl = static_cast<std::uint8_t>(*ttl);
     } else if (header.cmsg_type == IP_TOS) {
-      const auto tos = int_or_byte_of(data);
+      const auto tos = data.size() == sizeof(int) || data.size() == 1 ? int_or_byte_of(data) : error(EINVAL);
       if (!tos || *tos < 0 || *tos > 255) return error(EINVAL);
       way.tos = static_cast<std::uint8_t>(*tos);
     } else if (header.cmsg_type == IP_PKTINFO) {
       in_pktinfo info{};
-      if (data.size() < sizeof(info)) return error(EINVAL);
+      if (data.size() != sizeof(info)) return error(EINVAL);
       std::memcpy(&info, data.data(), sizeof(info));
       way.source = Ipv4Address{ntohl(info.ipi_spec_dst.s_addr)};
     } else {
@@ -178,7 +181,7 @@ std::unexpected<std::error_code> PacketSocket::send_failed(const std::error_code
                        .local = true,
                        .info = static_cast<std::uint32_t>(mtu),
                        .reporter = {},
-                       .destination = to,
+                       .destination = {to.address, peer_ ? peer_->port : Port{}},  // Linux knows the peer's alone
                        .payload = {}});
   }
   return error(number);

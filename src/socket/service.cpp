@@ -117,9 +117,10 @@ ssize_t Service::sendmsg(int descriptor, const msghdr* message, int flags) {
     left.msg_iov = rest.data();
     left.msg_iovlen = rest.size();
     bool may_wait = false;
+    const int how = sent > 0 ? flags & ~MSG_FASTOPEN : flags;  // the rest goes over a connection that is there
     const auto attempt = [&](Sockets& sockets) {
       may_wait = !core_->nonblocking(descriptor) && (flags & MSG_DONTWAIT) == 0;
-      return sockets.sendmsg(descriptor, &left, flags | MSG_DONTWAIT);
+      return sockets.sendmsg(descriptor, &left, how | MSG_DONTWAIT);
     };
     const ssize_t count = core_->repeat(descriptor, POLLOUT, flags, SO_SNDTIMEO, attempt, deadline);
     if (count < 0) return sent > 0 ? static_cast<ssize_t>(sent) : count;

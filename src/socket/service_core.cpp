@@ -183,10 +183,12 @@ long Service::Core::repeat(int descriptor, short events, int flags, int timeout_
       may_wait = !nonblocking(descriptor) && (flags & MSG_DONTWAIT) == 0;
       return call(sockets);
     });
-    if (result >= 0 || errno != EAGAIN || !may_wait || on_stack_thread()) return result;
+    const int why = errno;
+    const bool opening = events == POLLOUT && (why == EINPROGRESS || why == EALREADY);  // a connection, by a send that begins it
+    if (result >= 0 || (why != EAGAIN && !opening) || !may_wait || on_stack_thread()) return result;
     if (!deadline) deadline = deadline_of(descriptor, timeout_option);
     if (!await(descriptor, events, *deadline)) {
-      errno = EAGAIN;
+      errno = why;
       return -1;
     }
   }

@@ -243,7 +243,6 @@ TEST_CASE("epoll_create1() and its flags", "[socket][epoll][linux]") {
       if (epoll < 0) continue;
       t.control(epoll, F_GETFD);
       t.control(epoll, F_GETFL);
-      t.ioctl(epoll, FIONREAD);
       t.name_of(epoll);
       t.shutdown(epoll, SHUT_WR);
       t.accept(epoll);
