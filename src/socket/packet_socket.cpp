@@ -27,6 +27,27 @@ std::size_t copy_packet(const Packet& packet, std::span<const iovec> parts) {
   packet.for_each_chunk([&](std::span<const std::byte> chunk) { copied += scatter(chunk, parts, copied); });
   return copied;
 }
+
+/// What a control message of IPPROTO_IP says of one datagram.
+Result<> take_control(int type, std::span<const std::byte> data, Departure& way) {
+  if (type == IP_TTL) {
+    const auto ttl = data.size() == sizeof(int) ? int_of(data) : error(EINVAL);
+    if (!ttl || *ttl < 1 || *ttl > 255) return error(EINVAL);
+    way.ttl = static_cast<std::uint8_t>(*ttl);
+    return {};
+  }
+  if (type == IP_TOS) {
+    const auto tos = data.size() == sizeof(int) || data.size() == 1 ? int_or_byte_of(data) : error(EINVAL);
+    if (!tos || *tos < 0 || *tos > 255) return error(EINVAL);
+    way.tos = static_cast<std::uint8_t>(*tos);
+    return {};
+  }
+  in_pktinfo info{};
+  if (type != IP_PKTINFO || data.size() != sizeof(info)) return error(EINVAL);
+  std::memcpy(&info, data.data(), sizeof(info));
+  way.source = Ipv4Address{ntohl(info.ipi_spec_dst.s_addr)};
+  return {};
+}
 }  // namespace
 
 Result<std::size_t> PacketSocket::receive(Incoming& message) {
@@ -146,30 +167,11 @@ Result<Departure> PacketSocket::departure(const Outgoing& message, IpAddress des
                 .dont_fragment = options_.mtu_discover >= IP_PMTUDISC_DO && options_.mtu_discover <= IP_PMTUDISC_PROBE};
   if (options_.ttl > 0) way.ttl = static_cast<std::uint8_t>(options_.ttl);
   if (destination.is_multicast()) way.ttl = static_cast<std::uint8_t>(options_.multicast_ttl);
-  for (auto rest = message.control; rest.size() >= sizeof(cmsghdr);) {
-    cmsghdr header{};
-    std::memcpy(&header, rest.data(), sizeof(header));
-    if (header.cmsg_len < sizeof(header) || header.cmsg_len > rest.size()) return error(EINVAL);
-    const auto data = rest.subspan(CMSG_LEN(0), header.cmsg_len - CMSG_LEN(0));
-    rest = rest.subspan(std::min(CMSG_ALIGN(header.cmsg_len), rest.size()));
-    if (header.cmsg_level != IPPROTO_IP) continue;
-    if (header.cmsg_type == IP_TTL) {
-      const auto ttl = data.size() == sizeof(int) ? int_of(data) : error(EINVAL);
-      if (!ttl || *ttl < 1 || *ttl > 255) return error(EINVAL);
-      way.ttl = static_cast<std::uint8_t>(*ttl);
-    } else if (header.cmsg_type == IP_TOS) {
-      const auto tos = data.size() == sizeof(int) || data.size() == 1 ? int_or_byte_of(data) : error(EINVAL);
-      if (!tos || *tos < 0 || *tos > 255) return error(EINVAL);
-      way.tos = static_cast<std::uint8_t>(*tos);
-    } else if (header.cmsg_type == IP_PKTINFO) {
-      in_pktinfo info{};
-      if (data.size() != sizeof(info)) return error(EINVAL);
-      std::memcpy(&info, data.data(), sizeof(info));
-      way.source = Ipv4Address{ntohl(info.ipi_spec_dst.s_addr)};
-    } else {
-      return error(EINVAL);
-    }
-  }
+  const auto read = for_each_control(message.control, [&way](const cmsghdr& header, std::span<const std::byte> data) -> Result<> {
+    if (header.cmsg_level == SOL_SOCKET) return check_socket_control(header, data);
+    return header.cmsg_level == IPPROTO_IP ? take_control(header.cmsg_type, data, way) : Result<>{};
+  });
+  if (!read) return fail(read.error());
   return way;
 }
 

@@ -57,7 +57,7 @@ template <class Error>
   return {.why = icmp_errno(error.kind, error.type, error.code),
           .type = unresolved ? kDestinationUnreachable : error.type,
           .code = unresolved ? kHost : error.code,
-          .info = error.next_hop_mtu,
+          .info = error.kind == network::ErrorKind::parameter_problem ? std::uint32_t{error.pointer} : error.next_hop_mtu,
           .reporter = error.reporter,
           .destination = destination,
           .payload = {payload.begin(), payload.end()}};

@@ -31,7 +31,10 @@ std::size_t cost_of(const Packet& packet) { return PacketPool::header_capacity +
 
 }  // namespace
 
-RawSocket::RawSocket(Environment& environment) : PacketSocket{environment, SOCK_RAW, IPPROTO_ICMP} { environment.raw_tap().add(*this); }
+RawSocket::RawSocket(Environment& environment) : PacketSocket{environment, SOCK_RAW, IPPROTO_ICMP} {
+  options_.reuse_address = true;  // as getsockopt() tells it; there is nothing to share
+  environment.raw_tap().add(*this);
+}
 
 RawSocket::~RawSocket() { close(); }
 
@@ -84,7 +87,9 @@ Result<std::size_t> RawSocket::send(const Outgoing& message) {
   if (size > 65535) return error(EMSGSIZE);
   if ((message.flags & MSG_OOB) != 0) return error(EOPNOTSUPP);
   if (options_.header_included) return error(EOPNOTSUPP);
-  const auto to = destination_of(message);  // neither shutdown() nor a pending error is in the way
+  Outgoing described = message;
+  if (message.to_size == 0) described.to = nullptr;  // an address of no bytes is none
+  const auto to = destination_of(described);         // neither shutdown() nor a pending error is in the way
   if (!to) return fail(to.error());
   const auto way = departure(message, to->address);
   if (!way) return fail(way.error());

@@ -42,18 +42,18 @@ std::string quoted_udp(const Place& from, const Place& to, const std::string& da
 
 /// A datagram socket on the near host that has sent to one on the far host, and a raw socket there that reports what it likes.
 struct Reporting {
-  explicit Reporting(Transcript& transcript, bool connected) : t{transcript} {
+  Reporting(Transcript& transcript, bool connected, std::size_t size = 1) : t{transcript}, data(size, 'x') {
     t.bind(server);
     t.bind(client);
     to = t.place_of(server);
     from = t.place_of(client);
     if (connected) t.connect(client, to);
-    t.send_to(client, "x", to);
-    t.recv(server, 1);
+    t.send_to(client, data, to);
+    t.recv_plain(server, 1);
   }
   /// Reports about that datagram, and sends another after it: when that has come the report has, too.
   void report(std::uint8_t type, std::uint8_t code, std::uint32_t rest = 0) {
-    const std::string message = tapir::test::icmp_message(type, code, rest, quoted_udp(from, to, "x"));
+    const std::string message = tapir::test::icmp_message(type, code, rest, quoted_udp(from, to, data));
     t.say("report " + std::to_string(type) + " " + std::to_string(code));
     t.send_to(reporter, message, {t.address_of(Host::near), 0});
     t.send_to(server, "y", from);
@@ -62,6 +62,7 @@ struct Reporting {
     t.get(client, SOL_SOCKET, SO_ERROR);
   }
   Transcript& t;
+  std::string data;
   int server = t.far_datagram();
   int reporter = t.far_raw();
   int client = t.datagram(SOCK_NONBLOCK);
@@ -112,7 +113,7 @@ TEST_CASE("what IP_RECVERR tells of each ICMP error", "[socket][linux]") {
 TEST_CASE("a path that takes less than the link", "[socket][linux]") {
   same_as_linux_on(Setting::two_hosts, [](Transcript& t) {
     for (const int how : {IP_PMTUDISC_DONT, IP_PMTUDISC_WANT, IP_PMTUDISC_DO}) {
-      Reporting reporting{t, true};
+      Reporting reporting{t, true, 1200};
       t.set(reporting.client, IPPROTO_IP, IP_MTU_DISCOVER, how);
       reporting.report(ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED, 1000);
       t.get(reporting.client, IPPROTO_IP, IP_MTU);

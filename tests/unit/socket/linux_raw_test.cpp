@@ -109,18 +109,17 @@ TEST_CASE("ICMP_FILTER as an option", "[socket][raw][linux]") {
     t.get(fd, SOL_RAW, ICMP_FILTER);
     filter(t, fd, 0x12345678);
     t.get(fd, SOL_RAW, ICMP_FILTER);
-    std::uint32_t value = 0xffffffff;
-    t.set_raw(fd, SOL_RAW, ICMP_FILTER, &value, 0);
+    const std::array<std::uint32_t, 25> ones{0xffffffff};
+    t.set_raw(fd, SOL_RAW, ICMP_FILTER, ones.data(), 0);
     t.get(fd, SOL_RAW, ICMP_FILTER);
-    t.set_raw(fd, SOL_RAW, ICMP_FILTER, &value, 2);
+    t.set_raw(fd, SOL_RAW, ICMP_FILTER, ones.data(), 2);
     t.get(fd, SOL_RAW, ICMP_FILTER);
-    t.set_raw(fd, SOL_RAW, ICMP_FILTER, &value, 100);
+    t.set_raw(fd, SOL_RAW, ICMP_FILTER, ones.data(), 100);
     t.get(fd, SOL_RAW, ICMP_FILTER);
-    t.set_raw(fd, SOL_RAW, ICMP_FILTER, nullptr, 4);
     for (const socklen_t size : {socklen_t{0}, socklen_t{1}, socklen_t{4}, socklen_t{100}, static_cast<socklen_t>(-1)}) {
-      value = 0;
-      t.get_raw(fd, SOL_RAW, ICMP_FILTER, &value, size);
-      t.say(std::to_string(value));
+      std::array<std::uint32_t, 25> values{};
+      t.get_raw(fd, SOL_RAW, ICMP_FILTER, values.data(), size);
+      t.say(std::to_string(values[0]));
     }
   });
 }
@@ -366,7 +365,7 @@ TEST_CASE("waiting for a raw socket", "[socket][raw][linux]") {
     t.send_to(fd, echo(1), {t.address_of(Host::far), 0});
     t.epoll_wait(epoll, 1000);
     t.epoll_wait(epoll);
-    t.readv(fd, {3, 0, 5});
+    t.readv(fd, {1, 0, 3});  // as far as hosts have no choice
     t.epoll_wait(epoll);
     t.recv_ip(fd, 256, MSG_DONTWAIT);
     t.writev(fd, {"x"});

@@ -94,13 +94,18 @@ Namespaces::Namespaces() : alone_{make_namespace()} {
                   "link add veth0 type veth peer name veth1\n"
                   "link set veth1 netns /proc/self/fd/{}\n"
                   "address add 192.0.2.1/24 dev veth0\n"
-                  "link set veth0 up\n",
+                  "link set veth0 up\n"
+                  "route add 224.0.0.0/4 dev veth0\n"
+                  "route add 255.255.255.255 dev veth0\n"
+                  "neighbour add 192.0.2.78 lladdr 02:00:00:00:00:4e dev veth0 nud permanent\n",
                   far_));
   enter(Name::far);
   run_ip(
       "link set lo up\n"
       "address add 192.0.2.2/24 dev veth1\n"
-      "link set veth1 up\n");
+      "link set veth1 up\n"
+      "route add 224.0.0.0/4 dev veth1\n"
+      "route add 255.255.255.255 dev veth1\n");
   await_veth(*this);
 }
 

@@ -3,7 +3,8 @@
 namespace tapir::test {
 
 /// Three hosts that the kernel plays, each in a network namespace of its own: one with nothing but its loopback, and two at the ends of a veth pair, 192.0.2.1 and
-/// 192.0.2.2, both with a prefix of 24 bits. They are made when they are first asked for, which takes root, and end with the process. What a thread does afterwards it
+/// 192.0.2.2, both with a prefix of 24 bits. Groups and
+/// 255.255.255.255 are reached over it. What the near one sends to 192.0.2.78 is lost: a host that is silent. They are made when they are first asked for, which takes root, and end with the process. What a thread does afterwards it
 /// does on the host that it chose last.
 class Namespaces {
  public:

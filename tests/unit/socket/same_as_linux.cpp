@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <deque>
 
 #include <fmt/format.h>
 #include <linux/errqueue.h>
@@ -376,11 +377,15 @@ std::vector<std::string> lines_of(const Body& body, std::unique_ptr<Calls> calls
 /// Line by line: the first difference says what went another way, the rest follows from it.
 void compare(const std::vector<std::string>& theirs, const std::vector<std::string>& ours) {
   REQUIRE(theirs.size() > 1);
+  constexpr std::size_t kShown = 6;
+  std::deque<std::string> before;
   for (std::size_t i = 0; i < std::max(theirs.size(), ours.size()); ++i) {
-    INFO("line " << i << ", behind: " << (i > 0 ? theirs[i - 1] : std::string{}));
+    INFO("line " << i << ", behind:" << fmt::format("{}", fmt::join(before, "")));
     REQUIRE(i < theirs.size());
     REQUIRE(i < ours.size());
     REQUIRE(ours[i] == theirs[i]);
+    before.push_back("\n    " + theirs[i]);
+    if (before.size() > kShown) before.pop_front();
   }
 }
 
