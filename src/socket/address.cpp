@@ -19,7 +19,8 @@ Result<Endpoint> endpoint_of(const sockaddr* address, socklen_t size, OtherFamil
   if (size < sizeof(sockaddr_in) || size > sizeof(sockaddr_storage)) return error(EINVAL);
   sockaddr_in in{};
   std::memcpy(&in, address, sizeof(in));
-  const bool taken = in.sin_family == AF_INET || others == OtherFamilies::any || (others == OtherFamilies::unspecified && in.sin_family == AF_UNSPEC);
+  const bool taken =
+      in.sin_family == AF_INET || others == OtherFamilies::any || (others == OtherFamilies::unspecified && in.sin_family == AF_UNSPEC);
   if (!taken) return error(EAFNOSUPPORT);
   return Endpoint{Ipv4Address{ntohl(in.sin_addr.s_addr)}, Port{ntohs(in.sin_port)}};
 }

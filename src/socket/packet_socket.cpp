@@ -100,6 +100,11 @@ void PacketSocket::add_control(const ReceivedPacket& packet, Incoming& message) 
 
 void PacketSocket::report(QueuedError queued) {
   const bool asked = options_.receive_errors;
+  if (!queued.local && !is_icmp_error(queued.type, queued.code)) return;
+  if (!queued.local && queued.why.number == EMSGSIZE) {  // a path's MTU matters to those who have not said otherwise
+    queued.why.fatal = options_.mtu_discover != IP_PMTUDISC_DONT;
+    if (!queued.why.fatal && type() == SOCK_DGRAM) return;
+  }
   if (!asked && (!queued.why.fatal || !peer_)) return;
   error_ = queued.why.number;
   if (asked && errors_.size() < kMostErrors) errors_.push_back(std::move(queued));
@@ -172,6 +177,7 @@ Result<Departure> PacketSocket::departure(const Outgoing& message, IpAddress des
     return header.cmsg_level == IPPROTO_IP ? take_control(header.cmsg_type, data, way) : Result<>{};
   });
   if (!read) return fail(read.error());
+  if (!way.source.is_unspecified() && !check_local(way.source)) return error(ENETUNREACH);
   return way;
 }
 

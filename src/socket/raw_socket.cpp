@@ -13,7 +13,7 @@ namespace tapir::posix::detail {
 
 namespace {
 
-constexpr int kIcmpFilter = 1;             // ICMP_FILTER of <linux/icmp.h>
+constexpr int kIcmpFilter = 1;            // ICMP_FILTER of <linux/icmp.h>
 constexpr std::size_t kLeastMessage = 2;  // type and code, which Linux looks at before anything is sent
 
 Result<OptionValue> get_filter(Socket& socket) { return OptionValue{static_cast<RawSocket&>(socket).filter}; }

@@ -82,7 +82,8 @@ int Sockets::bind(int descriptor, const sockaddr* address, socklen_t size) {
   return reported([&]() -> Result<> {
     const auto socket = table_->find_socket(descriptor);
     if (!socket) return fail(socket.error());
-    auto local = detail::endpoint_of(address, size, (*socket)->type() == SOCK_RAW ? detail::OtherFamilies::any : detail::OtherFamilies::none);
+    auto local =
+        detail::endpoint_of(address, size, (*socket)->type() == SOCK_RAW ? detail::OtherFamilies::any : detail::OtherFamilies::none);
     if (!local && detail::number_of(local.error()) == EAFNOSUPPORT && address->sa_family == AF_UNSPEC) {
       // Old programs leave the family out; Linux lets them, for any address.
       sockaddr_in in{};

@@ -13,8 +13,8 @@ using tapir::test::Setting;
 using tapir::test::Transcript;
 
 namespace {
-constexpr Place kNobody{.address = 0xc000024d, .port = 7};    // 192.0.2.77: on the link, if anywhere
-constexpr Place kSilent{.address = 0xc000024e, .port = 7};    // 192.0.2.78: answers nothing
+constexpr Place kNobody{.address = 0xc000024d, .port = 7};     // 192.0.2.77: on the link, if anywhere
+constexpr Place kSilent{.address = 0xc000024e, .port = 7};     // 192.0.2.78: answers nothing
 constexpr Place kElsewhere{.address = 0xcb007101, .port = 7};  // 203.0.113.1: no way there
 }  // namespace
 

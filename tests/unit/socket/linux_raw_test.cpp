@@ -77,8 +77,8 @@ TEST_CASE("options of a raw socket", "[socket][raw][linux]") {
                            SO_ACCEPTCONN, SO_RCVLOWAT, SO_SNDLOWAT, SO_PRIORITY, SO_TIMESTAMP, SO_TIMESTAMPNS, SO_NO_CHECK}) {
       t.get(fd, SOL_SOCKET, name);
     }
-    for (const int name : {IP_TOS, IP_TTL, IP_MTU_DISCOVER, IP_RECVERR, IP_PKTINFO, IP_RECVTTL, IP_RECVTOS, IP_MULTICAST_TTL, IP_MULTICAST_LOOP,
-                           IP_MTU, IP_FREEBIND, IP_HDRINCL}) {
+    for (const int name : {IP_TOS, IP_TTL, IP_MTU_DISCOVER, IP_RECVERR, IP_PKTINFO, IP_RECVTTL, IP_RECVTOS, IP_MULTICAST_TTL,
+                           IP_MULTICAST_LOOP, IP_MTU, IP_FREEBIND, IP_HDRINCL}) {
       t.get(fd, IPPROTO_IP, name);
     }
     for (const int name : {IP_TTL, IP_TOS, IP_MULTICAST_TTL, IP_MTU_DISCOVER}) {
@@ -301,8 +301,8 @@ TEST_CASE("what a raw socket does not send", "[socket][raw][linux]") {
   same_as_linux([](Transcript& t) {
     const int fd = t.raw();
     const tapir::test::Place far{t.address_of(Host::far), 0};
-    for (const std::size_t size : {std::size_t{0}, std::size_t{1}, std::size_t{2}, std::size_t{65'515}, std::size_t{65'516}, std::size_t{65'535},
-                                   std::size_t{65'536}}) {
+    for (const std::size_t size : {std::size_t{0}, std::size_t{1}, std::size_t{2}, std::size_t{65'515}, std::size_t{65'516},
+                                   std::size_t{65'535}, std::size_t{65'536}}) {
       t.send_to(fd, std::string(size, '\x63'), far);
     }
     t.send_to(fd, echo(1), far, MSG_OOB);

@@ -150,7 +150,8 @@ ssize_t Transcript::recv(int fd, std::size_t size, int flags) {
   const ssize_t count = told(fmt::format("recvmsg({}, {:#x})", size, flags), calls_.recvmsg(fd, &room.header, flags));
   if (count >= 0) {
     room.bytes.resize(std::min(size, static_cast<std::size_t>(count)));
-    say(fmt::format("  \"{}\", flags {:#x}, address of {} bytes", room.bytes, room.header.msg_flags & ~MSG_CMSG_CLOEXEC, room.header.msg_namelen));
+    say(fmt::format("  \"{}\", flags {:#x}, address of {} bytes", room.bytes, room.header.msg_flags & ~MSG_CMSG_CLOEXEC,
+                    room.header.msg_namelen));
   }
   return count;
 }
@@ -218,7 +219,8 @@ ssize_t Transcript::recv_error(int fd) {
   MessageRoom room{256};
   const ssize_t count = told("recvmsg(MSG_ERRQUEUE)", calls_.recvmsg(fd, &room.header, MSG_ERRQUEUE));
   if (count < 0) return count;
-  say(fmt::format("  \"{}\" flags {:#x} to {}", room.bytes.substr(0, static_cast<std::size_t>(count)), room.header.msg_flags, shown(room.from)));
+  say(fmt::format("  \"{}\" flags {:#x} to {}", room.bytes.substr(0, static_cast<std::size_t>(count)), room.header.msg_flags,
+                  shown(room.from)));
   for_each_control(room.header, [this](const cmsghdr& control) {
     const auto error = control_data<sock_extended_err>(control);
     const auto offender = control_data<sockaddr_in>(control, sizeof(error));
@@ -236,8 +238,9 @@ ssize_t Transcript::recv_ip(int fd, std::size_t size, int flags) {
   iphdr header{};
   if (std::min(static_cast<std::size_t>(count), size) < sizeof(header)) return count;
   std::memcpy(&header, room.bytes.data(), sizeof(header));
-  say(fmt::format("  version {} header {} tos {:#x} length {} ttl {} protocol {} {:08x} > {:08x}", unsigned{header.version}, unsigned{header.ihl},
-                  header.tos, ntohs(header.tot_len), header.ttl, header.protocol, ntohl(header.saddr), ntohl(header.daddr)));
+  say(fmt::format("  version {} header {} tos {:#x} length {} ttl {} protocol {} {:08x} > {:08x}", unsigned{header.version},
+                  unsigned{header.ihl}, header.tos, ntohs(header.tot_len), header.ttl, header.protocol, ntohl(header.saddr),
+                  ntohl(header.daddr)));
   std::string payload;
   for (std::size_t i = sizeof(header); i < std::min(static_cast<std::size_t>(count), size); ++i) {
     payload += fmt::format(" {:02x}", static_cast<unsigned char>(room.bytes[i]));

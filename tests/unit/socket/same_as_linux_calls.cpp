@@ -79,11 +79,17 @@ class OwnCalls : public Calls {
   int connect(int fd, const sockaddr* address, socklen_t size) override { return on(fd, &Api::connect, fd, address, size); }
   int shutdown(int fd, int how) override { return on(fd, &Api::shutdown, fd, how); }
   int close(int fd) override { return on(fd, &Api::close, fd); }
-  ssize_t send(int fd, const void* bytes, std::size_t size, int flags) override { return on(fd, &Api::send, fd, bytes, size, flags | MSG_NOSIGNAL); }
-  ssize_t sendto(int fd, const void* bytes, std::size_t size, int flags, const sockaddr* address, socklen_t address_size) override { return on(fd, &Api::sendto, fd, bytes, size, flags | MSG_NOSIGNAL, address, address_size); }
+  ssize_t send(int fd, const void* bytes, std::size_t size, int flags) override {
+    return on(fd, &Api::send, fd, bytes, size, flags | MSG_NOSIGNAL);
+  }
+  ssize_t sendto(int fd, const void* bytes, std::size_t size, int flags, const sockaddr* address, socklen_t address_size) override {
+    return on(fd, &Api::sendto, fd, bytes, size, flags | MSG_NOSIGNAL, address, address_size);
+  }
   ssize_t sendmsg(int fd, const msghdr* message, int flags) override { return on(fd, &Api::sendmsg, fd, message, flags | MSG_NOSIGNAL); }
   ssize_t recv(int fd, void* bytes, std::size_t size, int flags) override { return on(fd, &Api::recv, fd, bytes, size, flags); }
-  ssize_t recvfrom(int fd, void* bytes, std::size_t size, int flags, sockaddr* address, socklen_t* address_size) override { return on(fd, &Api::recvfrom, fd, bytes, size, flags, address, address_size); }
+  ssize_t recvfrom(int fd, void* bytes, std::size_t size, int flags, sockaddr* address, socklen_t* address_size) override {
+    return on(fd, &Api::recvfrom, fd, bytes, size, flags, address, address_size);
+  }
   ssize_t recvmsg(int fd, msghdr* message, int flags) override { return on(fd, &Api::recvmsg, fd, message, flags); }
   ssize_t read(int fd, void* bytes, std::size_t size) override { return on(fd, &Api::read, fd, bytes, size); }
   ssize_t write(int fd, const void* bytes, std::size_t size) override { return on(fd, &Api::write, fd, bytes, size); }
@@ -91,8 +97,12 @@ class OwnCalls : public Calls {
   ssize_t writev(int fd, const iovec* parts, int count) override { return on(fd, &Api::writev, fd, parts, count); }
   int getsockname(int fd, sockaddr* address, socklen_t* size) override { return on(fd, &Api::getsockname, fd, address, size); }
   int getpeername(int fd, sockaddr* address, socklen_t* size) override { return on(fd, &Api::getpeername, fd, address, size); }
-  int getsockopt(int fd, int level, int name, void* value, socklen_t* size) override { return on(fd, &Api::getsockopt, fd, level, name, value, size); }
-  int setsockopt(int fd, int level, int name, const void* value, socklen_t size) override { return on(fd, &Api::setsockopt, fd, level, name, value, size); }
+  int getsockopt(int fd, int level, int name, void* value, socklen_t* size) override {
+    return on(fd, &Api::getsockopt, fd, level, name, value, size);
+  }
+  int setsockopt(int fd, int level, int name, const void* value, socklen_t size) override {
+    return on(fd, &Api::setsockopt, fd, level, name, value, size);
+  }
   int fcntl(int fd, int command, int argument) override { return on(fd, &Api::fcntl, fd, command, argument); }
   int ioctl(int fd, unsigned long request, int* argument) override { return on(fd, &Api::ioctl, fd, request, argument); }
   int poll(pollfd* fds, nfds_t count, int timeout) override {
@@ -130,6 +140,7 @@ class OwnCalls : public Calls {
 StackConfig as_furnished() {
   StackConfig config;
   config.tcp.fast_open = tcp::FastOpenUse::client | tcp::FastOpenUse::server;
+  config.arp.failure_hold = {};  // the kernel asks again at once
   return config;
 }
 
