@@ -48,7 +48,6 @@ void run_ip(const std::string& lines) {
 void furnish() {
   for (const char* scope : {"all", "default"}) write_setting(fmt::format("ipv6/conf/{}/disable_ipv6", scope), "1");
   write_setting("ipv4/icmp_ratelimit", "0");  // else errors stay away from a test because of those that another has had
-  write_setting("ipv4/neigh/default/retrans_time_ms", "50");
   write_setting("ipv4/tcp_fastopen", "3");
 }
 
@@ -99,6 +98,7 @@ Namespaces::Namespaces() : alone_{make_namespace()} {
                   "route add 255.255.255.255 dev veth0\n"
                   "neighbour add 192.0.2.78 lladdr 02:00:00:00:00:4e dev veth0 nud permanent\n",
                   far_));
+  write_setting("ipv4/neigh/veth0/retrans_time_ms", "50");
   enter(Name::far);
   run_ip(
       "link set lo up\n"
@@ -107,6 +107,13 @@ Namespaces::Namespaces() : alone_{make_namespace()} {
       "route add 224.0.0.0/4 dev veth1\n"
       "route add 255.255.255.255 dev veth1\n");
   await_veth(*this);
+}
+
+void Namespaces::forget_paths() const {
+  for (const Name name : {Name::alone, Name::near, Name::far}) {
+    enter(name);
+    write_setting("ipv4/route/flush", "1");
+  }
 }
 
 void Namespaces::enter(Name name) const {

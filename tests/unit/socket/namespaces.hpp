@@ -14,6 +14,8 @@ class Namespaces {
   [[nodiscard]] static const Namespaces& instance();
   /// From now on the sockets that this thread opens are that host's.
   void enter(Name name) const;
+  /// The hosts forget what they have learned of paths, so that one test leaves nothing to the next.
+  void forget_paths() const;
 
   Namespaces(const Namespaces&) = delete;
   Namespaces& operator=(const Namespaces&) = delete;

@@ -19,7 +19,7 @@ namespace {
 
 class KernelCalls final : public Calls {
  public:
-  explicit KernelCalls(Setting setting) : setting_{setting} {}
+  explicit KernelCalls(Setting setting) : setting_{setting} { Namespaces::instance().forget_paths(); }
 
   int socket(Host host, int domain, int type, int protocol) override {
     using Name = Namespaces::Name;
