@@ -256,7 +256,7 @@ constexpr Option kRows[] = {
     {SOL_SOCKET, SO_MAX_PACING_RATE, get_max_pacing_rate, set_max_pacing_rate},
     {SOL_SOCKET, SO_TIMESTAMPING, get_timestamping, set_timestamping},
     flag<&TcpOptions::cork>(TCP_CORK),
-    flag<&TcpOptions::inq>(TCP_INQ),
+    number<&TcpOptions::inq, 0, 1>(TCP_INQ),
     number<&TcpOptions::keep_idle, 1, 32767>(TCP_KEEPIDLE),
     number<&TcpOptions::keep_interval, 1, 32767>(TCP_KEEPINTVL),
     number<&TcpOptions::keep_count, 1, 127>(TCP_KEEPCNT),
