@@ -28,6 +28,7 @@
 #include "loss_recovery.hpp"
 #include "memory_budget.hpp"
 #include "mtu_probing.hpp"
+#include "mtu_reports.hpp"
 #include "options.hpp"
 #include "pacer.hpp"
 #include "rate_limiter.hpp"
@@ -145,6 +146,7 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   void error_arrives(const network::ErrorReport& report, SeqNum quoted);
   /// Whether octet `sequence` was sent and is not acknowledged.
   [[nodiscard]] bool in_flight(SeqNum sequence) const noexcept { return tcb_.snd_una <= sequence && sequence < tcb_.snd_nxt; }
+  [[nodiscard]] bool believes(const network::ErrorReport& report, SeqNum quoted) const;
   [[nodiscard]] Pulled pull() override;
   void dispatch() override;
   void time_wait_over();
@@ -313,6 +315,8 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   void begin_mtu_search();
   void mtu_probe_settled(MtuProbeFate fate);
   void path_is_black_hole();
+  void look_at_path();
+  void reconsider_mtu_report();
 
   // The user timeout and its option: connection_user_timeout.cpp
   void take_user_timeout(const Options& theirs);
@@ -355,6 +359,7 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   void note_what_limits() noexcept;
   [[nodiscard]] bool send_keepalive();
   [[nodiscard]] SendDecision new_data_decision() const;
+  [[nodiscard]] bool waits_for_device(const SendDecision& decision);
   [[nodiscard]] bool cwnd_limited() const noexcept { return cwnd_usage_.limited(congestion_->cwnd(), congestion_->in_slow_start()); }
   /// `whole`: it is not cut, by nobody on the way either.
   [[nodiscard]] Result<> emit(Packet packet, SeqNum seq, Flags flags, bool whole = false);
@@ -389,6 +394,7 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   [[nodiscard]] std::optional<TimePoint> earliest_deadline() const noexcept;
   void update_timers();
   void restart_keepalive();
+  [[nodiscard]] Duration keepalive_idle() const noexcept;
   [[nodiscard]] bool persisting() const noexcept;
   [[nodiscard]] Duration fin_wait_2_timeout() const noexcept;
   void observe_congestion(std::string_view cause) const;
@@ -416,6 +422,8 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   CwndUsage cwnd_usage_;
   Ecn ecn_;
   MtuSearch mtu_search_;
+  MtuReports mtu_reports_;
+  std::uint32_t network_mtu_ = 0;  ///< as the network layer had it last
   std::uint16_t peer_mss_ = kDefaultMss;
   std::uint32_t mss_ = 536;  ///< Eff.snd.MSS: payload beside the options that every segment carries
   std::uint32_t syn_retransmissions_ = 0;
@@ -427,6 +435,7 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   SeqNum chunk_begin_;              ///< of the last chunk written: chunked_writes
   SeqNum small_end_;                ///< of the last small segment sent
   SendingTimes sending_times_;
+  std::optional<TimePoint> queued_until_;  ///< when the device has sent all that we gave it, as far as is known
   std::optional<TimePoint> last_sent_;
   std::optional<TimePoint> last_data_sent_;
   std::optional<TimePoint> last_advice_;
@@ -447,7 +456,7 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   bool report_sent_ = false;   ///< the user wants to hear of octets that leave
   std::uint32_t keepalive_unanswered_ = 0;
   RateLimiter challenges_;  ///< of this connection alone: a shared limit would tell an attacker about others (CVE-2016-5696)
-  RateLimiter answers_{kAnswersPerSecond, std::chrono::seconds{1}};  ///< to unacceptable segments without octets
+  RateLimiter answers_;     ///< to unacceptable segments without octets
 
   // Receiving
   ReceiveBuffer receive_buffer_;

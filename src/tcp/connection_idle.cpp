@@ -50,7 +50,7 @@ void ConnectionCore::each_lasting(Visit& visit) {
   const auto all = [&visit](auto&... parts) { (visit(parts), ...); };
   std::size_t send_limit = send_buffer_.limit();
   std::size_t receive_limit = receive_buffer_.limit();
-  all(tcb_, send_base_, send_limit, receive_limit, rtt_, pacer_, cwnd_usage_, ecn_, mtu_search_, peer_mss_, mss_);
+  all(tcb_, send_base_, send_limit, receive_limit, rtt_, pacer_, cwnd_usage_, ecn_, mtu_search_, mtu_reports_, peer_mss_, mss_);
   all(syn_retransmissions_, front_retransmissions_, persist_backoff_, probes_, pushed_, chunk_begin_, small_end_, sending_times_);
   all(last_sent_, last_data_sent_, last_advice_, probing_, user_timeout_due_, override_expired_, let_go_, more_follows_, end_pushed_);
   all(report_sent_, keepalive_unanswered_, challenges_, answers_, sack_report_, ack_, receive_tuning_, window_growth_);

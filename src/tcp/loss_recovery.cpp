@@ -90,6 +90,7 @@ void LossRecovery::deliver(const RetransmitQueue::Range& range, const AckReport&
   news.out.delivered += range.size();
   rate_.on_delivered(report.now, range.size(), range.last_sent, range.stamp);
   if (range.transmissions == 1 && range.end <= recovery_point_) news.original_delivered = true;
+  if (range.transmissions > 1 && in_fast_recovery()) repaired_bytes_ += range.size();
   rack_.on_delivered(range, {.at = report.arrived, .min_rtt = rtt_.min_rtt(), .echo_before = report.echo_before});
 }
 
@@ -180,12 +181,14 @@ void LossRecovery::enter(AckOutcome& out) noexcept {
   partial_seen_ = false;
   first_retransmission_ = true;
   retransmitted_until_ = snd_una_;
+  repaired_bytes_ = 0;
   rescued_ = false;
   spurious_.begin_episode(snd_una_, queue_.retransmitted_bytes() > 0);
 }
 
 void LossRecovery::leave(AckOutcome& out) noexcept {
   out.left = in_fast_recovery();
+  out.repaired = repaired_bytes_;
   state_ = CaState::open;
   frto_ = Frto::off;
   first_retransmission_ = false;
