@@ -23,6 +23,7 @@
 #include "ecn.hpp"
 #include "event_queue.hpp"
 #include "fast_open.hpp"
+#include "fast_open_state.hpp"
 #include "four_tuple.hpp"
 #include "header.hpp"
 #include "loss_recovery.hpp"
@@ -35,7 +36,6 @@
 #include "reassembly.hpp"
 #include "receive_buffer.hpp"
 #include "receive_tuning.hpp"
-#include "ring_queue.hpp"
 #include "rtt_estimator.hpp"
 #include "sack_report.hpp"
 #include "send_buffer.hpp"
@@ -47,6 +47,7 @@
 #include "window_growth.hpp"
 #include "window_scale.hpp"
 #include "write_chunks.hpp"
+#include "written_chunks.hpp"
 
 namespace tapir::tcp::detail {
 
@@ -171,21 +172,6 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
  private:
   static constexpr std::uint32_t kAnswersPerSecond = 10;
 
-  /// Data in the SYN (RFC 7413).
-  struct FastOpen {
-    std::optional<FastOpenOption> option{};  ///< of the first SYN or SYN,ACK
-    std::uint32_t room = 0;                  ///< bytes of data that the SYN takes, until it leaves
-    FastOpenCache::Attempt attempt{};
-    std::uint32_t taken = 0;                 ///< bytes of the peer's SYN
-    bool early = false;                      ///< given to the application before the handshake is complete
-    std::weak_ptr<ListenerCore> listener{};  ///< counts it until then
-  };
-
-  /// Where a chunk of what was written ends and the next begins.
-  struct ChunkEnd {
-    SeqNum at{};
-    bool push = false;  ///< a lot was written since the last push
-  };
   /// What a check leaves to do with the segment.
   enum class Verdict : std::uint8_t { go_on, stop };
   using Checked = std::expected<Verdict, Drop>;
@@ -225,8 +211,6 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   void data_queued();
   void written();
   std::size_t take(std::span<const std::byte> bytes);
-  void begin_chunk();
-  [[nodiscard]] const ChunkEnd* next_chunk_end(SeqNum begin);
 
   // Fast Open: connection_fast_open.cpp
   [[nodiscard]] std::uint32_t take_syn_data();
@@ -409,7 +393,7 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   std::weak_ptr<ListenerCore> listener_;  ///< until the connection is accepted
   std::optional<TimeWaitRecord> former_;  ///< an earlier incarnation in TIME-WAIT, until the handshake proves the new one
   std::vector<std::byte> ip_options_;     ///< sent with every segment: a source route
-  FastOpen fast_open_;
+  FastOpenState fast_open_;
   std::optional<TimePoint> deferred_until_;
 
   // Sending
@@ -429,11 +413,9 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   std::uint32_t syn_retransmissions_ = 0;
   std::uint32_t front_retransmissions_ = 0;  ///< timeouts since SND.UNA moved: compared with R1
   std::uint32_t persist_backoff_ = 0;
-  std::uint32_t probes_ = 0;        ///< of a closed window, or a device that takes nothing, in a row
-  RingQueue<ChunkEnd> chunk_ends_;  ///< in what is not sent yet; chunked_writes
-  SeqNum pushed_;                   ///< up to where what was written is to be pushed
-  SeqNum chunk_begin_;              ///< of the last chunk written: chunked_writes
-  SeqNum small_end_;                ///< of the last small segment sent
+  std::uint32_t probes_ = 0;  ///< of a closed window, or a device that takes nothing, in a row
+  WrittenChunks chunks_;
+  SeqNum small_end_;  ///< of the last small segment sent
   SendingTimes sending_times_;
   std::optional<TimePoint> queued_until_;  ///< when the device has sent all that we gave it, as far as is known
   std::optional<TimePoint> last_sent_;

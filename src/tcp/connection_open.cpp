@@ -49,6 +49,8 @@ ConnectionCore::ConnectionCore(Engine& engine, const FourTuple& tuple, const Set
       recovery_{recovery_config(engine.config().recovery), rtt_, restored.iss},
       pacer_{engine.config().pacing_burst},
       ecn_{settings.ecn.value_or(engine.config().ecn)},
+      chunks_{restored.iss},
+      small_end_{restored.iss},
       receive_buffer_{context_.pool, receive_limit(settings, engine.config())},
       reassembly_{context_.pool},
       ack_{DelayedAck::Config{
@@ -61,7 +63,6 @@ ConnectionCore::ConnectionCore(Engine& engine, const FourTuple& tuple, const Set
       queue_{engine.events()} {
   set_tos(settings.tos);
   if (settings_.congestion_control.empty()) settings_.congestion_control = engine.config().congestion_control;
-  chunk_begin_ = pushed_ = small_end_ = restored.iss;
   tcb_.iss = tcb_.snd_una = tcb_.snd_nxt = tcb_.snd_up = restored.iss;
   const std::initializer_list<std::size_t> windows{receive_buffer_.limit(), kMaxUnscaledWindow, window_clamp()};
   tcb_.rcv_wnd = static_cast<std::uint32_t>(std::ranges::min(windows));

@@ -24,7 +24,7 @@ constexpr std::uint16_t kLeastMaxSegment = 48;
 bool in_range(const Settings& settings) {
   return settings.ttl != 0 && settings.send_buffer != 0U && settings.receive_buffer != 0U && settings.max_pacing_rate != 0U &&
          settings.window_clamp != 0U && (!settings.user_timeout || *settings.user_timeout > Duration::zero()) &&
-         in_range(settings.keepalive) && settings.max_segment.value_or(kLeastMaxSegment) >= kLeastMaxSegment &&
+         detail::in_range(settings.keepalive) && settings.max_segment.value_or(kLeastMaxSegment) >= kLeastMaxSegment &&
          (!settings.mtu_probing || tcp::in_range(*settings.mtu_probing)) &&
          (!settings.user_timeout_option || tcp::in_range(*settings.user_timeout_option));
 }

@@ -194,7 +194,7 @@ bool ConnectionCore::send_new() {
   const SendDecision decision = new_data_decision();
   const SeqNum begin = later(tcb_.snd_nxt, send_base_);
   std::uint32_t count = std::min(may_send(decision), super_segment_limit());
-  const ChunkEnd* const chunk = next_chunk_end(begin);
+  const WrittenChunks::End* const chunk = chunks_.next_end(begin);
   const std::uint32_t in_chunk = chunk == nullptr ? 0 : distance(begin, chunk->at);
   if (in_chunk > 0 && in_chunk % mss_ == 0) count = std::min(count, in_chunk);
   if (count % decision.mss != 0 && waits_for_device(decision)) count -= count % decision.mss;

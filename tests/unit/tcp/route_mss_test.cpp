@@ -77,7 +77,7 @@ TEST_CASE("no more is announced than reassembly takes, or the connection wants",
   CHECK(mss_of_syn({.advmss = 600}, {.max_segment = 700}) == std::uint16_t{600});
 }
 
-TEST_CASE("what is announced does not bound what is sent, and the MTU does", "[tcp][route-mss][RFC9293-SHLD-6]") {
+TEST_CASE("what is announced does not bound what is sent, and the MTU does", "[tcp][route-mss]") {
   Conversation narrow{{.peer_mss = 1460, .mtu = 1000}};
   CHECK(narrow.info().mss == 960);
   CHECK(largest(narrow, 10'000) == 960);
