@@ -17,6 +17,7 @@ using namespace std::chrono_literals;
 
 namespace {
 constexpr Port kPort{9};
+constexpr std::size_t kSize = 1'500'000;
 
 /// The total length of the IPv4 datagram in a frame that carries TCP; 0 for others.
 std::size_t tcp_length(std::span<const std::byte> frame) {
@@ -34,12 +35,12 @@ struct Exchange {
       return sim::Verdict::pass;
     });
     auto opened = pair.right->tcp().listen(
-        kPort, [this](tcp::Connection accepted) { server = std::make_unique<Talker>(std::move(accepted), noise(300'000, 2)); });
+        kPort, [this](tcp::Connection accepted) { server = std::make_unique<Talker>(std::move(accepted), noise(kSize, 2)); });
     REQUIRE(opened);
     listener = std::move(*opened);
     auto connecting = pair.left->tcp().connect({kRightAddress, kPort});
     REQUIRE(connecting);
-    client.emplace(std::move(*connecting), noise(300'000, 1));
+    client.emplace(std::move(*connecting), noise(kSize, 1));
   }
   /// Whether all has arrived, byte for byte.
   bool finish() {
@@ -77,7 +78,7 @@ TEST_CASE("a transfer follows a route that changes", "[scenario][tcp][route-mss]
   Exchange exchange{ipv4::RouteOptions{.mtu = 1000}};
   exchange.pair.world.run_for(1ms);
   REQUIRE(exchange.from_left == 1000);
-  REQUIRE(exchange.client->sent < 300'000);
+  REQUIRE(exchange.client->sent < kSize / 2);
   SECTION("to a wider one") {
     REQUIRE(exchange.pair.left->ipv4().add_route("192.0.2.2/32"_prefix, InterfaceIndex{}, {.mtu = 1200}));
     CHECK(exchange.finish());
@@ -109,7 +110,7 @@ std::size_t segments_of_small_writes(std::uint64_t rate, bool auto_cork) {
   auto client = pair.left->tcp().connect({kRightAddress, kPort}, {.settings = {.nagle = false}});
   REQUIRE(client);
   pair.world.run_for(50ms);
-  REQUIRE(client->state() == tcp::State::established);
+  REQUIRE(server);
   segments = 0;
   const auto text = noise(2000, 5);
   for (std::size_t at = 0; at < text.size(); at += 20) {
