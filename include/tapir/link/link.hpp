@@ -52,6 +52,9 @@ class Link {
   /// Whether transmit() would take a frame now. When it turns true again the link's driver calls Scheduler::unblock().
   [[nodiscard]] virtual bool writable() const noexcept = 0;
 
+  /// When the last frame that transmit() took will have left the device, as far as it can tell; nullopt: none waits there, or it cannot.
+  [[nodiscard]] virtual std::optional<TimePoint> queued_until() const noexcept { return std::nullopt; }
+
   /// Received frames go to `receiver` from now on; nullptr: they are discarded.
   virtual void attach(Demultiplexer<Received>* receiver) noexcept = 0;
 

@@ -171,6 +171,28 @@ TEST_CASE("SO_KEEPALIVE finds a peer that is gone", "[socket]") {
   CHECK(TwoHosts::get(hosts.left, ends.client, SOL_SOCKET, SO_ERROR) == ETIMEDOUT);
 }
 
+TEST_CASE("keep-alive follows the stack's settings, as far as the socket has none", "[socket]") {
+  TwoHosts hosts;
+  const auto ends = hosts.linked();
+  const auto keep = [&](int name) { return TwoHosts::get(hosts.left, ends.client, IPPROTO_TCP, name); };
+  CHECK(keep(TCP_KEEPIDLE) == 7200);
+  CHECK(keep(TCP_KEEPINTVL) == 75);
+  CHECK(keep(TCP_KEEPCNT) == 9);
+  TwoHosts::set(hosts.left, ends.client, IPPROTO_TCP, TCP_KEEPINTVL, 2);
+  auto config = hosts.pair.left->tcp().config();
+  config.keepalive_idle = 10s;
+  config.keepalive_interval = 1h;
+  config.keepalive_probes = 3;
+  hosts.pair.left->tcp().set_config(config);
+  CHECK(keep(TCP_KEEPIDLE) == 10);
+  CHECK(keep(TCP_KEEPINTVL) == 2);
+  CHECK(keep(TCP_KEEPCNT) == 3);
+  TwoHosts::set(hosts.left, ends.client, SOL_SOCKET, SO_KEEPALIVE, 1);
+  hosts.pair.cable.filter([](tapir::sim::End, std::span<const std::byte>) { return tapir::sim::Verdict::drop; });
+  hosts.pair.world.run_for(17s);  // 10 + 3 * 2
+  CHECK(TwoHosts::get(hosts.left, ends.client, SOL_SOCKET, SO_ERROR) == ETIMEDOUT);
+}
+
 TEST_CASE("what a cork holds back, and for how long", "[socket]") {
   TwoHosts hosts;
   const auto ends = hosts.linked();
