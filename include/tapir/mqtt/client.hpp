@@ -2,11 +2,13 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <system_error>
+#include <utility>
 #include <variant>
 
 #include <tapir/core/addresses.hpp>
@@ -77,10 +79,36 @@ using StreamEvent = std::variant<event::MessageBegan, event::MessagePart, event:
 /// A client that was moved from is not connected and stays so: its calls fail with not_connected, and since it has no scheduler any
 /// more their completions come at once, from inside the call.
 class Client {
+  class Core;
+
  public:
   using Completion = std::function<void(Result<>)>;
   using Granted = std::function<void(Result<QoS>)>;  ///< the quality of service that the broker grants
   using Handler = std::function<void(const Message&)>;
+
+  /// One publish, subscribe or unsubscribe of a client, to be called off. Copies name the same one; none needs to be kept. The client's thread.
+  class Operation {
+   public:
+    Operation() noexcept = default;
+    /// Ends it: its completion comes with operation_canceled. False, without effect: it has completed, or its completion is on its way.
+    ///
+    /// A message that waits is taken out of the queue. One that was sent cannot be taken back: its packet identifier stays in use until the
+    /// broker has answered, if need be on a later connection. A subscription ends as by unsubscribe(), unless another call for its filter
+    /// waits. An unsubscribe that was sent is carried out.
+    bool cancel() { return end(false); }
+    /// The same, but false also as soon as something of it was sent: true means that the broker never sees it.
+    bool withdraw() { return end(true); }
+
+   private:
+    friend class Core;
+    enum class Kind : std::uint8_t { publish, subscribe, unsubscribe };
+    Operation(std::weak_ptr<Core> core, Kind kind, std::uint64_t number) : core_{std::move(core)}, kind_{kind}, number_{number} {}
+    bool end(bool only_unsent);
+
+    std::weak_ptr<Core> core_;
+    Kind kind_{};
+    std::uint64_t number_ = 0;
+  };
 
   /// Connects over TCP to `config.broker`. The stack outlives the client.
   Client(Stack& stack, ClientConfig config);
@@ -106,26 +134,27 @@ class Client {
 
   /// `done` with success means: QoS 0, the broker's TCP has acknowledged the bytes; QoS 1 and 2, the broker has taken the message over.
   /// Without connection messages queue, within the limits (no_buffer_space).
-  void publish(std::string topic, Payload payload, QoS qos = QoS::at_most_once, Completion done = {});
-  void publish(Message message, Completion done = {});
+  Operation publish(std::string topic, Payload payload, QoS qos = QoS::at_most_once, Completion done = {});
+  Operation publish(Message message, Completion done = {});
 
   /// Calls `handler` for messages that match `filter`, over all connections until unsubscribe(). Subscribing to the same filter again
-  /// replaces its handler. `done` comes at the first SUBACK; subscription_refused removes the subscription.
-  void subscribe(std::string filter, QoS qos, Handler handler, Granted done = {});
+  /// replaces its handler. An empty one leaves the messages to on_unmatched(). `done` comes at the first SUBACK of this call;
+  /// subscription_refused removes the subscription.
+  Operation subscribe(std::string filter, QoS qos, Handler handler, Granted done = {});
   /// The same with the options of 5.0.
-  void subscribe(Subscription subscription, Handler handler, Granted done = {});
+  Operation subscribe(Subscription subscription, Handler handler, Granted done = {});
   /// 5.0: the same with properties of SUBSCRIBE: subscription_identifier, user_property.
-  void subscribe(Subscription subscription, Properties properties, Handler handler, Granted done = {});
+  Operation subscribe(Subscription subscription, Properties properties, Handler handler, Granted done = {});
   /// `done` comes at UNSUBACK, in 5.0 with the reason why the broker goes on sending, if it says so.
-  void unsubscribe(const std::string& filter, Completion done = {});
+  Operation unsubscribe(const std::string& filter, Completion done = {});
   /// 5.0: the same with properties of UNSUBSCRIBE: user_property.
-  void unsubscribe(const std::string& filter, Properties properties, Completion done);
+  Operation unsubscribe(const std::string& filter, Properties properties, Completion done);
 
   /// Called at each CONNACK by which the broker accepts; `session_present`: it has kept this client's session (MQTT 3.1.1 section 3.2.2.2).
   void on_connected(std::function<void(bool session_present)> handler);
   /// Called when a connection has ended, also by disconnect(), and when none could be made. An empty handler: nobody is told.
   void on_disconnected(std::function<void(const Disconnection&)> handler);
-  /// Messages that no subscription's filter matches, such as those of a session stored by the broker.
+  /// Messages that no subscription's handler is for, such as those of a session stored by the broker.
   void on_unmatched(Handler handler);
   /// Messages that are received in parts, whatever subscription they are for: with limits.stream_above.
   void on_stream(std::function<void(const StreamEvent&)> handler);
@@ -138,7 +167,6 @@ class Client {
   [[nodiscard]] const DropCounters& drops() const noexcept;
 
  private:
-  class Core;
   std::shared_ptr<Core> core_;
 };
 
