@@ -37,7 +37,7 @@ class Console {
   bool quiet_;
 };
 
-/// Which layer a connection failed in: "tcp", "tls", "websocket", "name lookup".
+/// Which layer a connection failed in: "arp", "tcp", "tls", "websocket", "name lookup".
 [[nodiscard]] std::string layer_of(const tapir::mqtt::Disconnection& why);
 /// The exit code for a connection that could not be made.
 [[nodiscard]] Exit exit_code_for(const tapir::mqtt::Disconnection& why);
