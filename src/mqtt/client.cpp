@@ -61,7 +61,12 @@ void Client::unsubscribe(const std::string& filter, Properties properties, Compl
   if (done) done(fail(tapir::Error::not_connected));
 }
 
-void Client::on_connected(std::function<void(bool session_present)> handler) {
+void Client::reauthenticate(std::string data, Completion done) {
+  if (core_ != nullptr) return core_->reauthenticate(std::move(data), std::move(done));
+  if (done) done(fail(tapir::Error::not_connected));
+}
+
+void Client::on_connected(std::function<void(const event::Connected&)> handler) {
   if (core_ != nullptr) core_->connected_handler = std::move(handler);
 }
 
@@ -71,6 +76,10 @@ void Client::on_disconnected(std::function<void(const Disconnection&)> handler) 
 
 void Client::on_unmatched(Handler handler) {
   if (core_ != nullptr) core_->unmatched_handler = std::move(handler);
+}
+
+void Client::on_restored(std::function<void(const Restored&)> handler) {
+  if (core_ != nullptr) core_->restored_handler = std::move(handler);
 }
 
 void Client::on_stream(std::function<void(const StreamEvent&)> handler) {

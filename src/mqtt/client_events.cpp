@@ -13,6 +13,7 @@ namespace tapir::mqtt {
 namespace {
 
 constexpr std::size_t kFiltersPerPacket = 32;
+constexpr std::uint32_t kLastIdentifier = 268'435'455;  // 5.0 section 3.8.2.1.2
 
 /// The name under which the packet that ended the connection is dropped; nullopt: no packet did.
 std::optional<Drop> drop_for(const event::Disconnected& event) {
@@ -36,6 +37,13 @@ void Client::Core::publish(Message message, Completion done) {
       if (done) done(fail(error));
     });
     return;
+  }
+  // What waits for a connection has to be durable now. What is in the output already stays in the session, saved or not.
+  if (const auto saved = session_.save(context_.now()); !saved && session_.cancel(*token)) {
+    defer([done = std::move(done), error = saved.error()] {
+      if (done) done(fail(error));
+    });
+    return settle();
   }
   publishing_.emplace(*token, std::move(done));
   write();
@@ -63,6 +71,11 @@ void Client::Core::subscribe(Subscription subscription, Properties properties, H
   wanted.properties = std::move(properties);
   wanted.handler = std::make_shared<const Handler>(std::move(handler));
   wanted.confirmed = false;
+  if (wanted.properties.contains(PropertyId::subscription_identifier)) {
+    wanted.identifier = 0;
+  } else if (wanted.identifier == 0) {
+    wanted.identifier = unused_identifier();
+  }
   wanted.waiting.push_back(std::move(done));
   if (phase_ == Phase::connected) send_subscriptions(std::span{&filter, 1});
 }
@@ -90,11 +103,11 @@ void Client::Core::unsubscribe(const std::string& filter, Properties properties,
 
 /// Those with the same properties share a packet.
 void Client::Core::send_subscriptions(std::span<const std::string> filters) {
-  const auto& properties_of = [this](const std::string& filter) -> const Properties& { return wanted_.at(filter).properties; };
   while (!filters.empty()) {
     const auto most = std::min(kFiltersPerPacket, filters.size());
+    const auto properties = properties_of(wanted_.at(filters[0]));
     std::size_t count = 1;
-    while (count < most && properties_of(filters[count]) == properties_of(filters[0])) ++count;
+    while (count < most && properties_of(wanted_.at(filters[count])) == properties) ++count;
     send_subscribe(filters.first(count));
     filters = filters.subspan(count);
   }
@@ -107,7 +120,7 @@ void Client::Core::send_subscribe(std::span<const std::string> filters) {
   std::vector<Subscription> subscriptions;
   subscriptions.reserve(filters.size());
   for (const auto& filter : filters) subscriptions.push_back(wanted_.at(filter).subscription);
-  const auto token = session_.subscribe(std::move(subscriptions), context_.now(), wanted_.at(filters[0]).properties);
+  const auto token = session_.subscribe(std::move(subscriptions), context_.now(), properties_of(wanted_.at(filters[0])));
   if (token) {
     subscribing_.emplace(*token, std::vector<std::string>{filters.begin(), filters.end()});
     return;
@@ -118,6 +131,55 @@ void Client::Core::send_subscribe(std::span<const std::string> filters) {
     return;
   }
   defer([this, filter = filters[0], error = token.error()] { answer_subscription(filter, fail(error)); });
+}
+
+bool Client::Core::is_given_by_user(std::uint32_t identifier) const {
+  return std::ranges::any_of(
+      wanted_, [identifier](const auto& entry) { return entry.second.properties.get(property::subscription_identifier) == identifier; });
+}
+
+std::uint32_t Client::Core::unused_identifier() {
+  const auto is_used = [this](std::uint32_t identifier) {
+    return is_given_by_user(identifier) ||
+           std::ranges::any_of(wanted_, [identifier](const auto& entry) { return entry.second.identifier == identifier; });
+  };
+  do {
+    last_identifier_ = last_identifier_ == kLastIdentifier ? 1 : last_identifier_ + 1;
+  } while (is_used(last_identifier_));
+  return last_identifier_;
+}
+
+/// What SUBSCRIBE says of it on this connection.
+Properties Client::Core::properties_of(const Wanted& wanted) const {
+  Properties properties = wanted.properties;
+  const bool identified = config_.subscription_identifiers && config_.version == ProtocolVersion::v5_0 && wanted.identifier != 0;
+  if (identified && session_.server().subscription_identifiers) properties.set(property::subscription_identifier, wanted.identifier);
+  return properties;
+}
+
+/// Those whom this copy of a message is for. A broker that has kept subscriptions of an earlier process may name identifiers that mean
+/// another filter now, or none: then the topic decides alone.
+std::vector<std::shared_ptr<const Client::Handler>> Client::Core::handlers_for(const Message& message) const {
+  const auto identifiers = message.properties.all(property::subscription_identifier);
+  std::vector<std::shared_ptr<const Handler>> matching;
+  std::vector<std::shared_ptr<const Handler>> named;
+  for (const auto& [filter, wanted] : wanted_) {
+    if (!matches(without_share(filter), message.topic)) continue;
+    matching.push_back(wanted.handler);
+    const auto identifier = wanted.properties.get(property::subscription_identifier).value_or(wanted.identifier);
+    if (std::ranges::find(identifiers, identifier) != identifiers.end()) named.push_back(wanted.handler);
+  }
+  return named.empty() ? matching : named;
+}
+
+/// Takes off the identifiers that are the client's own affair.
+void Client::Core::hide_identifiers(Properties& properties) const {
+  if (!properties.contains(PropertyId::subscription_identifier) || !config_.subscription_identifiers) return;
+  const auto identifiers = properties.all(property::subscription_identifier);
+  properties.erase(PropertyId::subscription_identifier);
+  for (const std::uint32_t identifier : identifiers) {
+    if (identifier > last_identifier_ || is_given_by_user(identifier)) properties.add({property::subscription_identifier, identifier});
+  }
 }
 
 /// Tells those who wait for the subscription. A failed one is wanted no more.
@@ -162,19 +224,44 @@ void Client::Core::handle(event::Connected& event) {
   send_subscriptions(filters);
   for (auto& request : std::exchange(unwanted_, {})) send_unsubscribe(std::move(request));
   const auto handler = connected_handler;
-  call(handler, event.session_present);
+  call(handler, event);
 }
 
-void Client::Core::handle(event::Refused& event) { session_failed(event.error, true, true); }
+void Client::Core::handle(event::Refused& event) {
+  const bool said = config_.version == ProtocolVersion::v5_0;
+  session_failed({.error = event.error, .by_server = said, .reason = event.reason, .properties = std::move(event.properties)}, true, true);
+}
 
 void Client::Core::handle(event::Disconnected& event) {
   if (!event.error) return;  // after disconnect(): what follows is the transport's close
   if (const auto reason = drop_for(event)) (void)reject(context_, drops_, LayerId::mqtt, *reason);
   if (phase_ == Phase::closing || phase_ == Phase::idle) return;  // the user has left: nothing is lost that would be taken up again
-  session_failed(event.error, false, session_.pending_output() > 0 || event.by_server);
+  const bool in_order = session_.pending_output() > 0 || event.by_server;
+  session_failed({.error = event.error, .by_server = event.by_server, .reason = event.reason, .properties = std::move(event.properties)},
+                 false, in_order);
+}
+
+void Client::Core::reauthenticate(std::string data, Completion done) {
+  const auto begun = [&]() -> Result<> {
+    if (reauthenticated_) return fail(tapir::Error::already_connected);
+    if (phase_ != Phase::connected) return fail(tapir::Error::not_connected);
+    return session_.reauthenticate(std::move(data), context_.now());
+  }();
+  if (!begun) {
+    return defer([done = std::move(done), error = begun.error()] {
+      if (done) done(fail(error));
+    });
+  }
+  reauthenticated_ = std::move(done);
+  write();
+  settle();
 }
 
 void Client::Core::handle(event::Authentication& event) {
+  if (event.reason == ReasonCode::success) {
+    if (const auto waiting = std::exchange(reauthenticated_, std::nullopt)) call(*waiting, Result<>{});
+    return;
+  }
   if (event.reason != ReasonCode::continue_authentication || !config_.authenticate) return;
   const auto authenticate = config_.authenticate;
   (void)session_.authenticate(authenticate(event), context_.now());  // fails only if the callback has ended the connection
@@ -188,11 +275,9 @@ void Client::Core::handle(Part& event) {
 }
 
 void Client::Core::handle(event::MessageReceived& event) {
-  failures_ = 0;
-  std::vector<std::shared_ptr<const Handler>> handlers;  // a handler may change the subscriptions
-  for (const auto& [filter, wanted] : wanted_) {
-    if (matches(without_share(filter), event.message.topic)) handlers.push_back(wanted.handler);
-  }
+  failures_ = hops_ = 0;
+  auto handlers = handlers_for(event.message);  // shared: a handler may change the subscriptions
+  hide_identifiers(event.message.properties);
   if (handlers.empty()) handlers.push_back(std::make_shared<const Handler>(unmatched_handler));
   for (const auto& handler : handlers) call(*handler, event.message);
 }
@@ -205,12 +290,12 @@ void Client::Core::handle(event::Sent& event) {
 }
 
 void Client::Core::handle(event::Delivered& event) {
-  failures_ = 0;
+  failures_ = hops_ = 0;
   complete(event.token, {});
 }
 
 void Client::Core::handle(event::Subscribed& event) {
-  failures_ = 0;
+  failures_ = hops_ = 0;
   auto place = subscribing_.extract(event.token);
   if (place.empty()) return;
   for (std::size_t i = 0; i < event.codes.size(); ++i) {
