@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include <tapir/link/coalescer.hpp>
 #include <tapir/link/link.hpp>
 
 namespace tapir::bench {
@@ -12,7 +13,7 @@ namespace tapir::bench {
 /// How frames cross.
 enum class Frames : std::uint8_t {
   super_segments,  ///< up to 64 KiB, checksums left out: as between a TAP device and Linux
-  single,          ///< 1514 bytes at most, each with its checksum
+  single,          ///< 1514 bytes at most, each with its checksum; joined again as from a TAP device without offload
 };
 
 /// Two links in one process, joined by a queue each way: no delay, no loss, no system call. What a stack costs by itself.
@@ -33,6 +34,7 @@ class MemoryLink final : public link::Link {
       : name_{name}, out_{std::move(out)}, in_{std::move(in)} {
     capabilities_.completes_checksums = frames == Frames::super_segments;
     capabilities_.max_super_segment = frames == Frames::super_segments ? 65535 : 0;
+    capabilities_.split_above = frames == Frames::single;
   }
 
   [[nodiscard]] std::string_view name() const noexcept override { return name_; }
@@ -50,8 +52,14 @@ class MemoryLink final : public link::Link {
   std::size_t drain(std::size_t) override {
     taken_.swap(in_->frames);
     for (Packet& frame : taken_) {
-      if (receiver_ != nullptr) std::ignore = receiver_->demultiplex(std::move(frame), {});
+      if (receiver_ == nullptr) continue;
+      if (capabilities_.split_above) {
+        coalescer_.take(std::move(frame), *receiver_);
+      } else {
+        std::ignore = receiver_->demultiplex(std::move(frame), {});
+      }
     }
+    if (receiver_ != nullptr) coalescer_.flush(*receiver_);
     const std::size_t count = taken_.size();
     taken_.clear();
     return count;
@@ -61,6 +69,7 @@ class MemoryLink final : public link::Link {
  private:
   std::string_view name_;
   link::Capabilities capabilities_;
+  link::Coalescer coalescer_;
   std::shared_ptr<Queue> out_;
   std::shared_ptr<Queue> in_;
   std::vector<Packet> taken_;

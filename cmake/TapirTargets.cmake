@@ -52,9 +52,9 @@ endfunction()
 
 # tapir_test(unit_arp SOURCES a.cpp ... [LINKS target ...] [LABELS label ...]): one executable of Catch2 tests, one CTest test.
 # An executable that exits with 77 is reported as skipped. TOGETHER: with TAPIR_UNITY its sources are compiled as one, so that no two of them may have
-# a name of their own in common.
+# a name of their own in common. UNDER: a command that runs the executable.
 function(tapir_test name)
-  cmake_parse_arguments(ARG "TOGETHER" "TIMEOUT" "SOURCES;LINKS;LABELS" ${ARGN})
+  cmake_parse_arguments(ARG "TOGETHER" "TIMEOUT" "SOURCES;LINKS;LABELS;UNDER" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
   if(ARG_TOGETHER)
     set_target_properties(${name} PROPERTIES UNITY_BUILD ${TAPIR_UNITY} UNITY_BUILD_BATCH_SIZE 0)
@@ -63,7 +63,7 @@ function(tapir_test name)
   target_compile_options(${name} PRIVATE $<$<CONFIG:Debug>:-O0>)  # optimizing what runs once takes longer than running it
   target_precompile_headers(${name} REUSE_FROM tapir_test_main)
   target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
-  add_test(NAME ${name} COMMAND ${name})
+  add_test(NAME ${name} COMMAND ${ARG_UNDER} $<TARGET_FILE:${name}>)
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 300)
   endif()

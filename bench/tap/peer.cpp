@@ -3,61 +3,19 @@
 // SIGTERM: prints the frames of the device, the system calls and the allocations since kWarmUp after the first connection came, a word and a number a
 // line.
 
-#include <array>
 #include <csignal>
 #include <cstdio>
-#include <list>
 #include <string_view>
-#include <vector>
 
 #include <tapir/tapir.hpp>
 
 #include "../allocations.hpp"
 #include "../system_calls.hpp"
+#include "serving.hpp"
 
 namespace {
 
 using namespace tapir::literals;
-
-/// Where received data is copied to: one for all connections, as each is read at once and a buffer of its own would be most of what a short one costs.
-std::vector<std::byte> application(1 << 18);
-
-/// One connection. It removes itself from the list when it is over.
-class Serving {
- public:
-  Serving(tapir::tcp::Connection connection, tapir::PacketPool& pool) : connection_{std::move(connection)}, pool_{pool} {}
-  void start(std::uint16_t port, std::function<void()> over) {
-    connection_.set_nagle(false);
-    connection_.handle({.readable = [this, port] { port == 7 ? echo() : discard(); },
-                        .writable =
-                            [this, port] {
-                              if (port == 19) generate();
-                            },
-                        .closed = [over = std::move(over)](std::error_code) { over(); }});
-    if (port == 19) generate();
-  }
-
- private:
-  void echo() {
-    while (const auto count = connection_.receive(std::span{application}.first(1024))) {
-      if (*count == 0) return connection_.close();
-      (void)connection_.send(std::span{application}.first(*count));  // single bytes: there is room
-    }
-  }
-  void discard() {
-    while (const auto count = connection_.receive(application)) {
-      if (*count == 0) return connection_.close();
-    }
-  }
-  void generate() {
-    if (chunk_.empty()) chunk_ = tapir::Slice{pool_.slab(tapir::PacketPool::super_capacity), 0, 65160};
-    while (connection_.send(chunk_)) {}
-  }
-
-  tapir::tcp::Connection connection_;
-  tapir::PacketPool& pool_;
-  tapir::Slice chunk_;
-};
 
 /// What has been done since the steady state began: buffers have grown by then.
 class Account {
@@ -104,16 +62,9 @@ int run(const char* name, tapir::link::TapMode mode, bool spin) {
   if (!tap) return tapir::report(name, tap.error());
   tapir::Stack stack{runtime, std::move(*tap), {.address = "192.0.2.2/24"_prefix}};
   Account account{runtime, stack.link()};
-  std::list<Serving> serving;
-  std::vector<tapir::tcp::Listener> listeners;
-  for (const std::uint16_t port : std::array<std::uint16_t, 3>{7, 9, 19}) {
-    auto listener = stack.tcp().listen(tapir::Port{port}, [&, port](tapir::tcp::Connection connection) {
-      const auto one = serving.emplace(serving.end(), std::move(connection), runtime.pool());
-      one->start(port, [&serving, one] { serving.erase(one); });
-      account.connection_came();
-    });
-    if (!listener) return tapir::report("peer", listener.error());
-    listeners.push_back(std::move(*listener));
+  tapir::bench::Services services;
+  if (const auto started = services.start(stack, runtime.pool(), [&account] { account.connection_came(); }); !started) {
+    return tapir::report("peer", started.error());
   }
   if (const auto signals = runtime.stop_on_signals({SIGTERM}, 0); !signals) return tapir::report("peer", signals.error());
   std::puts("up");

@@ -1,9 +1,10 @@
 #pragma once
 
-// Boost.Asio over tapir: streams, acceptors, datagram sockets and timers for coroutines, asio::ssl and Boost.Beast. Needs Boost 1.81 or later;
+// Boost.Asio over tapir: streams, acceptors, datagram sockets and timers for coroutines, asio::ssl and Boost.Beast, and MQTT. Needs Boost 1.81 or later;
 // in CMake it is the target tapir::asio (find_package(tapir COMPONENTS asio)).
 
 #include <tapir/asio/connect.hpp>
+#include <tapir/asio/mqtt_client.hpp>
 #include <tapir/asio/resolver.hpp>
 #include <tapir/asio/run.hpp>
 #include <tapir/asio/steady_timer.hpp>

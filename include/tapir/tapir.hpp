@@ -8,8 +8,10 @@
 #include <tapir/mqtt/client.hpp>
 #include <tapir/runtime/report.hpp>
 #include <tapir/runtime/runtime.hpp>
+#include <tapir/runtime/shards.hpp>
 #include <tapir/sim/cable.hpp>
 #include <tapir/sim/switch.hpp>
 #include <tapir/sim/world.hpp>
 #include <tapir/stack/journey.hpp>
+#include <tapir/stack/of_shard.hpp>
 #include <tapir/stack/stack.hpp>

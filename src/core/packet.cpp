@@ -178,6 +178,22 @@ void Packet::truncate(std::size_t size) noexcept {
   }
 }
 
+Packet Packet::take_front(std::size_t count) {
+  Packet front{*pool_};
+  if (const std::size_t from_head = std::min(count, head_size()); from_head > 0) {
+    front.append(Slice{head_, begin_, from_head});
+    trim_front(from_head);
+    count -= from_head;
+  }
+  while (count > 0 && !slices_.empty()) {
+    const std::size_t step = std::min(count, slices_[0].size());
+    front.append(slices_[0].sub(0, step));
+    trim_front(step);
+    count -= step;
+  }
+  return front;
+}
+
 bool Packet::restore_front(std::size_t count) noexcept {
   if (count > begin_ - floor_) return false;
   begin_ -= static_cast<std::uint32_t>(count);

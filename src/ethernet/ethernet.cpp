@@ -91,9 +91,10 @@ Result<> Ethernet::encapsulate(Packet packet, const Send& to) {
   }
   packet.meta().tos = to.tos;
   if (super_segment && packet.size() > max_super_segment()) {
-    Result<> outcome{};
+    // What has left in part has left: the rest is lost like a frame on a wire, and the sender finds out.
+    Result<> outcome = fail(Error::would_block);
     link::split(std::move(packet), [&](Packet segment) {
-      if (auto sent = frame_and_transmit(std::move(segment), to); !sent) outcome = sent;
+      if (auto sent = frame_and_transmit(std::move(segment), to); !outcome) outcome = sent;
     });
     return outcome;
   }

@@ -34,17 +34,17 @@ void Ipv4::deliver_error(network::Protocol quoted, const network::ErrorReport& r
     (void)drop(Drop::not_handled);
     return;
   }
-  if (report.kind == network::ErrorKind::fragmentation_needed && upper->errors->believes(report)) path_narrowed(report);
+  if (report.kind == network::ErrorKind::fragmentation_needed && upper->errors->believes(report)) narrow_path(report);
   upper->errors->receive_error(report);
 }
 
-void Ipv4::path_narrowed(const network::ErrorReport& report) {
+void Ipv4::narrow_path(const network::ErrorReport& report) {
   if (!config_.path_mtu_discovery) return;
   const Ipv4Address destination = report.destination.v4();
   const auto egress = egress_for(destination, {});
   if (!egress || egress->interface == &lo_ || egress->broadcast) return;
   const TooBig message{report.next_hop_mtu, report.quoted_length, min_header_size};
-  (void)path_mtus_.too_big(destination, egress->interface->config.mtu, message, context_.now());
+  (void)path_mtus_.too_big(destination, egress->mtu(), message, context_.now());
 }
 
 /// RFC 1122 section 3.2.2.2: believed only from the gateway that is in use towards the destination, and only for a gateway on the same network.

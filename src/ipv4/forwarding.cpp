@@ -102,7 +102,7 @@ Accepted Ipv4::send_on(Packet packet, const Header& received, const Arrival& arr
   if (received.ttl <= 1) {
     return refuse_transit(std::move(packet), arrival, network::ErrorKind::ttl_exceeded, Drop::ttl_exceeded, stats_.in_hdr_errors);
   }
-  const std::size_t mtu = egress.interface->config.mtu;
+  const std::size_t mtu = egress.mtu();
   const bool fits = size_on_wire(packet, received) <= mtu;
   if (!fits && received.dont_fragment()) {
     return refuse_transit(std::move(packet), arrival, network::ErrorKind::fragmentation_needed, Drop::dont_fragment, stats_.frag_fails,

@@ -11,6 +11,30 @@
 
 namespace tapir::ipv4 {
 
+namespace {
+
+constexpr std::size_t kTcpHeader = 20;  // bytes, without options
+
+bool in_range(const RouteOptions& options) {
+  const std::size_t mtu = options.mtu.value_or(max_datagram);
+  const std::size_t advmss = options.advmss.value_or(1);
+  return mtu >= min_mtu && mtu <= max_datagram && advmss >= 1 && advmss <= max_datagram - min_header_size - kTcpHeader;
+}
+
+Route route_to(Ipv4Prefix destination, InterfaceIndex interface, const RouteOptions& options, std::optional<Ipv4Address> gateway) {
+  const auto host = destination.length() == 32 ? RouteFlags::host : RouteFlags::none;
+  return {.destination = {destination.network(), destination.length()},
+          .gateway = gateway.value_or(Ipv4Address{}),
+          .flags = RouteFlags::up | host | (gateway ? RouteFlags::gateway : RouteFlags::none),
+          .interface = interface,
+          .metric = options.metric,
+          .fixed = options.fixed,
+          .mtu = options.mtu,
+          .advmss = options.advmss};
+}
+
+}  // namespace
+
 Ipv4::Ipv4(Context& context, Config config)
     : context_{context},
       config_{config},
@@ -45,28 +69,18 @@ const Ipv4::Upper* Ipv4::find_upper(network::Protocol protocol) const noexcept {
   return found == uppers_.end() ? nullptr : &*found;
 }
 
-Result<> Ipv4::add_route(Ipv4Prefix destination, Ipv4Address gateway, std::uint32_t metric, bool fixed) {
-  if (is_own(gateway) || is_group(gateway)) return fail(Error::invalid_argument);
+Result<> Ipv4::add_route(Ipv4Prefix destination, Ipv4Address gateway, const RouteOptions& options) {
+  if (is_own(gateway) || is_group(gateway) || !in_range(options)) return fail(Error::invalid_argument);
   const Interface* via = neighbour_interface(gateway);
   if (via == nullptr) return fail(Error::network_unreachable);
-  const auto host = destination.length() == 32 ? RouteFlags::host : RouteFlags::none;
-  routes_.add({.destination = {destination.network(), destination.length()},
-               .gateway = gateway,
-               .flags = RouteFlags::up | RouteFlags::gateway | host,
-               .interface = via->index,
-               .metric = metric,
-               .fixed = fixed});
+  routes_.add(route_to(destination, via->index, options, gateway));
   return {};
 }
 
-Result<> Ipv4::add_route(Ipv4Prefix destination, InterfaceIndex interface, std::uint32_t metric) {
+Result<> Ipv4::add_route(Ipv4Prefix destination, InterfaceIndex interface, const RouteOptions& options) {
+  if (!in_range(options)) return fail(Error::invalid_argument);
   if (find_interface(interface) == nullptr) return fail(Error::no_such_device);
-  const auto host = destination.length() == 32 ? RouteFlags::host : RouteFlags::none;
-  routes_.add({.destination = {destination.network(), destination.length()},
-               .gateway = {},
-               .flags = RouteFlags::up | host,
-               .interface = interface,
-               .metric = metric});
+  routes_.add(route_to(destination, interface, options, std::nullopt));
   return {};
 }
 
@@ -107,12 +121,23 @@ std::size_t Ipv4::path_mtu(IpAddress destination) const noexcept {
   return egress ? mtu_towards(destination.v4(), *egress) : min_reassembly;
 }
 
+std::optional<std::uint16_t> Ipv4::advertised_segment(IpAddress destination) const noexcept {
+  const auto egress = egress_for(destination.v4(), {});
+  return egress && egress->route != nullptr ? egress->route->advmss : std::nullopt;
+}
+
+std::optional<TimePoint> Ipv4::queued_until(IpAddress destination) const noexcept {
+  const auto egress = egress_for(destination.v4(), {});
+  const link::Link* link = egress ? egress->interface->config.link : nullptr;
+  return link == nullptr ? std::nullopt : link->queued_until();
+}
+
 std::size_t Ipv4::max_super_segment(IpAddress destination) const noexcept {
   const auto egress = egress_for(destination.v4(), {});
   if (!egress || egress->broadcast || egress->interface == &lo_) return 0;
   const InterfaceConfig& config = egress->interface->config;
   if (config.max_super_segment) return *config.max_super_segment;
-  return config.link == nullptr ? 0 : config.link->capabilities().max_super_segment;
+  return config.link == nullptr ? 0 : config.link->capabilities().super_segment();
 }
 
 bool Ipv4::writable(IpAddress destination) const noexcept {

@@ -141,11 +141,12 @@ Result<Ipv4Address> Ipv4::choose_source(const network::Send& to, const Egress& e
 }
 
 std::size_t Ipv4::mtu_towards(Ipv4Address destination, const Egress& egress) const noexcept {
-  const std::size_t link_mtu = egress.interface->config.mtu;
+  const std::size_t link_mtu = egress.mtu();
   if (egress.interface == &lo_ || egress.broadcast || destination.is_multicast()) return link_mtu;
   if (config_.path_mtu_discovery) return path_mtus_.estimate(destination, link_mtu, context_.now());
-  // RFC 1122 section 3.3.3: nothing is known of links beyond our own.
-  return egress.next_hop == destination ? link_mtu : std::min(link_mtu, min_reassembly);
+  // RFC 1122 section 3.3.3: nothing is known of links beyond our own, unless somebody has said it.
+  const bool known = egress.next_hop == destination || (egress.route != nullptr && egress.route->mtu);
+  return known ? link_mtu : std::min(link_mtu, min_reassembly);
 }
 
 /// RFC 6864: what cannot be fragmented any more needs no identification of its own.

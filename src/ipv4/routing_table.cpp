@@ -88,7 +88,7 @@ bool RoutingTable::redirect(Ipv4Address destination, Ipv4Address gateway) {
     forget_unused_gateways();
     return true;
   }
-  const InterfaceIndex interface = route.interface;
+  const Route replaced = route;  // what is known of the way there is no worse by another first hop
   const auto is_dynamic = [](const Route& other) { return has(other.flags, RouteFlags::dynamic); };
   if (static_cast<std::size_t>(std::ranges::count_if(routes_, is_dynamic)) >= limits_.max_dynamic) {
     const auto oldest = std::ranges::find_if(routes_, is_dynamic);
@@ -100,7 +100,9 @@ bool RoutingTable::redirect(Ipv4Address destination, Ipv4Address gateway) {
   add({.destination = Ipv4Prefix{destination, 32},
        .gateway = gateway,
        .flags = RouteFlags::up | RouteFlags::gateway | RouteFlags::host | RouteFlags::dynamic,
-       .interface = interface});
+       .interface = replaced.interface,
+       .mtu = replaced.mtu,
+       .advmss = replaced.advmss});
   return true;
 }
 

@@ -18,6 +18,7 @@
 #include <tapir/link/descriptor.hpp>
 #include <tapir/link/system_error.hpp>
 
+#include "steering_program.hpp"
 #include "virtio_header.hpp"
 
 namespace tapir::link {
@@ -35,6 +36,7 @@ class TapCategory final : public std::error_category {
       case TapError::busy: return "the device is held by another program";
       case TapError::not_tap: return "not a TAP device";
       case TapError::no_offload: return "the kernel refuses checksum and segmentation offload";
+      case TapError::one_queue: return "not a TAP device of several queues: make it by 'ip tuntap add DEVICE mode tap multi_queue'";
     }
     return "unknown TAP error";
   }
@@ -46,6 +48,7 @@ class TapCategory final : public std::error_category {
       case TapError::busy: return std::errc::device_or_resource_busy;
       case TapError::not_tap: return std::errc::invalid_argument;
       case TapError::no_offload: return std::errc::not_supported;
+      case TapError::one_queue: return std::errc::invalid_argument;
     }
     return {value, *this};
   }
@@ -68,11 +71,14 @@ ifreq request_for(const std::string& name) noexcept {
 }
 
 /// The device's name: the kernel completes a pattern such as "tap%d".
-Result<std::string> attach_device(int fd, const std::string& name, TapMode mode) {
+Result<std::string> attach_device(int fd, const std::string& name, TapMode mode, int more_flags) {
   ifreq request = request_for(name);
-  const int flags = IFF_TAP | IFF_NO_PI | (mode == TapMode::offload ? IFF_VNET_HDR : 0);
+  const int flags = IFF_TAP | IFF_NO_PI | (mode == TapMode::offload ? IFF_VNET_HDR : 0) | more_flags;
   request.ifr_flags = static_cast<short>(flags);
-  if (::ioctl(fd, TUNSETIFF, &request) < 0) return fail(attach_error());
+  if (::ioctl(fd, TUNSETIFF, &request) < 0) {
+    if (errno == EINVAL && (more_flags & IFF_MULTI_QUEUE) != 0) return fail(TapError::one_queue);
+    return fail(attach_error());
+  }
   if (mode == TapMode::plain) {
     if (::ioctl(fd, TUNSETOFFLOAD, 0UL) < 0 && errno != EINVAL) return fail(system_error());
     return std::string{request.ifr_name};
@@ -108,34 +114,55 @@ std::error_code make_error_code(TapError error) noexcept {
   return {static_cast<int>(error), category};
 }
 
-Result<Tap> Tap::open(const std::string& name, TapOptions options) {
+Result<Tap> Tap::open(const std::string& name, TapOptions options) { return open_queue(name, options, 0); }
+
+Result<TapQueues> Tap::open_queues(const std::string& name, const Steering& steering, TapOptions options) {
+  TapQueues opened;
+  for (std::size_t i = 0; i < steering.shards(); ++i) {
+    auto queue = open_queue(i == 0 ? name : std::string{opened.queues.front().name()}, options, IFF_MULTI_QUEUE);
+    if (!queue) return fail(queue.error());
+    opened.queues.push_back(std::move(*queue));
+  }
+  if (const auto steered = steer_queues(opened.queues.front().descriptor_, steering); !steered) opened.unsteered = steered.error();
+  return opened;
+}
+
+Result<Tap> Tap::open_queue(const std::string& name, TapOptions options, int more_flags) {
   constexpr std::string_view kForbidden{"/: \t\n\0", 6};
   if (name.empty() || name.size() >= IFNAMSIZ || name.find_first_of(kForbidden) != std::string::npos) return fail(TapError::bad_name);
   Descriptor tun{::open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC)};
   if (tun.get() < 0) return fail(errno == ENOENT || errno == ENODEV ? TapError::no_tun_driver : attach_error());
-  const auto device = attach_device(tun.get(), name, options.mode);
+  const auto device = attach_device(tun.get(), name, options.mode, more_flags);
   if (!device) return fail(device.error());
   const auto mtu = device_mtu(*device);
   if (!mtu) return fail(mtu.error());
-  return Tap{*device, tun.release(), options.mode, options.mtu > 0 ? std::min(options.mtu, *mtu) : *mtu};
+  return Tap{*device, tun.release(), options, options.mtu > 0 ? std::min(options.mtu, *mtu) : *mtu};
 }
 
-Tap::Tap(std::string name, int descriptor, TapMode mode, std::size_t mtu)
-    : name_{std::move(name)}, descriptor_{descriptor}, mode_{mode}, pool_{std::make_unique<PacketPool>()} {
+Tap::Tap(std::string name, int descriptor, const TapOptions& options, std::size_t mtu)
+    : name_{std::move(name)},
+      descriptor_{descriptor},
+      mode_{options.mode},
+      coalesce_{options.mode == TapMode::plain && options.coalesce},
+      pool_{std::make_unique<PacketPool>()} {
   capabilities_.mtu = mtu;
-  capabilities_.completes_checksums = mode == TapMode::offload;
-  capabilities_.max_super_segment = mode == TapMode::offload ? 65535 : 0;
+  capabilities_.completes_checksums = mode_ == TapMode::offload;
+  capabilities_.max_super_segment = mode_ == TapMode::offload ? 65535 : 0;
+  capabilities_.split_above = mode_ == TapMode::plain;
 }
 
 Tap::Tap(Tap&& other) noexcept
     : name_{std::move(other.name_)},
       descriptor_{std::exchange(other.descriptor_, -1)},
       mode_{other.mode_},
+      coalesce_{other.coalesce_},
+      coalescer_{std::move(other.coalescer_)},
       capabilities_{other.capabilities_},
       receiver_{std::exchange(other.receiver_, nullptr)},
       pool_{std::move(other.pool_)},
       spare_{std::move(other.spare_)},
       writable_{other.writable_},
+      more_{other.more_},
       stats_{other.stats_},
       drops_{other.drops_} {}
 
@@ -145,11 +172,14 @@ Tap& Tap::operator=(Tap&& other) noexcept {
   name_ = std::move(other.name_);
   descriptor_ = std::exchange(other.descriptor_, -1);
   mode_ = other.mode_;
+  coalesce_ = other.coalesce_;
+  coalescer_ = std::move(other.coalescer_);
   capabilities_ = other.capabilities_;
   receiver_ = std::exchange(other.receiver_, nullptr);
   spare_ = std::move(other.spare_);
   pool_ = std::move(other.pool_);
   writable_ = other.writable_;
+  more_ = other.more_;
   stats_ = other.stats_;
   drops_ = other.drops_;
   return *this;
@@ -204,8 +234,21 @@ std::vector<Counter> Tap::counters() const {
 }
 
 std::size_t Tap::drain(std::size_t budget) {
+  // The read that finds nothing costs as much as one that does: it is left out after as many frames as mostly come together.
   std::size_t frames = 0;
-  while (frames < budget && read_frame()) ++frames;
+  for (; frames < budget; ++frames) {
+    Habit& more = more_[std::min(frames, more_.size() - 1)];
+    if (frames > 0 && !more.worth_asking()) break;
+    const bool found = read_frame();
+    if (frames > 0) more.learn(found);
+    if (!found) break;
+  }
+  if (!coalesce_) return frames;
+  if (receiver_ != nullptr) {
+    coalescer_.flush(*receiver_);
+  } else {
+    coalescer_.discard();
+  }
   return frames;
 }
 
@@ -239,9 +282,14 @@ bool Tap::read_frame() {
   if (const auto accepted = apply(header, frame); !accepted) {
     drops_.count(accepted.error());
   } else if (receiver_ != nullptr) {
-    std::ignore = receiver_->demultiplex(std::move(frame), {});  // a layer that refuses it counts it by name
+    hand_up(std::move(frame));
   }
   return true;
+}
+
+void Tap::hand_up(Packet frame) {
+  if (coalesce_) return coalescer_.take(std::move(frame), *receiver_);
+  std::ignore = receiver_->demultiplex(std::move(frame), {});  // a layer that refuses it counts it by name
 }
 
 }  // namespace tapir::link

@@ -32,33 +32,41 @@ void Client::disconnect(ReasonCode reason, Properties properties, Completion don
   if (done) done(fail(tapir::Error::not_connected));
 }
 
-void Client::publish(std::string topic, Payload payload, QoS qos, Completion done) {
-  publish({.topic = std::move(topic), .payload = std::move(payload), .qos = qos}, std::move(done));
+Client::Operation Client::publish(std::string topic, Payload payload, QoS qos, Completion done) {
+  return publish({.topic = std::move(topic), .payload = std::move(payload), .qos = qos}, std::move(done));
 }
 
-void Client::publish(Message message, Completion done) {
+Client::Operation Client::publish(Message message, Completion done) {
   if (core_ != nullptr) return core_->publish(std::move(message), std::move(done));
   if (done) done(fail(tapir::Error::not_connected));
+  return {};
 }
 
-void Client::subscribe(std::string filter, QoS qos, Handler handler, Granted done) {
-  subscribe(Subscription{.filter = std::move(filter), .qos = qos}, std::move(handler), std::move(done));
+Client::Operation Client::subscribe(std::string filter, QoS qos, Handler handler, Granted done) {
+  return subscribe(Subscription{.filter = std::move(filter), .qos = qos}, std::move(handler), std::move(done));
 }
 
-void Client::subscribe(Subscription subscription, Handler handler, Granted done) {
-  subscribe(std::move(subscription), {}, std::move(handler), std::move(done));
+Client::Operation Client::subscribe(Subscription subscription, Handler handler, Granted done) {
+  return subscribe(std::move(subscription), {}, std::move(handler), std::move(done));
 }
 
-void Client::subscribe(Subscription subscription, Properties properties, Handler handler, Granted done) {
+Client::Operation Client::subscribe(Subscription subscription, Properties properties, Handler handler, Granted done) {
   if (core_ != nullptr) return core_->subscribe(std::move(subscription), std::move(properties), std::move(handler), std::move(done));
   if (done) done(fail(tapir::Error::not_connected));
+  return {};
 }
 
-void Client::unsubscribe(const std::string& filter, Completion done) { unsubscribe(filter, {}, std::move(done)); }
+Client::Operation Client::unsubscribe(const std::string& filter, Completion done) { return unsubscribe(filter, {}, std::move(done)); }
 
-void Client::unsubscribe(const std::string& filter, Properties properties, Completion done) {
+Client::Operation Client::unsubscribe(const std::string& filter, Properties properties, Completion done) {
   if (core_ != nullptr) return core_->unsubscribe(filter, std::move(properties), std::move(done));
   if (done) done(fail(tapir::Error::not_connected));
+  return {};
+}
+
+bool Client::Operation::end(bool only_unsent) {
+  const auto core = core_.lock();
+  return core != nullptr && core->cancel(*this, only_unsent);
 }
 
 void Client::reauthenticate(std::string data, Completion done) {

@@ -25,9 +25,10 @@ class Client::Core final : public std::enable_shared_from_this<Client::Core>, Tr
   void shut_down();
   [[nodiscard]] Result<> connect();
   void disconnect(ReasonCode reason, Properties properties, Completion done);
-  void publish(Message message, Completion done);
-  void subscribe(Subscription subscription, Properties properties, Handler handler, Granted done);
-  void unsubscribe(const std::string& filter, Properties properties, Completion done);
+  Operation publish(Message message, Completion done);
+  Operation subscribe(Subscription subscription, Properties properties, Handler handler, Granted done);
+  Operation unsubscribe(const std::string& filter, Properties properties, Completion done);
+  bool cancel(const Operation& operation, bool only_unsent);
   void reauthenticate(std::string data, Completion done);
 
   std::function<void(const event::Connected&)> connected_handler;
@@ -49,17 +50,25 @@ class Client::Core final : public std::enable_shared_from_this<Client::Core>, Tr
     closing,  ///< DISCONNECT is out
   };
 
+  /// A call of subscribe() that waits for its SUBACK.
+  struct Subscriber {
+    std::uint64_t number;
+    Granted done;
+    Token request = {};  ///< the SUBSCRIBE that asks for it; Token{}: none on this connection
+  };
   /// A wanted subscription; it outlives connections.
   struct Wanted {
     Subscription subscription;
     Properties properties;
     std::shared_ptr<const Handler> handler;
-    std::vector<Granted> waiting;  ///< for the first SUBACK
+    std::vector<Subscriber> waiting;
+    Token request = {};            ///< the last SUBSCRIBE that was sent for it; Token{}: none ever was
     bool confirmed = false;        ///< the broker has it, as long as it keeps the session
     std::uint32_t identifier = 0;  ///< that the client has given it; 0: none, or the user has
   };
   /// A message of QoS 0 on its way through the transport.
   struct Unconfirmed {
+    Token token;
     std::uint64_t end;  ///< in bytes of the connection's output
     Completion done;
   };
@@ -67,6 +76,7 @@ class Client::Core final : public std::enable_shared_from_this<Client::Core>, Tr
     std::string filter;
     Properties properties;
     Completion done;
+    std::uint64_t number = 0;  ///< of the call; 0: there was none, or it was cancelled
   };
 
   void on_open() override;
@@ -101,6 +111,13 @@ class Client::Core final : public std::enable_shared_from_this<Client::Core>, Tr
   void hold_calls() { holding_ = true; }
   void release_calls();
   void defer(std::function<void()> call);
+  /// Calls a completion in the next turn; an empty one too.
+  template <class Outcome>
+  void complete_later(std::function<void(Outcome)> done, std::error_code error) {
+    defer([done = std::move(done), error] {
+      if (done) done(fail(error));
+    });
+  }
   void confirm_acknowledged();
   void connection_failed(std::error_code error);
   void session_failed(Disconnection why, bool refused, bool in_order);
@@ -127,13 +144,21 @@ class Client::Core final : public std::enable_shared_from_this<Client::Core>, Tr
   void complete(Token token, const Result<>& outcome);
   void send_subscriptions(std::span<const std::string> filters);
   void send_subscribe(std::span<const std::string> filters);
-  void answer_subscription(const std::string& filter, Result<QoS> outcome);
+  void answer_subscription(const std::string& filter, Token request, Result<QoS> outcome);
+  [[nodiscard]] std::vector<Subscriber> take_subscribers(const std::string& filter);
+  void end_subscription(const std::string& filter, std::error_code error);
+  void stop_asking(const std::string& filter, Token request);
+  void ask_to_unsubscribe(Unsubscribing request);
   [[nodiscard]] std::uint32_t unused_identifier();
   [[nodiscard]] bool is_given_by_user(std::uint32_t identifier) const;
   [[nodiscard]] Properties properties_of(const Wanted& wanted) const;
   [[nodiscard]] std::vector<std::shared_ptr<const Handler>> handlers_for(const Message& message) const;
   void hide_identifiers(Properties& properties) const;
   void send_unsubscribe(Unsubscribing request);
+  bool cancel_publish(Token token, bool only_unsent);
+  bool cancel_subscribe(std::uint64_t number, bool only_unsent);
+  bool cancel_unsubscribe(std::uint64_t number, bool only_unsent);
+  [[nodiscard]] Operation operation(Operation::Kind kind, std::uint64_t number) { return {weak_from_this(), kind, number}; }
 
   Context& context_;
   std::unique_ptr<Transport> transport_;
@@ -165,6 +190,7 @@ class Client::Core final : public std::enable_shared_from_this<Client::Core>, Tr
   std::unordered_map<Token, Unsubscribing> unsubscribing_;
   std::vector<Unsubscribing> unwanted_;  ///< to be unsubscribed on the next connection
   std::uint32_t last_identifier_ = 0;    ///< of subscriptions
+  std::uint64_t last_number_ = 0;        ///< of calls of subscribe() and unsubscribe()
   Completion closed_;                    ///< of disconnect()
   std::optional<Completion> reauthenticated_;
   std::deque<std::function<void()>> deferred_;

@@ -91,7 +91,9 @@ void Client::Core::end(std::error_code error) {
   for (const auto& [filter, wanted] : wanted_) {
     if (!wanted.waiting.empty()) unanswered.push_back(filter);
   }
-  for (const auto& filter : unanswered) answer_subscription(filter, fail(error));
+  for (const auto& filter : unanswered) {
+    for (const auto& subscriber : take_subscribers(filter)) call(subscriber.done, Result<QoS>{fail(error)});
+  }
 }
 
 void Client::Core::finish_closing(Result<> outcome) {

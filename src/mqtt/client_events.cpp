@@ -13,7 +13,6 @@ namespace tapir::mqtt {
 namespace {
 
 constexpr std::size_t kFiltersPerPacket = 32;
-constexpr std::uint32_t kLastIdentifier = 268'435'455;  // 5.0 section 3.8.2.1.2
 
 /// The name under which the packet that ended the connection is dropped; nullopt: no packet did.
 std::optional<Drop> drop_for(const event::Disconnected& event) {
@@ -26,44 +25,42 @@ std::optional<Drop> drop_for(const event::Disconnected& event) {
 
 }  // namespace
 
-void Client::Core::publish(Message message, Completion done) {
+Client::Operation Client::Core::publish(Message message, Completion done) {
   const auto token = [&]() -> Result<Token> {
     if (!configured_) return fail(configured_.error());
     if (phase_ == Phase::idle || phase_ == Phase::closing) return fail(tapir::Error::not_connected);
     return session_.publish(std::move(message), context_.now());
   }();
   if (!token) {
-    defer([done = std::move(done), error = token.error()] {
-      if (done) done(fail(error));
-    });
-    return;
+    complete_later(std::move(done), token.error());
+    return {};
   }
   // What waits for a connection has to be durable now. What is in the output already stays in the session, saved or not.
   if (const auto saved = session_.save(context_.now()); !saved && session_.cancel(*token)) {
-    defer([done = std::move(done), error = saved.error()] {
-      if (done) done(fail(error));
-    });
-    return settle();
+    complete_later(std::move(done), saved.error());
+    settle();
+    return {};
   }
   publishing_.emplace(*token, std::move(done));
   write();
   settle();
+  return operation(Operation::Kind::publish, static_cast<std::uint64_t>(*token));
 }
 
-void Client::Core::subscribe(Subscription subscription, Properties properties, Handler handler, Granted done) {
-  const auto refuse = [&](std::error_code error) {
-    defer([done = std::move(done), error] {
-      if (done) done(fail(error));
-    });
-  };
+Client::Operation Client::Core::subscribe(Subscription subscription, Properties properties, Handler handler, Granted done) {
   const std::string filter = subscription.filter;
-  if (!is_valid_topic_filter(filter)) return refuse(Error::invalid_filter);
-  if (subscription.qos > QoS::exactly_once) return refuse(tapir::Error::invalid_argument);
-  if (phase_ == Phase::idle || phase_ == Phase::closing) return refuse(tapir::Error::not_connected);
+  const auto problem = [&]() -> std::error_code {
+    if (!is_valid_topic_filter(filter)) return Error::invalid_filter;
+    if (subscription.qos > QoS::exactly_once) return tapir::Error::invalid_argument;
+    if (phase_ == Phase::idle || phase_ == Phase::closing) return tapir::Error::not_connected;
+    return {};
+  }();
+  if (problem) {
+    complete_later(std::move(done), problem);
+    return {};
+  }
   for (auto& request : unwanted_) {
-    if (request.filter == filter && request.done) {
-      defer([done = std::move(request.done)] { done(fail(tapir::Error::operation_canceled)); });
-    }
+    if (request.filter == filter) complete_later(std::move(request.done), tapir::Error::operation_canceled);
   }
   std::erase_if(unwanted_, [&](const Unsubscribing& request) { return request.filter == filter; });
   Wanted& wanted = wanted_[filter];
@@ -76,29 +73,21 @@ void Client::Core::subscribe(Subscription subscription, Properties properties, H
   } else if (wanted.identifier == 0) {
     wanted.identifier = unused_identifier();
   }
-  wanted.waiting.push_back(std::move(done));
+  wanted.waiting.push_back({.number = ++last_number_, .done = std::move(done)});
+  const auto handle = operation(Operation::Kind::subscribe, last_number_);
   if (phase_ == Phase::connected) send_subscriptions(std::span{&filter, 1});
+  return handle;
 }
 
-void Client::Core::unsubscribe(const std::string& filter, Properties properties, Completion done) {
-  const auto finish = [&](Result<> outcome) {
-    defer([done = std::move(done), outcome] {
-      if (done) done(outcome);
-    });
-  };
-  if (!is_valid_topic_filter(filter)) return finish(fail(Error::invalid_filter));
-  if (const auto place = wanted_.find(filter); place != wanted_.end()) {
-    for (auto& waiting : place->second.waiting) {
-      defer([waiting = std::move(waiting)] {
-        if (waiting) waiting(fail(tapir::Error::operation_canceled));
-      });
-    }
-    wanted_.erase(place);
+Client::Operation Client::Core::unsubscribe(const std::string& filter, Properties properties, Completion done) {
+  if (!is_valid_topic_filter(filter)) {
+    complete_later(std::move(done), Error::invalid_filter);
+    return {};
   }
-  if (phase_ == Phase::connected) return send_unsubscribe({filter, std::move(properties), std::move(done)});
-  if (phase_ == Phase::idle || phase_ == Phase::closing) return finish(fail(tapir::Error::not_connected));
-  if (config_.clean_session) return finish({});
-  unwanted_.push_back({filter, std::move(properties), std::move(done)});  // the broker's stored session may have it
+  end_subscription(filter, tapir::Error::operation_canceled);
+  const auto handle = operation(Operation::Kind::unsubscribe, ++last_number_);
+  ask_to_unsubscribe({.filter = filter, .properties = std::move(properties), .done = std::move(done), .number = last_number_});
+  return handle;
 }
 
 /// Those with the same properties share a packet.
@@ -122,74 +111,72 @@ void Client::Core::send_subscribe(std::span<const std::string> filters) {
   for (const auto& filter : filters) subscriptions.push_back(wanted_.at(filter).subscription);
   const auto token = session_.subscribe(std::move(subscriptions), context_.now(), properties_of(wanted_.at(filters[0])));
   if (token) {
+    for (const auto& filter : filters) {
+      Wanted& wanted = wanted_.at(filter);
+      wanted.request = *token;
+      for (auto& subscriber : wanted.waiting) {
+        if (subscriber.request == Token{}) subscriber.request = *token;
+      }
+    }
     subscribing_.emplace(*token, std::vector<std::string>{filters.begin(), filters.end()});
     return;
   }
+  if (token.error() == tapir::Error::not_connected) return;  // the session has given up just now: the next connection asks
   if (filters.size() > 1) {
     send_subscribe(filters.first(filters.size() / 2));
     send_subscribe(filters.subspan(filters.size() / 2));
     return;
   }
-  defer([this, filter = filters[0], error = token.error()] { answer_subscription(filter, fail(error)); });
+  end_subscription(filters[0], token.error());
 }
 
-bool Client::Core::is_given_by_user(std::uint32_t identifier) const {
-  return std::ranges::any_of(
-      wanted_, [identifier](const auto& entry) { return entry.second.properties.get(property::subscription_identifier) == identifier; });
-}
-
-std::uint32_t Client::Core::unused_identifier() {
-  const auto is_used = [this](std::uint32_t identifier) {
-    return is_given_by_user(identifier) ||
-           std::ranges::any_of(wanted_, [identifier](const auto& entry) { return entry.second.identifier == identifier; });
-  };
-  do {
-    last_identifier_ = last_identifier_ == kLastIdentifier ? 1 : last_identifier_ + 1;
-  } while (is_used(last_identifier_));
-  return last_identifier_;
-}
-
-/// What SUBSCRIBE says of it on this connection.
-Properties Client::Core::properties_of(const Wanted& wanted) const {
-  Properties properties = wanted.properties;
-  const bool identified = config_.subscription_identifiers && config_.version == ProtocolVersion::v5_0 && wanted.identifier != 0;
-  if (identified && session_.server().subscription_identifiers) properties.set(property::subscription_identifier, wanted.identifier);
-  return properties;
-}
-
-/// Those whom this copy of a message is for. A broker that has kept subscriptions of an earlier process may name identifiers that mean
-/// another filter now, or none: then the topic decides alone.
-std::vector<std::shared_ptr<const Client::Handler>> Client::Core::handlers_for(const Message& message) const {
-  const auto identifiers = message.properties.all(property::subscription_identifier);
-  std::vector<std::shared_ptr<const Handler>> matching;
-  std::vector<std::shared_ptr<const Handler>> named;
-  for (const auto& [filter, wanted] : wanted_) {
-    if (!matches(without_share(filter), message.topic)) continue;
-    matching.push_back(wanted.handler);
-    const auto identifier = wanted.properties.get(property::subscription_identifier).value_or(wanted.identifier);
-    if (std::ranges::find(identifiers, identifier) != identifiers.end()) named.push_back(wanted.handler);
-  }
-  return named.empty() ? matching : named;
-}
-
-/// Takes off the identifiers that are the client's own affair.
-void Client::Core::hide_identifiers(Properties& properties) const {
-  if (!properties.contains(PropertyId::subscription_identifier) || !config_.subscription_identifiers) return;
-  const auto identifiers = properties.all(property::subscription_identifier);
-  properties.erase(PropertyId::subscription_identifier);
-  for (const std::uint32_t identifier : identifiers) {
-    if (identifier > last_identifier_ || is_given_by_user(identifier)) properties.add({property::subscription_identifier, identifier});
-  }
-}
-
-/// Tells those who wait for the subscription. A failed one is wanted no more.
-void Client::Core::answer_subscription(const std::string& filter, Result<QoS> outcome) {
+/// Tells those who wait for this SUBACK. A subscription that the last one refuses is wanted no more.
+void Client::Core::answer_subscription(const std::string& filter, Token request, Result<QoS> outcome) {
   const auto wanted = wanted_.find(filter);
   if (wanted == wanted_.end()) return;
-  const auto waiting = std::exchange(wanted->second.waiting, {});
-  wanted->second.confirmed = outcome.has_value();
-  if (!outcome) wanted_.erase(wanted);
-  for (const auto& done : waiting) call(done, outcome);
+  auto& waiting = wanted->second.waiting;
+  const bool is_last = wanted->second.request == request;
+  const bool is_over = is_last && !outcome;
+  const auto answered =
+      std::ranges::stable_partition(waiting, [&](const Subscriber& subscriber) { return !is_over && subscriber.request != request; });
+  const std::vector<Subscriber> told{std::make_move_iterator(answered.begin()), std::make_move_iterator(answered.end())};
+  waiting.erase(answered.begin(), answered.end());
+  if (is_last) wanted->second.confirmed = outcome.has_value();
+  if (is_over) wanted_.erase(wanted);
+  for (const auto& subscriber : told) call(subscriber.done, outcome);
+}
+
+/// The subscription is wanted no more; these wait for it still.
+std::vector<Client::Core::Subscriber> Client::Core::take_subscribers(const std::string& filter) {
+  auto wanted = wanted_.extract(filter);
+  return wanted.empty() ? std::vector<Subscriber>{} : std::move(wanted.mapped().waiting);
+}
+
+/// The subscription is wanted no more; those who wait for it hear why in the next turn.
+void Client::Core::end_subscription(const std::string& filter, std::error_code error) {
+  for (auto& subscriber : take_subscribers(filter)) complete_later(std::move(subscriber.done), error);
+}
+
+/// A SUBSCRIBE was lost with its connection: the next one asks again.
+void Client::Core::stop_asking(const std::string& filter, Token request) {
+  const auto wanted = wanted_.find(filter);
+  if (wanted == wanted_.end()) return;
+  for (auto& subscriber : wanted->second.waiting) {
+    if (subscriber.request == request) subscriber.request = {};
+  }
+}
+
+/// Has the broker end a subscription that is wanted no more, on the next connection if there is none now.
+void Client::Core::ask_to_unsubscribe(Unsubscribing request) {
+  if (phase_ == Phase::connected) return send_unsubscribe(std::move(request));
+  if (phase_ == Phase::idle || phase_ == Phase::closing) return complete_later(std::move(request.done), tapir::Error::not_connected);
+  if (config_.clean_session) {
+    defer([done = std::move(request.done)] {
+      if (done) done({});
+    });
+    return;
+  }
+  unwanted_.push_back(std::move(request));  // the broker's stored session may have it
 }
 
 void Client::Core::send_unsubscribe(Unsubscribing request) {
@@ -197,9 +184,7 @@ void Client::Core::send_unsubscribe(Unsubscribing request) {
   if (token) {
     unsubscribing_.emplace(*token, std::move(request));
   } else {
-    defer([done = std::move(request.done), error = token.error()] {
-      if (done) done(fail(error));
-    });
+    complete_later(std::move(request.done), token.error());
   }
   write();
   settle();
@@ -247,11 +232,7 @@ void Client::Core::reauthenticate(std::string data, Completion done) {
     if (phase_ != Phase::connected) return fail(tapir::Error::not_connected);
     return session_.reauthenticate(std::move(data), context_.now());
   }();
-  if (!begun) {
-    return defer([done = std::move(done), error = begun.error()] {
-      if (done) done(fail(error));
-    });
-  }
+  if (!begun) return complete_later(std::move(done), begun.error());
   reauthenticated_ = std::move(done);
   write();
   settle();
@@ -285,7 +266,7 @@ void Client::Core::handle(event::MessageReceived& event) {
 void Client::Core::handle(event::Sent& event) {
   auto place = publishing_.extract(event.token);
   if (place.empty()) return;
-  unconfirmed_.push_back({event.output_end, std::move(place.mapped())});
+  unconfirmed_.push_back({event.token, event.output_end, std::move(place.mapped())});
   confirm_acknowledged();
 }
 
@@ -300,7 +281,7 @@ void Client::Core::handle(event::Subscribed& event) {
   if (place.empty()) return;
   for (std::size_t i = 0; i < event.codes.size(); ++i) {
     const auto code = event.codes[i];
-    answer_subscription(place.mapped()[i],
+    answer_subscription(place.mapped()[i], event.token,
                         is_failure(code) ? Result<QoS>{fail(Error::subscription_refused)} : Result<QoS>{static_cast<QoS>(code)});
   }
 }
@@ -313,7 +294,10 @@ void Client::Core::handle(event::Unsubscribed& event) {
 }
 
 void Client::Core::handle(event::Failed& event) {
-  subscribing_.erase(event.token);  // still wanted: the next connection asks again
+  if (const auto place = subscribing_.extract(event.token); !place.empty()) {
+    for (const auto& filter : place.mapped()) stop_asking(filter, event.token);
+    return;
+  }
   if (auto place = unsubscribing_.extract(event.token); !place.empty()) {
     if (config_.clean_session) {
       call(place.mapped().done, Result<>{});  // the session has gone, and the subscription with it

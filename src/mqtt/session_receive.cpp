@@ -211,7 +211,6 @@ void Session::on(const Pubcomp& packet, TimePoint now) {
 
 void Session::on(const Suback& packet, TimePoint now) {
   const auto finished = finish<Subscribing>(packet.id);
-  if (!finished && limits().lenient) return;
   if (!finished || std::get<Subscribing>(finished->stage).filters != packet.codes.size()) {
     if (finished) emit(event::Failed{finished->token, Error::protocol_violation});
     break_off(Error::protocol_violation, now);

@@ -13,6 +13,8 @@ constexpr std::size_t kSendBatch = 256;  ///< packets sent before the links are 
 /// A busy poll reads the links at every turn, and asks for all else (tasks, signals, other descriptors, room in a device) once in so many: each question is
 /// a system call, which costs as much as the read that finds a frame.
 constexpr unsigned kBusyTurnsAWait = 16;
+/// Likewise, turns in a row that may read a link which was just read instead of waiting.
+constexpr unsigned kMostUnaskedTurns = 16;
 }  // namespace
 
 /// A link, or a user of a descriptor, and what is known of the descriptor. Neither: forgotten.
@@ -24,7 +26,9 @@ struct Runtime::Watched {
   bool awaits_output = false;
   bool readable = false;
   bool writable = false;
-  bool failed = false;  ///< epoll reported an error
+  bool failed = false;                           ///< epoll reported an error
+  bool again = false;                            ///< read it in the next turn without asking whether there is anything
+  link::Habit refilled{link::Habit::First::no};  ///< whether a link that was read has frames again when the turn is over
 };
 
 Runtime::Runtime(RuntimeOptions options) : options_{options}, scheduler_{monotonic_now()}, kernel_{std::make_unique<Kernel>()} {
@@ -107,7 +111,7 @@ bool Runtime::run_until(const std::function<bool()>& done, Duration limit) {
 int Runtime::descriptor() const noexcept { return kernel_->descriptor(); }
 
 std::optional<Duration> Runtime::patience() const noexcept {
-  if (more_to_do_ || options_.busy_poll || scheduler_.has_ready()) return Duration{};
+  if (more_to_do_ || spins() || scheduler_.has_ready()) return Duration{};
   const auto wakeup = scheduler_.next_wakeup();
   if (!wakeup) return std::nullopt;
   return std::max(*wakeup - monotonic_now(), Duration{});
@@ -116,6 +120,7 @@ std::optional<Duration> Runtime::patience() const noexcept {
 void Runtime::poll() {
   if (!status()) return;
   busy_turns_ = 0;
+  read_again_ = false;
   turn(scheduler_.now());
   refresh_interest();  // the next wait is somebody else's
 }
@@ -149,9 +154,12 @@ void Runtime::turn(std::optional<TimePoint> latest) {
 }
 
 void Runtime::wait(std::optional<TimePoint> latest) {
+  if (spinning_ && scheduler_.now() >= spin_until_) end_spin();
   auto timeout = patience();
   more_to_do_ = false;
-  if (options_.busy_poll && busy_turns_++ % kBusyTurnsAWait != 0) return set_time();
+  if (spins() && busy_turns_++ % kBusyTurnsAWait != 0) return set_time();
+  if (std::exchange(read_again_, false) && ++unasked_turns_ <= kMostUnaskedTurns) return set_time();
+  unasked_turns_ = 0;
   if (latest) timeout = std::min(timeout.value_or(Duration::max()), *latest - monotonic_now());
   std::array<epoll_event, 64> events;
   const auto happened = kernel_->wait(events, timeout);
@@ -202,8 +210,14 @@ void Runtime::drain() {
 
 void Runtime::drain_link(Watched& watched) {
   const bool readable = std::exchange(watched.readable, false);
-  if (watched.lost || (watched.fd >= 0 && !readable && !options_.busy_poll)) return;
+  const bool again = std::exchange(watched.again, false);
+  if (watched.lost || (watched.fd >= 0 && !readable && !again && !spins())) return;
   const std::size_t frames = watched.link->drain(options_.batch);
+  if (frames > 0 && options_.spin > Duration{} && watched.fd >= 0) begin_spin();
+  if (again && !readable) watched.refilled.learn(frames > 0);
+  if (frames > 0 && watched.fd >= 0 && !spins() && !watched.awaits_output && watched.refilled.worth_asking()) {
+    read_again_ = watched.again = true;
+  }
   if (watched.fd < 0) {
     more_to_do_ = more_to_do_ || frames > 0;
   } else if (std::exchange(watched.failed, false) && frames == 0 && watched.link != nullptr) {
@@ -211,6 +225,19 @@ void Runtime::drain_link(Watched& watched) {
     kernel_->remove(std::exchange(watched.fd, -1));
     if (link_lost_) link_lost_(*watched.link);
   }
+}
+
+/// A frame came: it pays to spin for the next one if one mostly comes in time.
+void Runtime::begin_spin() {
+  if (std::exchange(spinning_, false)) spin_pays_.learn(true);
+  if (!spin_pays_.worth_asking()) return;
+  spinning_ = true;
+  spin_until_ = deadline_after(scheduler_.now(), options_.spin);
+}
+
+void Runtime::end_spin() noexcept {
+  spinning_ = false;
+  spin_pays_.learn(false);
 }
 
 void Runtime::tell(Watched& watched) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <tuple>
 #include <utility>
 
@@ -38,6 +39,11 @@ class Cable::State : public std::enable_shared_from_this<Cable::State> {
   [[nodiscard]] bool writable(End from) const noexcept {
     const Way& sending = way(from);
     return !sending.line.full() && (sending.busy_until <= scheduler_.now() || room_at(sending) <= scheduler_.now());
+  }
+
+  [[nodiscard]] std::optional<TimePoint> queued_until(End from) const noexcept {
+    const TimePoint until = way(from).busy_until;
+    return until > scheduler_.now() ? std::optional{until} : std::nullopt;
   }
 
   [[nodiscard]] Result<> transmit(End from, Packet frame) {
@@ -174,6 +180,7 @@ class Cable::Plug final : public link::Link {
   [[nodiscard]] const link::Capabilities& capabilities() const noexcept override { return state_->capabilities(); }
   [[nodiscard]] Result<> transmit(Packet frame) override { return state_->transmit(end_, std::move(frame)); }
   [[nodiscard]] bool writable() const noexcept override { return state_->writable(end_); }
+  [[nodiscard]] std::optional<TimePoint> queued_until() const noexcept override { return state_->queued_until(end_); }
   void attach(Demultiplexer<link::Received>* receiver) noexcept override {
     receiver_ = receiver;
     state_->attach(end_, receiver);

@@ -14,12 +14,14 @@ Result<sa_family_t> family_of(const sockaddr* address, socklen_t size) {
   return address->sa_family;
 }
 
-Result<Endpoint> endpoint_of(const sockaddr* address, socklen_t size) {
+Result<Endpoint> endpoint_of(const sockaddr* address, socklen_t size, OtherFamilies others) {
   if (address == nullptr) return error(EFAULT);
   if (size < sizeof(sockaddr_in) || size > sizeof(sockaddr_storage)) return error(EINVAL);
   sockaddr_in in{};
   std::memcpy(&in, address, sizeof(in));
-  if (in.sin_family != AF_INET) return error(EAFNOSUPPORT);
+  const bool taken =
+      in.sin_family == AF_INET || others == OtherFamilies::any || (others == OtherFamilies::unspecified && in.sin_family == AF_UNSPEC);
+  if (!taken) return error(EAFNOSUPPORT);
   return Endpoint{Ipv4Address{ntohl(in.sin_addr.s_addr)}, Port{ntohs(in.sin_port)}};
 }
 

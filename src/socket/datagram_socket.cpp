@@ -38,16 +38,7 @@ Result<> DatagramSocket::open(const Endpoint& local) {
   claim_ = std::move(*claim);
   socket_.emplace(std::move(*opened));
   socket_->on_readable([this] { notify(EPOLLIN | EPOLLRDNORM); });
-  socket_->on_error([this](const udp::SocketError& trouble) {
-    report({.why = icmp_errno(trouble.kind, trouble.type, trouble.code),
-            .type = trouble.type,
-            .code = trouble.code,
-            .local = trouble.kind == network::ErrorKind::unresolved,
-            .info = trouble.next_hop_mtu,
-            .reporter = trouble.reporter,
-            .destination = trouble.destination,
-            .payload = {trouble.payload.begin(), trouble.payload.end()}});
-  });
+  socket_->on_error([this](const udp::SocketError& trouble) { report(queued_error(trouble, trouble.destination, trouble.payload)); });
   for (const IpAddress group : groups_) (void)socket_->join(group);
   return {};
 }
@@ -131,7 +122,10 @@ Result<std::size_t> DatagramSocket::send(const Outgoing& message) {
   const auto deadline = deadline_after(options_.send_timeout);
   for (;;) {
     const auto sent = dispatch(datagram);
-    if (sent) return size;
+    if (sent) {
+      socket_->note_sent(datagram.to);
+      return size;
+    }
     if (sent.error() != Error::would_block) return send_failed(sent.error(), datagram.to);
     if (must_not_wait(message.flags)) return error(EAGAIN);
     const auto room = [&] { return environment().stack().ipv4().writable(datagram.to.address); };

@@ -27,7 +27,11 @@ Pulled Announcer::pull() {
 }
 
 Environment::Environment(Stack& stack, SocketsConfig config)
-    : stack_{stack}, config_{std::move(config)}, announcer_{stack.context().scheduler} {}
+    : stack_{stack},
+      config_{std::move(config)},
+      tcp_ports_{config_.first_port, config_.last_port},
+      udp_ports_{config_.first_port, config_.last_port},
+      announcer_{stack.context().scheduler} {}
 
 Environment::~Environment() = default;
 

@@ -6,6 +6,8 @@ namespace tapir::posix::detail {
 
 namespace {
 constexpr std::uint8_t kDestinationUnreachable = 3;
+constexpr std::uint8_t kTimeExceeded = 11;
+constexpr std::uint8_t kInTransit = 0;
 constexpr std::uint8_t kParameterProblem = 12;
 
 /// By code of a destination unreachable message (RFC 792, RFC 1122 section 3.2.2.1).
@@ -29,8 +31,13 @@ constexpr std::array<IcmpErrno, 16> kUnreachable{{
 }};
 }  // namespace
 
+bool is_icmp_error(std::uint8_t type, std::uint8_t code) noexcept {
+  if (type == kDestinationUnreachable) return code < kUnreachable.size();
+  return type != kTimeExceeded || code == kInTransit;
+}
+
 IcmpErrno icmp_errno(network::ErrorKind kind, std::uint8_t type, std::uint8_t code) noexcept {
-  if (kind == network::ErrorKind::unresolved) return {EHOSTUNREACH, true};
+  if (kind == network::ErrorKind::unresolved) return {EHOSTUNREACH, false};
   if (type == kDestinationUnreachable && code < kUnreachable.size()) return kUnreachable[code];
   if (type == kParameterProblem) return {EPROTO, true};
   return {EHOSTUNREACH, false};

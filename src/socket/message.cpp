@@ -1,6 +1,7 @@
 #include "message.hpp"
 
 #include <algorithm>
+#include <cstdint>
 
 namespace tapir::posix::detail {
 
@@ -19,6 +20,15 @@ void ControlWriter::add(int level, int type, std::span<const std::byte> data) no
   std::memcpy(room_.data() + written_, &header, sizeof(header));
   if (fits > 0) std::memcpy(room_.data() + written_ + CMSG_LEN(0), data.data(), fits);
   written_ += std::min(CMSG_SPACE(fits), left);
+}
+
+Result<> check_socket_control(const cmsghdr& header, std::span<const std::byte> data) {
+  switch (header.cmsg_type) {
+    case SCM_RIGHTS:
+    case SCM_CREDENTIALS: return {};  // between processes alone
+    case SO_MARK: return data.size() == sizeof(std::uint32_t) ? Result<>{} : error(EINVAL);
+    default: return error(EINVAL);
+  }
 }
 
 std::size_t size_of(std::span<const iovec> parts) noexcept {

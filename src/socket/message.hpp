@@ -3,12 +3,16 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstring>
 #include <optional>
 #include <span>
 
 #include <tapir/core/addresses.hpp>
+#include <tapir/core/error.hpp>
+
+#include "error_number.hpp"
 
 namespace tapir::posix::detail {
 
@@ -42,6 +46,22 @@ class ControlWriter {
   std::size_t written_ = 0;
   bool truncated_ = false;
 };
+
+/// Hands each control message of a send call to `see(header, data)`, which returns Result<>, until one fails. EINVAL for one whose length is wrong.
+template <class See>
+[[nodiscard]] Result<> for_each_control(std::span<const std::byte> control, See&& see) {
+  while (control.size() >= sizeof(cmsghdr)) {
+    cmsghdr header{};
+    std::memcpy(&header, control.data(), sizeof(header));
+    if (header.cmsg_len < sizeof(header) || header.cmsg_len > control.size()) return error(EINVAL);
+    const auto seen = see(header, control.subspan(CMSG_LEN(0), header.cmsg_len - CMSG_LEN(0)));
+    if (!seen) return seen;
+    control = control.subspan(std::min(CMSG_ALIGN(header.cmsg_len), control.size()));
+  }
+  return {};
+}
+/// A control message of SOL_SOCKET with a send call: those that say something of this stack's business there are none. EINVAL for one that Linux does not know.
+[[nodiscard]] Result<> check_socket_control(const cmsghdr& header, std::span<const std::byte> data);
 
 /// Where a receive call wants things, and what it tells beside the bytes.
 struct Incoming {

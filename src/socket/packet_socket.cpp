@@ -27,6 +27,27 @@ std::size_t copy_packet(const Packet& packet, std::span<const iovec> parts) {
   packet.for_each_chunk([&](std::span<const std::byte> chunk) { copied += scatter(chunk, parts, copied); });
   return copied;
 }
+
+/// What a control message of IPPROTO_IP says of one datagram.
+Result<> take_control(int type, std::span<const std::byte> data, Departure& way) {
+  if (type == IP_TTL) {
+    const auto ttl = data.size() == sizeof(int) ? int_of(data) : error(EINVAL);
+    if (!ttl || *ttl < 1 || *ttl > 255) return error(EINVAL);
+    way.ttl = static_cast<std::uint8_t>(*ttl);
+    return {};
+  }
+  if (type == IP_TOS) {
+    const auto tos = data.size() == sizeof(int) || data.size() == 1 ? int_or_byte_of(data) : error(EINVAL);
+    if (!tos || *tos < 0 || *tos > 255) return error(EINVAL);
+    way.tos = static_cast<std::uint8_t>(*tos);
+    return {};
+  }
+  in_pktinfo info{};
+  if (type != IP_PKTINFO || data.size() != sizeof(info)) return error(EINVAL);
+  std::memcpy(&info, data.data(), sizeof(info));
+  way.source = Ipv4Address{ntohl(info.ipi_spec_dst.s_addr)};
+  return {};
+}
 }  // namespace
 
 Result<std::size_t> PacketSocket::receive(Incoming& message) {
@@ -79,6 +100,11 @@ void PacketSocket::add_control(const ReceivedPacket& packet, Incoming& message) 
 
 void PacketSocket::report(QueuedError queued) {
   const bool asked = options_.receive_errors;
+  if (!queued.local && !is_icmp_error(queued.type, queued.code)) return;
+  if (!queued.local && queued.why.number == EMSGSIZE) {  // a path's MTU matters to those who have not said otherwise
+    queued.why.fatal = options_.mtu_discover != IP_PMTUDISC_DONT;
+    if (!queued.why.fatal && type() == SOCK_DGRAM) return;
+  }
   if (!asked && (!queued.why.fatal || !peer_)) return;
   error_ = queued.why.number;
   if (asked && errors_.size() < kMostErrors) errors_.push_back(std::move(queued));
@@ -124,7 +150,7 @@ Result<Endpoint> PacketSocket::destination_of(const Outgoing& message) const {
     if (!peer_) return error(EDESTADDRREQ);
     return *peer_;
   }
-  auto to = endpoint_of(message.to, message.to_size);
+  auto to = endpoint_of(message.to, message.to_size, OtherFamilies::unspecified);
   if (!to) return to;
   if (to->address.is_unspecified()) to->address = Ipv4Address{0x7f00'0001U};  // this host
   if (const auto allowed = check_destination(*to); !allowed) return fail(allowed.error());
@@ -132,8 +158,11 @@ Result<Endpoint> PacketSocket::destination_of(const Outgoing& message) const {
 }
 
 Result<> PacketSocket::check_destination(const Endpoint& to) const {
-  const bool broadcast = !to.address.is_multicast() && environment().stack().ipv4().is_group(to.address);
-  return broadcast && !options_.broadcast ? error(EACCES) : Result<>{};
+  const auto& network = environment().stack().ipv4();
+  const bool broadcast = !to.address.is_multicast() && network.is_group(to.address);
+  if (!broadcast || options_.broadcast) return {};
+  if (const auto source = network.select_source(to.address); !source) return fail(source.error());  // no way there comes first
+  return error(EACCES);
 }
 
 Result<Departure> PacketSocket::departure(const Outgoing& message, IpAddress destination) const {
@@ -143,30 +172,12 @@ Result<Departure> PacketSocket::departure(const Outgoing& message, IpAddress des
                 .dont_fragment = options_.mtu_discover >= IP_PMTUDISC_DO && options_.mtu_discover <= IP_PMTUDISC_PROBE};
   if (options_.ttl > 0) way.ttl = static_cast<std::uint8_t>(options_.ttl);
   if (destination.is_multicast()) way.ttl = static_cast<std::uint8_t>(options_.multicast_ttl);
-  for (auto rest = message.control; rest.size() >= sizeof(cmsghdr);) {
-    cmsghdr header{};
-    std::memcpy(&header, rest.data(), sizeof(header));
-    if (header.cmsg_len < sizeof(header) || header.cmsg_len > rest.size()) return error(EINVAL);
-    const auto data = rest.subspan(CMSG_LEN(0), header.cmsg_len - CMSG_LEN(0));
-    rest = rest.subspan(std::min(CMSG_ALIGN(header.cmsg_len), rest.size()));
-    if (header.cmsg_level != IPPROTO_IP) continue;
-    if (header.cmsg_type == IP_TTL) {
-      const auto ttl = int_of(data);
-      if (!ttl || *ttl < 1 || *ttl > 255) return error(EINVAL);
-      way.ttl = static_cast<std::uint8_t>(*ttl);
-    } else if (header.cmsg_type == IP_TOS) {
-      const auto tos = int_or_byte_of(data);
-      if (!tos || *tos < 0 || *tos > 255) return error(EINVAL);
-      way.tos = static_cast<std::uint8_t>(*tos);
-    } else if (header.cmsg_type == IP_PKTINFO) {
-      in_pktinfo info{};
-      if (data.size() < sizeof(info)) return error(EINVAL);
-      std::memcpy(&info, data.data(), sizeof(info));
-      way.source = Ipv4Address{ntohl(info.ipi_spec_dst.s_addr)};
-    } else {
-      return error(EINVAL);
-    }
-  }
+  const auto read = for_each_control(message.control, [&way](const cmsghdr& header, std::span<const std::byte> data) -> Result<> {
+    if (header.cmsg_level == SOL_SOCKET) return check_socket_control(header, data);
+    return header.cmsg_level == IPPROTO_IP ? take_control(header.cmsg_type, data, way) : Result<>{};
+  });
+  if (!read) return fail(read.error());
+  if (!way.source.is_unspecified() && !check_local(way.source)) return error(ENETUNREACH);
   return way;
 }
 
@@ -178,7 +189,7 @@ std::unexpected<std::error_code> PacketSocket::send_failed(const std::error_code
                        .local = true,
                        .info = static_cast<std::uint32_t>(mtu),
                        .reporter = {},
-                       .destination = to,
+                       .destination = {to.address, peer_ ? peer_->port : Port{}},  // Linux knows the peer's alone
                        .payload = {}});
   }
   return error(number);
@@ -202,7 +213,7 @@ std::uint32_t PacketSocket::readiness() const {
 }
 
 Result<Endpoint> PacketSocket::peer() const {
-  if (!peer_) return error(ENOTCONN);
+  if (!peer_ || peer_->port == Port{}) return error(ENOTCONN);  // to Linux a peer without a port is none
   return *peer_;
 }
 

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <deque>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include <tapir/core/packet.hpp>
@@ -46,6 +47,21 @@ struct QueuedError {
   Endpoint destination;            ///< of the datagram that caused it
   std::vector<std::byte> payload;  ///< of that datagram, as far as it was quoted
 };
+
+/// What `error`, a udp::SocketError or a network::ErrorReport, is to the error queue. Where nobody answers on the link Linux makes the message that a router would send.
+template <class Error>
+[[nodiscard]] QueuedError queued_error(const Error& error, const Endpoint& destination, std::span<const std::byte> payload) {
+  constexpr std::uint8_t kDestinationUnreachable = 3;
+  constexpr std::uint8_t kHost = 1;
+  const bool unresolved = error.kind == network::ErrorKind::unresolved;
+  return {.why = icmp_errno(error.kind, error.type, error.code),
+          .type = unresolved ? kDestinationUnreachable : error.type,
+          .code = unresolved ? kHost : error.code,
+          .info = error.kind == network::ErrorKind::parameter_problem ? std::uint32_t{error.pointer} : error.next_hop_mtu,
+          .reporter = error.reporter,
+          .destination = destination,
+          .payload = {payload.begin(), payload.end()}};
+}
 
 /// What datagram and raw sockets share: a peer that is only remembered, a queue of packets, a queue of errors.
 class PacketSocket : public Socket {

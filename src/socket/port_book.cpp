@@ -7,9 +7,6 @@
 namespace tapir::posix::detail {
 
 namespace {
-constexpr std::uint32_t kFirstEphemeral = 32768;  // the range that Linux chooses from, net.ipv4.ip_local_port_range
-constexpr std::uint32_t kLastEphemeral = 60999;
-
 /// Whether one who shares as `wanted` says may have an address and port beside `other`.
 bool shared(Sharing wanted, const Claim& other) noexcept {
   return (wanted.address && other.sharing.address && !other.listening) || (wanted.port && other.sharing.port);
@@ -48,10 +45,11 @@ Result<std::unique_ptr<Claim>> PortBook::claim(const Endpoint& wanted, Sharing s
     return std::make_unique<Claim>(*this, wanted, sharing);
   }
   // RFC 6056 section 3.3.1: a random start, then the next free one. A port chosen for the caller is shared with nobody.
-  constexpr std::uint32_t kRange = kLastEphemeral - kFirstEphemeral + 1;
-  const auto start = static_cast<std::uint32_t>(random.below(kRange));
-  for (std::uint32_t i = 0; i < kRange; ++i) {
-    const Endpoint candidate{wanted.address, Port{static_cast<std::uint16_t>(kFirstEphemeral + (start + i) % kRange)}};
+  const std::uint32_t first = std::max<std::uint32_t>(first_.value(), 1);
+  const std::uint32_t range = last_.value() < first ? 0 : last_.value() - first + 1;
+  const auto start = static_cast<std::uint32_t>(random.below(range));
+  for (std::uint32_t i = 0; i < range; ++i) {
+    const Endpoint candidate{wanted.address, Port{static_cast<std::uint16_t>(first + (start + i) % range)}};
     if (!claims_.contains(candidate.port) && !busy(candidate, {})) return std::make_unique<Claim>(*this, candidate, sharing);
   }
   return error(EADDRINUSE);

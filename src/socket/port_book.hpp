@@ -41,6 +41,9 @@ class Claim {
 /// Who holds which local port, with the rules of bind() (man 7 socket, SO_REUSEADDR).
 class PortBook {
  public:
+  /// Chooses from these ports, both included.
+  PortBook(Port first, Port last) noexcept : first_{first}, last_{last} {}
+
   /// Ports that somebody else than this book's claims uses at an address.
   using Busy = std::function<bool(const Endpoint& local, Sharing sharing)>;
 
@@ -57,6 +60,8 @@ class PortBook {
   friend class Claim;
   [[nodiscard]] bool conflicts(const Endpoint& wanted, Sharing sharing) const;
 
+  Port first_;
+  Port last_;
   std::multimap<Port, const Claim*> claims_;
 };
 

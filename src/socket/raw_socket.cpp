@@ -13,7 +13,8 @@ namespace tapir::posix::detail {
 
 namespace {
 
-constexpr int kIcmpFilter = 1;  // ICMP_FILTER of <linux/icmp.h>
+constexpr int kIcmpFilter = 1;            // ICMP_FILTER of <linux/icmp.h>
+constexpr std::size_t kLeastMessage = 2;  // type and code, which Linux looks at before anything is sent
 
 Result<OptionValue> get_filter(Socket& socket) { return OptionValue{static_cast<RawSocket&>(socket).filter}; }
 
@@ -30,19 +31,29 @@ std::size_t cost_of(const Packet& packet) { return PacketPool::header_capacity +
 
 }  // namespace
 
-RawSocket::RawSocket(Environment& environment) : PacketSocket{environment, SOCK_RAW, IPPROTO_ICMP} { environment.raw_tap().add(*this); }
+RawSocket::RawSocket(Environment& environment) : PacketSocket{environment, SOCK_RAW, IPPROTO_ICMP} {
+  options_.reuse_address = true;  // as getsockopt() tells it; there is nothing to share
+  environment.raw_tap().add(*this);
+}
 
 RawSocket::~RawSocket() { close(); }
 
 void RawSocket::close() {
-  if (std::exchange(open_, false)) environment().raw_tap().remove(*this);
+  go_deaf();
   queue_.clear();
+}
+
+void RawSocket::go_deaf() {
+  if (std::exchange(hears_, false)) environment().raw_tap().remove(*this);
 }
 
 std::span<const Option> RawSocket::own_options() const noexcept { return kRows; }
 
 Result<> RawSocket::bind(const Endpoint& local) {
-  if (const auto own = check_local(local.address); !own) return own;
+  if (peer_) return error(EINVAL);
+  if (!environment().stack().ipv4().is_group(local.address)) {
+    if (const auto own = check_local(local.address); !own) return own;
+  }
   bound_ = local.address;
   return {};
 }
@@ -57,15 +68,18 @@ Result<> RawSocket::connect(const Endpoint& remote) {
   return {};
 }
 
+/// As on Linux the socket forgets its own address, also one that bind() gave it, and its protocol: nothing comes in any more.
 Result<> RawSocket::disconnect() {
   peer_.reset();
+  bound_ = IpAddress{};
+  go_deaf();
   return {};
 }
 
 Result<Endpoint> RawSocket::local() const {
   IpAddress address = bound_;
   if (address.is_unspecified() && peer_) address = environment().stack().ipv4().select_source(peer_->address).value_or(address);
-  return Endpoint{address, Port{IPPROTO_ICMP}};
+  return Endpoint{address, hears_ ? Port{IPPROTO_ICMP} : Port{}};
 }
 
 Result<std::size_t> RawSocket::send(const Outgoing& message) {
@@ -73,15 +87,19 @@ Result<std::size_t> RawSocket::send(const Outgoing& message) {
   if (size > 65535) return error(EMSGSIZE);
   if ((message.flags & MSG_OOB) != 0) return error(EOPNOTSUPP);
   if (options_.header_included) return error(EOPNOTSUPP);
-  if (const auto allowed = may_send(); !allowed) return fail(allowed.error());
-  const auto to = destination_of(message);
+  Outgoing described = message;
+  if (message.to_size == 0) described.to = nullptr;  // an address of no bytes is none
+  const auto to = destination_of(described);         // neither shutdown() nor a pending error is in the way
   if (!to) return fail(to.error());
   const auto way = departure(message, to->address);
   if (!way) return fail(way.error());
+  if (size < kLeastMessage) return error(EFAULT);
   auto& stack = environment().stack();
+  // A socket bound to a group's address receives there, but no datagram comes from a group (RFC 1122 section 3.2.1.3).
+  const IpAddress own = stack.ipv4().is_group(bound_) ? IpAddress{} : bound_;
   Packet packet{stack.context().pool, size};
   for (const iovec& part : message.parts) packet.append_copy(bytes_of(part));
-  const network::Send below{.source = way->source.is_unspecified() ? bound_ : way->source,
+  const network::Send below{.source = way->source.is_unspecified() ? own : way->source,
                             .destination = to->address,
                             .protocol = network::Protocol::icmp,
                             .ttl = way->ttl,
@@ -119,6 +137,12 @@ void RawSocket::offer(const Packet& packet, const network::Received& from) {
                     .interface = from.interface,
                     .at = at});
   notify(EPOLLIN | EPOLLRDNORM);
+}
+
+void RawSocket::hear(const network::ErrorReport& error) {
+  if (!bound_.is_unspecified() && bound_ != error.source) return;
+  if (peer_ && peer_->address != error.destination) return;
+  report(queued_error(error, {error.destination, Port{}}, error.transport));
 }
 
 void RawSocket::drop_front() {

@@ -24,6 +24,8 @@ class RawSocket final : public PacketSocket {
 
   /// A message has arrived: its front is the ICMP header.
   void offer(const Packet& packet, const network::Received& from);
+  /// An error about an ICMP message that this host has sent, perhaps by this socket.
+  void hear(const network::ErrorReport& error);
   /// ICMP_FILTER: a bit for each type, 0 to 31, that is not wanted.
   std::uint32_t filter = 0;
 
@@ -31,10 +33,13 @@ class RawSocket final : public PacketSocket {
   [[nodiscard]] const ReceivedPacket* front() const override { return queue_.empty() ? nullptr : &queue_.front(); }
   void drop_front() override;
 
+  /// From now on nothing is offered.
+  void go_deaf();
+
   IpAddress bound_;
   std::deque<ReceivedPacket> queue_;
   std::size_t queued_bytes_ = 0;
-  bool open_ = true;
+  bool hears_ = true;
 };
 
 }  // namespace tapir::posix::detail

@@ -33,6 +33,12 @@ std::vector<iovec> parts_behind(std::span<const iovec> parts, std::size_t offset
   }
   return rest;
 }
+
+/// What write() says of a send: to a file that is no socket it is not the calls of sockets that are missing.
+ssize_t written(ssize_t sent) {
+  if (sent < 0 && errno == ENOTSOCK) errno = EINVAL;
+  return sent;
+}
 }  // namespace
 
 Service::Service(Runtime& runtime, Stack& stack, SocketsConfig config) : core_{std::make_unique<Core>(runtime, stack, std::move(config))} {}
@@ -111,9 +117,10 @@ ssize_t Service::sendmsg(int descriptor, const msghdr* message, int flags) {
     left.msg_iov = rest.data();
     left.msg_iovlen = rest.size();
     bool may_wait = false;
+    const int how = sent > 0 ? flags & ~MSG_FASTOPEN : flags;  // the rest goes over a connection that is there
     const auto attempt = [&](Sockets& sockets) {
       may_wait = !core_->nonblocking(descriptor) && (flags & MSG_DONTWAIT) == 0;
-      return sockets.sendmsg(descriptor, &left, flags | MSG_DONTWAIT);
+      return sockets.sendmsg(descriptor, &left, how | MSG_DONTWAIT);
     };
     const ssize_t count = core_->repeat(descriptor, POLLOUT, flags, SO_SNDTIMEO, attempt, deadline);
     if (count < 0) return sent > 0 ? static_cast<ssize_t>(sent) : count;
@@ -122,7 +129,7 @@ ssize_t Service::sendmsg(int descriptor, const msghdr* message, int flags) {
   }
 }
 
-ssize_t Service::write(int descriptor, const void* bytes, std::size_t size) { return send(descriptor, bytes, size, 0); }
+ssize_t Service::write(int descriptor, const void* bytes, std::size_t size) { return written(send(descriptor, bytes, size, 0)); }
 
 ssize_t Service::writev(int descriptor, const iovec* parts, int count) {
   const bool wrong = count < 0 || count > IOV_MAX || (parts == nullptr && count > 0);
@@ -132,7 +139,7 @@ ssize_t Service::writev(int descriptor, const iovec* parts, int count) {
   msghdr message{};
   message.msg_iov = const_cast<iovec*>(parts);
   message.msg_iovlen = static_cast<std::size_t>(count);
-  return sendmsg(descriptor, &message, 0);
+  return written(sendmsg(descriptor, &message, 0));
 }
 
 ssize_t Service::recv(int descriptor, void* bytes, std::size_t size, int flags) {

@@ -10,13 +10,16 @@
 namespace tapir::posix {
 
 namespace {
-/// A call that wants more ends all the same: with each datagram, and at the mark of urgent data.
-bool ends_here(Sockets& sockets, int descriptor) {
+bool is_stream(Sockets& sockets, int descriptor) {
   int type = 0;
   socklen_t size = sizeof(type);
+  return sockets.getsockopt(descriptor, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_STREAM;
+}
+
+/// A call that wants more ends all the same: with each datagram, and at the mark of urgent data.
+bool ends_here(Sockets& sockets, int descriptor) {
   int at_mark = 0;
-  return sockets.getsockopt(descriptor, SOL_SOCKET, SO_TYPE, &type, &size) != 0 || type != SOCK_STREAM ||
-         sockets.ioctl(descriptor, SIOCATMARK, &at_mark) != 0 || at_mark != 0;
+  return !is_stream(sockets, descriptor) || sockets.ioctl(descriptor, SIOCATMARK, &at_mark) != 0 || at_mark != 0;
 }
 }  // namespace
 
@@ -180,16 +183,23 @@ long Service::Core::repeat(int descriptor, short events, int flags, int timeout_
       may_wait = !nonblocking(descriptor) && (flags & MSG_DONTWAIT) == 0;
       return call(sockets);
     });
-    if (result >= 0 || errno != EAGAIN || !may_wait || on_stack_thread()) return result;
+    const int why = errno;
+    const bool opening = events == POLLOUT && (why == EINPROGRESS || why == EALREADY);  // a connection, by a send that begins it
+    if (result >= 0 || (why != EAGAIN && !opening) || !may_wait || on_stack_thread()) return result;
     if (!deadline) deadline = deadline_of(descriptor, timeout_option);
     if (!await(descriptor, events, *deadline)) {
-      errno = EAGAIN;
+      errno = why;
       return -1;
     }
   }
 }
 
 long Service::Core::receive(int descriptor, int flags, std::size_t wanted, const ReceiveCall& attempt) {
+  // Nobody waits for an error, nor for the urgent octet of a stream.
+  const auto has_urgent = [descriptor](Sockets& sockets) { return is_stream(sockets, descriptor) ? 1L : 0L; };
+  if ((flags & MSG_ERRQUEUE) != 0 || ((flags & MSG_OOB) != 0 && carry_out(has_urgent) != 0)) {
+    return carry_out_on(descriptor, [&attempt](Sockets& sockets) { return attempt(sockets, 0); });
+  }
   // Looking at it, or cutting it, ends with what one attempt finds.
   const bool all_wanted = (flags & MSG_WAITALL) != 0 && (flags & (MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT | MSG_OOB | MSG_ERRQUEUE)) == 0;
   std::optional<Deadline> deadline;

@@ -55,8 +55,21 @@ Result<std::span<const iovec>> parts_of(const iovec* parts, std::size_t count) {
   return all;
 }
 
-/// Whether the parts hold nothing at all. A missing array does only when it is to have no parts.
-bool is_empty(const iovec* parts, std::size_t count) { return count == 0 || (parts != nullptr && detail::size_of({parts, count}) == 0); }
+/// What readv() and writev() are given, as a message. EBADF, EINVAL: no socket, or no number of parts.
+Result<msghdr> vector_of(const detail::Table& table, int descriptor, const iovec* parts, int count) {
+  const auto found = table.file(descriptor);
+  if (!found) return fail(found.error());
+  if (count < 0 || count > IOV_MAX || (*found)->as_socket() == nullptr) return error(EINVAL);
+  msghdr message{};
+  message.msg_iov = const_cast<iovec*>(parts);
+  message.msg_iovlen = static_cast<std::size_t>(count);
+  return message;
+}
+
+/// Whether the parts hold nothing at all: then nothing happens, whatever state the socket is in, as System V had it. A missing array does only when it is to have no parts.
+bool is_empty(const msghdr& message) {
+  return message.msg_iovlen == 0 || (message.msg_iov != nullptr && detail::size_of({message.msg_iov, message.msg_iovlen}) == 0);
+}
 
 }  // namespace
 
@@ -69,7 +82,8 @@ int Sockets::bind(int descriptor, const sockaddr* address, socklen_t size) {
   return reported([&]() -> Result<> {
     const auto socket = table_->find_socket(descriptor);
     if (!socket) return fail(socket.error());
-    auto local = detail::endpoint_of(address, size);
+    auto local =
+        detail::endpoint_of(address, size, (*socket)->type() == SOCK_RAW ? detail::OtherFamilies::any : detail::OtherFamilies::none);
     if (!local && detail::number_of(local.error()) == EAFNOSUPPORT && address->sa_family == AF_UNSPEC) {
       // Old programs leave the family out; Linux lets them, for any address.
       sockaddr_in in{};
@@ -171,16 +185,9 @@ ssize_t Sockets::write(int descriptor, const void* bytes, std::size_t size) {
 }
 
 ssize_t Sockets::writev(int descriptor, const iovec* parts, int count) {
-  const auto found = table_->file(descriptor);
-  if (!found || count < 0 || count > IOV_MAX || (*found)->as_socket() == nullptr) {
-    errno = found ? EINVAL : detail::number_of(found.error());
-    return -1;
-  }
-  msghdr message{};
-  message.msg_iov = const_cast<iovec*>(parts);
-  message.msg_iovlen = static_cast<std::size_t>(count);
-  if (is_empty(parts, message.msg_iovlen)) return 0;  // as for readv()
-  return sendmsg(descriptor, &message, 0);
+  const auto message = vector_of(*table_, descriptor, parts, count);
+  if (!message) return failed(detail::number_of(message.error()));
+  return is_empty(*message) ? 0 : sendmsg(descriptor, &*message, 0);
 }
 
 ssize_t Sockets::recv(int descriptor, void* bytes, std::size_t size, int flags) {
@@ -238,16 +245,9 @@ ssize_t Sockets::read(int descriptor, void* bytes, std::size_t size) {
 }
 
 ssize_t Sockets::readv(int descriptor, const iovec* parts, int count) {
-  const auto found = table_->file(descriptor);
-  if (!found || count < 0 || count > IOV_MAX || (*found)->as_socket() == nullptr) {
-    errno = found ? EINVAL : detail::number_of(found.error());
-    return -1;
-  }
-  msghdr message{};
-  message.msg_iov = const_cast<iovec*>(parts);
-  message.msg_iovlen = static_cast<std::size_t>(count);
-  if (is_empty(parts, message.msg_iovlen)) return 0;  // as System V had it, whatever state the socket is in
-  return recvmsg(descriptor, &message, 0);
+  auto message = vector_of(*table_, descriptor, parts, count);
+  if (!message) return failed(detail::number_of(message.error()));
+  return is_empty(*message) ? 0 : recvmsg(descriptor, &*message, 0);
 }
 
 int Sockets::getsockname(int descriptor, sockaddr* address, socklen_t* size) {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <climits>
 #include <cstdint>
 #include <cstring>
@@ -82,6 +83,19 @@ Result<> set_max_segment(Socket& socket, OptionBytes bytes) {
 Result<OptionValue> get_syn_count(Socket& socket) {
   const int count = of(socket).syn_count;
   return OptionValue{count > 0 ? count : kDefaultSynRetries};
+}
+
+/// A time in seconds, the stack's where the socket has none of its own.
+template <auto Member, auto OfStack>
+Result<OptionValue> get_keep(Socket& socket) {
+  const Duration stacks = socket.shared().stack().tcp().config().*OfStack;
+  const int own = of(socket).*Member;
+  return OptionValue{own > 0 ? own : static_cast<int>(std::chrono::duration_cast<std::chrono::seconds>(stacks).count())};
+}
+
+Result<OptionValue> get_keep_count(Socket& socket) {
+  const int own = of(socket).keep_count;
+  return OptionValue{own > 0 ? own : static_cast<int>(socket.shared().stack().tcp().config().keepalive_probes)};
 }
 
 Result<OptionValue> get_linger2(Socket& socket) {
@@ -256,10 +270,12 @@ constexpr Option kRows[] = {
     {SOL_SOCKET, SO_MAX_PACING_RATE, get_max_pacing_rate, set_max_pacing_rate},
     {SOL_SOCKET, SO_TIMESTAMPING, get_timestamping, set_timestamping},
     flag<&TcpOptions::cork>(TCP_CORK),
-    flag<&TcpOptions::inq>(TCP_INQ),
-    number<&TcpOptions::keep_idle, 1, 32767>(TCP_KEEPIDLE),
-    number<&TcpOptions::keep_interval, 1, 32767>(TCP_KEEPINTVL),
-    number<&TcpOptions::keep_count, 1, 127>(TCP_KEEPCNT),
+    number<&TcpOptions::inq, 0, 1>(TCP_INQ),
+    {IPPROTO_TCP, TCP_KEEPIDLE, get_keep<&TcpOptions::keep_idle, &tcp::Config::keepalive_idle>,
+     set_number<&TcpOptions::keep_idle, 1, 32767>},
+    {IPPROTO_TCP, TCP_KEEPINTVL, get_keep<&TcpOptions::keep_interval, &tcp::Config::keepalive_interval>,
+     set_number<&TcpOptions::keep_interval, 1, 32767>},
+    {IPPROTO_TCP, TCP_KEEPCNT, get_keep_count, set_number<&TcpOptions::keep_count, 1, 127>},
     number<&TcpOptions::user_timeout, 0, INT_MAX>(TCP_USER_TIMEOUT),
 };
 

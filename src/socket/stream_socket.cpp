@@ -130,6 +130,7 @@ void StreamSocket::adopt(tcp::Connection connection) {
                       .soft_error =
                           [this](const tcp::SoftError& soft) {
                             // Linux ends an open for any error that the network reports (man 7 tcp), an open connection only when asked to tell.
+                            if (!is_icmp_error(soft.type, soft.code)) return;
                             const int number = icmp_errno(soft.kind, soft.type, soft.code).number;
                             if (handshaking()) {
                               connection_.abort();

@@ -78,6 +78,10 @@ Result<std::size_t> StreamSocket::send_part(std::span<const std::byte> bytes, in
 Result<std::size_t> StreamSocket::send(const Outgoing& message) {
   const bool zero_copy = copies_nothing(message);
   if (zero_copy && zero_copy_.full()) return error(ENOBUFS);
+  const auto read = for_each_control(message.control, [](const cmsghdr& header, std::span<const std::byte> data) {
+    return header.cmsg_level == SOL_SOCKET ? check_socket_control(header, data) : Result<>{};
+  });
+  if (!read) return fail(read.error());
   const bool opens = (message.flags & MSG_FASTOPEN) != 0 || phase_ == Phase::deferred;
   const auto sent = opens ? send_opening(message) : send_parts(message);
   if (!sent || *sent == 0) return sent;

@@ -8,11 +8,12 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 tcp::Keepalive to_keepalive(const SocketOptions& options, const TcpOptions& tcp) {
+  tcp::Keepalive keepalive{.on = options.keepalive};
+  if (tcp.keep_idle > 0) keepalive.idle = seconds{tcp.keep_idle};
+  if (tcp.keep_interval > 0) keepalive.interval = seconds{tcp.keep_interval};
   // A single lost probe must not end a connection (RFC 9293 MUST-26), so one probe is taken as two.
-  return {.on = options.keepalive,
-          .idle = seconds{tcp.keep_idle},
-          .interval = seconds{tcp.keep_interval},
-          .probes = static_cast<std::uint32_t>(std::max(tcp.keep_count, 2))};
+  if (tcp.keep_count > 0) keepalive.probes = static_cast<std::uint32_t>(std::max(tcp.keep_count, 2));
+  return keepalive;
 }
 
 tcp::Settings to_settings(const SocketOptions& options, const TcpOptions& tcp) {

@@ -15,14 +15,14 @@ namespace tapir::posix::detail {
 struct TcpOptions {
   bool no_delay = false;
   bool cork = false;
-  int max_segment = 0;     ///< bytes; 0: not set
-  int keep_idle = 7200;    ///< s
-  int keep_interval = 75;  ///< s
-  int keep_count = 9;
-  int user_timeout = 0;  ///< ms; 0: the stack's
-  int syn_count = 0;     ///< 0: the stack's
-  int linger2 = 0;       ///< s; 0: the stack's; negative: FIN-WAIT-2 is left out
-  int defer_accept = 0;  ///< s
+  int max_segment = 0;    ///< bytes; 0: not set
+  int keep_idle = 0;      ///< s; 0: the stack's
+  int keep_interval = 0;  ///< s; 0: the stack's
+  int keep_count = 0;     ///< 0: the stack's
+  int user_timeout = 0;   ///< ms; 0: the stack's
+  int syn_count = 0;      ///< 0: the stack's
+  int linger2 = 0;        ///< s; 0: the stack's; negative: FIN-WAIT-2 is left out
+  int defer_accept = 0;   ///< s
   bool quick_ack = true;
   int not_sent_low = 0;    ///< bytes, as an unsigned number; 0: the stack's
   int window_clamp = 0;    ///< bytes; 0: none

@@ -1,25 +1,14 @@
 #include <tapir/stack/stack.hpp>
 
-#include <array>
 #include <exception>
+
+#include <tapir/core/random_mac.hpp>
 
 #include "interface.hpp"
 
 namespace tapir {
 
 namespace {
-
-/// A random unicast address with the "locally administered" bit (IEEE 802 section 8.4).
-MacAddress random_mac(Random& random) {
-  std::array<std::uint8_t, 6> octets{};
-  std::uint64_t bits = random.next();
-  for (auto& octet : octets) {
-    octet = static_cast<std::uint8_t>(bits & 0xffU);
-    bits >>= 8U;
-  }
-  octets[0] = static_cast<std::uint8_t>((octets[0] & 0xfcU) | 0x02U);
-  return MacAddress{octets};
-}
 
 /// Whether `gateway` can be another host of the network. Asked before anything is set up, so that a refusal leaves nothing behind.
 Result<> check_gateway(Ipv4Prefix network, Ipv4Address gateway) {

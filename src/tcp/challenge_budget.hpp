@@ -13,12 +13,14 @@ namespace tapir::tcp {
 class ChallengeBudget {
  public:
   /// `random` must outlive it.
-  ChallengeBudget(std::uint32_t about, Duration period, Random& random) noexcept : about_{about}, period_{period}, random_{random} {}
+  explicit ChallengeBudget(Random& random) noexcept : random_{random} {}
 
-  [[nodiscard]] bool allow(TimePoint now) {
-    if (!begin_ || now - *begin_ >= period_) {
+  /// With another `about` than before a period begins.
+  [[nodiscard]] bool allow(TimePoint now, std::uint32_t about, Duration period) {
+    if (!begin_ || now - *begin_ >= period || about != about_) {
       begin_ = now;
-      left_ = about_ / 2 + random_.below(std::uint64_t{about_} + 1);
+      about_ = about;
+      left_ = about / 2 + random_.below(std::uint64_t{about} + 1);
     }
     if (left_ == 0) return false;
     --left_;
@@ -26,9 +28,8 @@ class ChallengeBudget {
   }
 
  private:
-  std::uint32_t about_;
-  Duration period_;
   Random& random_;
+  std::uint32_t about_ = 0;  ///< of the present period
   std::optional<TimePoint> begin_;
   std::uint64_t left_ = 0;
 };

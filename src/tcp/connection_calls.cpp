@@ -23,21 +23,8 @@ void ConnectionCore::data_queued() {
   send_buffer_.push();
   account_memory();
   if (!deadlines_.user_timeout) restart_user_timeout();
+  look_at_path();
   wants_to_send();
-}
-
-void ConnectionCore::begin_chunk() {
-  chunk_begin_ = data_end();
-  if (unsent() == 0) return;
-  const bool much = distance(pushed_, chunk_begin_) > tcb_.max_snd_wnd / 2;  // as Linux' forced_push()
-  if (much) pushed_ = chunk_begin_;
-  chunk_ends_.push_back({.at = chunk_begin_, .push = much});
-}
-
-/// The first end of a chunk behind `begin`, nullptr when there is none.
-const ConnectionCore::ChunkEnd* ConnectionCore::next_chunk_end(SeqNum begin) {
-  while (!chunk_ends_.empty() && chunk_ends_.front().at <= begin) chunk_ends_.pop_front();
-  return chunk_ends_.empty() ? nullptr : &chunk_ends_.front();
 }
 
 /// Copies what there is room for into the send buffer.
@@ -47,7 +34,8 @@ std::size_t ConnectionCore::take(std::span<const std::byte> bytes) {
   while (taken < bytes.size()) {
     const std::size_t room = send_room();
     if (room == 0) break;
-    if (const auto now = write_decision(); now.tail == 0 || now.tail >= now.chunk) begin_chunk();
+    if (const auto now = write_decision(); now.tail == 0 || now.tail >= now.chunk)
+      chunks_.begin(data_end(), unsent() > 0, tcb_.max_snd_wnd);
     const auto chunk = bytes.subspan(taken, std::min(room, bytes.size() - taken));
     send_buffer_.append_all(chunk);
     taken += chunk.size();
@@ -73,7 +61,7 @@ Result<std::size_t> ConnectionCore::send(std::span<const std::byte> bytes, bool 
 void ConnectionCore::written() {
   more_follows_ = false;
   end_pushed_ = true;
-  pushed_ = data_end();
+  chunks_.on_written(data_end());
   data_queued();
 }
 

@@ -23,18 +23,19 @@
 #include "ecn.hpp"
 #include "event_queue.hpp"
 #include "fast_open.hpp"
+#include "fast_open_state.hpp"
 #include "four_tuple.hpp"
 #include "header.hpp"
 #include "loss_recovery.hpp"
 #include "memory_budget.hpp"
 #include "mtu_probing.hpp"
+#include "mtu_reports.hpp"
 #include "options.hpp"
 #include "pacer.hpp"
 #include "rate_limiter.hpp"
 #include "reassembly.hpp"
 #include "receive_buffer.hpp"
 #include "receive_tuning.hpp"
-#include "ring_queue.hpp"
 #include "rtt_estimator.hpp"
 #include "sack_report.hpp"
 #include "send_buffer.hpp"
@@ -46,6 +47,7 @@
 #include "window_growth.hpp"
 #include "window_scale.hpp"
 #include "write_chunks.hpp"
+#include "written_chunks.hpp"
 
 namespace tapir::tcp::detail {
 
@@ -145,6 +147,7 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   void error_arrives(const network::ErrorReport& report, SeqNum quoted);
   /// Whether octet `sequence` was sent and is not acknowledged.
   [[nodiscard]] bool in_flight(SeqNum sequence) const noexcept { return tcb_.snd_una <= sequence && sequence < tcb_.snd_nxt; }
+  [[nodiscard]] bool believes(const network::ErrorReport& report, SeqNum quoted) const;
   [[nodiscard]] Pulled pull() override;
   void dispatch() override;
   void time_wait_over();
@@ -169,21 +172,6 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
  private:
   static constexpr std::uint32_t kAnswersPerSecond = 10;
 
-  /// Data in the SYN (RFC 7413).
-  struct FastOpen {
-    std::optional<FastOpenOption> option{};  ///< of the first SYN or SYN,ACK
-    std::uint32_t room = 0;                  ///< bytes of data that the SYN takes, until it leaves
-    FastOpenCache::Attempt attempt{};
-    std::uint32_t taken = 0;                 ///< bytes of the peer's SYN
-    bool early = false;                      ///< given to the application before the handshake is complete
-    std::weak_ptr<ListenerCore> listener{};  ///< counts it until then
-  };
-
-  /// Where a chunk of what was written ends and the next begins.
-  struct ChunkEnd {
-    SeqNum at{};
-    bool push = false;  ///< a lot was written since the last push
-  };
   /// What a check leaves to do with the segment.
   enum class Verdict : std::uint8_t { go_on, stop };
   using Checked = std::expected<Verdict, Drop>;
@@ -223,8 +211,6 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   void data_queued();
   void written();
   std::size_t take(std::span<const std::byte> bytes);
-  void begin_chunk();
-  [[nodiscard]] const ChunkEnd* next_chunk_end(SeqNum begin);
 
   // Fast Open: connection_fast_open.cpp
   [[nodiscard]] std::uint32_t take_syn_data();
@@ -313,6 +299,8 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   void begin_mtu_search();
   void mtu_probe_settled(MtuProbeFate fate);
   void path_is_black_hole();
+  void look_at_path();
+  void reconsider_mtu_report();
 
   // The user timeout and its option: connection_user_timeout.cpp
   void take_user_timeout(const Options& theirs);
@@ -327,6 +315,7 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   [[nodiscard]] std::optional<UserTimeoutValue> user_timeout_to_send() const noexcept;
 
   // Output: output.cpp, output_segment.cpp
+  [[nodiscard]] bool may_send_more() const;
   [[nodiscard]] bool send_syn();
   [[nodiscard]] bool retransmit();
   [[nodiscard]] bool send_tail_probe();
@@ -355,6 +344,7 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   void note_what_limits() noexcept;
   [[nodiscard]] bool send_keepalive();
   [[nodiscard]] SendDecision new_data_decision() const;
+  [[nodiscard]] bool waits_for_device(const SendDecision& decision);
   [[nodiscard]] bool cwnd_limited() const noexcept { return cwnd_usage_.limited(congestion_->cwnd(), congestion_->in_slow_start()); }
   /// `whole`: it is not cut, by nobody on the way either.
   [[nodiscard]] Result<> emit(Packet packet, SeqNum seq, Flags flags, bool whole = false);
@@ -389,6 +379,7 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   [[nodiscard]] std::optional<TimePoint> earliest_deadline() const noexcept;
   void update_timers();
   void restart_keepalive();
+  [[nodiscard]] Duration keepalive_idle() const noexcept;
   [[nodiscard]] bool persisting() const noexcept;
   [[nodiscard]] Duration fin_wait_2_timeout() const noexcept;
   void observe_congestion(std::string_view cause) const;
@@ -403,7 +394,7 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   std::weak_ptr<ListenerCore> listener_;  ///< until the connection is accepted
   std::optional<TimeWaitRecord> former_;  ///< an earlier incarnation in TIME-WAIT, until the handshake proves the new one
   std::vector<std::byte> ip_options_;     ///< sent with every segment: a source route
-  FastOpen fast_open_;
+  FastOpenState fast_open_;
   std::optional<TimePoint> deferred_until_;
 
   // Sending
@@ -416,17 +407,18 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   CwndUsage cwnd_usage_;
   Ecn ecn_;
   MtuSearch mtu_search_;
+  MtuReports mtu_reports_;
+  std::uint32_t network_mtu_ = 0;  ///< as the network layer had it last
   std::uint16_t peer_mss_ = kDefaultMss;
   std::uint32_t mss_ = 536;  ///< Eff.snd.MSS: payload beside the options that every segment carries
   std::uint32_t syn_retransmissions_ = 0;
   std::uint32_t front_retransmissions_ = 0;  ///< timeouts since SND.UNA moved: compared with R1
   std::uint32_t persist_backoff_ = 0;
-  std::uint32_t probes_ = 0;        ///< of a closed window, or a device that takes nothing, in a row
-  RingQueue<ChunkEnd> chunk_ends_;  ///< in what is not sent yet; chunked_writes
-  SeqNum pushed_;                   ///< up to where what was written is to be pushed
-  SeqNum chunk_begin_;              ///< of the last chunk written: chunked_writes
-  SeqNum small_end_;                ///< of the last small segment sent
+  std::uint32_t probes_ = 0;  ///< of a closed window, or a device that takes nothing, in a row
+  WrittenChunks chunks_;
+  SeqNum small_end_;  ///< of the last small segment sent
   SendingTimes sending_times_;
+  std::optional<TimePoint> queued_until_;  ///< when the device has sent all that we gave it, as far as is known
   std::optional<TimePoint> last_sent_;
   std::optional<TimePoint> last_data_sent_;
   std::optional<TimePoint> last_advice_;
@@ -447,7 +439,7 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   bool report_sent_ = false;   ///< the user wants to hear of octets that leave
   std::uint32_t keepalive_unanswered_ = 0;
   RateLimiter challenges_;  ///< of this connection alone: a shared limit would tell an attacker about others (CVE-2016-5696)
-  RateLimiter answers_{kAnswersPerSecond, std::chrono::seconds{1}};  ///< to unacceptable segments without octets
+  RateLimiter answers_;     ///< to unacceptable segments without octets
 
   // Receiving
   ReceiveBuffer receive_buffer_;

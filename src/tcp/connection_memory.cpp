@@ -44,7 +44,7 @@ std::uint32_t ConnectionCore::leaving_at_once() const noexcept {
 chunks::Decision ConnectionCore::write_decision() const noexcept {
   const std::uint32_t leaving = leaving_at_once();
   const SeqNum sent = later(tcb_.snd_nxt, send_base_) + leaving;
-  const SeqNum begin = later(chunk_begin_, sent);
+  const SeqNum begin = later(chunks_.begin(), sent);
   const bool record_ended = send_buffer_.record_begin(send_buffer_.size() + 1) == send_buffer_.size();
   return {.queued = send_buffer_.size(),
           .limit = send_buffer_.limit(),

@@ -28,14 +28,21 @@ std::uint32_t ConnectionCore::options_size() const noexcept {
 void ConnectionCore::update_mss() {
   const std::size_t options = options_size();
   const std::size_t headers = bare_headers_size();
-  const std::size_t path = counters_.path_mtu = mtu_search_.effective(network_mtu());
+  network_mtu_ = network_mtu();
+  const std::size_t path = counters_.path_mtu = mtu_search_.effective(network_mtu_);
   const std::size_t on_the_path = path > headers ? path - headers : 1;
   const auto fits = std::min({on_the_path, std::size_t{peer_mss_}, std::size_t{settings_.max_segment.value_or(65535)}});
   const auto mss = static_cast<std::uint32_t>(fits > options ? fits - options : 1);
   if (mss == mss_ && counters_.mss != 0) return;
+  if (mss < mss_) mtu_reports_.on_narrowed(mss);
   mss_ = counters_.mss = mss;
   recovery_.on_mss_change(mss);
   congestion_->on_mss_change({.now = context_.now(), .mss = mss});
+}
+
+/// A route, or what is known of the path, may have changed since the user wrote last, as in Linux' tcp_current_mss().
+void ConnectionCore::look_at_path() {
+  if (is_synchronized(tcb_.state) && network_mtu() != network_mtu_) update_mss();
 }
 
 /// No datagram is larger than what the peer's MSS allows, whatever the path carries.
@@ -104,6 +111,7 @@ void ConnectionCore::mtu_probe_settled(MtuProbeFate fate) {
       ++counters_.mtu_probes_arrived;
       mtu_search_.on_arrived(context_.now());
       update_mss();
+      mtu_reports_.on_arrived(mss_);
       break;
     case MtuProbeFate::lost:
       ++counters_.mtu_probes_lost;

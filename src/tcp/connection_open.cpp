@@ -49,7 +49,8 @@ ConnectionCore::ConnectionCore(Engine& engine, const FourTuple& tuple, const Set
       recovery_{recovery_config(engine.config().recovery), rtt_, restored.iss},
       pacer_{engine.config().pacing_burst},
       ecn_{settings.ecn.value_or(engine.config().ecn)},
-      challenges_{engine.config().challenge_acks, engine.config().challenge_period},
+      chunks_{restored.iss},
+      small_end_{restored.iss},
       receive_buffer_{context_.pool, receive_limit(settings, engine.config())},
       reassembly_{context_.pool},
       ack_{DelayedAck::Config{
@@ -62,7 +63,6 @@ ConnectionCore::ConnectionCore(Engine& engine, const FourTuple& tuple, const Set
       queue_{engine.events()} {
   set_tos(settings.tos);
   if (settings_.congestion_control.empty()) settings_.congestion_control = engine.config().congestion_control;
-  chunk_begin_ = pushed_ = small_end_ = restored.iss;
   tcb_.iss = tcb_.snd_una = tcb_.snd_nxt = tcb_.snd_up = restored.iss;
   const std::initializer_list<std::size_t> windows{receive_buffer_.limit(), kMaxUnscaledWindow, window_clamp()};
   tcb_.rcv_wnd = static_cast<std::uint32_t>(std::ranges::min(windows));
@@ -162,7 +162,7 @@ CongestionParameters ConnectionCore::congestion_parameters() const {
                                   .initial_window_segments = config.initial_window_segments,
                                   .slow_start_limit = config.slow_start_limit,
                                   .hystart = config.hystart,
-                                  .slow_start_after_idle = config.slow_start_after_idle,
+                                  .window_validation = settings_.window_validation.value_or(config.window_validation),
                                   .reduce_from_cwnd = config.reduce_from_cwnd,
                                   .whole_segments = config.cubic_whole_segments,
                                   .gradual_ecn = config.gradual_ecn,
@@ -176,12 +176,13 @@ CongestionParameters ConnectionCore::congestion_parameters() const {
   return parameters;
 }
 
-/// The MSS option to send: no more than reassembly can take (RFC 9293 section 3.7.1, MUST-67).
+/// The MSS option to send: what the route says, else what its MTU allows; no more than reassembly can take (RFC 9293 section 3.7.1, MUST-67).
 std::uint16_t ConnectionCore::mss_to_offer() const {
   const network::Network& network = engine_->network();
   const IpAddress peer = tuple_.remote.address;
   const std::size_t headers = network.header_size(peer) + sizeof(Header);
-  const std::size_t largest = std::min(network.path_mtu(peer), network.reassembly_limit());
+  const auto advertised = network.advertised_segment(peer);
+  const std::size_t largest = std::min(advertised ? *advertised + headers : network.path_mtu(peer), network.reassembly_limit());
   return static_cast<std::uint16_t>(
       std::clamp<std::size_t>(largest > headers ? largest - headers : 1, 1, settings_.max_segment.value_or(65535)));
 }

@@ -8,15 +8,13 @@
 
 namespace tapir::tcp::detail {
 
-using std::chrono::seconds;
-
 void ConnectionCore::set_nagle(bool on) {
   settings_.nagle = on;
   wants_to_send();
 }
 
 Result<> ConnectionCore::set_keepalive(const Keepalive& keepalive) {
-  if (keepalive.idle < seconds{1} || keepalive.interval < seconds{1} || keepalive.probes < 2) return fail(Error::invalid_argument);
+  if (!in_range(keepalive)) return fail(Error::invalid_argument);
   settings_.keepalive = keepalive;
   keepalive_unanswered_ = 0;
   restart_keepalive();

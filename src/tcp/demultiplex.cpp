@@ -25,8 +25,6 @@ Accepted Engine::demultiplex(Packet packet, const network::Received& from) {
   ++stats_.in_segs;
   // RFC 9293 section 3.9.2.3: TCP speaks with single hosts only (MUST-57, MUST-63).
   if (from.to_group || from.cast != LinkCast::unicast) return drop(Drop::not_for_us);
-  const bool strange_loop = from.source.is_loopback() && !from.destination.is_loopback();
-  if (!network_.can_be_host(from.source) || strange_loop) return drop(Drop::martian_source);
   auto arrival = read(std::move(packet), from);
   if (!arrival) return malformed(arrival.error());
   return dispatch(std::move(*arrival));
@@ -90,6 +88,10 @@ Accepted Engine::dispatch(Arrival&& arrival) {
     if (arrival.ttl < connection->settings().minimum_ttl) return drop(Drop::ttl_too_low);
     return connection->segment_arrives(std::move(arrival));
   }
+  // Those that we have a connection with have been looked at.
+  const IpAddress source = arrival.tuple.remote.address;
+  const bool strange_loop = source.is_loopback() && !arrival.tuple.local.address.is_loopback();
+  if (!network_.can_be_host(source) || strange_loop) return drop(Drop::martian_source);
   if (const TimeWaitRecord* record = time_wait_.find(arrival.tuple)) return time_wait_arrives(arrival, *record);
   if (const auto listener = find_listener(arrival.tuple)) return listen_arrives(arrival, *listener, std::nullopt);
   reset_stranger(arrival.segment, arrival.tuple, 0);

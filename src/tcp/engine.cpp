@@ -22,12 +22,9 @@ constexpr std::size_t kMaxTransportSize = 65535 - 20;  // bytes in one IPv4 data
 constexpr std::uint16_t kLeastMaxSegment = 48;
 
 bool in_range(const Settings& settings) {
-  const Keepalive& keepalive = settings.keepalive;
-  const bool keepalive_ok =
-      keepalive.idle >= std::chrono::seconds{1} && keepalive.interval >= std::chrono::seconds{1} && keepalive.probes >= 2;
   return settings.ttl != 0 && settings.send_buffer != 0U && settings.receive_buffer != 0U && settings.max_pacing_rate != 0U &&
-         settings.window_clamp != 0U && (!settings.user_timeout || *settings.user_timeout > Duration::zero()) && keepalive_ok &&
-         settings.max_segment.value_or(kLeastMaxSegment) >= kLeastMaxSegment &&
+         settings.window_clamp != 0U && (!settings.user_timeout || *settings.user_timeout > Duration::zero()) &&
+         detail::in_range(settings.keepalive) && settings.max_segment.value_or(kLeastMaxSegment) >= kLeastMaxSegment &&
          (!settings.mtu_probing || tcp::in_range(*settings.mtu_probing)) &&
          (!settings.user_timeout_option || tcp::in_range(*settings.user_timeout_option));
 }
@@ -35,6 +32,11 @@ bool in_range(const Settings& settings) {
 /// Twice as long, or for ever: Duration::max() means that.
 constexpr Duration twice(Duration time) noexcept { return time > Duration::max() / 2 ? Duration::max() : 2 * time; }
 }  // namespace
+
+bool in_range(const Keepalive& keepalive) {
+  constexpr std::chrono::seconds kLeast{1};
+  return keepalive.idle.value_or(kLeast) >= kLeast && keepalive.interval.value_or(kLeast) >= kLeast && keepalive.probes.value_or(2) >= 2;
+}
 
 bool in_range(const ListenOptions& options) { return options.backlog > 0 && options.max_half_open > 0 && in_range(options.settings); }
 
@@ -48,7 +50,7 @@ Engine::Engine(Context& context, network::Network& network, Config config)
              {.first = config_.first_ephemeral, .last = config_.last_ephemeral, .reserved = config_.reserved_ports}},
       timestamp_offsets_{SipKey::generate(context.random)},
       cookies_{SipKey::generate(context.random)},
-      challenges_{config_.all_challenge_acks, config_.challenge_period, context.random},
+      challenges_{context.random},
       events_{std::make_shared<EventQueue>(context.scheduler)},
       memory_{config_.memory_limit},
       resets_{*this},
@@ -70,6 +72,7 @@ void Engine::set_config(Config config) {
   config_ = std::move(config);
   ports_.set_config({.first = config_.first_ephemeral, .last = config_.last_ephemeral, .reserved = config_.reserved_ports});
   memory_.set_limit(config_.memory_limit);
+  time_wait_.set_limits(twice(config_.msl), config_.max_time_wait);
 }
 
 void Engine::drop_out_of_order() noexcept {

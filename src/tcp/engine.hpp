@@ -35,6 +35,7 @@ struct Arrival;
 
 /// Whether every option is inside its documented range.
 [[nodiscard]] bool in_range(const ListenOptions& options);
+[[nodiscard]] bool in_range(const Keepalive& keepalive);
 
 /// Everything behind class Tcp: the tables of connections and listeners, and what connections share.
 class Engine final {
@@ -78,7 +79,7 @@ class Engine final {
     return static_cast<std::uint32_t>(timestamp_offsets_(tuple));
   }
   /// Whether the stack may send one more challenge ACK (RFC 5961 section 7).
-  [[nodiscard]] bool may_challenge() { return challenges_.allow(context_.now()); }
+  [[nodiscard]] bool may_challenge() { return challenges_.allow(context_.now(), config_.all_challenge_acks, config_.challenge_period); }
   /// Answers a segment that belongs to nothing (RFC 9293 section 3.5.2 group 1).
   void reset_stranger(const Segment& segment, const FourTuple& tuple, std::uint8_t tos);
   void forget(const FourTuple& tuple) { connections_.erase(tuple); }

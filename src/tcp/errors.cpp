@@ -26,7 +26,7 @@ bool Engine::believes(const network::ErrorReport& report) const {
   const auto quoted = report.quoted<Quoted>();
   if (!quoted) return false;
   const auto record = connections_.find(tuple_of(report, *quoted));
-  return record != nullptr && !record->asleep() && record->core()->in_flight(quoted->sequence);
+  return record != nullptr && !record->asleep() && record->core()->believes(report, quoted->sequence);
 }
 
 void Engine::receive_error(const network::ErrorReport& report) {
@@ -57,7 +57,10 @@ void ConnectionCore::error_arrives(const network::ErrorReport& report, SeqNum qu
   }
   const bool handshake = tcb_.state == State::syn_sent || tcb_.state == State::syn_received;
   switch (report.kind) {
-    case network::ErrorKind::fragmentation_needed: return path_narrowed();
+    case network::ErrorKind::fragmentation_needed:
+      if (believes(report, quoted)) return path_narrowed();
+      mtu_reports_.hold({.sequence = quoted, .next_hop_mtu = report.next_hop_mtu, .quoted_length = report.quoted_length});
+      return;
     case network::ErrorKind::protocol_unreachable:
     case network::ErrorKind::port_unreachable:
       // RFC 5927 section 5.2: an established connection has proved that the port is there.
@@ -81,6 +84,30 @@ void ConnectionCore::error_arrives(const network::ErrorReport& report, SeqNum qu
   }
   counters_.soft_error = SoftError{report.kind, report.type, report.code, report.reporter};
   if (settings_.report_soft_errors) tell(kSoftError);
+}
+
+/// Whether `report`, about octet `quoted`, counts now (RFC 5927 sections 4.1 and 7.2).
+bool ConnectionCore::believes(const network::ErrorReport& report, SeqNum quoted) const {
+  if (!in_flight(quoted)) return false;
+  if (report.kind != network::ErrorKind::fragmentation_needed || !is_synchronized(tcb_.state)) return true;
+  const std::uint32_t headers = bare_headers_size() + options_size();
+  const std::uint32_t claimed = report.next_hop_mtu > headers ? report.next_hop_mtu - headers : 0;
+  return mtu_reports_.judge(claimed, front_retransmissions_, engine_->config().too_big_timeouts) == MtuReports::Verdict::believed;
+}
+
+/// A timeout without progress: a router that said why may have been right (RFC 5927 section 7.2).
+void ConnectionCore::reconsider_mtu_report() {
+  const auto held = mtu_reports_.held();
+  if (!held || front_retransmissions_ < engine_->config().too_big_timeouts) return;
+  mtu_reports_.release();
+  network::ErrorReport report;
+  report.kind = network::ErrorKind::fragmentation_needed;
+  report.source = tuple_.local.address;
+  report.destination = tuple_.remote.address;
+  report.next_hop_mtu = held->next_hop_mtu;
+  report.quoted_length = held->quoted_length;
+  engine_->network().narrow_path(report);
+  path_narrowed();
 }
 
 /// RFC 1191 section 6.4: what was too big goes again in smaller pieces, and that is no sign of congestion.

@@ -16,8 +16,7 @@ Accepted ConnectionCore::segment_arrives(Arrival&& arrival) {
   if (!is_over()) {
     tune_send_buffer();
     account_memory();
-    update_timers();
-    wants_to_send();
+    wants_to_send();  // and then the timers are brought in line
   }
   return outcome;
 }
@@ -82,7 +81,7 @@ ConnectionCore::Checked ConnectionCore::check_sequence(Arrival& arrival) {
 
 std::unexpected<Drop> ConnectionCore::answer_unacceptable(const Segment& segment, Drop reason) {
   // Two ends that find each other's empty ACKs unacceptable must not answer each other for ever.
-  if (segment.seg_len() > 0 || answers_.allow(context_.now())) ack_.on_urgent();
+  if (segment.seg_len() > 0 || answers_.allow(context_.now(), kAnswersPerSecond, std::chrono::seconds{1})) ack_.on_urgent();
   if (engine_->config().dsack) sack_report_.on_duplicate(segment.seq, earlier(segment.seq + segment.payload_size, tcb_.rcv_nxt));
   return drop(reason);
 }
@@ -205,7 +204,8 @@ void ConnectionCore::cut_to_window(Arrival& arrival) {
 
 /// RFC 5961: an ACK that asks the peer, if it is the peer, to say it again with the right numbers.
 void ConnectionCore::challenge() {
-  if (challenges_.allow(context_.now()) && engine_->may_challenge()) ack_.on_urgent();
+  const Config& config = engine_->config();
+  if (challenges_.allow(context_.now(), config.challenge_acks, config.challenge_period) && engine_->may_challenge()) ack_.on_urgent();
 }
 
 std::unexpected<Drop> ConnectionCore::drop(Drop reason) { return engine_->drop(reason); }

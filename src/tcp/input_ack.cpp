@@ -55,6 +55,7 @@ void ConnectionCore::new_ack(const Arrival& arrival) {
   const bool of_syn = tcb_.snd_una == tcb_.iss;
   const AckOutcome outcome = recovery_.on_ack(report_of(arrival));
   tcb_.snd_una = segment.ack;
+  mtu_reports_.on_acked(tcb_.snd_una);
   const std::uint32_t controls = (of_syn ? 1U : 0U) + (fin_sent_ && segment.ack == tcb_.snd_nxt ? 1U : 0U);
   const std::uint32_t bytes = outcome.acked - std::min(controls, outcome.acked);
   send_buffer_.acknowledge(bytes);
@@ -83,7 +84,7 @@ void ConnectionCore::respond(const AckOutcome& outcome, std::uint32_t bytes) {
   if (outcome.partial) {
     congestion_->on_partial_ack({.now = now, .acked_bytes = bytes, .flight_size = flight});
   } else if (outcome.left) {
-    congestion_->on_recovered({.now = now, .acked_bytes = bytes, .flight_size = flight});
+    congestion_->on_recovered({.now = now, .acked_bytes = bytes, .flight_size = flight, .repaired_bytes = outcome.repaired});
     observe_congestion("recovered");
   } else if (outcome.duplicate_in_recovery) {
     congestion_->on_duplicate_ack({.now = now, .flight_size = flight});
@@ -128,7 +129,7 @@ void ConnectionCore::tell_of_loss(const AckOutcome& outcome) {
     ++counters_.fast_retransmits;
     observe_congestion("fast retransmit");
   } else {
-    congestion_->on_recovered({.now = now, .flight_size = flight});
+    congestion_->on_recovered({.now = now, .flight_size = flight, .repaired_bytes = mss_});
     observe_congestion("tail loss");
   }
 }

@@ -1,6 +1,7 @@
 #include "loss_based.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace tapir::tcp {
 
@@ -13,7 +14,8 @@ constexpr std::uint64_t kMuchSent = 4096;             // RFC 6928 section 2: "mo
 LossBased::LossBased(const CongestionParameters& parameters, bool hystart, std::uint32_t slow_start_limit) noexcept
     : parameters_{parameters},
       ssthresh_{parameters.initial_ssthresh},
-      slow_start_limit_{std::max(parameters.slow_start_limit.value_or(slow_start_limit), 1U)} {
+      slow_start_limit_{std::max(parameters.slow_start_limit.value_or(slow_start_limit), 1U)},
+      validated_{parameters.rtt} {
   parameters_.mss = std::max(parameters_.mss, 1U);
   parameters_.initial_window_segments = std::clamp(parameters_.initial_window_segments, 1U, 10U);
   set_cwnd(parameters.cwnd.value_or(initial_window()));
@@ -49,6 +51,9 @@ void LossBased::on_ack(const AckEvent& event) {
     return;
   }
   if (reducing_until_) return reduce_gradually(event);
+  if (parameters_.window_validation == WindowValidation::rfc7661) {
+    validated_.on_ack({.now = event.now, .bytes = event.acked_bytes, .snd_una = event.snd_una, .snd_nxt = event.snd_nxt}, event.rtt, cwnd_);
+  }
   if (slow_start_over(event) && in_slow_start()) ssthresh_ = cwnd_;
   if (!in_slow_start()) hystart_.stop();
   if (hystart_.phase() != Hystart::Phase::over) {
@@ -83,6 +88,7 @@ void LossBased::remember() {
 }
 
 void LossBased::on_loss(const LossEvent& event) {
+  if (!trusts_window(event.now)) return lose_unvalidated(event);
   note_loss(event.flight_size);
   remember();
   congested(false);
@@ -114,6 +120,31 @@ void LossBased::on_loss(const LossEvent& event) {
   }
 }
 
+bool LossBased::trusts_window(TimePoint now) const noexcept {
+  return parameters_.window_validation != WindowValidation::rfc7661 || validated_.validated(now, cwnd_);
+}
+
+/// RFC 7661 section 4.4.1: nothing says that the path takes a window that was not used lately, so what was used counts instead.
+void LossBased::lose_unvalidated(const LossEvent& event) {
+  note_loss(event.flight_size);
+  remember();
+  const std::uint32_t used = std::max(validated_.pipe_ack(event.now).value_or(0), event.flight_size);
+  set_cwnd(std::min(cwnd_, used));
+  congested(false);
+  hystart_.stop();
+  end_recovery();
+  const std::uint32_t window = used / 2;
+  ssthresh_ = std::max(window, 2 * mss());
+  set_cwnd(window);
+  if (event.cause == Congestion::ecn) return validated_.forget();
+  recovering_ = true;
+  unvalidated_loss_ = used;
+  if (event.cause == Congestion::duplicate_acks) {
+    set_cwnd(std::uint64_t{window} + 3ULL * mss());
+    recovery_limit_ = std::uint64_t{cwnd_} + event.flight_size;
+  }
+}
+
 void LossBased::on_duplicate_ack(const DuplicateAckEvent& event) {
   const std::uint64_t inflated = cwnd_ + std::uint64_t{mss()} * event.segments;
   set_cwnd(std::max<std::uint64_t>(cwnd_, std::min(inflated, recovery_limit_)));
@@ -128,6 +159,13 @@ void LossBased::on_partial_ack(const PartialAckEvent& event) {
 
 void LossBased::on_recovered(const RecoveredEvent& event) {
   if (!recovering_) return;  // the loss was none
+  validated_.forget();
+  if (const auto used = std::exchange(unvalidated_loss_, std::nullopt)) {
+    // What had to be sent again was more than the path took.
+    set_cwnd((*used - std::min(*used, event.repaired_bytes)) / 2);
+    ssthresh_ = std::max(cwnd_, 2 * mss());
+    return end_recovery();
+  }
   if (prr_.active()) {
     set_cwnd(ssthresh_);  // RFC 9937 section 6
   } else {
@@ -162,15 +200,18 @@ void LossBased::on_rto(const RtoEvent& event) {
   if (event.first) {
     remember();
     congested(true);
-    ssthresh_ = static_cast<std::uint32_t>(
-        std::max<std::uint64_t>(reduced(parameters_.reduce_from_cwnd ? cwnd_ : event.flight_size), 2ULL * mss()));
+    const bool from_cwnd = parameters_.reduce_from_cwnd && trusts_window(event.now);
+    ssthresh_ = static_cast<std::uint32_t>(std::max<std::uint64_t>(reduced(from_cwnd ? cwnd_ : event.flight_size), 2ULL * mss()));
   }
+  validated_.forget();
+  unvalidated_loss_.reset();
   set_cwnd(mss());
 }
 
 void LossBased::on_undo(const UndoEvent&) {
   if (!former_) return;
   end_recovery();
+  unvalidated_loss_.reset();
   set_cwnd(std::max(cwnd_, former_->cwnd));
   ssthresh_ = std::max(ssthresh_, former_->ssthresh);
   former_.reset();
@@ -179,7 +220,8 @@ void LossBased::on_undo(const UndoEvent&) {
 
 void LossBased::on_sent(const SentEvent& event) {
   if (prr_.active()) prr_.on_sent(event.bytes);
-  if (event.retransmission || !parameters_.slow_start_after_idle) return;
+  if (event.retransmission || parameters_.window_validation == WindowValidation::off) return;
+  if (parameters_.window_validation == WindowValidation::rfc7661) return age_unvalidated(event.now);
   if (event.cwnd_limited || !filled_at_) {
     used_ = 0;
     filled_at_ = event.now;
@@ -197,7 +239,8 @@ void LossBased::on_sent(const SentEvent& event) {
 void LossBased::on_idle(const IdleEvent& event) {
   unused();
   resumed(event.now, event.idle);
-  if (!parameters_.slow_start_after_idle || event.idle <= event.rto) return;
+  if (parameters_.window_validation == WindowValidation::rfc7661) return age_unvalidated(event.now);
+  if (parameters_.window_validation == WindowValidation::off || event.idle <= event.rto) return;
   std::uint32_t restart = initial_window();
   if (lost_in_first_window_) {
     restart = std::min({restart, 4 * mss(), std::max(2 * mss(), kOldInitialWindow)});
@@ -206,6 +249,14 @@ void LossBased::on_idle(const IdleEvent& event) {
   used_ = 0;
   filled_at_ = event.now;
   begin_first_window();
+}
+
+/// RFC 7661 section 4.4.3: after five minutes, and every five minutes more, without use the window is halved.
+void LossBased::age_unvalidated(TimePoint now) noexcept {
+  if (recovering_) return;
+  for (auto periods = validated_.take_periods(now, cwnd_); periods > 0 && cwnd_ > initial_window(); --periods) {
+    decay(std::max(cwnd_ / 2, initial_window()));
+  }
 }
 
 /// A window that was not used is out of date. What it was is kept in the threshold: slow start may go back there (RFC 2861 section 3).

@@ -9,11 +9,12 @@
 #include "hystart.hpp"
 #include "packed_image.hpp"
 #include "prr.hpp"
+#include "validated_window.hpp"
 
 namespace tapir::tcp {
 
 /// What algorithms that take loss for congestion have in common: slow start, the window during recovery (RFC 9937 with SACK; RFC 5681, RFC 6582 without), after
-/// a timeout, after idleness, and what becomes of a window that is not used (RFC 2861). An algorithm adds how the window grows in congestion avoidance and by
+/// a timeout, after idleness, and what becomes of a window that is not used (RFC 2861, RFC 7661). An algorithm adds how the window grows in congestion avoidance and by
 /// how much congestion reduces it.
 class LossBased : public CongestionControl {
  public:
@@ -37,6 +38,7 @@ class LossBased : public CongestionControl {
     const auto all = [&visit](auto&... parts) { (visit(parts), ...); };
     all(parameters_, cwnd_, ssthresh_, slow_start_limit_, hystart_, prr_, former_, recovering_, reducing_until_, recovery_limit_);
     all(acked_since_start_, window_at_start_, in_first_window_, lost_in_first_window_, lossless_, used_, filled_at_);
+    all(validated_, unvalidated_loss_);
     own_state(visit);
   }
   /// One that is in the same state.
@@ -83,6 +85,9 @@ class LossBased : public CongestionControl {
   void end_recovery() noexcept;
   void reduce_gradually(const AckEvent& event);
   void decay(std::uint32_t target) noexcept;
+  void lose_unvalidated(const LossEvent& event);
+  void age_unvalidated(TimePoint now) noexcept;
+  [[nodiscard]] bool trusts_window(TimePoint now) const noexcept;
   void note_loss(std::uint32_t flight_size) noexcept;
   void begin_first_window() noexcept;
 
@@ -103,6 +108,9 @@ class LossBased : public CongestionControl {
   bool lossless_ = true;                  ///< no timeout yet: appropriate byte counting may count more than a segment
   std::uint32_t used_ = 0;                ///< bytes of the window that were in use since filled_at_
   std::optional<TimePoint> filled_at_;    ///< when the window was last full
+  ValidatedWindow validated_;
+  std::optional<std::uint32_t>
+      unvalidated_loss_;  ///< bytes of an unvalidated window that were in use when loss was met, until the recovery is over
 };
 
 }  // namespace tapir::tcp

@@ -51,6 +51,7 @@ struct AckOutcome {
   std::uint32_t delivered = 0;   ///< octets of which the arrival is news
   std::uint32_t credit = 0;      ///< octets by which it lets the window grow: see AckEvent::credit_bytes
   std::uint32_t lost = 0;        ///< octets newly considered lost
+  std::uint32_t repaired = 0;    ///< of a recovery that is over: octets that have arrived only because they were sent again
   std::uint32_t recover_fs = 0;  ///< octets that were outstanding and not selectively acknowledged before (RFC 9937 section 6)
   std::optional<Duration> rtt{};
   std::optional<RateSample> rate{};
@@ -219,7 +220,8 @@ class LossRecovery {
   SeqNum judged_until_;                  ///< RFC 6675: what lies before was considered lost in this recovery
   std::uint32_t duplicate_acks_ = 0;     ///< in a row; with SACK those that brought news
   std::uint32_t limited_bytes_ = 0;
-  bool partial_seen_ = false;  ///< a partial acknowledgment has come in this recovery
+  std::uint32_t repaired_bytes_ = 0;  ///< of this recovery: see AckOutcome::repaired
+  bool partial_seen_ = false;         ///< a partial acknowledgment has come in this recovery
   bool first_retransmission_ = false;
   std::optional<SackBlock> mtu_probe_;
   Frto frto_ = Frto::off;

@@ -16,16 +16,26 @@ void ConnectionCore::wants_to_send() {
 Pulled ConnectionCore::pull() {
   const auto self = shared_from_this();
   if (is_over()) return Pulled::drained;
-  if (!engine_->network().writable(tuple_.remote.address)) return Pulled::blocked;
+  if (!engine_->network().writable(tuple_.remote.address)) {
+    update_timers();
+    return Pulled::blocked;
+  }
   const bool sent = send_syn() || send_tail_probe() || retransmit() || send_probe() || send_keepalive() || send_new() ||
                     (recovery_.new_data_is_impossible() && retransmit()) || send_guess() || send_ack();
   if (is_over()) return Pulled::drained;  // over a loopback the answer may have come already
-  if (!sent) {
+  const bool more = sent && may_send_more();
+  if (!more) {
     note_app_limit();
     note_what_limits();
   }
   update_timers();
-  return sent ? Pulled::more : Pulled::drained;
+  return more ? Pulled::more : Pulled::drained;
+}
+
+/// Whether it is worth to look for another segment after one.
+bool ConnectionCore::may_send_more() const {
+  const bool due = probe_due_ || tail_probe_due_ || keepalive_due_ || ack_.due(context_.now());
+  return due || unsent() > 0 || fin_unsent() || recovery_.state() != CaState::open || recovery_.queue().lost_bytes() > 0;
 }
 
 /// SYN, or SYN,ACK once the peer's SYN is known; the first, or the one that was lost.
@@ -193,10 +203,12 @@ bool ConnectionCore::send_new() {
   }
   const SendDecision decision = new_data_decision();
   const SeqNum begin = later(tcb_.snd_nxt, send_base_);
-  std::uint32_t count = std::min(may_send(decision), super_segment_limit());
-  const ChunkEnd* const chunk = next_chunk_end(begin);
+  std::uint32_t count = may_send(decision);
+  if (count > decision.mss) count = std::min(count, super_segment_limit());
+  const WrittenChunks::End* const chunk = chunks_.next_end(begin);
   const std::uint32_t in_chunk = chunk == nullptr ? 0 : distance(begin, chunk->at);
   if (in_chunk > 0 && in_chunk % mss_ == 0) count = std::min(count, in_chunk);
+  if (count % decision.mss != 0 && waits_for_device(decision)) count -= count % decision.mss;
   const bool with_fin = fin_unsent() && count == unsent() && peer_window_left() > count;
   if (count == 0 && !with_fin) {
     // With data outstanding an ACK will come; otherwise only a timer can end the wait for a larger window.
@@ -216,7 +228,19 @@ bool ConnectionCore::send_new() {
   if (!send_octets(begin, count, flags)) return false;
   override_expired_ = let_go_ = false;
   deadlines_.send_override.reset();
+  deadlines_.auto_cork.reset();
+  if (engine_->config().auto_cork) queued_until_ = engine_->network().queued_until(tuple_.remote.address);
   if (with_fin) fin_sent_ = true;
+  return true;
+}
+
+/// Auto-corking: a small segment would only stand behind those that the device has not sent yet, while the user writes what could go with it. It leaves when
+/// they have, so it is no later than it would have been. As Linux' tcp_should_autocork().
+bool ConnectionCore::waits_for_device(const SendDecision& decision) {
+  const bool more_may_come = decision.queued == unsent() && !decision.override_expired && !fin_queued_;
+  if (!more_may_come || !queued_until_ || *queued_until_ <= context_.now()) return false;
+  if (recovery_.queue().empty() || !engine_->config().auto_cork) return false;
+  deadlines_.auto_cork = queued_until_;
   return true;
 }
 

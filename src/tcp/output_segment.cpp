@@ -128,6 +128,7 @@ bool ConnectionCore::send_octets(SeqNum begin, std::uint32_t payload_size, Flags
   }
   refused_ = false;
   note_sent(begin, end, tail_probe);
+  if (const std::uint32_t size = std::min(payload_size, mss_); !again) mtu_reports_.on_sent(begin + size, size);
   count_sent(payload_size, again);
   if (!again && payload_size % mss_ != 0) small_end_ = end;
   if (!again && payload_size > 0 && report_sent_) tell(kSent);

@@ -9,22 +9,19 @@ namespace tapir::tcp {
 /// At most so many in each period: what bounds challenge ACKs (RFC 5961 section 7).
 class RateLimiter {
  public:
-  RateLimiter(std::uint32_t most, Duration period) noexcept : most_{most}, period_{period} {}
-
-  [[nodiscard]] bool allow(TimePoint now) noexcept {
-    if (!started_ || now - begin_ >= period_) {
+  /// Whether one more of `most` may be, in the present `period`. Both may change: they hold for those that were before, too.
+  [[nodiscard]] bool allow(TimePoint now, std::uint32_t most, Duration period) noexcept {
+    if (!started_ || now - begin_ >= period) {
       started_ = true;
       begin_ = now;
       count_ = 0;
     }
-    if (count_ >= most_) return false;
+    if (count_ >= most) return false;
     ++count_;
     return true;
   }
 
  private:
-  std::uint32_t most_;
-  Duration period_;
   TimePoint begin_{};
   std::uint32_t count_ = 0;
   bool started_ = false;

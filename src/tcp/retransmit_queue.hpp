@@ -96,9 +96,6 @@ class RetransmitQueue {
       if (lose(ranges_[i]) > 0) lost(std::as_const(ranges_[i]));
     }
   }
-  void mark_all_lost() {
-    mark_all_lost([](const Range&) {});
-  }
   /// Nothing is considered lost any more.
   void mark_none_lost() noexcept;
   /// [begin, end), cut to the queue, was selectively acknowledged. Returns the octets for which that is news; `delivered` sees their ranges in order.

@@ -52,6 +52,7 @@ struct Deadlines {
   std::optional<TimePoint> persist;
   std::optional<TimePoint> send_override;  ///< of sender's silly window avoidance
   std::optional<TimePoint> pacing;
+  std::optional<TimePoint> auto_cork;
   std::optional<TimePoint> keepalive;
   std::optional<TimePoint> user_timeout;
   std::optional<TimePoint> linger;  ///< of FIN-WAIT-2 without a reader

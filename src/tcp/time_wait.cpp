@@ -15,10 +15,17 @@ TimeWaitTable::TimeWaitTable(Context& context, const SipKey& key, Duration lengt
       watchers_{0, FourTupleHash{key}},
       timer_{Timer::calling<&TimeWaitTable::expire>(context.scheduler, *this)} {}
 
+void TimeWaitTable::set_limits(Duration length, std::size_t capacity) {
+  length_ = length;
+  capacity_ = std::max<std::size_t>(capacity, 1);
+  while (entries_.size() > capacity_) drop(FourTuple{oldest_->record.tuple});
+  arm();
+}
+
 void TimeWaitTable::insert(const TimeWaitRecord& record, detail::ConnectionCore* connection) {
   erase(record.tuple);
   if (entries_.size() >= capacity_) drop(FourTuple{oldest_->record.tuple});
-  const auto entry = entries_.insert({record, deadline_after(context_.now(), length_), nullptr, nullptr}).first;
+  const auto entry = entries_.insert({record, context_.now(), nullptr, nullptr}).first;
   link_newest(*entry);
   if (connection != nullptr) watchers_.emplace(record.tuple, connection);
   arm();
@@ -32,7 +39,7 @@ void TimeWaitTable::forget(const detail::ConnectionCore& connection) noexcept {
 void TimeWaitTable::restart(const FourTuple& tuple) {
   const auto found = entries_.find(tuple);
   if (found == entries_.end()) return;
-  found->expires = deadline_after(context_.now(), length_);
+  found->since = context_.now();
   unlink(*found);
   link_newest(*found);
   arm();
@@ -52,7 +59,7 @@ const TimeWaitRecord* TimeWaitTable::find(const FourTuple& tuple) const noexcept
 }
 
 void TimeWaitTable::expire() {
-  while (oldest_ != nullptr && oldest_->expires <= context_.now()) drop(FourTuple{oldest_->record.tuple});
+  while (oldest_ != nullptr && end_of(*oldest_) <= context_.now()) drop(FourTuple{oldest_->record.tuple});
   arm();
 }
 
@@ -84,8 +91,8 @@ void TimeWaitTable::unlink(const Entry& entry) noexcept {
 void TimeWaitTable::arm() {
   if (oldest_ == nullptr) {
     timer_.cancel();
-  } else if (!timer_.armed() || timer_.deadline() != oldest_->expires) {
-    timer_.arm_at(oldest_->expires);
+  } else if (!timer_.armed() || timer_.deadline() != end_of(*oldest_)) {
+    timer_.arm_at(end_of(*oldest_));
   }
 }
 

@@ -51,6 +51,8 @@ class TimeWaitTable {
  public:
   /// `length` is twice the maximum segment lifetime; `capacity` at least 1.
   TimeWaitTable(Context& context, const SipKey& key, Duration length, std::size_t capacity);
+  /// For those that wait already, too; of those beyond the new capacity the oldest go at once.
+  void set_limits(Duration length, std::size_t capacity);
   TimeWaitTable(const TimeWaitTable&) = delete;
   TimeWaitTable& operator=(const TimeWaitTable&) = delete;
   ~TimeWaitTable() = default;
@@ -81,7 +83,7 @@ class TimeWaitTable {
   /// An element of the set and of the list of all by age. What changes does not count for the place in the set.
   struct Entry {
     mutable TimeWaitRecord record;
-    mutable TimePoint expires;
+    mutable TimePoint since;
     mutable const Entry* older;
     mutable const Entry* newer;
   };
@@ -99,6 +101,7 @@ class TimeWaitTable {
   };
 
   void expire();
+  [[nodiscard]] TimePoint end_of(const Entry& entry) const noexcept { return deadline_after(entry.since, length_); }
   void drop(const FourTuple& tuple);
   void link_newest(const Entry& entry) noexcept;
   void unlink(const Entry& entry) noexcept;

@@ -1,7 +1,6 @@
 // One timer over all deadlines of a connection (RFC 9293 section 3.10.8, RFC 6298).
 
 #include <algorithm>
-#include <initializer_list>
 
 #include <tapir/network/error_kind.hpp>
 
@@ -18,11 +17,12 @@ constexpr Duration kRefusedRetry =
 std::optional<TimePoint> ConnectionCore::earliest_deadline() const noexcept {
   std::optional<TimePoint> earliest = ack_.deadline();
   if (earliest && *earliest <= context_.now()) earliest.reset();  // pull() is about to send it
-  for (const auto& deadline :
-       {deadlines_.retransmit, deadlines_.persist, deadlines_.send_override, deadlines_.pacing, deadlines_.keepalive,
-        deadlines_.user_timeout, deadlines_.linger, deadlines_.idle, recovery_.reordering_deadline(), recovery_.probe_deadline()}) {
-    if (deadline && (!earliest || *deadline < *earliest)) earliest = deadline;
-  }
+  const auto consider = [&earliest](const auto&... deadlines) {
+    (void)((deadlines && (!earliest || *deadlines < *earliest) ? (void)(earliest = deadlines) : (void)0), ...);
+  };
+  consider(deadlines_.retransmit, deadlines_.persist, deadlines_.send_override, deadlines_.pacing, deadlines_.keepalive,
+           deadlines_.user_timeout, deadlines_.auto_cork, deadlines_.linger, deadlines_.idle, recovery_.reordering_deadline(),
+           recovery_.probe_deadline());
   return earliest;
 }
 
@@ -92,6 +92,7 @@ void ConnectionCore::on_timer() {
   if (is_over()) return;
   if (expired(deadlines_.persist, "persist")) on_persist_timer();
   (void)expired(deadlines_.pacing, "pacing");
+  (void)expired(deadlines_.auto_cork, "auto-corking");
   if (expired(deadlines_.send_override, "send override")) override_expired_ = true;
   update_timers();
   wants_to_send();
@@ -118,6 +119,7 @@ void ConnectionCore::on_retransmit_timer() {
   ++front_retransmissions_;
   rtt_.back_off();
   recovery_.on_timeout(context_.now());
+  reconsider_mtu_report();
   if (tcb_.snd_una != tcb_.iss) {
     for (const LostEvent& lost : recovery_.newly_lost()) congestion_->on_lost(lost);
   }
@@ -157,17 +159,25 @@ void ConnectionCore::on_persist_timer() {
 void ConnectionCore::on_keepalive_timer() {
   if (!settings_.keepalive.on) return;
   if (!recovery_.queue().empty() || unsent() > 0) {  // MUST-26: retransmission and probes find a dead peer, too
-    deadlines_.keepalive = deadline_after(context_.now(), settings_.keepalive.idle);
+    deadlines_.keepalive = deadline_after(context_.now(), keepalive_idle());
     return;
   }
-  if (keepalive_unanswered_ >= settings_.keepalive.probes) {
+  if (keepalive_unanswered_ == 0) restart_keepalive();  // what is set for the stack may have changed
+  if (deadlines_.keepalive && *deadlines_.keepalive > context_.now()) return;
+  const Config& config = engine_->config();
+  if (keepalive_unanswered_ >= std::max(settings_.keepalive.probes.value_or(config.keepalive_probes), 2U)) {
     reset_peer();
     end(Error::timed_out, true);
     return;
   }
   ++keepalive_unanswered_;
   keepalive_due_ = true;
-  deadlines_.keepalive = deadline_after(context_.now(), settings_.keepalive.interval);
+  const Duration interval = std::max<Duration>(settings_.keepalive.interval.value_or(config.keepalive_interval), std::chrono::seconds{1});
+  deadlines_.keepalive = deadline_after(context_.now(), interval);
+}
+
+Duration ConnectionCore::keepalive_idle() const noexcept {
+  return std::max<Duration>(settings_.keepalive.idle.value_or(engine_->config().keepalive_idle), std::chrono::seconds{1});
 }
 
 /// RFC 9293 section 3.10.8: USER TIMEOUT, which is also R2.
@@ -182,7 +192,7 @@ void ConnectionCore::on_user_timeout() {
 
 void ConnectionCore::restart_keepalive() {
   if (settings_.keepalive.on && is_synchronized(tcb_.state) && !is_over()) {
-    deadlines_.keepalive = std::max(context_.now(), deadline_after(last_received_, settings_.keepalive.idle));
+    deadlines_.keepalive = std::max(context_.now(), deadline_after(last_received_, keepalive_idle()));
   } else {
     deadlines_.keepalive.reset();
   }

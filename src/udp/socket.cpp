@@ -69,6 +69,10 @@ Result<ReceivedInto> Socket::receive(std::span<std::byte> buffer) {
   return ReceivedInto{size, size < datagram->payload.size(), datagram->source, datagram->destination};
 }
 
+void Socket::note_sent(const Endpoint& destination) noexcept {
+  if (state_) state_->note_sent(destination);
+}
+
 std::error_code Socket::take_error() noexcept { return state_ ? state_->take_error() : std::error_code{}; }
 
 Result<> Socket::join(IpAddress group, std::optional<InterfaceIndex> interface) {

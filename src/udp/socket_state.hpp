@@ -37,6 +37,7 @@ class SocketState final : public std::enable_shared_from_this<SocketState>, priv
 
   [[nodiscard]] Result<> send(const Endpoint& destination, Packet payload);
   /// Whether the last datagram went there. Only the last: a socket that serves many keeps no list of them.
+  void note_sent(const Endpoint& destination) noexcept { last_destination_ = destination; }
   [[nodiscard]] bool has_sent_to(const Endpoint& destination) const noexcept { return last_destination_ == destination; }
   [[nodiscard]] Result<> connect(const Endpoint& peer);
   void disconnect() noexcept;

@@ -25,7 +25,7 @@ BELOW = {
     "mqtt": {"network", "tcp", "stack", "runtime"},
     "tls": {"mqtt"},
     "websocket": {"mqtt"},
-    "asio": {"tcp", "udp", "stack", "runtime", "sim"},
+    "asio": {"tcp", "udp", "stack", "runtime", "sim", "mqtt"},
 }
 PUBLIC = re.compile(r'#include <tapir/(?:(\w+)/)?[\w/]+\.hpp>')
 PRIVATE = re.compile(r'#include "([^"]+)"')

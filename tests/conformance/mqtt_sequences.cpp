@@ -1,10 +1,11 @@
 // Plays the client of the Mosquitto project's byte sequences (test/lib/msg_sequence_test.py); docs/mqtt-conformance.md says how to run them.
 //
-// usage: mqtt_sequences [--as-libmosquitto]
+// usage: mqtt_sequences [--lenient | --as-libmosquitto]
 //
 // Each line of stdin is "PORT VERSION CLEAN_START [COMMAND]": connect to 127.0.0.1:PORT with MQTT version 3 (3.1), 4 (3.1.1) or 5 (5.0) as
-// client "fuzzish" with a keep alive of 60 s, run the command when the server has accepted, serve until the connection ends. With
-// --as-libmosquitto the client also does what the sequences expect against the standard; each such thing is named below.
+// client "fuzzish" with a keep alive of 60 s, run the command when the server has accepted, serve until the connection ends. With --lenient
+// the session lets pass what SessionLimits::lenient says; with --as-libmosquitto the client also does what the sequences expect against the
+// standard: each such thing is named below.
 
 #include <algorithm>
 #include <array>
@@ -63,9 +64,11 @@ ReasonCode reason_of_libmosquitto(std::error_code error) noexcept {
 
 tapir::TimePoint now() { return tapir::TimePoint{std::chrono::steady_clock::now().time_since_epoch()}; }
 
+enum class Manner { strict, lenient, as_libmosquitto };
+
 class Client {
  public:
-  Client(const Order& order, bool as_libmosquitto) : order_{order}, as_libmosquitto_{as_libmosquitto}, session_{limits(as_libmosquitto)} {
+  Client(const Order& order, Manner manner) : order_{order}, manner_{manner}, session_{limits(manner)} {
     ConnectOptions options;
     options.client_id = "fuzzish";
     options.clean_session = order.clean_start;
@@ -88,10 +91,10 @@ class Client {
   }
 
  private:
-  static SessionLimits limits(bool as_libmosquitto) {
+  static SessionLimits limits(Manner manner) {
     SessionLimits limits;
-    limits.lenient = true;
-    if (as_libmosquitto) limits.disconnect_reason = &reason_of_libmosquitto;
+    limits.lenient = manner != Manner::strict;
+    if (manner == Manner::as_libmosquitto) limits.disconnect_reason = &reason_of_libmosquitto;
     return limits;
   }
 
@@ -138,7 +141,7 @@ class Client {
 
   /// A message may have several subscription identifiers (section 3.3.2.3.8). libmosquitto calls that a protocol error.
   void received(const Message& message) {
-    if (as_libmosquitto_ && message.properties.all(property::subscription_identifier).size() > 1) {
+    if (manner_ == Manner::as_libmosquitto && message.properties.all(property::subscription_identifier).size() > 1) {
       (void)session_.disconnect(now(), ReasonCode::protocol_error);
     }
   }
@@ -175,17 +178,19 @@ class Client {
   }
   [[nodiscard]] Properties message_properties() const {
     if (order_.version != 5) return {};
-    return {{property::payload_format_indicator, true},
-            {property::message_expiry_interval, 0xffff'ffff},
-            {property::topic_alias, 0xffff},
-            {property::response_topic, "response/topic"},
-            {property::correlation_data, "7deac5c5-8802-44ff-86ce-11479f337419"},
-            {property::content_type, "text/plain"},
-            {property::user_property, {"key", "value"}}};
+    Properties properties{{property::payload_format_indicator, true},
+                          {property::message_expiry_interval, 0xffff'ffff},
+                          {property::topic_alias, 0xffff},
+                          {property::response_topic, "response/topic"},
+                          {property::correlation_data, "7deac5c5-8802-44ff-86ce-11479f337419"},
+                          {property::content_type, "text/plain"},
+                          {property::user_property, {"key", "value"}}};
+    if (manner_ == Manner::strict) properties.erase(PropertyId::topic_alias);  // the server has announced none [MQTT-3.2.2-17]
+    return properties;
   }
 
   Order order_;
-  bool as_libmosquitto_;
+  Manner manner_;
   Session session_;
   int socket_ = -1;
   bool ended_ = false;
@@ -194,14 +199,16 @@ class Client {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const bool as_libmosquitto = argc > 1 && std::string_view{argv[1]} == "--as-libmosquitto";
+  const std::string_view option = argc > 1 ? argv[1] : "";
+  if (argc > 2 || (argc == 2 && option != "--lenient" && option != "--as-libmosquitto")) return 2;
+  const auto manner = argc == 1 ? Manner::strict : option == "--lenient" ? Manner::lenient : Manner::as_libmosquitto;
   for (std::string line; std::getline(std::cin, line);) {
     std::istringstream words{line};
     Order order;
     if (!(words >> order.port >> order.version >> order.clean_start)) return 2;
     words >> order.command;
     last_received.clear();
-    Client{order, as_libmosquitto}.run();
+    Client{order, manner}.run();
   }
   return 0;
 }

@@ -5,54 +5,18 @@ The third argument is the program.
 import json
 import pathlib
 import re
+import shutil
 import signal
 import subprocess
-import sys
 import tempfile
-import unittest
 
 import lab
+from tool_lab import HOST_STACK, OWN_STACK, STACKS, TOOL, Case, TapirSub, run
 
 lab.require("mosquitto", "mosquitto_sub", "mosquitto_pub", "openssl")
-TOOL = pathlib.Path(sys.argv[3])
-OWN_STACK = ("--tap", "tap0", "--ip", f"{lab.STACK}/24")
-HOST_STACK = ("--host-stack",)
-STACKS = (OWN_STACK, HOST_STACK)
 PYTHON = "/usr/bin/python3"  # the one that Debian's packages are for
 PASSWORDS = "sensor:secret\n"
 PSK = "0123456789abcdef0123456789abcdef"
-
-
-def run(command, *options, stack=HOST_STACK, host=lab.HOST, stdin="", seconds=lab.SECONDS):
-    """One run of the tool to its end."""
-    address = ("-h", host) if host else ()
-    words = [str(word) for word in (TOOL, *stack, command, *address, *options)]
-    return subprocess.run(words, input=stdin, capture_output=True, text=True, timeout=seconds)
-
-
-class TapirSub(lab.Program):
-    """tapir sub, subscribed."""
-
-    def __init__(self, *options, stack=HOST_STACK, host=lab.HOST):
-        super().__init__(TOOL, *stack, "sub", "-d", *(("-h", host) if host else ()), *options)
-
-    def ready(self):
-        self.wait_for("received SUBACK")
-
-    def printed(self):
-        return [line for line in self.output.splitlines() if not line.startswith("tapir sub: ")]
-
-
-class Case(unittest.TestCase):
-    def ok(self, done, out=None):
-        self.assertEqual(done.returncode, 0, done.stderr)
-        if out is not None:
-            self.assertEqual(done.stdout, out)
-
-    def fails(self, done, code, pattern):
-        self.assertEqual(done.returncode, code, done.stderr)
-        self.assertRegex(done.stderr, pattern)
-        self.assertEqual(done.stdout, "")
 
 
 class Publish(Case):
@@ -62,6 +26,19 @@ class Publish(Case):
                 with self.subTest(stack=stack, qos=qos), lab.Broker(), lab.Subscriber("a/b", qos=2) as subscriber:
                     self.ok(run("pub", "-t", "a/b", "-m", "21.5", "-q", qos, stack=stack), "")
                     subscriber.wait_for("^message a/b 21.5$")
+
+    def test_every_version_speaks_with_every_other(self):
+        with lab.Broker() as broker:
+            for stack in STACKS:
+                for version, number in (("mqttv31", 3), ("mqttv311", 4), ("mqttv5", 5)):
+                    for qos in (0, 1, 2):
+                        with self.subTest(stack=stack, version=version, qos=qos):
+                            with TapirSub("-t", "a/+", "-q", qos, "-C", 2, "-v", "-V", version, stack=stack) as client:
+                                for sender in ("mqttv31", "mqttv5"):
+                                    self.ok(run("pub", "-t", "a/b", "-m", sender, "-q", qos, "-V", sender, stack=HOST_STACK))
+                                self.assertEqual(client.wait(), 0)
+                                self.assertEqual(client.printed(), ["a/b mqttv31", "a/b mqttv5"])
+            self.assertIn(" (p1, c1, k60)", broker.output)  # 3.1
 
     def test_where_messages_come_from(self):
         with tempfile.TemporaryDirectory() as folder, lab.Broker(), lab.Subscriber("#", qos=1) as subscriber:
@@ -110,6 +87,14 @@ class Publish(Case):
                 with TapirSub("-t", "x", "--will-topic", "last", "--will-payload", "words", "--will-qos", 1) as client:
                     client.stop(signal.SIGKILL)
                 subscriber.wait_for("^message last words")
+            for option, kept in (((), []), (("--will-retain",), ["words"])):
+                with TapirSub("-t", "x", "--will-topic", "last", "--will-payload", "words", *option) as client, lab.Subscriber("last") as subscriber:
+                    client.stop(signal.SIGKILL)
+                    subscriber.wait_for("^message last words")
+                with lab.Subscriber("last") as subscriber:
+                    self.ok(run("pub", "-t", "last", "-m", "fresh"))
+                    subscriber.wait_for("^message last fresh")
+                    self.assertEqual(subscriber.messages(), [*kept, "fresh"])
 
 
 class Subscribe(Case):
@@ -305,7 +290,13 @@ class Request(Case):
             rules.write_text("topic readwrite open\n")
             with lab.Broker(f"acl_file {rules}"):
                 self.ok(run("rr", "-t", "open", "-e", "open", "-m", "x", "-q", 1, "-W", 60), "x\n")
-                self.fails(run("rr", "-t", "shut", "-e", "open", "-m", "x", "-q", 1, "-W", 60), 1, "^tapir rr: the request was not delivered: not authorized$")
+                self.fails(run("rr", "-t", "shut", "-e", "open", "-m", "x", "-q", 1, "-W", 60), 3, "^tapir rr: the request was not delivered: not authorized$")
+                for stack in STACKS:
+                    for qos in (1, 2):
+                        with self.subTest(stack=stack, qos=qos):
+                            self.ok(run("pub", "-t", "open", "-m", "x", "-q", qos, stack=stack))
+                            self.fails(run("pub", "-t", "shut", "-m", "x", "-q", qos, stack=stack), 3,
+                                       "^tapir pub: the message was not delivered: not authorized$")
 
 
 class BindAddress(Case):
@@ -364,6 +355,11 @@ class Refused(Case):
             self.assertGreater(len(options), 20)
             for option in options:
                 self.assertIn(option.replace("-", "\\-"), page.stdout)
+            of_mosquitto = set("hptfmlsnqriIVcxkuPMDdLA") | {"sub": set("CWFvRTUNE"), "pub": set(), "rr": set("eWFvRN")}[command]
+            of_mosquitto -= {"sub": set("fmlsnr"), "pub": set(), "rr": set("lr")}[command]
+            letters = set(re.findall(r"(?m)^  -(\w)\b", done.stdout))
+            self.assertEqual(letters, of_mosquitto)
+            self.assertEqual(set(re.findall(r"(?m)^\\fB\\-(\w)\b", page.stdout)), letters)
 
 
 class OwnStack(Case):
@@ -413,6 +409,8 @@ class Secured(Case):
                     subscriber.wait_for("^message x over TLS")
         with self.broker():
             self.ok(run("pub", "-L", f"mqtts://{lab.HOST}/x", "-m", "x", "--cafile", self.path / "ca.crt", host=None))
+            self.ok(run("pub", "-L", f"mqtts://{lab.HOST}:8883/kept", "-m", "by URL", "-r", "-q", 1, "--cafile", self.path / "ca.crt", host=None))
+            self.ok(run("sub", "-L", f"mqtts://{lab.HOST}/kept", "-C", 1, "--cafile", self.path / "ca.crt", host=None), "by URL\n")
             lines = "".join(f"{'long ' * 200}{number}\n" for number in range(500))
             with lab.Subscriber("x", qos=1) as subscriber:
                 self.ok(run("pub", "-t", "x", "-l", "-q", 2, "--cafile", self.path / "ca.crt", stack=OWN_STACK, stdin=lines))
@@ -435,6 +433,19 @@ class Secured(Case):
                 self.ok(run(*named, "--insecure"))
         finally:
             self.certify("server", "/CN=broker", "subjectAltName=IP:192.0.2.1,DNS:localhost")
+
+    def test_a_folder_of_authorities(self):
+        folder = self.path / "authorities"
+        folder.mkdir()
+        for name in ("ca", "other"):
+            shutil.copy(self.path / f"{name}.crt", folder)
+        named = ("pub", "-t", "x", "-m", "by folder", "-q", 1, "--capath", folder)
+        with self.broker(), lab.Subscriber("x", qos=1) as subscriber:
+            self.fails(run(*named), 4, "certificate refused")  # its files are not named by hash
+            subprocess.run(["openssl", "rehash", folder], check=True)
+            for stack in STACKS:
+                self.ok(run(*named, stack=stack))
+            subscriber.wait_for("^message x by folder$", times=2)
 
     def test_client_certificate(self):
         identity = ("--cert", self.path / "client.crt", "--key", self.path / "client.key")

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <map>
 #include <optional>
 #include <set>
@@ -46,6 +47,12 @@ class FakeNetwork final : public network::Network {
   [[nodiscard]] Result<std::vector<std::byte>> source_route(std::span<const IpAddress> hops) const override;
   [[nodiscard]] std::vector<std::byte> return_route(std::span<const std::byte> options, IpAddress sender) const override;
   [[nodiscard]] std::size_t path_mtu(IpAddress) const noexcept override { return mtu; }
+  [[nodiscard]] std::optional<std::uint16_t> advertised_segment(IpAddress) const noexcept override { return advmss; }
+  void narrow_path(const network::ErrorReport& report) override {
+    narrowed.push_back(report);
+    mtu = std::min<std::size_t>(mtu, report.next_hop_mtu);
+  }
+  [[nodiscard]] std::optional<TimePoint> queued_until(IpAddress) const noexcept override { return busy_until; }
   [[nodiscard]] std::size_t header_size(IpAddress) const noexcept override { return 20; }
   [[nodiscard]] std::size_t reassembly_limit() const noexcept override { return reassembly; }
   [[nodiscard]] std::size_t max_super_segment(IpAddress) const noexcept override { return super_segment; }
@@ -70,6 +77,8 @@ class FakeNetwork final : public network::Network {
 
   std::vector<Ipv4Prefix> addresses;     ///< this host's own; the first is the default source
   std::size_t mtu = 1500;                ///< path_mtu() of everywhere, in bytes
+  std::optional<std::uint16_t> advmss;   ///< advertised_segment() of everywhere
+  std::optional<TimePoint> busy_until;   ///< queued_until() of everywhere
   std::size_t reassembly = 65535;        ///< reassembly_limit()
   std::size_t super_segment = 0;         ///< max_super_segment()
   bool accepts = true;                   ///< writable(); while false encapsulate() fails with Error::would_block
@@ -78,7 +87,8 @@ class FakeNetwork final : public network::Network {
   std::vector<Sent> sent;
   std::vector<Refused> refused;
   std::vector<Advice> advices;
-  std::set<IpAddress> groups;  ///< joined now
+  std::vector<network::ErrorReport> narrowed;  ///< what narrow_path() was given
+  std::set<IpAddress> groups;                  ///< joined now
 
  private:
   struct Upper {

@@ -43,6 +43,7 @@ Packet Lab::packet(std::span<const std::byte> bytes) {
 Result<> RecordingLink::transmit(Packet frame) {
   if (full) return fail(Error::would_block);
   if (broken) return fail(broken);
+  if (room && sent.size() >= *room) return fail(Error::would_block);
   sent.push_back(frame.bytes());
   metas.push_back(frame.meta());
   return {};

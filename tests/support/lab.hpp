@@ -2,6 +2,7 @@
 
 #include <concepts>
 #include <cstddef>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -58,10 +59,11 @@ class RecordingLink final : public link::Link {
   /// Takes all frames sent so far.
   [[nodiscard]] std::vector<Bytes> take();
 
-  std::vector<Bytes> sent;        ///< frames, oldest first
-  std::vector<PacketMeta> metas;  ///< of the same frames
-  bool full = false;              ///< makes transmit() refuse
-  std::error_code broken;         ///< makes transmit() fail with this
+  std::vector<Bytes> sent;               ///< frames, oldest first
+  std::vector<PacketMeta> metas;         ///< of the same frames
+  bool full = false;                     ///< makes transmit() refuse
+  std::error_code broken;                ///< makes transmit() fail with this
+  std::optional<std::size_t> room = {};  ///< frames that transmit() still takes, if not any number
 
  private:
   PacketPool& pool_;

@@ -51,7 +51,13 @@ void Settings::read() {
   read_switch(directory_ / "tcp_sack", tcp_.sack);
   read_switch(directory_ / "tcp_dsack", tcp_.dsack);
   read_switch(directory_ / "tcp_window_scaling", tcp_.window_scaling);
-  read_switch(directory_ / "tcp_slow_start_after_idle", tcp_.slow_start_after_idle);
+  if (const auto decays = number("tcp_slow_start_after_idle")) {
+    tcp_.window_validation = *decays != 0 ? tcp::WindowValidation::rfc2861 : tcp::WindowValidation::off;
+  }
+  read_switch(directory_ / "tcp_autocorking", tcp_.auto_cork);
+  if (const auto seconds = number("tcp_keepalive_time")) tcp_.keepalive_idle = std::chrono::seconds{*seconds};
+  if (const auto seconds = number("tcp_keepalive_intvl")) tcp_.keepalive_interval = std::chrono::seconds{*seconds};
+  if (const auto probes = number("tcp_keepalive_probes")) tcp_.keepalive_probes = static_cast<std::uint32_t>(*probes);
   if (const auto segments = number("tcp_min_tso_segs")) tcp_.min_burst_segments = static_cast<std::uint32_t>(*segments);
   if (const auto mode = number("tcp_ecn"); mode && *mode >= 0 && *mode <= 2) tcp_.ecn = static_cast<tcp::EcnMode>(*mode);
   if (const auto retries = number("tcp_syn_retries")) tcp_.syn_retries = static_cast<std::uint32_t>(*retries);

@@ -21,10 +21,10 @@ std::string layer_of(const tapir::mqtt::Disconnection& why) {
   return why.layer == tapir::LayerId::dns ? "name lookup" : std::string{tapir::name(why.layer)};
 }
 
-Exit exit_code_for(const tapir::mqtt::Disconnection& why) {
-  if (why.error.category() == tapir::mqtt::reason_category()) return Exit::refused;
-  if (why.error.category() != tapir::mqtt::error_category()) return Exit::unreachable;
-  switch (static_cast<tapir::mqtt::Error>(why.error.value())) {
+Exit exit_code_for(std::error_code error) {
+  if (error.category() == tapir::mqtt::reason_category()) return Exit::refused;
+  if (error.category() != tapir::mqtt::error_category()) return Exit::failure;
+  switch (static_cast<tapir::mqtt::Error>(error.value())) {
     case tapir::mqtt::Error::unsupported_protocol_version:
     case tapir::mqtt::Error::identifier_rejected:
     case tapir::mqtt::Error::server_unavailable:
@@ -33,6 +33,11 @@ Exit exit_code_for(const tapir::mqtt::Disconnection& why) {
     case tapir::mqtt::Error::subscription_refused: return Exit::refused;
     default: return Exit::failure;
   }
+}
+
+Exit exit_code_for(const tapir::mqtt::Disconnection& why) {
+  const bool is_mqtt = why.error.category() == tapir::mqtt::reason_category() || why.error.category() == tapir::mqtt::error_category();
+  return is_mqtt ? exit_code_for(why.error) : Exit::unreachable;
 }
 
 }  // namespace tool

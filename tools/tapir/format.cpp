@@ -24,6 +24,7 @@ namespace {
 /// A message, and what else its text depends on.
 struct Received {
   const mqtt::Message& message;
+  std::size_t size;  ///< of its payload, in bytes
   std::timespec at;
   bool pretty;
 };
@@ -149,12 +150,12 @@ nlohmann::ordered_json json_of(const mqtt::Properties& properties) {
 
 /// mosquitto's JSON: the payload as JSON of its own (%J), or as a string (%j).
 std::string json(const Received& received, bool as_string) {
-  const auto& [message, at, pretty] = received;
+  const auto& [message, size, at, pretty] = received;
   nlohmann::ordered_json object{{"tst", time_of("%Y-%m-%dT%H:%M:%S", at) + fmt::format(".{:06}", at.tv_nsec / 1000) + time_of("%z", at)},
                                 {"topic", message.topic},
                                 {"qos", static_cast<int>(message.qos)},
                                 {"retain", message.retain ? 1 : 0},
-                                {"payloadlen", message.payload.size()}};
+                                {"payloadlen", size}};
   if (!message.properties.empty()) object["properties"] = json_of(message.properties);
   auto payload =
       as_string ? nlohmann::ordered_json(message.payload.text()) : nlohmann::ordered_json::parse(message.payload.text(), nullptr, false);
@@ -176,7 +177,7 @@ std::string text_of(const Field& field, const Received& received) {
     case 'I': return time_of("%Y-%m-%dT%H:%M:%S%z", received.at);
     case 'j': return json(received, true);
     case 'J': return json(received, false);
-    case 'l': return std::to_string(message.payload.size());
+    case 'l': return std::to_string(received.size);
     case 'P': return user_properties(properties);
     case 'p': return std::string{message.payload.text()};
     case 'q': return std::to_string(static_cast<int>(message.qos));
@@ -201,6 +202,59 @@ std::string fitted(const Field& field, const Received& received) {
   return std::string(missing, field.zeros && kWithZeros.contains(field.kind) ? '0' : ' ') + text;
 }
 
+std::string formatted(std::string_view format, const Received& received) {
+  std::string text;
+  while (!format.empty()) {
+    const char sign = format[0];
+    format.remove_prefix(1);
+    if (sign == '%') {
+      if (const auto field = take_field(format)) text += fitted(*field, received);
+    } else if (sign == '@' || sign == '\\') {
+      const char kind = format[0];
+      format.remove_prefix(1);
+      const std::array<char, 3> one{'%', kind, '\0'};
+      if (sign == '\\') {
+        text += kEscaped[kEscapes.find(kind)];
+      } else {
+        text += kind == '@' ? "@" : kind == 'N' ? fmt::format("{:09}", received.at.tv_nsec) : time_of(one.data(), received.at);
+      }
+    } else {
+      text += sign;
+    }
+  }
+  return text;
+}
+
+std::timespec time_now() {
+  std::timespec now{};
+  ::clock_gettime(CLOCK_REALTIME, &now);
+  return now;
+}
+
+/// Where a format has its %p; at its end, and empty, when it does without the payload.
+struct Place {
+  std::size_t begin = 0;
+  std::size_t end = 0;
+};
+/// Nothing when the format makes something else of the payload, or prints it twice.
+std::optional<Place> place_of_payload(std::string_view format) {
+  constexpr std::string_view kWholePayload = "dfjJxX";
+  std::optional<Place> place;
+  const std::size_t size = format.size();
+  while (!format.empty()) {
+    const char sign = format[0];
+    const std::size_t begin = size - format.size();
+    format.remove_prefix(sign == '%' || format.size() == 1 ? 1 : sign == '@' || sign == '\\' ? 2 : 1);
+    if (sign != '%') continue;
+    const auto field = take_field(format);
+    if (!field || kWholePayload.contains(field->kind)) return std::nullopt;
+    if (field->kind != 'p') continue;
+    if (place || field->width > 0) return std::nullopt;
+    place = Place{begin, size - format.size()};
+  }
+  return place.value_or(Place{size, size});
+}
+
 }  // namespace
 
 std::string format_problem(std::string_view format) {
@@ -220,35 +274,26 @@ std::string format_problem(std::string_view format) {
 }
 
 std::string formatted(std::string_view format, const mqtt::Message& message, std::timespec at, bool pretty) {
-  const Received received{message, at, pretty};
-  std::string text;
-  while (!format.empty()) {
-    const char sign = format[0];
-    format.remove_prefix(1);
-    if (sign == '%') {
-      if (const auto field = take_field(format)) text += fitted(*field, received);
-    } else if (sign == '@' || sign == '\\') {
-      const char kind = format[0];
-      format.remove_prefix(1);
-      const std::array<char, 3> one{'%', kind, '\0'};
-      if (sign == '\\') {
-        text += kEscaped[kEscapes.find(kind)];
-      } else {
-        text += kind == '@' ? "@" : kind == 'N' ? fmt::format("{:09}", at.tv_nsec) : time_of(one.data(), at);
-      }
-    } else {
-      text += sign;
-    }
-  }
-  return text;
+  return formatted(format, Received{message, message.payload.size(), at, pretty});
+}
+
+bool prints_in_parts(const PrintOptions& options) { return place_of_payload(options.format).has_value(); }
+
+Frame frame_of(const PrintOptions& options, const mqtt::Message& message, std::size_t size) {
+  const std::string end = options.no_newline ? "" : "\n";
+  if (options.format.empty()) return {.before = options.verbose ? message.topic + " " : "", .behind = end};
+  const auto place = place_of_payload(options.format).value_or(Place{});
+  const std::string_view format = options.format;
+  const Received received{message, size, time_now(), options.pretty};
+  return {.before = formatted(format.substr(0, place.begin), received),
+          .behind = formatted(format.substr(place.end), received) + end,
+          .has_payload = place.begin < place.end};
 }
 
 std::string text_of(const PrintOptions& options, const mqtt::Message& message) {
   const char* const end = options.no_newline ? "" : "\n";
   if (options.format.empty()) return fmt::format("{}{}{}", options.verbose ? message.topic + " " : "", message.payload.text(), end);
-  std::timespec now{};
-  ::clock_gettime(CLOCK_REALTIME, &now);
-  return formatted(options.format, message, now, options.pretty) + end;
+  return formatted(options.format, message, time_now(), options.pretty) + end;
 }
 
 }  // namespace tool

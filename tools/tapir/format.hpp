@@ -18,6 +18,17 @@ struct PrintOptions;
 /// lines.
 [[nodiscard]] std::string formatted(std::string_view format, const tapir::mqtt::Message& message, std::timespec at, bool pretty = false);
 
+/// A message whose payload is printed as it comes: what stands around it.
+struct Frame {
+  std::string before;
+  std::string behind;
+  bool has_payload = true;
+};
+/// Whether the format needs no more of the payload than its bytes, once and as they are.
+[[nodiscard]] bool prints_in_parts(const PrintOptions& options);
+/// What stands around a payload of `size` bytes, which comes in parts, with the end of line.
+[[nodiscard]] Frame frame_of(const PrintOptions& options, const tapir::mqtt::Message& message, std::size_t size);
+
 /// A message as it is printed now, with its end of line.
 [[nodiscard]] std::string text_of(const PrintOptions& options, const tapir::mqtt::Message& message);
 

@@ -13,8 +13,9 @@ namespace {
 
 namespace mqtt = tapir::mqtt;
 
-/// Lines given to the client and not delivered: more stay in the pipe.
+/// Messages given to the client and not delivered: further lines stay in the pipe.
 constexpr std::size_t kMostUnderWay = 200;
+constexpr std::size_t kMostBytesUnderWay = std::size_t{8} << 20U;  ///< of a message that is repeated
 
 /// Publishes what it is told to, once connected, and leaves when all of it is delivered.
 class Publisher final : public Task {
@@ -63,7 +64,7 @@ class Publisher final : public Task {
   }
   void delivered(const tapir::Result<>& outcome) {
     if (is_over()) return;
-    if (!outcome) return fail(Exit::failure, "the message was not delivered: " + outcome.error().message());
+    if (!outcome) return fail(exit_code_for(outcome.error()), "the message was not delivered: " + outcome.error().message());
     const bool was_full = waiting_for_room();
     --under_way_;
     if (was_full && lines_) return publish_lines();
@@ -74,7 +75,9 @@ class Publisher final : public Task {
     const bool all_given = lines_ ? lines_->at_end() : left_ == 0;
     if (all_given && under_way_ == 0) leave();
   }
-  [[nodiscard]] bool waiting_for_room() const { return under_way_ >= kMostUnderWay; }
+  [[nodiscard]] bool waiting_for_room() const {
+    return under_way_ >= kMostUnderWay || (under_way_ > 0 && under_way_ * message_.size() >= kMostBytesUnderWay);
+  }
 
   const PublishOptions& options_;
   mqtt::Payload message_;

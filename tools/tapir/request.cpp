@@ -47,7 +47,7 @@ class Requester final : public Task {
     asked_ = true;
     asked_at_ = std::chrono::steady_clock::now();
     client().publish(request_, [this](const tapir::Result<>& outcome) {
-      if (!outcome && !is_over()) fail(Exit::failure, "the request was not delivered: " + outcome.error().message());
+      if (!outcome && !is_over()) fail(exit_code_for(outcome.error()), "the request was not delivered: " + outcome.error().message());
     });
   }
   void received(const mqtt::Message& message) {

@@ -1,3 +1,8 @@
+#include <optional>
+#include <string_view>
+#include <utility>
+#include <variant>
+
 #include <fmt/format.h>
 
 #include <tapir/mqtt/topic.hpp>
@@ -12,6 +17,9 @@ namespace {
 
 namespace mqtt = tapir::mqtt;
 
+/// Messages that are longer, in bytes, are not held: they are printed as they come.
+constexpr std::size_t kLong = std::size_t{64} << 10U;
+
 /// Subscribes once connected, prints what comes, and leaves when that is enough.
 class Subscriber final : public Task {
  public:
@@ -19,6 +27,7 @@ class Subscriber final : public Task {
       : Task{connection, broker, console}, options_{options}, out_{console} {
     // One place for all messages: those of a stored session would not be printed otherwise.
     client().on_unmatched([this](const mqtt::Message& message) { received(message); });
+    client().on_stream([this](const mqtt::StreamEvent& event) { std::visit([this](const auto& happened) { handle(happened); }, event); });
     give_up_after(options.wait);
   }
 
@@ -56,21 +65,58 @@ class Subscriber final : public Task {
     }
   }
   void received(const mqtt::Message& message) {
-    if (is_over()) return;
-    if (options_.retained_only && !message.retain) return leave();
-    for (const auto& filter : options_.filtered_out) {
-      if (mqtt::matches(filter, message.topic)) return;
+    if (!takes(message, message.payload.size())) return;
+    print(text_of(options_.print, message));
+    count();
+  }
+  /// Whether the message is to be printed.
+  bool takes(const mqtt::Message& message, std::size_t size) {
+    if (is_over()) return false;
+    if (options_.retained_only && !message.retain) {
+      leave();
+      return false;
     }
-    if (message.retain && options_.remove_retained && !message.payload.empty())
+    for (const auto& filter : options_.filtered_out) {
+      if (mqtt::matches(filter, message.topic)) return false;
+    }
+    if (message.retain && options_.remove_retained && size > 0)
       client().publish({.topic = message.topic, .qos = mqtt::QoS::at_least_once, .retain = true});
-    if (message.retain && options_.print.no_retained) return;
-    if (options_.random_filter < 100 && runtime().random().fraction() * 100 >= options_.random_filter) return;
-    if (!out_.print(text_of(options_.print, message))) return fail(Exit::failure, "cannot write to standard output");
-    if (options_.count > 0 && ++printed_ == options_.count) leave();
+    if (message.retain && options_.print.no_retained) return false;
+    return options_.random_filter >= 100 || runtime().random().fraction() * 100 < options_.random_filter;
+  }
+  void print(std::string_view bytes) {
+    if (!is_over() && !out_.print(bytes)) fail(Exit::failure, "cannot write to standard output");
+  }
+  void count() {
+    if (!is_over() && options_.count > 0 && ++printed_ == options_.count) leave();
+  }
+
+  // A long message, part by part. One that is not printed has no frame.
+  void handle(const mqtt::event::MessageBegan& event) {
+    frame_.reset();
+    if (!takes(event.message, event.size)) return;
+    frame_ = frame_of(options_.print, event.message, event.size);
+    print(frame_->before);
+  }
+  void handle(const mqtt::event::MessagePart& event) {
+    if (frame_ && frame_->has_payload) print(event.bytes.text());
+  }
+  void handle(const mqtt::event::MessageEnded& /*event*/) {
+    if (!frame_) return;
+    print(frame_->behind);
+    frame_.reset();
+    count();
+  }
+  void handle(const mqtt::event::MessageAborted& /*event*/) {
+    if (!frame_) return;
+    frame_.reset();
+    print("\n");
+    if (!is_over()) console().note("mqtt: the connection was lost in the middle of a message: what is printed of it is not all");
   }
 
   const SubscribeOptions& options_;
   Console& out_;
+  std::optional<Frame> frame_;  ///< of the message that comes in parts
   std::size_t answered_ = 0;
   std::size_t refused_ = 0;
   std::size_t unsubscribed_ = 0;
@@ -83,7 +129,9 @@ int subscribe(const NetworkOptions& network, const BrokerOptions& broker, const 
   Console console{"tapir sub", broker.quiet};
   const auto id = broker.client_id("sub");
   Connection connection{network, broker, console, id};
-  if (const auto up = connection.set_up(client_config(broker, id)); !up) return console.fail(Exit::failure, up.error());
+  auto config = client_config(broker, id);
+  if (prints_in_parts(options.print)) config.limits.stream_above = kLong;
+  if (const auto up = connection.set_up(std::move(config)); !up) return console.fail(Exit::failure, up.error());
   const Subscriber subscriber{connection, broker, options, console};
   return connection.run();
 }

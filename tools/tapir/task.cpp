@@ -41,7 +41,8 @@ void Task::on_wait_over() { fail(Exit::failure, fmt::format("timed out after {} 
 void Task::disconnected(const tapir::mqtt::Disconnection& why) {
   if (is_over()) return;
   const auto text = fmt::format("{}: {}", layer_of(why), why.text);
-  if (!connected_ || !why.will_retry) return fail(connected_ ? Exit::failure : exit_code_for(why), text);
+  const bool is_hopeless = why.error == tapir::mqtt::Error::payload_source_failed;  // the file: it would fail again
+  if (!connected_ || !why.will_retry || is_hopeless) return fail(connected_ ? exit_code_for(why.error) : exit_code_for(why), text);
   console_.note(text + "; connecting again");
 }
 

@@ -174,6 +174,8 @@ class Packet {
   void trim_front(std::size_t count) noexcept;
   /// Keeps the first `size` bytes.
   void truncate(std::size_t size) noexcept;
+  /// The first `count` bytes, at most all, as a packet of its own over the same bytes; this one loses them. Its meta() starts anew.
+  [[nodiscard]] Packet take_front(std::size_t count);
   /// Takes back `count` bytes that trim_front() took off; false when they are no longer there.
   [[nodiscard]] bool restore_front(std::size_t count) noexcept;
 

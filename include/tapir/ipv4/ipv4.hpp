@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -51,6 +52,14 @@ struct Config {
   ReassemblyLimits reassembly = {};
   PathMtuCache::Limits path_mtu = {};
   RoutingTable::Limits routing = {};
+};
+
+/// What can be said of a route beside where it leads.
+struct RouteOptions {
+  std::uint32_t metric = 0;                  ///< see Route
+  bool fixed = false;                        ///< see Route
+  std::optional<std::uint32_t> mtu = {};     ///< see Route; from 68 to 65535 bytes
+  std::optional<std::uint16_t> advmss = {};  ///< see Route; from 1 to 65495 bytes
 };
 
 /// RFC 4293 ipSystemStatsTable, under the names there.
@@ -116,13 +125,14 @@ class Ipv4 final : public Layer<network::Send, ethernet::Received>,
   [[nodiscard]] std::size_t interface_count() const noexcept { return interfaces_.size(); }
 
   // ---- routes
-  /// A route to `destination`. By a gateway: it must be a neighbour (Error::network_unreachable otherwise), the interface is found from it.
-  Result<> add_route(Ipv4Prefix destination, Ipv4Address gateway, std::uint32_t metric = 0, bool fixed = false);
+  /// A route to `destination`; one with the same gateway and interface is replaced. By a gateway: it must be a neighbour (Error::network_unreachable
+  /// otherwise), the interface is found from it. Error::invalid_argument for an option outside its range.
+  Result<> add_route(Ipv4Prefix destination, Ipv4Address gateway, const RouteOptions& options = {});
   /// A route to `destination` on the link of `interface`.
-  Result<> add_route(Ipv4Prefix destination, InterfaceIndex interface, std::uint32_t metric = 0);
+  Result<> add_route(Ipv4Prefix destination, InterfaceIndex interface, const RouteOptions& options = {});
   /// A default route; of several the smallest metric is preferred, the others stand by (RFC 1122 section 3.3.1.6).
   Result<> add_default_gateway(Ipv4Address gateway, std::uint32_t metric = 0) {
-    return add_route(Ipv4Prefix{Ipv4Address{}, 0}, gateway, metric);
+    return add_route(Ipv4Prefix{Ipv4Address{}, 0}, gateway, {.metric = metric});
   }
   /// How many routes were removed.
   std::size_t remove_route(Ipv4Prefix destination, Ipv4Address gateway = {}) { return routes_.remove(destination, gateway); }
@@ -157,6 +167,9 @@ class Ipv4 final : public Layer<network::Send, ethernet::Received>,
   [[nodiscard]] Result<std::vector<std::byte>> source_route(std::span<const IpAddress> hops) const override;
   [[nodiscard]] std::vector<std::byte> return_route(std::span<const std::byte> options, IpAddress sender) const override;
   [[nodiscard]] std::size_t path_mtu(IpAddress destination) const noexcept override;
+  [[nodiscard]] std::optional<std::uint16_t> advertised_segment(IpAddress destination) const noexcept override;
+  void narrow_path(const network::ErrorReport& report) override;
+  [[nodiscard]] std::optional<TimePoint> queued_until(IpAddress destination) const noexcept override;
   [[nodiscard]] std::size_t header_size(IpAddress) const noexcept override { return min_header_size; }
   [[nodiscard]] std::size_t reassembly_limit() const noexcept override { return reassembly_.limits().max_datagram; }
   [[nodiscard]] std::size_t max_super_segment(IpAddress destination) const noexcept override;
@@ -193,6 +206,12 @@ class Ipv4 final : public Layer<network::Send, ethernet::Received>,
     Ipv4Address next_hop;
     bool broadcast = false;
     const Route* route = nullptr;  ///< that leads there, if one was needed; valid until the table changes
+
+    /// The largest datagram that leaves by it in one piece, in bytes.
+    [[nodiscard]] std::size_t mtu() const noexcept {
+      const std::size_t link = interface->config.mtu;
+      return route != nullptr && route->mtu ? std::min<std::size_t>(link, *route->mtu) : link;
+    }
   };
   /// The last answer about one host: a connection asks several times for each segment.
   struct KnownEgress {
@@ -248,7 +267,6 @@ class Ipv4 final : public Layer<network::Send, ethernet::Received>,
   [[nodiscard]] Accepted deliver(Packet&& packet, const Header& header, const Arrival& arrival);
   [[nodiscard]] Accepted bad_option(Packet packet, const Arrival& arrival, OptionProblem problem);
   void send_error(Packet datagram, network::ErrorSender::Problem problem);
-  void path_narrowed(const network::ErrorReport& report);
 
   // output.cpp
   [[nodiscard]] Result<Egress> egress_for(Ipv4Address destination, Ipv4Address source) const;

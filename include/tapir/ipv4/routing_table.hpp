@@ -42,7 +42,10 @@ struct Route {
   InterfaceIndex interface{};
   std::uint32_t metric = 0;  ///< smaller is preferred among routes to the same destination
   bool fixed = false;        ///< redirects do not override it (RFC 1122 section 3.3.1.2)
-  std::uint64_t use = 0;     ///< datagrams that were sent by it, forwarded ones included
+  std::optional<std::uint32_t> mtu =
+      {};  ///< bytes, at least 68: no larger datagram leaves by it in one piece; empty: the interface's alone counts
+  std::optional<std::uint16_t> advmss = {};  ///< bytes: the MSS that TCP announces there; empty: what the MTU allows
+  std::uint64_t use = 0;                     ///< datagrams that were sent by it, forwarded ones included
 
   friend bool operator==(const Route&, const Route&) noexcept = default;
 };
@@ -75,8 +78,8 @@ class RoutingTable {
   [[nodiscard]] std::uint64_t version() const noexcept { return version_; }
 
   /// An ICMP redirect: datagrams to `destination` go by `gateway` from now on, on the same interface (RFC 1122 section 3.3.1.2: also when the
-  /// redirect is about a network). Makes a host route with flag D, or changes an existing one and flags it M. The caller has checked
-  /// that the redirect came from the current first hop and names a neighbour. False when the current route is fixed or absent.
+  /// redirect is about a network). Makes a host route with flag D, which inherits MTU and MSS of the one that it replaces, or changes an existing host
+  /// route and flags it M. The caller has checked that the redirect came from the current first hop and names a neighbour. False when the current route is fixed or absent.
   bool redirect(Ipv4Address destination, Ipv4Address gateway);
 
   /// Advice on the gateway that datagrams to `destination` take: it works (true), or answers stay out (false). Does nothing for

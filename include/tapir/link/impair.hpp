@@ -32,6 +32,7 @@ class Impair final : public Link, private Demultiplexer<Received> {
   [[nodiscard]] const Capabilities& capabilities() const noexcept override { return capabilities_; }
   [[nodiscard]] Result<> transmit(Packet frame) override;
   [[nodiscard]] bool writable() const noexcept override { return below_->writable() && !out_.line.full(); }
+  [[nodiscard]] std::optional<TimePoint> queued_until() const noexcept override { return below_->queued_until(); }
   void attach(Demultiplexer<Received>* receiver) noexcept override { receiver_ = receiver; }
   std::size_t drain(std::size_t budget) override { return below_->drain(budget); }
   [[nodiscard]] std::optional<int> descriptor() const noexcept override { return below_->descriptor(); }

@@ -18,6 +18,12 @@ struct Capabilities {
   bool carries_fcs = false;           ///< frames end with the 4-byte frame check sequence (sim::Cable); TAP frames have none
   bool completes_checksums = false;   ///< takes packets with ChecksumState::partial
   std::size_t max_super_segment = 0;  ///< largest IPv4 datagram taken as a TCP super-segment, bytes; 0: none
+  bool split_above = false;           ///< where it takes none: Ethernet takes them and cuts them, so that they go through the layers once
+
+  /// Largest IPv4 datagram that TCP had better hand down as a super-segment, bytes; 0: none.
+  [[nodiscard]] constexpr std::size_t super_segment() const noexcept {
+    return max_super_segment == 0 && split_above ? 65535 : max_super_segment;
+  }
 };
 
 /// One count that a link keeps, for people: {"outErrors", 3}.
@@ -46,10 +52,13 @@ class Link {
   /// Whether transmit() would take a frame now. When it turns true again the link's driver calls Scheduler::unblock().
   [[nodiscard]] virtual bool writable() const noexcept = 0;
 
+  /// When the last frame that transmit() took will have left the device, as far as it can tell; nullopt: none waits there, or it cannot.
+  [[nodiscard]] virtual std::optional<TimePoint> queued_until() const noexcept { return std::nullopt; }
+
   /// Received frames go to `receiver` from now on; nullptr: they are discarded.
   virtual void attach(Demultiplexer<Received>* receiver) noexcept = 0;
 
-  /// Reads at most `budget` frames from the device and hands them up. How many were read. 0 for links that deliver by themselves.
+  /// Reads at most `budget` frames from the device and hands them up. How many were read; there may be more. 0 for links that deliver by themselves.
   virtual std::size_t drain(std::size_t budget) = 0;
   /// The file descriptor that a Runtime waits on; nullopt for links without one.
   [[nodiscard]] virtual std::optional<int> descriptor() const noexcept { return std::nullopt; }

@@ -1,6 +1,11 @@
 #pragma once
 
-#include <functional>
+#include <array>
+#include <concepts>
+#include <cstddef>
+#include <optional>
+#include <span>
+#include <utility>
 
 #include <tapir/core/packet.hpp>
 
@@ -13,7 +18,34 @@ void complete_checksum(Packet& packet);
 /// Cuts a TCP super-segment (GsoKind::tcp4) into the packets that TCP would have sent one by one: at most meta().gso_size payload bytes
 /// each, IPv4 total length, identification and header checksum, TCP sequence number, flags (FIN and PSH only on the last, CWR only on the
 /// first) and a complete TCP checksum. What lies before the network header is repeated on each. Payload is shared, not copied.
-/// A packet that is no super-segment is passed on as it is, its checksum completed.
-void split(Packet packet, const std::function<void(Packet)>& take);
+/// A packet that is no super-segment comes out as it is, its checksum completed.
+class Segmenter {
+ public:
+  explicit Segmenter(Packet packet);
+  /// The next packet; nullopt when there is no more.
+  [[nodiscard]] std::optional<Packet> next();
+
+ private:
+  [[nodiscard]] bool read_headers();
+  void write_headers(std::span<std::byte> headers, std::size_t payload_size) const;
+
+  Packet rest_;         ///< what has not been cut off yet: without the headers, once those are known
+  bool whole_ = false;  ///< no super-segment: one packet
+  bool over_ = false;
+  std::array<std::byte, Packet::headroom> headers_{};  ///< everything before the payload
+  std::size_t headers_size_ = 0;
+  std::size_t network_ = 0;    ///< where in it the network header starts, bytes
+  std::size_t transport_ = 0;  ///< likewise
+  PacketMeta meta_;
+  std::size_t index_ = 0;   ///< of the next packet
+  std::size_t offset_ = 0;  ///< payload bytes before it
+};
+
+/// The packets that a Segmenter makes of `packet` go to `take`.
+template <std::invocable<Packet> Take>
+void split(Packet packet, Take&& take) {
+  Segmenter segments{std::move(packet)};
+  while (auto segment = segments.next()) take(std::move(*segment));
+}
 
 }  // namespace tapir::link

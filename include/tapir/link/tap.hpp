@@ -1,11 +1,17 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <system_error>
+#include <vector>
 
 #include <tapir/core/packet_pool.hpp>
+#include <tapir/link/coalescer.hpp>
+#include <tapir/link/habit.hpp>
 #include <tapir/link/link.hpp>
+#include <tapir/link/steering.hpp>
 
 namespace tapir::link {
 
@@ -17,7 +23,8 @@ enum class TapMode : std::uint8_t {
 
 struct TapOptions {
   TapMode mode = TapMode::offload;
-  std::size_t mtu = 0;  ///< largest datagram sent, bytes, if less than the device's; 0: the device's
+  std::size_t mtu = 0;   ///< largest datagram sent, bytes, if less than the device's; 0: the device's
+  bool coalesce = true;  ///< TapMode::plain: what has arrived is joined into super-segments: see Coalescer
 };
 
 /// Why a TAP device could not be opened, in words that help. A category of its own, so that a message can name the remedy.
@@ -28,6 +35,7 @@ enum class TapError {
   busy,               ///< another program holds the device
   not_tap,            ///< the name belongs to a device of another kind
   no_offload,         ///< the kernel refused IFF_VNET_HDR or TSO
+  one_queue,          ///< several queues were asked for, and the device exists and was not made for them, or is no TAP device
 };
 [[nodiscard]] std::error_code make_error_code(TapError error) noexcept;
 
@@ -42,12 +50,18 @@ struct TapStats {
   std::uint64_t out_errors = 0;  ///< frames that the device refused, other than for being full (it is down, for example)
 };
 
-/// A Linux TAP device (Documentation/networking/tuntap.rst), non-blocking. Owns the file descriptor; a device that it created disappears with it.
+struct TapQueues;
+
+/// A Linux TAP device, or one queue of it (Documentation/networking/tuntap.rst), non-blocking. Owns the file descriptor; a device that it created disappears with it.
 class Tap final : public Link {
  public:
   /// Attaches to the device `name`, creating it when it does not exist; "tap%d" creates one with a free number. Fails with a TapError, or with
   /// the system's error otherwise.
   [[nodiscard]] static Result<Tap> open(const std::string& name, TapOptions options = {});
+  /// Likewise, as many queues (IFF_MULTI_QUEUE) as `steering` has shards: each may be used by a thread of its own. A device that exists has to have been
+  /// made for several queues. The kernel is asked to put each frame into the queue that `steering` names; where it refuses it chooses by itself, so
+  /// whoever reads a queue still looks whose a frame is.
+  [[nodiscard]] static Result<TapQueues> open_queues(const std::string& name, const Steering& steering, TapOptions options = {});
 
   Tap(Tap&& other) noexcept;
   Tap& operator=(Tap&& other) noexcept;
@@ -73,20 +87,35 @@ class Tap final : public Link {
   [[nodiscard]] const DropCounters& drops() const noexcept { return drops_; }
 
  private:
-  Tap(std::string name, int descriptor, TapMode mode, std::size_t mtu);
+  Tap(std::string name, int descriptor, const TapOptions& options, std::size_t mtu);
+  [[nodiscard]] static Result<Tap> open_queue(const std::string& name, TapOptions options, int more_flags);
+  [[nodiscard]] static constexpr std::array<Habit, 8> habits() noexcept {
+    constexpr Habit yes{Habit::First::yes};
+    return {yes, yes, yes, yes, yes, yes, yes, yes};
+  }
   /// Reads one frame and hands it up; false when there is none.
   bool read_frame();
+  void hand_up(Packet frame);
 
   std::string name_;
   int descriptor_ = -1;
   TapMode mode_ = TapMode::offload;
+  bool coalesce_ = false;
+  Coalescer coalescer_;
   Capabilities capabilities_;
   Demultiplexer<Received>* receiver_ = nullptr;
   std::unique_ptr<PacketPool> pool_;
   SlabRef spare_;  ///< takes what a frame slab cannot hold; kept for the next read when it was not needed
   bool writable_ = true;
+  std::array<Habit, 8> more_ = habits();  ///< [n]: whether another frame follows n that were read in a row; the last: that many or more
   TapStats stats_;
   DropCounters drops_;
+};
+
+/// The queues of one device.
+struct TapQueues {
+  std::vector<Tap> queues;
+  std::error_code unsteered;  ///< why the kernel does not steer as it was asked to; no error: it does
 };
 
 }  // namespace tapir::link

@@ -2,12 +2,14 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <system_error>
+#include <utility>
 #include <variant>
 
 #include <tapir/core/addresses.hpp>
@@ -110,10 +112,36 @@ using StreamEvent = std::variant<event::MessageBegan, event::MessagePart, event:
 /// A client that was moved from is not connected and stays so: its calls fail with not_connected, and since it has no scheduler any
 /// more their completions come at once, from inside the call.
 class Client {
+  class Core;
+
  public:
   using Completion = std::function<void(Result<>)>;
   using Granted = std::function<void(Result<QoS>)>;  ///< the quality of service that the broker grants
   using Handler = std::function<void(const Message&)>;
+
+  /// One publish, subscribe or unsubscribe of a client, to be called off. Copies name the same one; none needs to be kept. The client's thread.
+  class Operation {
+   public:
+    Operation() noexcept = default;
+    /// Ends it: its completion comes with operation_canceled. False, without effect: it has completed, or its completion is on its way.
+    ///
+    /// A message that waits is taken out of the queue. One that was sent cannot be taken back: its packet identifier stays in use until the
+    /// broker has answered, if need be on a later connection. A subscription ends as by unsubscribe(), unless another call for its filter
+    /// waits. An unsubscribe that was sent is carried out.
+    bool cancel() { return end(false); }
+    /// The same, but false also as soon as something of it was sent: true means that the broker never sees it.
+    bool withdraw() { return end(true); }
+
+   private:
+    friend class Core;
+    enum class Kind : std::uint8_t { publish, subscribe, unsubscribe };
+    Operation(std::weak_ptr<Core> core, Kind kind, std::uint64_t number) : core_{std::move(core)}, kind_{kind}, number_{number} {}
+    bool end(bool only_unsent);
+
+    std::weak_ptr<Core> core_;
+    Kind kind_{};
+    std::uint64_t number_ = 0;
+  };
 
   /// Connects over TCP to `config.broker`. The stack outlives the client.
   Client(Stack& stack, ClientConfig config);
@@ -139,24 +167,25 @@ class Client {
 
   /// `done` with success means: QoS 0, the broker's TCP has acknowledged the bytes; QoS 1 and 2, the broker has taken the message over.
   /// Without connection messages queue, within the limits (no_buffer_space).
-  void publish(std::string topic, Payload payload, QoS qos = QoS::at_most_once, Completion done = {});
-  void publish(Message message, Completion done = {});
+  Operation publish(std::string topic, Payload payload, QoS qos = QoS::at_most_once, Completion done = {});
+  Operation publish(Message message, Completion done = {});
 
   /// Calls `handler` for messages that match `filter`, over all connections until unsubscribe(). Subscribing to the same filter again
-  /// replaces its handler. `done` comes at the first SUBACK; subscription_refused removes the subscription.
+  /// replaces its handler. An empty one leaves the messages to on_unmatched(). `done` comes at the first SUBACK of this call;
+  /// subscription_refused removes the subscription.
   ///
   /// Of subscriptions that overlap each handler gets a message once, whether the broker sends it once or for each of them (5.0 section
   /// 3.3.4), as long as it tells by subscription identifiers which they are. Otherwise, and always before 5.0, a broker that sends a copy for
   /// each subscription makes each handler run once for each copy: copies cannot be told from messages that are alike.
-  void subscribe(std::string filter, QoS qos, Handler handler, Granted done = {});
+  Operation subscribe(std::string filter, QoS qos, Handler handler, Granted done = {});
   /// The same with the options of 5.0.
-  void subscribe(Subscription subscription, Handler handler, Granted done = {});
+  Operation subscribe(Subscription subscription, Handler handler, Granted done = {});
   /// 5.0: the same with properties of SUBSCRIBE: subscription_identifier, which the messages then have too, and user_property.
-  void subscribe(Subscription subscription, Properties properties, Handler handler, Granted done = {});
+  Operation subscribe(Subscription subscription, Properties properties, Handler handler, Granted done = {});
   /// `done` comes at UNSUBACK, in 5.0 with the reason why the broker goes on sending, if it says so.
-  void unsubscribe(const std::string& filter, Completion done = {});
+  Operation unsubscribe(const std::string& filter, Completion done = {});
   /// 5.0: the same with properties of UNSUBSCRIBE: user_property.
-  void unsubscribe(const std::string& filter, Properties properties, Completion done);
+  Operation unsubscribe(const std::string& filter, Properties properties, Completion done);
 
   /// 5.0: begins a new authentication on the connection (section 4.12.1), with the method that `properties` of the configuration name. What
   /// the broker asks then goes to ClientConfig::authenticate. `done`: the broker has agreed; or why it has not, the error with which the
@@ -168,7 +197,7 @@ class Client {
   void on_connected(std::function<void(const event::Connected&)> handler);
   /// Called when a connection has ended, also by disconnect(), and when none could be made. An empty handler: nobody is told.
   void on_disconnected(std::function<void(const Disconnection&)> handler);
-  /// Messages that no subscription's filter matches, such as those of a session stored by the broker.
+  /// Messages that no subscription's handler is for, such as those of a session stored by the broker.
   void on_unmatched(Handler handler);
   /// Called once for each message that was taken up from the store, when it is finished.
   void on_restored(std::function<void(const Restored&)> handler);
@@ -183,7 +212,6 @@ class Client {
   [[nodiscard]] const DropCounters& drops() const noexcept;
 
  private:
-  class Core;
   std::shared_ptr<Core> core_;
 };
 

@@ -9,6 +9,7 @@
 
 #include <tapir/core/addresses.hpp>
 #include <tapir/core/layer.hpp>
+#include <tapir/core/time.hpp>
 
 /// The narrow contract between the transports and whatever network layer is below them. ipv4::Ipv4 implements it.
 namespace tapir::network {
@@ -150,11 +151,24 @@ class Network {
   [[nodiscard]] virtual bool can_be_host(IpAddress address) const noexcept = 0;
   /// Largest datagram that reaches `destination` in one piece as far as is known, in bytes, network header included.
   [[nodiscard]] virtual std::size_t path_mtu(IpAddress destination) const noexcept = 0;
+  /// Largest TCP segment to ask the hosts at `destination` for, in bytes of payload, where the way there is configured so; nullopt: what path_mtu() allows.
+  [[nodiscard]] virtual std::optional<std::uint16_t> advertised_segment(IpAddress destination) const noexcept {
+    (void)destination;
+    return std::nullopt;
+  }
+  /// A report of ErrorKind::fragmentation_needed that believes() did not believe when it came turns out to be true: the path MTU towards
+  /// report.destination is lowered. What it quotes is not looked at.
+  virtual void narrow_path(const ErrorReport& report) { (void)report; }
+  /// When the last of what was sent towards `destination` so far will have left the device's queue; nullopt: nothing waits there, or nobody knows.
+  [[nodiscard]] virtual std::optional<TimePoint> queued_until(IpAddress destination) const noexcept {
+    (void)destination;
+    return std::nullopt;
+  }
   /// Bytes of network header in front of the transport header when no options are sent.
   [[nodiscard]] virtual std::size_t header_size(IpAddress destination) const noexcept = 0;
   /// Largest datagram that reassembly accepts, in bytes, network header included (RFC 1122 section 3.3.2: MMS_R is this less 20).
   [[nodiscard]] virtual std::size_t reassembly_limit() const noexcept = 0;
-  /// Largest datagram that the route's link takes as one TCP super-segment, in bytes; 0: none, though one that is handed down is split.
+  /// Largest datagram that the route takes as one TCP super-segment, in bytes; 0: none, though one that is handed down is split.
   [[nodiscard]] virtual std::size_t max_super_segment(IpAddress destination) const noexcept = 0;
   /// Whether the link towards `destination` takes a frame now.
   [[nodiscard]] virtual bool writable(IpAddress destination) const noexcept = 0;

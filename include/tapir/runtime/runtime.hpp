@@ -8,6 +8,7 @@
 #include <optional>
 #include <vector>
 
+#include <tapir/link/habit.hpp>
 #include <tapir/runtime/descriptor_user.hpp>
 #include <tapir/runtime/driver.hpp>
 #include <tapir/runtime/system_random.hpp>
@@ -15,7 +16,10 @@
 namespace tapir {
 
 struct RuntimeOptions {
-  bool busy_poll = false;    ///< never sleep: lowest latency, one processor kept busy
+  bool busy_poll = false;  ///< never sleep: lowest latency, one processor kept busy
+  /// For so long after a frame came the links are read again and again before the loop sleeps: what comes meanwhile is answered without a wake-up. Where
+  /// frames mostly do not come within that time it sleeps at once, but for a try now and then. 0: it sleeps when there is nothing to do.
+  Duration spin = {};
   std::size_t batch = 64;    ///< frames read from one link before the others, timers and senders get their turn
   Random* random = nullptr;  ///< where random numbers come from, in the place of the system; outlives the runtime. For tests that repeat
 };
@@ -84,6 +88,10 @@ class Runtime final : public Driver {
   static void tell(Watched& watched);
   void run_posted();
   void refresh_interest();
+  /// Whether the links are read without waiting: always in a busy poll, else for a while after a frame.
+  [[nodiscard]] bool spins() const noexcept { return options_.busy_poll || spinning_; }
+  void begin_spin();
+  void end_spin() noexcept;
   void sweep();
   void set_time();
 
@@ -95,9 +103,14 @@ class Runtime final : public Driver {
   std::vector<std::unique_ptr<Watched>> watched_;  ///< forgotten ones stay until the outermost turn ends
   std::function<void(link::Link&)> link_lost_;
   int signal_code_ = 0;
-  bool more_to_do_ = false;  ///< do not sleep in the next turn
-  unsigned busy_turns_ = 0;  ///< of a busy poll; 0: the next one looks at every descriptor
-  int depth_ = 0;            ///< turns under way: run_until() may be called from within one
+  bool more_to_do_ = false;                         ///< do not sleep in the next turn
+  bool spinning_ = false;                           ///< for options_.spin
+  TimePoint spin_until_{};                          ///< while spinning_
+  link::Habit spin_pays_{link::Habit::First::yes};  ///< whether a frame comes while it spins
+  unsigned busy_turns_ = 0;                         ///< of a busy poll; 0: the next one looks at every descriptor
+  bool read_again_ = false;                         ///< a link is to be read in the next turn, which need not wait
+  unsigned unasked_turns_ = 0;                      ///< in a row that did not wait for that
+  int depth_ = 0;                                   ///< turns under way: run_until() may be called from within one
 
   std::mutex posted_mutex_;
   std::vector<std::move_only_function<void()>> posted_;

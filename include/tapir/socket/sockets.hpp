@@ -31,8 +31,12 @@ struct SocketsConfig {
   int max_backlog = 4096;          ///< cap of listen()'s backlog, net.core.somaxconn
   std::size_t send_buffer_max = std::size_t{4} * 1024 * 1024;     ///< bytes: cap of SO_SNDBUF before it is doubled, net.core.wmem_max
   std::size_t receive_buffer_max = std::size_t{4} * 1024 * 1024;  ///< bytes: cap of SO_RCVBUF before it is doubled, net.core.rmem_max
-  bool raw_allowed = true;                                        ///< SOCK_RAW may be opened, CAP_NET_RAW: EPERM otherwise
-  Wait wait = {};  ///< empty: Driver::run_until() of the stack's driver, so virtual time passes in blocking calls
+  /// Ports that are chosen where a program asks for none (bind() to port 0, and datagram sockets), both included, net.ipv4.ip_local_port_range; with the last
+  /// below the first none is free. A connection that was not bound has the stack's choice (tcp::Config::first_ephemeral).
+  Port first_port{32768};
+  Port last_port{60999};
+  bool raw_allowed = true;  ///< SOCK_RAW may be opened, CAP_NET_RAW: EPERM otherwise
+  Wait wait = {};           ///< empty: Driver::run_until() of the stack's driver, so virtual time passes in blocking calls
 };
 
 /// The sockets of one stack, as POSIX and Linux define them: every method has the name, arguments, result and errno of the system call with

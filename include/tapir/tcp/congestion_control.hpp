@@ -109,7 +109,8 @@ struct PartialAckEvent {
 struct RecoveredEvent {
   TimePoint now{};
   std::uint32_t acked_bytes = 0;
-  std::uint32_t flight_size = 0;  ///< bytes outstanding after this acknowledgment
+  std::uint32_t flight_size = 0;     ///< bytes outstanding after this acknowledgment
+  std::uint32_t repaired_bytes = 0;  ///< that were lost, and have arrived as retransmissions since the recovery began
 };
 
 /// The retransmission timer expired.
@@ -133,6 +134,13 @@ struct MssChangeEvent {
   std::uint32_t mss = 0;  ///< SMSS in bytes, at least 1
 };
 
+/// What becomes of a congestion window that the application does not use.
+enum class WindowValidation : std::uint8_t {
+  off,      ///< nothing: it is kept
+  rfc2861,  ///< it decays by the timeout, and restarts after one of silence (RFC 5681 section 4.1), as Linux has it
+  rfc7661,  ///< it is kept for five minutes, but not trusted: congestion reduces it to what was used
+};
+
 /// What an algorithm starts with.
 struct CongestionParameters {
   std::uint32_t mss = 536;                                                     ///< SMSS in bytes, at least 1
@@ -141,14 +149,14 @@ struct CongestionParameters {
   std::uint32_t max_cwnd = 1U << 30U;                                          ///< bytes; the largest scaled window
   std::optional<std::uint32_t> slow_start_limit = {};  ///< L of RFC 3465: segments that one ACK counts for; empty: as its RFC says
   bool hystart = true;                                 ///< leave the first slow start when the delay grows (RFC 9406)
-  bool slow_start_after_idle = true;                   ///< a window that was not used decays (RFC 5681 section 4.1, RFC 2861)
-  bool reduce_from_cwnd = false;                       ///< the threshold after congestion comes from cwnd, not from what is outstanding
-  bool whole_segments = false;                         ///< of CUBIC: as Config::cubic_whole_segments
-  bool gradual_ecn = false;                            ///< a congestion mark reduces the window in the course of a round trip, not at once
-  bool paced = false;                                  ///< segments leave at even distances
-  std::optional<std::uint32_t> cwnd = {};              ///< bytes: handed over by the algorithm before, in mid-connection
-  std::optional<Duration> rtt = {};                    ///< smoothed, if there is one yet
-  std::uint64_t seed = 0;                              ///< for an algorithm that throws dice
+  WindowValidation window_validation = WindowValidation::rfc2861;
+  bool reduce_from_cwnd = false;           ///< the threshold after congestion comes from cwnd, not from what is outstanding
+  bool whole_segments = false;             ///< of CUBIC: as Config::cubic_whole_segments
+  bool gradual_ecn = false;                ///< a congestion mark reduces the window in the course of a round trip, not at once
+  bool paced = false;                      ///< segments leave at even distances
+  std::optional<std::uint32_t> cwnd = {};  ///< bytes: handed over by the algorithm before, in mid-connection
+  std::optional<Duration> rtt = {};        ///< smoothed, if there is one yet
+  std::uint64_t seed = 0;                  ///< for an algorithm that throws dice
 };
 
 /// A congestion control algorithm. It owns cwnd and ssthresh; when to retransmit what, and the recover variable, are the connection's.

@@ -17,9 +17,9 @@ namespace tapir::tcp {
 /// Keep-alive (RFC 9293 section 3.8.4), off unless asked for.
 struct Keepalive {
   bool on = false;
-  Duration idle = std::chrono::hours{2};         ///< silence before the first probe, at least 1 s
-  Duration interval = std::chrono::seconds{75};  ///< between probes that nobody answers, at least 1 s
-  std::uint32_t probes = 9;                      ///< so many unanswered ones end the connection, at least 2
+  std::optional<Duration> idle = {};         ///< silence before the first probe, at least 1 s; empty: as in Config
+  std::optional<Duration> interval = {};     ///< between probes that nobody answers, at least 1 s; empty: as in Config
+  std::optional<std::uint32_t> probes = {};  ///< so many unanswered ones end the connection, at least 2; empty: as in Config
 
   friend bool operator==(const Keepalive&, const Keepalive&) noexcept = default;
 };
@@ -101,6 +101,7 @@ struct Settings {
   /// A handshake that the peer began ends when the network reports that it cannot reach the peer (RFC 5461 section 4.1), as Linux has it; false: only a reset
   /// or the timeout ends it (RFC 9293 MUST-56).
   bool unreachable_ends_handshake = false;
+  std::optional<WindowValidation> window_validation = {};  ///< empty: as in Config
 
   friend bool operator==(const Settings&, const Settings&) noexcept = default;
 };
@@ -197,9 +198,14 @@ struct Config {
   Duration max_ack_delay = std::chrono::milliseconds{200};  ///< the longest, below 0.5 s
   std::uint32_t quick_acks = 16;                            ///< acknowledgments without delay at the start and after a pause; 0: none
   Duration send_override = std::chrono::milliseconds{200};  ///< 0.1 to 1 s: a small segment held back by window rules alone leaves then
-  std::uint32_t initial_window_segments = 10;               ///< RFC 6928
-  std::string congestion_control = "cubic";                 ///< of connections whose Settings name none
-  CongestionControls congestion_controls = {};              ///< algorithms of the user's own; they go before built-in ones of the same name
+  /// A small segment waits until what the connection sent before has left the device, so that further writes join it; as tcp_autocorking.
+  bool auto_cork = true;
+  Duration keepalive_idle = std::chrono::hours{2};         ///< see Keepalive::idle; less than 1 s is taken as 1 s; as tcp_keepalive_time
+  Duration keepalive_interval = std::chrono::seconds{75};  ///< see Keepalive::interval; likewise; as tcp_keepalive_intvl
+  std::uint32_t keepalive_probes = 9;                      ///< see Keepalive::probes; less than 2 are taken as 2; as tcp_keepalive_probes
+  std::uint32_t initial_window_segments = 10;              ///< RFC 6928
+  std::string congestion_control = "cubic";                ///< of connections whose Settings name none
+  CongestionControls congestion_controls = {};             ///< algorithms of the user's own; they go before built-in ones of the same name
   std::optional<std::uint32_t> slow_start_limit =
       {};               ///< segments by which one ACK lets slow start grow (RFC 3465); empty: 8 with CUBIC, else 1
   bool hystart = true;  ///< CUBIC leaves its first slow start when the delay grows (RFC 9406)
@@ -210,8 +216,9 @@ struct Config {
   bool cubic_whole_segments = false;
   bool gradual_ecn =
       false;  ///< a congestion mark reduces the window in the course of a round trip (RFC 9937), as Linux has it; false: at once
-  bool slow_start_after_idle = true;  ///< a congestion window that was not used decays (RFC 5681 section 4.1, RFC 2861)
-  bool pacing = false;                ///< see Settings::pacing
+  /// What becomes of a congestion window that is not used; as Linux' tcp_slow_start_after_idle: off and rfc2861 are its 0 and 1.
+  WindowValidation window_validation = WindowValidation::rfc2861;
+  bool pacing = false;  ///< see Settings::pacing
   /// Pacing as the queue discipline fq of Linux does it: so many bytes leave unpaced at first (its initial_quantum), and a segment that is late makes up for up
   /// to half of its own time. 0: neither.
   std::uint32_t pacing_burst = 0;
@@ -220,8 +227,11 @@ struct Config {
   Duration challenge_period = std::chrono::seconds{5};  ///< ... in this time (RFC 5961 section 7)
   std::uint32_t all_challenge_acks = 1000;              ///< of all connections together in that time: half as many to one and a half times
   bool path_mtu_discovery = true;                       ///< segments carry DF (RFC 1191)
-  MtuProbing mtu_probing = {};                          ///< beside that, and where routers are silent (RFC 4821)
-  UserTimeoutOption user_timeout_option = {};           ///< RFC 5482
+  /// MAXSEGRTO of RFC 5927 section 7.2: a router's word that the path takes less than what has arrived already counts only after so many timeouts without
+  /// progress, for a forger may have made it up. 0: it counts at once, as Linux has it; the RFC suggests 1.
+  std::uint32_t too_big_timeouts = 0;
+  MtuProbing mtu_probing = {};                 ///< beside that, and where routers are silent (RFC 4821)
+  UserTimeoutOption user_timeout_option = {};  ///< RFC 5482
   /// A segment with a bad checksum makes the connection that its ports name acknowledge at once, within the limit of challenge_acks. Not in
   /// the RFC, which drops it in silence: the header may be the damaged part.
   bool acknowledge_bad_checksums = false;

@@ -92,7 +92,7 @@ class Tcp final : public Layer<Send, network::Received>, public network::ErrorRe
   void receive_error(const network::ErrorReport& report) override;
 
   /// What is set for the whole stack, to be read and, like Linux' sysctls, changed while it runs: what a connection settles when it begins (buffers, options
-  /// to offer, timers' bounds) changes for those that begin later. `msl` and `max_time_wait` stay as they were at the start.
+  /// to offer, timers' bounds, congestion control) changes for those that begin later, everything else at once.
   [[nodiscard]] const Config& config() const noexcept;
   void set_config(Config config);
   /// Whether Settings::congestion_control may name it: a built-in algorithm or one of the user's.

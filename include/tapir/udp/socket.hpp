@@ -100,6 +100,9 @@ class Socket {
   [[nodiscard]] Result<> send(std::span<const std::byte> payload);
   [[nodiscard]] Result<> send(Slice payload);
 
+  /// A datagram has left from this socket's endpoint by Udp::encapsulate(), with options of its own: an ICMP error that quotes it is believed, as for send_to().
+  void note_sent(const Endpoint& destination) noexcept;
+
   /// The oldest waiting datagram; empty when none waits.
   [[nodiscard]] std::optional<Datagram> receive();
   /// Copies the oldest waiting datagram into `buffer`. Error::would_block when none waits; a pending error is returned first.

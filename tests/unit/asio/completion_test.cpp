@@ -1,4 +1,5 @@
 // When operations complete, and how they are called off.
+#include "counting_allocator.hpp"
 #include "hosts.hpp"
 
 #include <array>
@@ -156,29 +157,6 @@ TEST_CASE("an acceptor's waiters get connections in their order; cancel() and cl
   hosts.pass(1s);
   CHECK(outcomes == std::vector<ErrorCode>(2, net::error::operation_aborted));
 }
-
-namespace {
-/// Counts the bytes that are allocated now, and all that ever were.
-template <class T>
-struct Counting {
-  using value_type = T;
-  std::ptrdiff_t* now;
-  std::ptrdiff_t* ever;
-  Counting(std::ptrdiff_t* live, std::ptrdiff_t* total) : now{live}, ever{total} {}
-  template <class U>
-  Counting(const Counting<U>& other) : now{other.now}, ever{other.ever} {}  // NOLINT(google-explicit-constructor)
-  T* allocate(std::size_t count) {
-    *now += static_cast<std::ptrdiff_t>(count * sizeof(T));
-    *ever += static_cast<std::ptrdiff_t>(count * sizeof(T));
-    return std::allocator<T>{}.allocate(count);
-  }
-  void deallocate(T* memory, std::size_t count) {
-    *now -= static_cast<std::ptrdiff_t>(count * sizeof(T));
-    std::allocator<T>{}.deallocate(memory, count);
-  }
-  bool operator==(const Counting&) const = default;
-};
-}  // namespace
 
 TEST_CASE("a handler is called by its own executor, and lives in its own allocator's memory", "[asio]") {
   Hosts hosts;

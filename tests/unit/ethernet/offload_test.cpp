@@ -118,6 +118,17 @@ TEST_CASE("a full link loses every segment of a split super-segment by name", "[
   CHECK(station.drops(Drop::queue_full) == 3);
 }
 
+TEST_CASE("a super-segment of which a part has left has left", "[ethernet]") {
+  Station station;
+  auto [complete, packet] = segment(station, 3000);
+  packet.meta().gso = GsoKind::tcp4;
+  packet.meta().gso_size = 1460;
+  station.link.room = GENERATE(0U, 1U, 3U);
+  CAPTURE(*station.link.room);
+  CHECK(station.ethernet.encapsulate(std::move(packet), kToPeer).has_value() == (*station.link.room > 0));
+  CHECK(station.drops(Drop::queue_full) == 3 - *station.link.room);
+}
+
 TEST_CASE("SNAP framing takes no super-segment whole", "[ethernet]") {
   Station station{{.address = kOwn, .framing = ethernet::Framing::snap}, {.completes_checksums = true, .max_super_segment = 65535}};
   CHECK(station.ethernet.max_super_segment() == 0);

@@ -130,6 +130,16 @@ TEST_CASE("the loopback queue is bounded, and says so", "[ipv4]") {
   CHECK(lab.ip.writable("127.0.0.1"_ipv4));
 }
 
+TEST_CASE("where a link takes no super-segments but has them cut above it, TCP hands them down", "[ipv4]") {
+  for (const bool cut : {false, true}) {
+    Ipv4Lab lab;
+    RecordingNeighbours other;
+    RecordingLink link{lab.pool, {.split_above = cut}};
+    REQUIRE(lab.ip.add_interface({.name = "tap1", .addresses = {"198.51.100.2/24"_prefix}, .neighbours = &other, .link = &link}));
+    CHECK(lab.ip.max_super_segment("198.51.100.1"_ipv4) == (cut ? 65535 : 0));
+  }
+}
+
 TEST_CASE("the contract's questions about the link are answered by the route's link", "[ipv4]") {
   Ipv4Lab lab;
   RecordingNeighbours other;

@@ -150,7 +150,7 @@ TEST_CASE("a name that no device can have is an error with a remedy", "[link]") 
 
 TEST_CASE("every TAP error has words and a portable meaning", "[link]") {
   using enum link::TapError;
-  for (const auto error : {no_tun_driver, no_permission, bad_name, busy, not_tap, no_offload}) {
+  for (const auto error : {no_tun_driver, no_permission, bad_name, busy, not_tap, no_offload, one_queue}) {
     const std::error_code code = error;
     CHECK(code.category().name() == std::string{"tap"});
     CHECK(code.message() != "unknown TAP error");

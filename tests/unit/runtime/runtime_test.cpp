@@ -12,52 +12,15 @@
 #include <support/lab.hpp>
 #include <tapir/runtime/runtime.hpp>
 
+#include "socket_link.hpp"
+
 using namespace tapir;
+using tapir::test::SocketLink;
 using namespace std::chrono_literals;
 
 namespace {
 
 constexpr Duration kLong = 60s;  ///< a limit that only a hanging test reaches
-
-/// A link over one end of a socket pair: datagrams are its frames.
-class SocketLink final : public link::Link {
- public:
-  SocketLink(PacketPool& pool, int fd) : pool_{pool}, fd_{fd} {}
-  [[nodiscard]] std::string_view name() const noexcept override { return "socket"; }
-  [[nodiscard]] const link::Capabilities& capabilities() const noexcept override { return capabilities_; }
-  [[nodiscard]] Result<> transmit(Packet frame) override {
-    const auto bytes = frame.bytes();
-    if (::send(fd_, bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL) >= 0) return {};
-    writable_ = false;
-    return fail(Error::would_block);
-  }
-  [[nodiscard]] bool writable() const noexcept override { return writable_; }
-  void attach(Demultiplexer<link::Received>* receiver) noexcept override { receiver_ = receiver; }
-  std::size_t drain(std::size_t budget) override {
-    std::array<std::byte, 2048> bytes{};
-    std::size_t count = 0;
-    for (; count < budget; ++count) {
-      const auto size = ::recv(fd_, bytes.data(), bytes.size(), MSG_DONTWAIT);
-      if (size <= 0) break;
-      Packet frame{pool_, static_cast<std::size_t>(size)};
-      frame.append_copy(std::span{bytes}.first(static_cast<std::size_t>(size)));
-      if (receiver_ != nullptr) (void)receiver_->demultiplex(std::move(frame), {});
-    }
-    largest_batch = std::max(largest_batch, count);
-    return count;
-  }
-  [[nodiscard]] std::optional<int> descriptor() const noexcept override { return fd_; }
-  void set_writable() noexcept override { writable_ = true; }
-
-  std::size_t largest_batch = 0;
-
- private:
-  PacketPool& pool_;
-  int fd_;
-  link::Capabilities capabilities_;
-  Demultiplexer<link::Received>* receiver_ = nullptr;
-  bool writable_ = true;
-};
 
 struct Heard final : Demultiplexer<link::Received> {
   Accepted demultiplex(Packet frame, const link::Received&) override {
@@ -68,6 +31,12 @@ struct Heard final : Demultiplexer<link::Received> {
   std::size_t frames = 0;
   std::function<void(const Packet&)> heard;
 };
+
+/// Each way of waiting: asleep, never, and only after a while of reading in vain.
+RuntimeOptions every_way_of_waiting() {
+  const auto options = GENERATE(values<std::pair<bool, Duration>>({{false, 0s}, {true, 0s}, {false, 1ms}}));
+  return {.busy_poll = options.first, .spin = options.second};
+}
 
 /// A runtime that watches one end of a socket pair; the test holds the other.
 struct Wired {
@@ -131,8 +100,7 @@ struct Sender final : ReadySource {
 }  // namespace
 
 TEST_CASE("frames on a descriptor are handed up", "[runtime]") {
-  const bool busy_poll = GENERATE(false, true);
-  Wired wired{{.busy_poll = busy_poll}};
+  Wired wired{every_way_of_waiting()};
   wired.say(3);
   CHECK(wired.runtime.run_until([&] { return wired.up.frames == 3; }, kLong));
 }
@@ -179,7 +147,7 @@ TEST_CASE("timers are not early", "[runtime]") {
 }
 
 TEST_CASE("a full device blocks the sender until it takes data again", "[runtime]") {
-  Wired wired{{.busy_poll = GENERATE(false, true)}};
+  Wired wired{every_way_of_waiting()};
   Sender sender{wired.runtime.pool(), *wired.link, 5000};
   wired.runtime.scheduler().make_ready(sender);
   REQUIRE(wired.runtime.run_until([&] { return sender.blocked > 0; }, kLong));
@@ -195,7 +163,7 @@ TEST_CASE("a full device blocks the sender until it takes data again", "[runtime
 }
 
 TEST_CASE("posted tasks run on the loop's thread, in order", "[runtime]") {
-  Runtime runtime{{.busy_poll = GENERATE(false, true)}};
+  Runtime runtime{every_way_of_waiting()};
   std::vector<int> order;
   std::set<std::thread::id> threads;
   constexpr int kTasks = 1000;
@@ -235,7 +203,7 @@ TEST_CASE("a signal stops the loop, and is let through again afterwards", "[runt
   sigset_t before;
   ::pthread_sigmask(SIG_SETMASK, nullptr, &before);
   {
-    Runtime runtime{{.busy_poll = GENERATE(false, true)}};
+    Runtime runtime{every_way_of_waiting()};
     REQUIRE(runtime.stop_on_signals({SIGTERM}, 5));
     REQUIRE(runtime.stop_on_signals({SIGINT}, 6));
     ::kill(::getpid(), SIGTERM);
@@ -261,6 +229,51 @@ TEST_CASE("a link may be forgotten while its frames are handed up", "[runtime]")
   REQUIRE(wired.runtime.watch(*wired.link));
   REQUIRE(wired.runtime.watch(*wired.link));
   CHECK(wired.runtime.run_until([&] { return wired.up.frames == 2; }, kLong));
+}
+
+TEST_CASE("a link that always has frames again keeps nobody from his turn", "[runtime]") {
+  Wired wired{every_way_of_waiting()};
+  bool done = false;
+  wired.up.heard = [&](const Packet&) {
+    wired.say();
+    if (wired.up.frames == 100) wired.runtime.post([&] { done = true; });
+  };
+  wired.say();
+  CHECK(wired.runtime.run_until([&] { return done; }, kLong));
+}
+
+TEST_CASE("after a frame the loop spins for a while, and sleeps when nothing came", "[runtime]") {
+  Wired wired{{.spin = 1ns}};  // over with the turn after the next
+  const auto hear = [&] {
+    wired.say();
+    REQUIRE(wired.runtime.run_until([&, before = wired.up.frames] { return wired.up.frames > before; }, kLong));
+    return wired.runtime.patience() == Duration{};
+  };
+  const auto let_pass = [&] {
+    wired.runtime.poll();
+    wired.runtime.poll();
+    CHECK(wired.runtime.patience() == std::nullopt);
+  };
+  CHECK(hear());
+  let_pass();
+
+  // It seldom tries again where that is so again and again.
+  int spun = 0;
+  for (int i = 0; i < 100; ++i) {
+    spun += hear() ? 1 : 0;
+    let_pass();
+  }
+  CHECK(spun > 3);
+  CHECK(spun < 20);
+}
+
+TEST_CASE("the loop spins after every frame where the next one comes in time", "[runtime]") {
+  Wired wired{{.spin = kLong}};
+  for (std::size_t i = 1; i <= 100; ++i) {
+    wired.say();
+    REQUIRE(wired.runtime.run_until([&] { return wired.up.frames == i; }, kLong));
+    CHECK(wired.runtime.patience() == Duration{});
+  }
 }
 
 TEST_CASE("run_until works from within a callback", "[runtime]") {
@@ -339,7 +352,7 @@ TEST_CASE("poll() of a busy poll looks at every descriptor", "[runtime]") {
 }
 
 TEST_CASE("a device that is gone is reported once and no longer waited on", "[runtime]") {
-  Wired wired{{.busy_poll = GENERATE(false, true)}};
+  Wired wired{every_way_of_waiting()};
   int lost = 0;
   wired.runtime.on_link_lost([&](link::Link& link) { lost += &link == &*wired.link ? 1 : 100; });
   wired.say(2);

@@ -9,37 +9,32 @@
 #include <vector>
 
 #include "same_as_linux.hpp"
+#include "socket_address.hpp"
 
+using tapir::test::generic;
+using tapir::test::Place;
 using tapir::test::same_as_linux;
+using tapir::test::socket_address;
 using tapir::test::Transcript;
 
 namespace {
 constexpr int kMostParts = 1024;
 
-sockaddr_in loopback(std::uint16_t port) {
-  sockaddr_in in{};
-  in.sin_family = AF_INET;
-  in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  in.sin_port = htons(port);
-  return in;
-}
-sockaddr* generic(sockaddr_in& in) { return reinterpret_cast<sockaddr*>(&in); }
-
 /// A datagram socket with a port, and one to send to it.
 struct Datagrams {
-  explicit Datagrams(Transcript& t) : receiver{t.datagram()}, sender{t.datagram()} {
+  explicit Datagrams(Transcript& t) : receiver{t.far_datagram()}, sender{t.datagram()} {
     t.bind(receiver);
-    to = loopback(t.port_of(receiver));
+    place = t.place_of(receiver);
   }
   int receiver;
   int sender;
-  sockaddr_in to{};
+  Place place;
 };
 }  // namespace
 
 TEST_CASE("accept()", "[socket][linux]") {
   same_as_linux([](Transcript& t) {
-    const int listener = t.stream(SOCK_NONBLOCK);
+    const int listener = t.far_stream(SOCK_NONBLOCK);
     t.bind(listener);
     t.accept_raw(listener, nullptr, nullptr);  // no listener yet
     t.listen(listener);
@@ -47,7 +42,7 @@ TEST_CASE("accept()", "[socket][linux]") {
     t.accept_raw(-1, nullptr, nullptr);
     t.accept_raw(t.datagram(), nullptr, nullptr);
     const auto next = [&](bool with_address, const socklen_t* given) {
-      t.connect(t.stream(), t.port_of(listener));
+      t.connect(t.stream(), t.place_of(listener));
       t.await(listener, POLLIN);
       sockaddr_in in{};
       socklen_t size = given != nullptr ? *given : 0;
@@ -96,7 +91,7 @@ TEST_CASE("send() and recv() of datagrams", "[socket][linux]") {
   same_as_linux([](Transcript& t) {
     Datagrams d{t};
     t.send(d.sender, "x");
-    t.connect(d.sender, ntohs(d.to.sin_port));
+    t.connect(d.sender, d.place);
     for (const char* text : {"hello", "", "second", "third"}) t.send(d.sender, text);
     t.await(d.receiver, POLLIN);
     t.recv_plain(d.receiver, 3, MSG_PEEK | MSG_TRUNC);
@@ -114,12 +109,13 @@ TEST_CASE("sendto() and its address", "[socket][linux]") {
     Datagrams d{t};
     const socklen_t sizes[] = {16, 0, 1, 15, 17, 128, 129, static_cast<socklen_t>(-1)};
     std::array<std::byte, 256> room{};
-    std::memcpy(room.data(), &d.to, sizeof(d.to));
+    const sockaddr_in to = socket_address(d.place.address, d.place.port);
+    std::memcpy(room.data(), &to, sizeof(to));
     const auto* address = reinterpret_cast<const sockaddr*>(room.data());
     t.send_to_raw(d.sender, "x", nullptr, 0);
     t.send_to_raw(d.sender, "x", nullptr, 16);
     for (const socklen_t size : sizes) t.send_to_raw(d.sender, "x", address, size);
-    t.connect(d.sender, ntohs(d.to.sin_port));
+    t.connect(d.sender, d.place);
     t.send_to_raw(d.sender, "y", nullptr, 0);
     t.send_to_raw(d.sender, "y", nullptr, 16);
     for (const socklen_t size : sizes) t.send_to_raw(d.sender, "y", address, size);
@@ -139,7 +135,7 @@ TEST_CASE("recvfrom() and its address", "[socket][linux]") {
   same_as_linux([](Transcript& t) {
     Datagrams d{t};
     const auto next = [&] {
-      t.send_to(d.sender, "hello", ntohs(d.to.sin_port));
+      t.send_to(d.sender, "hello", d.place);
       t.await(d.receiver, POLLIN);
     };
     for (const socklen_t size : {socklen_t{16}, socklen_t{0}, socklen_t{2}, socklen_t{15}, socklen_t{100}, static_cast<socklen_t>(-1)}) {
@@ -211,7 +207,7 @@ TEST_CASE("readv() and writev() of datagrams", "[socket][linux]") {
     t.writev(d.sender, {"x"});
     t.writev(d.sender, {});
     t.writev(d.sender, {"", ""});
-    t.connect(d.sender, ntohs(d.to.sin_port));
+    t.connect(d.sender, d.place);
     t.writev(d.sender, {"hel", "lo"});
     t.writev(d.sender, {});        // nothing leaves
     t.writev(d.sender, {"", ""});  // likewise
@@ -229,11 +225,12 @@ TEST_CASE("epoll_create()", "[socket][linux]") {
     for (const int size : {0, -1}) t.epoll_of(size);
     const int epoll = t.epoll_of(1);
     t.control(epoll, F_GETFD);
-    Datagrams d{t};
-    t.epoll_ctl(epoll, EPOLL_CTL_ADD, d.receiver, EPOLLIN);
+    const int receiver = t.datagram();
+    t.bind(receiver);
+    t.epoll_ctl(epoll, EPOLL_CTL_ADD, receiver, EPOLLIN);
     t.epoll_wait(epoll);
-    t.send_to(d.sender, "x", ntohs(d.to.sin_port));
-    t.await(d.receiver, POLLIN);
+    t.send_to(t.far_datagram(), "x", t.place_of(receiver));
+    t.await(receiver, POLLIN);
     t.epoll_wait(epoll);
   });
 }

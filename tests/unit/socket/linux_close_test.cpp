@@ -3,6 +3,8 @@
 
 #include <linux/sockios.h>
 
+#include <string>
+
 #include "same_as_linux.hpp"
 
 using tapir::test::same_as_linux;
@@ -38,7 +40,7 @@ TEST_CASE("half-close", "[socket][linux]") {
     t.await(all.server, POLLHUP);
     t.poll(all.server);
     t.get(all.server, SOL_SOCKET, SO_ERROR);
-    t.connect(all.server, all.port);
+    t.connect(all.server, all.place);
   });
 }
 
@@ -154,11 +156,11 @@ TEST_CASE("closing in order with SO_LINGER waits for the peer", "[socket][linux]
 
 TEST_CASE("a connection that was reset before accept", "[socket][linux]") {
   same_as_linux([](Transcript& t) {
-    const int listener = t.stream(SOCK_NONBLOCK);
+    const int listener = t.far_stream(SOCK_NONBLOCK);
     t.bind(listener);
     t.listen(listener);
     const int client = t.stream();
-    t.connect(client, t.port_of(listener));
+    t.connect(client, t.place_of(listener));
     t.await(listener, POLLIN);
     const linger now{.l_onoff = 1, .l_linger = 0};
     t.set_raw(client, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
@@ -174,15 +176,110 @@ TEST_CASE("a connection that was reset before accept", "[socket][linux]") {
 
 TEST_CASE("closing a listener resets those who wait", "[socket][linux]") {
   same_as_linux([](Transcript& t) {
-    const int listener = t.stream();
+    const int listener = t.far_stream();
     t.bind(listener);
     t.listen(listener);
     const int client = t.stream();
-    t.connect(client, t.port_of(listener));
+    t.connect(client, t.place_of(listener));
     t.await(listener, POLLIN);
     t.close(listener);
     t.await(client, POLLHUP);
     t.poll(client);
     t.recv(client, 1);
+  });
+}
+
+TEST_CASE("SO_LINGER waits no longer than it says, and the rest goes on", "[socket][linux]") {
+  same_as_linux([](Transcript& t) {
+    const auto all = t.linked();
+    t.control(all.client, F_SETFL, O_NONBLOCK);
+    const std::string much(std::size_t{64} * 1024, 'x');
+    std::size_t sent = 0;
+    for (;;) {
+      const ssize_t count = t.calls().send(all.client, much.data(), much.size(), 0);
+      if (count <= 0) break;
+      sent += static_cast<std::size_t>(count);
+    }
+    const linger on{.l_onoff = 1, .l_linger = 1};
+    t.set_raw(all.client, SOL_SOCKET, SO_LINGER, &on, sizeof(on));
+    t.close(all.client);
+    std::size_t received = 0;
+    std::string into(std::size_t{1024} * 1024, '\0');
+    for (;;) {
+      const ssize_t count = t.calls().recv(all.server, into.data(), into.size(), 0);
+      if (count <= 0) break;
+      received += static_cast<std::size_t>(count);
+    }
+    t.say(received == sent ? "all of it arrived" : "another number arrived");
+    t.recv(all.server, 1);
+  });
+}
+
+TEST_CASE("SO_LINGER of no time, where there is no connection", "[socket][linux]") {
+  same_as_linux([](Transcript& t) {
+    const linger now{.l_onoff = 1, .l_linger = 0};
+    const int fresh = t.stream();
+    t.set_raw(fresh, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+    t.close(fresh);
+    const int datagram = t.datagram();
+    t.set_raw(datagram, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+    t.close(datagram);
+    const auto all = t.linked();
+    t.set_raw(all.listener, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+    t.close(all.listener);
+    t.send(all.client, "still there");
+    t.recv(all.server, 20);
+    // Behind a shutdown() it resets, too.
+    t.set_raw(all.client, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+    t.shutdown(all.client, SHUT_WR);
+    t.await(all.server, POLLRDHUP);
+    t.close(all.client);
+    t.await(all.server, POLLHUP);
+    t.poll(all.server);
+    t.recv(all.server, 1);
+    t.send(all.server, "x");
+    t.get(all.server, SOL_SOCKET, SO_ERROR);
+  });
+}
+
+TEST_CASE("data for one who has closed without reading is answered by a reset", "[socket][linux]") {
+  same_as_linux([](Transcript& t) {
+    const auto all = t.linked();
+    t.shutdown(all.server, SHUT_RD);
+    t.send(all.client, "into a socket that will not read");
+    t.await(all.server, POLLIN);
+    t.ioctl(all.server, SIOCINQ);
+    t.close(all.server);
+    t.await(all.client, POLLHUP);
+    t.poll(all.client);
+    t.send(all.client, "x");
+    t.send(all.client, "x");
+    t.recv(all.client, 1);
+    t.shutdown(all.client, SHUT_RDWR);
+    t.disconnect(all.client);
+    t.connect(all.client, all.place);
+    t.send(all.client, "again");
+    t.recv(t.accept(all.listener), 10);
+  });
+}
+
+TEST_CASE("both ends close at once", "[socket][linux]") {
+  same_as_linux([](Transcript& t) {
+    const auto all = t.linked();
+    t.send(all.client, "a");
+    t.send(all.server, "b");
+    t.shutdown(all.client, SHUT_RDWR);
+    t.shutdown(all.server, SHUT_RDWR);
+    t.await(all.client, POLLHUP);
+    t.await(all.server, POLLHUP);
+    for (const int fd : {all.client, all.server}) {
+      t.poll(fd);
+      t.recv(fd, 2);
+      t.recv(fd, 2);
+      t.send(fd, "x");
+      t.get(fd, SOL_SOCKET, SO_ERROR);
+      t.peer_of(fd);
+      t.shutdown(fd, SHUT_WR);
+    }
   });
 }

@@ -69,16 +69,16 @@ TEST_CASE("binding", "[socket][linux]") {
     in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     t.bind_raw(fd, reinterpret_cast<const sockaddr*>(&in), sizeof(in));
     t.bind_raw(fd, nullptr, sizeof(in));
-    t.bind(fd, 0xc6336401);  // 198.51.100.1 is nobody here
+    t.bind(fd, {.address = 0xc6336401});  // 198.51.100.1 is nobody here
     t.name_of(fd);
     t.bind(fd);
     t.name_of(fd);
     t.bind(fd);
-    const std::uint16_t port = t.port_of(fd);
+    const auto place = t.place_of(fd);
     const int same = t.stream();
-    t.bind(same, INADDR_LOOPBACK, port);
-    t.bind(same, INADDR_ANY, port);
-    t.bind(same, INADDR_LOOPBACK + 1, port);
+    t.bind(same, place);
+    t.bind(same, {INADDR_ANY, place.port});
+    t.bind(same, {INADDR_LOOPBACK + 1, place.port});
     const int unspecified = t.stream();
     in.sin_addr.s_addr = htonl(INADDR_ANY);
     t.bind_raw(unspecified, reinterpret_cast<const sockaddr*>(&in), sizeof(in));
@@ -90,18 +90,18 @@ TEST_CASE("sharing a port", "[socket][linux]") {
     const int first = t.stream();
     t.set(first, SOL_SOCKET, SO_REUSEADDR, 1);
     t.bind(first);
-    const std::uint16_t port = t.port_of(first);
+    const auto place = t.place_of(first);
     const int second = t.stream();
-    t.bind(second, INADDR_LOOPBACK, port);
+    t.bind(second, place);
     t.set(second, SOL_SOCKET, SO_REUSEADDR, 1);
-    t.bind(second, INADDR_LOOPBACK, port);
+    t.bind(second, place);
     t.listen(first);
     t.listen(second);
     const int third = t.stream();
     t.set(third, SOL_SOCKET, SO_REUSEADDR, 1);
-    t.bind(third, INADDR_LOOPBACK, port);
+    t.bind(third, place);
     t.close(first);
-    t.bind(third, INADDR_LOOPBACK, port);
+    t.bind(third, place);
     t.listen(second);
   });
 }
@@ -117,56 +117,56 @@ TEST_CASE("a port whose connection lingers", "[socket][linux]") {
     t.recv(all.server, 1);
     t.close(all.server);  // TIME-WAIT holds the port
     const int again = t.stream();
-    t.bind(again, INADDR_LOOPBACK, all.port);
+    t.bind(again, all.place);
     t.set(again, SOL_SOCKET, SO_REUSEADDR, 1);
-    t.bind(again, INADDR_LOOPBACK, all.port);
+    t.bind(again, all.place);
     t.listen(again);
   });
 }
 
 TEST_CASE("nobody listens", "[socket][linux]") {
   same_as_linux([](Transcript& t) {
-    const int holder = t.stream();
+    const int holder = t.far_stream();
     t.bind(holder);
-    const std::uint16_t port = t.port_of(holder);
+    const auto place = t.place_of(holder);
     const int blocking = t.stream();
-    t.connect(blocking, port);
+    t.connect(blocking, place);
     t.get(blocking, SOL_SOCKET, SO_ERROR);
     t.poll(blocking);
-    t.connect(blocking, port);
+    t.connect(blocking, place);
     const int fd = t.stream(SOCK_NONBLOCK);
-    t.connect(fd, port);
+    t.connect(fd, place);
     t.await(fd, POLLOUT);
     t.poll(fd);
     t.get(fd, SOL_SOCKET, SO_ERROR);
     t.poll(fd);
     t.get(fd, SOL_SOCKET, SO_ERROR);
-    t.connect(fd, port);
+    t.connect(fd, place);
     t.peer_of(fd);
     const int other = t.stream(SOCK_NONBLOCK);
-    t.connect(other, port);
+    t.connect(other, place);
     t.await(other, POLLOUT);
     t.send(other, "x");
     t.send(other, "x");
     t.recv(other, 1);
     const int third = t.stream(SOCK_NONBLOCK);
-    t.connect(third, port);
+    t.connect(third, place);
     t.await(third, POLLOUT);
-    t.connect(third, port);
-    t.connect(third, port);
+    t.connect(third, place);
+    t.connect(third, place);
   });
 }
 
 TEST_CASE("connecting", "[socket][linux]") {
   same_as_linux([](Transcript& t) {
-    const int listener = t.stream(SOCK_NONBLOCK);
+    const int listener = t.far_stream(SOCK_NONBLOCK);
     t.bind(listener);
     t.poll(listener);
     t.listen(listener);
     t.poll(listener);
     t.accept(listener);
-    const std::uint16_t port = t.port_of(listener);
-    t.connect(listener, port);
+    const auto place = t.place_of(listener);
+    t.connect(listener, place);
     t.send(listener, "x");
     t.recv(listener, 1);
     t.ioctl(listener, SIOCINQ);
@@ -182,14 +182,14 @@ TEST_CASE("connecting", "[socket][linux]") {
     t.connect_raw(fd, reinterpret_cast<const sockaddr*>(&in), 4);
     t.connect_raw(fd, reinterpret_cast<const sockaddr*>(&in), 1);
     t.connect_raw(fd, nullptr, sizeof(in));
-    t.connect(fd, port, INADDR_BROADCAST);
-    t.connect(fd, port, 0xe0000001);
-    t.connect(fd, port);
+    t.connect(fd, {INADDR_BROADCAST, place.port});
+    t.connect(fd, {0xe0000001, place.port});
+    t.connect(fd, place);
     t.await(fd, POLLOUT);
     t.poll(fd);
     t.get(fd, SOL_SOCKET, SO_ERROR);
-    t.connect(fd, port);
-    t.connect(fd, port);
+    t.connect(fd, place);
+    t.connect(fd, place);
     t.listen(fd);
     t.bind(fd);
     t.name_of(fd);
@@ -199,8 +199,8 @@ TEST_CASE("connecting", "[socket][linux]") {
     t.accept(listener, 1);
     t.accept(listener, SOCK_NONBLOCK | SOCK_CLOEXEC);
     t.poll(listener);
-    const int anywhere = t.stream();
-    t.connect(anywhere, port, INADDR_ANY);
+    const int anywhere = t.far_stream();  // this host is the listener's, too
+    t.connect(anywhere, {INADDR_ANY, place.port});
     t.peer_of(anywhere);
     t.accept(listener);
   });
@@ -208,7 +208,7 @@ TEST_CASE("connecting", "[socket][linux]") {
 
 TEST_CASE("what an accepted connection inherits", "[socket][linux]") {
   same_as_linux([](Transcript& t) {
-    const int listener = t.stream();
+    const int listener = t.far_stream();
     t.set(listener, SOL_SOCKET, SO_KEEPALIVE, 1);
     t.set(listener, IPPROTO_TCP, TCP_NODELAY, 1);
     t.set(listener, IPPROTO_TCP, TCP_KEEPIDLE, 77);
@@ -220,7 +220,7 @@ TEST_CASE("what an accepted connection inherits", "[socket][linux]") {
     t.listen(listener);
     t.control(listener, F_SETFL, O_NONBLOCK);
     const int client = t.stream();
-    t.connect(client, t.port_of(listener));
+    t.connect(client, t.place_of(listener));
     t.await(listener, POLLIN);
     const int server = t.accept(listener);
     t.get(server, SOL_SOCKET, SO_KEEPALIVE);
@@ -239,7 +239,7 @@ TEST_CASE("what an accepted connection inherits", "[socket][linux]") {
 
 TEST_CASE("a listener that is shut", "[socket][linux]") {
   same_as_linux([](Transcript& t) {
-    const int listener = t.stream(SOCK_NONBLOCK);
+    const int listener = t.far_stream(SOCK_NONBLOCK);
     t.bind(listener);
     t.listen(listener);
     t.shutdown(listener, SHUT_WR);
@@ -268,7 +268,7 @@ TEST_CASE("AF_UNSPEC ends a connection, and the socket connects again", "[socket
     t.await(all.server, POLLHUP);
     t.poll(all.server);
     t.recv(all.server, 1);
-    t.connect(all.client, all.port);
+    t.connect(all.client, all.place);
     const int server = t.accept(all.listener);
     t.send(all.client, "again");
     t.recv(server, 10);

@@ -6,20 +6,15 @@
 #include <string>
 
 #include "same_as_linux.hpp"
+#include "socket_address.hpp"
 
+using tapir::test::generic;
+using tapir::test::Place;
 using tapir::test::same_as_linux;
 using tapir::test::Transcript;
 
 namespace {
-sockaddr_in loopback(std::uint16_t port) {
-  sockaddr_in in{};
-  in.sin_family = AF_INET;
-  in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  in.sin_port = htons(port);
-  return in;
-}
-const sockaddr* generic(const sockaddr_in& in) { return reinterpret_cast<const sockaddr*>(&in); }
-sockaddr* generic(sockaddr_in& in) { return reinterpret_cast<sockaddr*>(&in); }
+sockaddr_in socket_address(const Place& place) { return tapir::test::socket_address(place.address, place.port); }
 
 /// Tells what a call came to.
 long tell(Transcript& t, const std::string& call, long result) {
@@ -46,14 +41,14 @@ TEST_CASE("an address that finds little room is cut", "[socket][linux]") {
     socklen_t size = static_cast<socklen_t>(-1);
     tell(t, "getsockname", t.calls().getsockname(all.client, generic(in), &size));
     const int client = t.stream();
-    t.connect(client, all.port);
+    t.connect(client, all.place);
     size = 4;
     in.sin_addr.s_addr = 0x55;
     tell(t, "accept", t.calls().accept4(all.listener, generic(in), &size, 0) >= 0 ? 0 : -1);
     t.say(std::to_string(size) + " " + std::to_string(in.sin_addr.s_addr));
-    t.connect(t.stream(), all.port);
+    t.connect(t.stream(), all.place);
     tell(t, "accept without an address", t.calls().accept4(all.listener, nullptr, nullptr, 0) >= 0 ? 0 : -1);
-    t.connect(t.stream(), all.port);
+    t.connect(t.stream(), all.place);
     tell(t, "accept with odd flags", t.calls().accept4(all.listener, nullptr, nullptr, 0x10) >= 0 ? 0 : -1);
     tell(t, "accept", t.calls().accept4(all.listener, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK) >= 0 ? 0 : -1);
   });
@@ -61,10 +56,10 @@ TEST_CASE("an address that finds little room is cut", "[socket][linux]") {
 
 TEST_CASE("addresses that connect refuses", "[socket][linux]") {
   same_as_linux([](Transcript& t) {
-    const int listener = t.stream();
+    const int listener = t.far_stream();
     t.bind(listener);
     t.listen(listener);
-    const sockaddr_in good = loopback(t.port_of(listener));
+    const sockaddr_in good = socket_address(t.place_of(listener));
     for (const int fd : {t.stream(), t.datagram()}) {
       for (const socklen_t size : {socklen_t{0}, socklen_t{1}, socklen_t{2}, socklen_t{8}, socklen_t{15}})
         t.connect_raw(fd, generic(good), size);
@@ -92,7 +87,7 @@ TEST_CASE("a message in pieces", "[socket][linux]") {
     tell(t, "sendmsg", t.calls().sendmsg(all.client, &message, 0));
     message.msg_iovlen = 0;
     tell(t, "sendmsg of nothing", t.calls().sendmsg(all.client, &message, 0));
-    sockaddr_in elsewhere = loopback(1);
+    sockaddr_in elsewhere = tapir::test::socket_address(INADDR_LOOPBACK, 1);
     message.msg_iovlen = 1;
     message.msg_name = &elsewhere;
     message.msg_namelen = sizeof(elsewhere);
@@ -119,10 +114,10 @@ TEST_CASE("a message in pieces", "[socket][linux]") {
 
 TEST_CASE("a datagram in pieces", "[socket][linux]") {
   same_as_linux([](Transcript& t) {
-    const int server = t.datagram();
+    const int server = t.far_datagram();
     t.bind(server);
     const int client = t.datagram();
-    sockaddr_in to = loopback(t.port_of(server));
+    sockaddr_in to = socket_address(t.place_of(server));
     std::string a = "ab";
     std::string none;
     std::string b = "cdef";
@@ -164,7 +159,7 @@ TEST_CASE("what each state refuses", "[socket][linux]") {
     t.listen(all.listener, 1);  // once more, with another backlog
     t.bind(all.client);
     t.bind(all.listener);
-    t.connect(all.listener, all.port);
+    t.connect(all.listener, all.place);
     t.accept(all.client);
     t.accept(t.datagram());
     t.listen(t.datagram());
@@ -251,14 +246,14 @@ TEST_CASE("the congestion control of a socket", "[socket][linux]") {
       t.get_raw(fd, IPPROTO_TCP, TCP_CONGESTION, name.data(), name.size());
       t.say(name.data());
     };
-    const int listener = t.stream();
+    const int listener = t.far_stream();
     t.set_raw(listener, IPPROTO_TCP, TCP_CONGESTION, "reno", 5);  // with its zero
     name_of(listener);
     t.bind(listener);
     t.listen(listener);
     const int client = t.stream();
     t.set_raw(client, IPPROTO_TCP, TCP_CONGESTION, "cubic", 5);
-    t.connect(client, t.port_of(listener));
+    t.connect(client, t.place_of(listener));
     const int server = t.accept(listener);
     name_of(server);  // inherited
     name_of(client);

@@ -253,3 +253,57 @@ TEST_CASE("fcntl and ioctl", "[socket][linux]") {
     t.ioctl(datagram, SIOCATMARK);
   });
 }
+
+TEST_CASE("options of a connection", "[socket][linux]") {
+  same_as_linux([](Transcript& t) {
+    const auto all = t.linked();
+    t.get(all.client, IPPROTO_TCP, TCP_QUICKACK);
+    for (const int value : {0, 1}) {
+      t.set(all.client, IPPROTO_TCP, TCP_QUICKACK, value);
+      t.get(all.client, IPPROTO_TCP, TCP_QUICKACK);
+    }
+    for (const int value : {-1, 0, 1, 100'000}) {
+      t.set(all.client, IPPROTO_TCP, TCP_NOTSENT_LOWAT, value);
+      t.get(all.client, IPPROTO_TCP, TCP_NOTSENT_LOWAT);
+    }
+    for (const int name : {TCP_NODELAY, TCP_CORK, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT, TCP_SYNCNT, TCP_LINGER2, TCP_DEFER_ACCEPT,
+                           TCP_USER_TIMEOUT, TCP_MAXSEG, TCP_FASTOPEN_CONNECT, TCP_INQ}) {
+      t.set(all.client, IPPROTO_TCP, name, 5);
+      t.set(all.client, IPPROTO_TCP, name, 1, 0);
+      t.set(all.listener, IPPROTO_TCP, name, 5);
+    }
+    for (const int fd : {all.client, all.listener, t.stream()}) {
+      std::array<unsigned char, 300> info{};
+      for (const socklen_t size : {socklen_t{0}, socklen_t{1}, socklen_t{104}, static_cast<socklen_t>(-1)}) {
+        t.get_raw(fd, IPPROTO_TCP, TCP_INFO, info.data(), size);
+      }
+      t.set(fd, IPPROTO_TCP, TCP_INFO, 1);
+      t.get(fd, IPPROTO_IP, IP_MTU_DISCOVER);
+    }
+    t.set(all.client, IPPROTO_IP, IP_TOS, 0x2b);  // the ECN bits are TCP's own
+    t.get(all.client, IPPROTO_IP, IP_TOS);
+    t.get_raw(all.client, IPPROTO_TCP, TCP_NODELAY, nullptr, 4);
+    t.get_raw(all.client, IPPROTO_TCP, TCP_NODELAY, nullptr, 0);
+  });
+}
+
+TEST_CASE("what the calls on descriptors know of sockets", "[socket][linux]") {
+  same_as_linux([](Transcript& t) {
+    for (const int fd : {t.stream(), t.datagram(), t.raw()}) {
+      t.ioctl(fd, FIOCLEX);
+      t.control(fd, F_GETFD);
+      t.ioctl(fd, FIONCLEX);
+      t.control(fd, F_GETFD);
+      t.control(fd, F_SETFD, FD_CLOEXEC | 2);
+      t.control(fd, F_GETFD);
+      t.control(fd, F_SETFL, O_NONBLOCK | O_RDWR);
+      t.control(fd, F_GETFL);
+      t.ioctl(fd, FIONBIO, 5);
+      t.control(fd, F_GETFL);
+      for (const unsigned long request : {static_cast<unsigned long>(SIOCOUTQ), static_cast<unsigned long>(SIOCOUTQNSD),
+                                          static_cast<unsigned long>(SIOCINQ), static_cast<unsigned long>(SIOCATMARK)}) {
+        t.ioctl(fd, request, 77);
+      }
+    }
+  });
+}

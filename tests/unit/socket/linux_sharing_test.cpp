@@ -8,6 +8,8 @@
 
 #include "same_as_linux.hpp"
 
+using tapir::test::Host;
+using tapir::test::Place;
 using tapir::test::same_as_linux;
 using tapir::test::Transcript;
 
@@ -21,25 +23,25 @@ int reusing(Transcript& t, int fd) {
 
 TEST_CASE("SO_REUSEPORT lets listeners share a port", "[socket][linux]") {
   same_as_linux([](Transcript& t) {
-    const int first = reusing(t, t.stream());
+    const int first = reusing(t, t.far_stream());
     t.bind(first);
-    const std::uint16_t port = t.port_of(first);
-    const int plain = t.stream();
-    t.bind(plain, INADDR_LOOPBACK, port);
+    const auto place = t.place_of(first);
+    const int plain = t.far_stream();
+    t.bind(plain, place);
     t.set(plain, SOL_SOCKET, SO_REUSEADDR, 1);
-    t.bind(plain, INADDR_LOOPBACK, port);
-    const int second = reusing(t, t.stream());
-    t.bind(second, INADDR_LOOPBACK, port);
-    t.bind(plain, INADDR_ANY, port);
+    t.bind(plain, place);
+    const int second = reusing(t, t.far_stream());
+    t.bind(second, place);
+    t.bind(plain, {INADDR_ANY, place.port});
     t.listen(first);
     t.listen(second);
-    const int third = reusing(t, t.stream());
-    t.bind(third, INADDR_ANY, port);
+    const int third = reusing(t, t.far_stream());
+    t.bind(third, {INADDR_ANY, place.port});
     t.listen(third);
     t.close(first);
     t.close(second);
     const int client = t.stream();
-    t.connect(client, port);  // the third has it now
+    t.connect(client, place);  // the third has it now
     t.await(third, POLLIN);
     t.accept(third);
   });
@@ -47,29 +49,29 @@ TEST_CASE("SO_REUSEPORT lets listeners share a port", "[socket][linux]") {
 
 TEST_CASE("one that did not agree shares no port", "[socket][linux]") {
   same_as_linux([](Transcript& t) {
-    const int first = t.stream();
+    const int first = t.far_stream();
     t.bind(first);
-    const std::uint16_t port = t.port_of(first);
-    const int second = reusing(t, t.stream());
-    t.bind(second, INADDR_LOOPBACK, port);
+    const auto place = t.place_of(first);
+    const int second = reusing(t, t.far_stream());
+    t.bind(second, place);
     t.set(first, SOL_SOCKET, SO_REUSEPORT, 1);
     t.get(first, SOL_SOCKET, SO_REUSEPORT);
-    t.bind(second, INADDR_LOOPBACK + 1, port);
+    t.bind(second, {INADDR_LOOPBACK + 1, place.port});
   });
 }
 
 TEST_CASE("connections go to one or the other of two listeners", "[socket][linux]") {
   same_as_linux([](Transcript& t) {
     std::array<int, 2> listeners{};
-    std::uint16_t port = 0;
+    Place place{.address = t.address_of(Host::far)};
     for (int& fd : listeners) {
-      fd = reusing(t, t.stream(SOCK_NONBLOCK));
-      t.bind(fd, INADDR_LOOPBACK, port);
-      port = t.port_of(fd);
+      fd = reusing(t, t.far_stream(SOCK_NONBLOCK));
+      t.bind(fd, place);
+      place = t.place_of(fd);
       t.listen(fd, 64);
     }
     constexpr int kClients = 40;
-    for (int i = 0; i < kClients; ++i) t.connect(t.stream(), port);
+    for (int i = 0; i < kClients; ++i) t.connect(t.stream(), place);
     std::array<int, 2> accepted{};
     for (std::size_t i = 0; i < 2; ++i) {
       int fd = -1;
@@ -86,20 +88,20 @@ TEST_CASE("connections go to one or the other of two listeners", "[socket][linux
 TEST_CASE("SO_REUSEPORT spreads datagrams by their sender", "[socket][linux]") {
   same_as_linux([](Transcript& t) {
     std::array<int, 2> servers{};
-    std::uint16_t port = 0;
+    Place place{.address = t.address_of(Host::far)};
     for (int& fd : servers) {
-      fd = reusing(t, t.datagram(SOCK_NONBLOCK));
-      t.bind(fd, INADDR_LOOPBACK, port);
-      port = t.port_of(fd);
+      fd = reusing(t, t.far_datagram(SOCK_NONBLOCK));
+      t.bind(fd, place);
+      place = t.place_of(fd);
     }
-    const int plain = t.datagram();
-    t.bind(plain, INADDR_LOOPBACK, port);
+    const int plain = t.far_datagram();
+    t.bind(plain, place);
     constexpr int kClients = 40;
     std::vector<int> clients;
     for (int i = 0; i < kClients; ++i) {
       clients.push_back(t.datagram());
-      t.send_to(clients.back(), "x", port);
-      t.send_to(clients.back(), "y", port);
+      t.send_to(clients.back(), "x", place);
+      t.send_to(clients.back(), "y", place);
     }
     for (const int fd : servers) t.await(fd, POLLIN);
     std::array<int, 2> got{};
@@ -127,19 +129,19 @@ TEST_CASE("SO_REUSEPORT spreads datagrams by their sender", "[socket][linux]") {
 TEST_CASE("of datagram sockets that share by SO_REUSEADDR the latest gets what comes", "[socket][linux]") {
   same_as_linux([](Transcript& t) {
     std::array<int, 3> servers{};
-    std::uint16_t port = 0;
+    Place place{.address = t.address_of(Host::far)};
     for (int& fd : servers) {
-      fd = t.datagram(SOCK_NONBLOCK);
+      fd = t.far_datagram(SOCK_NONBLOCK);
       t.set(fd, SOL_SOCKET, SO_REUSEADDR, 1);
-      t.bind(fd, INADDR_LOOPBACK, port);
-      port = t.port_of(fd);
+      t.bind(fd, place);
+      place = t.place_of(fd);
     }
     const int client = t.datagram();
-    t.send_to(client, "x", port);
+    t.send_to(client, "x", place);
     t.await(servers[2], POLLIN);
     for (const int fd : servers) t.recv(fd, 1);
     t.close(servers[2]);
-    t.send_to(client, "y", port);
+    t.send_to(client, "y", place);
     t.await(servers[1], POLLIN);
     t.recv(servers[0], 1);
     t.recv(servers[1], 1);
@@ -148,13 +150,13 @@ TEST_CASE("of datagram sockets that share by SO_REUSEADDR the latest gets what c
 
 TEST_CASE("TCP_DEFER_ACCEPT keeps a connection back until data comes", "[socket][linux]") {
   same_as_linux([](Transcript& t) {
-    const int listener = t.stream(SOCK_NONBLOCK);
+    const int listener = t.far_stream(SOCK_NONBLOCK);
     t.set(listener, IPPROTO_TCP, TCP_DEFER_ACCEPT, 5);
     t.get(listener, IPPROTO_TCP, TCP_DEFER_ACCEPT);
     t.bind(listener);
     t.listen(listener);
     const int client = t.stream();
-    t.connect(client, t.port_of(listener));
+    t.connect(client, t.place_of(listener));
     t.poll(client);
     t.poll(listener);
     t.accept(listener);
@@ -167,7 +169,7 @@ TEST_CASE("TCP_DEFER_ACCEPT keeps a connection back until data comes", "[socket]
     // Switched off while it listens.
     t.set(listener, IPPROTO_TCP, TCP_DEFER_ACCEPT, 0);
     const int other = t.stream();
-    t.connect(other, t.port_of(listener));
+    t.connect(other, t.place_of(listener));
     t.await(listener, POLLIN);
     t.accept(listener);
   });

@@ -3,6 +3,8 @@
 
 #include <linux/sockios.h>
 
+#include <string>
+
 #include "same_as_linux.hpp"
 
 using tapir::test::same_as_linux;
@@ -35,7 +37,7 @@ TEST_CASE("bytes", "[socket][linux]") {
     t.recv(all.server, 10, MSG_WAITALL | MSG_DONTWAIT);
     t.recv(all.server, 1, MSG_ERRQUEUE);
     t.recv(all.server, 1, MSG_OOB);
-    t.connect(all.client, all.port);
+    t.connect(all.client, all.place);
   });
 }
 
@@ -137,13 +139,13 @@ TEST_CASE("urgent data in line", "[socket][linux]") {
 
 TEST_CASE("a full send buffer", "[socket][linux]") {
   same_as_linux([](Transcript& t) {
-    const int listener = t.stream();
+    const int listener = t.far_stream();
     t.set(listener, SOL_SOCKET, SO_RCVBUF, 8192);
     t.bind(listener);
     t.listen(listener);
     const int client = t.stream(SOCK_NONBLOCK);
     t.set(client, SOL_SOCKET, SO_SNDBUF, 8192);
-    t.connect(client, t.port_of(listener));
+    t.connect(client, t.place_of(listener));
     t.await(client, POLLOUT);
     const int server = t.accept(listener, SOCK_NONBLOCK);
     // How much fits is each stack's own affair.
@@ -181,5 +183,90 @@ TEST_CASE("a full send buffer", "[socket][linux]") {
     t.await(client, POLLOUT);
     t.poll(client);
     t.send(client, "x");
+  });
+}
+
+TEST_CASE("one urgent octet after another", "[socket][linux]") {
+  same_as_linux([](Transcript& t) {
+    const auto all = t.linked();
+    t.send(all.client, "", MSG_OOB);
+    t.send(all.client, "ab1", MSG_OOB);
+    t.await(all.server, POLLPRI);
+    t.send(all.client, "cd2", MSG_OOB);  // the first is an octet like others now
+    t.send(all.client, "ef");
+    t.recv(all.server, 6, MSG_PEEK | MSG_WAITALL);
+    t.ioctl(all.server, SIOCINQ);
+    t.recv(all.server, 1, MSG_OOB);
+    t.recv(all.server, 10);
+    t.ioctl(all.server, SIOCATMARK);
+    t.recv(all.server, 10);
+    t.poll(all.server);
+    t.recv(all.server, 1, MSG_OOB);
+  });
+}
+
+TEST_CASE("urgent data before the end, and behind it", "[socket][linux]") {
+  same_as_linux([](Transcript& t) {
+    const auto all = t.linked();
+    const int epoll = t.far_epoll();
+    t.epoll_ctl(epoll, EPOLL_CTL_ADD, all.server, EPOLLPRI);
+    t.epoll_wait(epoll);
+    t.send(all.client, "a!", MSG_OOB);
+    t.epoll_wait(epoll, 1000);
+    t.shutdown(all.client, SHUT_WR);
+    t.send(all.client, "b", MSG_OOB);
+    t.await(all.server, POLLRDHUP);
+    t.poll(all.server);
+    t.recv(all.server, 10);
+    t.ioctl(all.server, SIOCATMARK);
+    t.recv(all.server, 1, MSG_OOB);
+    t.recv(all.server, 1, MSG_OOB);
+    t.recv(all.server, 10);
+    t.poll(all.server);
+    t.recv(all.server, 1, MSG_OOB);
+    t.shutdown(all.server, SHUT_RDWR);
+    t.recv(all.server, 1, MSG_OOB);
+  });
+}
+
+TEST_CASE("waiting for more than there will be", "[socket][linux]") {
+  same_as_linux([](Transcript& t) {
+    const auto all = t.linked();
+    const timeval soon{.tv_sec = 0, .tv_usec = 50'000};
+    t.set_raw(all.server, SOL_SOCKET, SO_RCVTIMEO, &soon, sizeof(soon));
+    t.send(all.client, "abc");
+    t.await(all.server, POLLIN);
+    t.recv(all.server, 5, MSG_PEEK | MSG_WAITALL);
+    t.recv_from(all.server, 5, 16, MSG_WAITALL);
+    t.recv(all.server, 5, MSG_WAITALL);
+    t.recv(all.server, 1, MSG_PEEK);
+    t.send(all.client, "de");
+    t.shutdown(all.client, SHUT_WR);
+    t.recv(all.server, 5, MSG_WAITALL);
+    t.recv(all.server, 5, MSG_WAITALL);
+    t.recv(all.server, 5, MSG_PEEK);
+  });
+}
+
+TEST_CASE("a writer waits no longer than SO_SNDTIMEO", "[socket][linux]") {
+  same_as_linux([](Transcript& t) {
+    const auto all = t.linked();
+    const timeval soon{.tv_sec = 0, .tv_usec = 50'000};
+    t.set_raw(all.client, SOL_SOCKET, SO_SNDTIMEO, &soon, sizeof(soon));
+    t.set(all.client, SOL_SOCKET, SO_SNDBUF, 8192);
+    // How much fits is each stack's own affair.
+    const std::string much(std::size_t{16} * 1024 * 1024, 'x');
+    const ssize_t sent = t.calls().send(all.client, much.data(), much.size(), 0);
+    t.say(sent > 0 && sent < static_cast<ssize_t>(much.size()) ? "a part" : "all or nothing");
+    t.shutdown(all.client, SHUT_WR);
+    t.send(all.client, "x");
+    std::size_t received = 0;
+    std::string into(std::size_t{1024} * 1024, '\0');
+    for (;;) {
+      const ssize_t count = t.calls().recv(all.server, into.data(), into.size(), 0);
+      if (count <= 0) break;
+      received += static_cast<std::size_t>(count);
+    }
+    t.say(received == static_cast<std::size_t>(sent) ? "all of it arrived" : "another number arrived");
   });
 }

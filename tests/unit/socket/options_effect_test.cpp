@@ -14,11 +14,15 @@
 #include <string>
 #include <vector>
 
+#include "message_room.hpp"
 #include "two_hosts.hpp"
 
 using namespace std::chrono_literals;
+using tapir::test::control_data;
 using tapir::test::far_apart;
+using tapir::test::for_each_control;
 using tapir::test::generic;
+using tapir::test::MessageRoom;
 using tapir::test::socket_address;
 using tapir::test::TwoHosts;
 
@@ -30,23 +34,15 @@ std::size_t sum(const std::vector<std::size_t>& sizes) { return std::accumulate(
 /// Receives one datagram and the data of the control message of that type, if it came.
 template <class T>
 std::optional<T> control_of(tapir::posix::Sockets& sockets, int fd, int level, int type) {
-  std::array<char, 16> bytes{};
-  alignas(cmsghdr) std::array<std::byte, 256> control{};
-  iovec part{.iov_base = bytes.data(), .iov_len = bytes.size()};
-  msghdr message{};
-  message.msg_iov = &part;
-  message.msg_iovlen = 1;
-  message.msg_control = control.data();
-  message.msg_controllen = control.size();
-  REQUIRE(sockets.recvmsg(fd, &message, 0) >= 0);
-  for (cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr; header = CMSG_NXTHDR(&message, header)) {
-    if (header->cmsg_level != level || header->cmsg_type != type) continue;
-    CHECK(header->cmsg_len == CMSG_LEN(sizeof(T)));
-    T value{};
-    std::memcpy(&value, CMSG_DATA(header), sizeof(value));
-    return value;
-  }
-  return std::nullopt;
+  MessageRoom room{16};
+  REQUIRE(sockets.recvmsg(fd, &room.header, 0) >= 0);
+  std::optional<T> found;
+  for_each_control(room.header, [&](const cmsghdr& control) {
+    if (control.cmsg_level != level || control.cmsg_type != type) return;
+    CHECK(control.cmsg_len == CMSG_LEN(sizeof(T)));
+    found = control_data<T>(control);
+  });
+  return found;
 }
 
 /// A datagram socket on the right host, and one on the left to send to it.

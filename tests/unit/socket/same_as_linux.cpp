@@ -2,28 +2,21 @@
 
 #include <cerrno>
 #include <cstring>
-#include <span>
+#include <deque>
 
 #include <fmt/format.h>
 #include <linux/errqueue.h>
+#include <netinet/ip.h>
 #include <catch2/catch.hpp>
+
+#include "message_room.hpp"
+#include "socket_address.hpp"
 
 namespace tapir::test {
 
 namespace {
 
 constexpr int kLongest = 5000;  // ms until something that does not come fails the test
-
-sockaddr_in address_of(std::uint32_t address, std::uint16_t port) {
-  sockaddr_in in{};
-  in.sin_family = AF_INET;
-  in.sin_addr.s_addr = htonl(address);
-  in.sin_port = htons(port);
-  return in;
-}
-
-const sockaddr* generic(const sockaddr_in& in) { return reinterpret_cast<const sockaddr*>(&in); }
-sockaddr* generic(sockaddr_in& in) { return reinterpret_cast<sockaddr*>(&in); }
 
 std::string bits(std::uint32_t events) {
   std::string text;
@@ -49,7 +42,19 @@ std::string shown(const sockaddr_in& in) {
 }  // namespace
 
 Transcript::~Transcript() {
-  for (const int fd : open_) (void)calls_.close(fd);
+  for (const auto& [fd, host] : open_) (void)calls_.close(fd);
+}
+
+std::uint32_t Transcript::address_of(Host host) const {
+  constexpr std::uint32_t kNear = 0xc0000201;  // 192.0.2.1
+  constexpr std::uint32_t kFar = 0xc0000202;
+  if (setting_ == Setting::one_host) return INADDR_LOOPBACK;
+  return host == Host::near ? kNear : kFar;
+}
+
+Host Transcript::host_of(int fd) const {
+  const auto found = open_.find(fd);
+  return found == open_.end() ? Host::near : found->second;
 }
 
 long Transcript::told(const std::string& call, long result) {
@@ -62,21 +67,23 @@ long Transcript::told(const std::string& call, long result) {
   return result;
 }
 
-int Transcript::opened(const std::string& call, int fd) {
+int Transcript::opened(const std::string& call, int fd, Host host) {
   if (fd < 0) return static_cast<int>(told(call, fd));
-  open_.push_back(fd);
+  open_[fd] = host;
   lines_.push_back(fmt::format("{}: a descriptor", call));
   return fd;
 }
 
-int Transcript::socket(int type, int protocol, int domain) {
-  return opened(fmt::format("socket({}, {}, {})", domain, type, protocol), calls_.socket(domain, type, protocol));
+int Transcript::socket(int type, int protocol, int domain, Host host) {
+  return opened(fmt::format("socket({}, {}, {})", domain, type, protocol), calls_.socket(host, domain, type, protocol), host);
 }
 
-int Transcript::bind(int fd, std::uint32_t address, std::uint16_t port) {
-  const sockaddr_in in = address_of(address, port);
+int Transcript::bind(int fd) { return bind(fd, {.address = address_of(host_of(fd))}); }
+
+int Transcript::bind(int fd, const Place& place) {
+  const sockaddr_in in = socket_address(place.address, place.port);
   return static_cast<int>(
-      told(fmt::format("bind({:08x}, {})", address, port == 0 ? "0" : "a port"), calls_.bind(fd, generic(in), sizeof(in))));
+      told(fmt::format("bind({:08x}, {})", place.address, place.port == 0 ? "0" : "a port"), calls_.bind(fd, generic(in), sizeof(in))));
 }
 
 int Transcript::bind_raw(int fd, const sockaddr* address, socklen_t size) {
@@ -90,20 +97,20 @@ int Transcript::listen(int fd, int backlog) {
 int Transcript::accept(int fd, int flags) {
   sockaddr_in in{};
   socklen_t size = sizeof(in);
-  const int accepted = opened(fmt::format("accept4({})", flags), calls_.accept4(fd, generic(in), &size, flags));
+  const int accepted = opened(fmt::format("accept4({})", flags), calls_.accept4(fd, generic(in), &size, flags), host_of(fd));
   if (accepted >= 0) say(fmt::format("  from {}, {} bytes", shown(in), size));
   return accepted;
 }
 
 int Transcript::accept_raw(int fd, sockaddr* address, socklen_t* size) {
-  const int accepted = opened("accept", calls_.accept(fd, address, size));
+  const int accepted = opened("accept", calls_.accept(fd, address, size), host_of(fd));
   if (size != nullptr) say(fmt::format("  {} bytes", *size));
   return accepted;
 }
 
-int Transcript::connect(int fd, std::uint16_t port, std::uint32_t address) {
-  const sockaddr_in in = address_of(address, port);
-  return static_cast<int>(told(fmt::format("connect({:08x})", address), calls_.connect(fd, generic(in), sizeof(in))));
+int Transcript::connect(int fd, const Place& to) {
+  const sockaddr_in in = socket_address(to.address, to.port);
+  return static_cast<int>(told(fmt::format("connect({:08x})", to.address), calls_.connect(fd, generic(in), sizeof(in))));
 }
 
 int Transcript::disconnect(int fd) {
@@ -119,7 +126,7 @@ int Transcript::connect_raw(int fd, const sockaddr* address, socklen_t size) {
 int Transcript::shutdown(int fd, int how) { return static_cast<int>(told(fmt::format("shutdown({})", how), calls_.shutdown(fd, how))); }
 
 int Transcript::close(int fd) {
-  std::erase(open_, fd);
+  open_.erase(fd);
   return static_cast<int>(told("close", calls_.close(fd)));
 }
 
@@ -127,9 +134,9 @@ ssize_t Transcript::send(int fd, std::string_view bytes, int flags) {
   return told(fmt::format("send({} bytes, {:#x})", bytes.size(), flags), calls_.send(fd, bytes.data(), bytes.size(), flags));
 }
 
-ssize_t Transcript::send_to(int fd, std::string_view bytes, std::uint16_t port, int flags, std::uint32_t address) {
-  const sockaddr_in in = address_of(address, port);
-  return told(fmt::format("sendto({} bytes, {:#x}, {:08x})", bytes.size(), flags, address),
+ssize_t Transcript::send_to(int fd, std::string_view bytes, const Place& to, int flags) {
+  const sockaddr_in in = socket_address(to.address, to.port);
+  return told(fmt::format("sendto({} bytes, {:#x}, {:08x})", bytes.size(), flags, to.address),
               calls_.sendto(fd, bytes.data(), bytes.size(), flags, generic(in), sizeof(in)));
 }
 
@@ -139,18 +146,12 @@ ssize_t Transcript::send_to_raw(int fd, std::string_view bytes, const sockaddr* 
 }
 
 ssize_t Transcript::recv(int fd, std::size_t size, int flags) {
-  std::string bytes(size, '\0');
-  sockaddr_in in{};
-  iovec part{.iov_base = bytes.data(), .iov_len = bytes.size()};
-  msghdr message{};
-  message.msg_name = &in;
-  message.msg_namelen = sizeof(in);
-  message.msg_iov = &part;
-  message.msg_iovlen = 1;
-  const ssize_t count = told(fmt::format("recvmsg({}, {:#x})", size, flags), calls_.recvmsg(fd, &message, flags));
+  MessageRoom room{size, 0};
+  const ssize_t count = told(fmt::format("recvmsg({}, {:#x})", size, flags), calls_.recvmsg(fd, &room.header, flags));
   if (count >= 0) {
-    bytes.resize(std::min(size, static_cast<std::size_t>(count)));
-    say(fmt::format("  \"{}\", flags {:#x}, address of {} bytes", bytes, message.msg_flags & ~MSG_CMSG_CLOEXEC, message.msg_namelen));
+    room.bytes.resize(std::min(size, static_cast<std::size_t>(count)));
+    say(fmt::format("  \"{}\", flags {:#x}, address of {} bytes", room.bytes, room.header.msg_flags & ~MSG_CMSG_CLOEXEC,
+                    room.header.msg_namelen));
   }
   return count;
 }
@@ -215,47 +216,51 @@ ssize_t Transcript::write(int fd, std::string_view bytes) {
 }
 
 ssize_t Transcript::recv_error(int fd) {
-  std::string bytes(256, '\0');
-  alignas(cmsghdr) std::array<std::byte, 256> control{};
-  sockaddr_in in{};
-  iovec part{.iov_base = bytes.data(), .iov_len = bytes.size()};
-  msghdr message{};
-  message.msg_name = &in;
-  message.msg_namelen = sizeof(in);
-  message.msg_iov = &part;
-  message.msg_iovlen = 1;
-  message.msg_control = control.data();
-  message.msg_controllen = control.size();
-  const ssize_t count = told("recvmsg(MSG_ERRQUEUE)", calls_.recvmsg(fd, &message, MSG_ERRQUEUE));
+  MessageRoom room{256};
+  const ssize_t count = told("recvmsg(MSG_ERRQUEUE)", calls_.recvmsg(fd, &room.header, MSG_ERRQUEUE));
   if (count < 0) return count;
-  say(fmt::format("  \"{}\" flags {:#x} to {}", bytes.substr(0, static_cast<std::size_t>(count)), message.msg_flags, shown(in)));
-  for (cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr; header = CMSG_NXTHDR(&message, header)) {
-    sock_extended_err error{};
-    sockaddr_in offender{};
-    std::memcpy(&error, CMSG_DATA(header), sizeof(error));
-    std::memcpy(&offender, CMSG_DATA(header) + sizeof(error), sizeof(offender));
-    say(fmt::format("  level {} type {} length {}: errno {} origin {} type {} code {} info {} by {}", header->cmsg_level, header->cmsg_type,
-                    header->cmsg_len, error.ee_errno, error.ee_origin, error.ee_type, error.ee_code, error.ee_info, shown(offender)));
+  say(fmt::format("  \"{}\" flags {:#x} to {}", room.bytes.substr(0, static_cast<std::size_t>(count)), room.header.msg_flags,
+                  shown(room.from)));
+  for_each_control(room.header, [this](const cmsghdr& control) {
+    const auto error = control_data<sock_extended_err>(control);
+    const auto offender = control_data<sockaddr_in>(control, sizeof(error));
+    say(fmt::format("  level {} type {} length {}: errno {} origin {} type {} code {} info {} by {}", control.cmsg_level, control.cmsg_type,
+                    control.cmsg_len, error.ee_errno, error.ee_origin, error.ee_type, error.ee_code, error.ee_info, shown(offender)));
+  });
+  return count;
+}
+
+ssize_t Transcript::recv_ip(int fd, std::size_t size, int flags) {
+  MessageRoom room{size, 0};
+  const ssize_t count = told(fmt::format("recvmsg({}, {:#x})", size, flags), calls_.recvmsg(fd, &room.header, flags));
+  if (count < 0) return count;
+  say(fmt::format("  flags {:#x} from {}", room.header.msg_flags & ~MSG_CMSG_CLOEXEC, shown(room.from)));
+  iphdr header{};
+  if (std::min(static_cast<std::size_t>(count), size) < sizeof(header)) return count;
+  std::memcpy(&header, room.bytes.data(), sizeof(header));
+  say(fmt::format("  version {} header {} tos {:#x} length {} ttl {} protocol {} {:08x} > {:08x}", unsigned{header.version},
+                  unsigned{header.ihl}, header.tos, ntohs(header.tot_len), header.ttl, header.protocol, ntohl(header.saddr),
+                  ntohl(header.daddr)));
+  std::string payload;
+  for (std::size_t i = sizeof(header); i < std::min(static_cast<std::size_t>(count), size); ++i) {
+    payload += fmt::format(" {:02x}", static_cast<unsigned char>(room.bytes[i]));
   }
+  say(" " + payload);
   return count;
 }
 
 ssize_t Transcript::recv_control(int fd, std::size_t size) {
-  std::string bytes(size, '\0');
-  alignas(cmsghdr) std::array<std::byte, 256> control{};
-  iovec part{.iov_base = bytes.data(), .iov_len = bytes.size()};
-  msghdr message{};
-  message.msg_iov = &part;
-  message.msg_iovlen = 1;
-  message.msg_control = control.data();
-  message.msg_controllen = control.size();
-  const ssize_t count = told("recvmsg(control)", calls_.recvmsg(fd, &message, 0));
+  MessageRoom room{size};
+  const ssize_t count = told("recvmsg(control)", calls_.recvmsg(fd, &room.header, 0));
   if (count < 0) return count;
-  for (cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr; header = CMSG_NXTHDR(&message, header)) {
-    int value = 0;
-    if (header->cmsg_type != IP_PKTINFO) std::memcpy(&value, CMSG_DATA(header), std::min(sizeof(value), header->cmsg_len - CMSG_LEN(0)));
-    say(fmt::format("  level {} type {} length {} value {}", header->cmsg_level, header->cmsg_type, header->cmsg_len, value));
-  }
+  for_each_control(room.header, [this](const cmsghdr& control) {
+    std::string value = fmt::format("{}", control_data<int>(control));
+    if (control.cmsg_level == IPPROTO_IP && control.cmsg_type == IP_PKTINFO) {
+      const auto info = control_data<in_pktinfo>(control);
+      value = fmt::format("{:08x} for {:08x}", ntohl(info.ipi_spec_dst.s_addr), ntohl(info.ipi_addr.s_addr));
+    }
+    say(fmt::format("  level {} type {} length {}: {}", control.cmsg_level, control.cmsg_type, control.cmsg_len, value));
+  });
   return count;
 }
 
@@ -273,11 +278,12 @@ void Transcript::peer_of(int fd) {
   say("  " + shown(in));
 }
 
-std::uint16_t Transcript::port_of(int fd) {
+Place Transcript::place_of(int fd) {
   sockaddr_in in{};
   socklen_t size = sizeof(in);
   (void)calls_.getsockname(fd, generic(in), &size);
-  return ntohs(in.sin_port);
+  const std::uint32_t address = ntohl(in.sin_addr.s_addr);
+  return {.address = address == INADDR_ANY ? address_of(host_of(fd)) : address, .port = ntohs(in.sin_port)};
 }
 
 int Transcript::get(int fd, int level, int name) {
@@ -328,9 +334,11 @@ void Transcript::await(int fd, short events) {
   if (calls_.poll(&entry, 1, kLongest) != 1) say("  what was awaited did not come");
 }
 
-int Transcript::epoll() { return opened("epoll_create1", calls_.epoll_create1(0)); }
+int Transcript::epoll(Host host) { return opened("epoll_create1", calls_.epoll_create1(host, 0), host); }
 
-int Transcript::epoll_of(int size) { return opened(fmt::format("epoll_create({})", size), calls_.epoll_create(size)); }
+int Transcript::epoll_of(int size) {
+  return opened(fmt::format("epoll_create({})", size), calls_.epoll_create(Host::near, size), Host::near);
+}
 
 int Transcript::epoll_ctl(int epoll, int operation, int fd, std::uint32_t events) {
   epoll_event event{};
@@ -351,31 +359,55 @@ int Transcript::epoll_wait(int epoll, int timeout, int count) {
 
 Transcript::Linked Transcript::linked() {
   Linked all;
-  all.listener = stream();
+  all.listener = far_stream();
   bind(all.listener);
   listen(all.listener);
-  all.port = port_of(all.listener);
+  all.place = place_of(all.listener);
   all.client = stream();
-  connect(all.client, all.port);
+  connect(all.client, all.place);
   all.server = accept(all.listener);
   return all;
 }
 
-void same_as_linux(const std::function<void(Transcript&)>& body) {
-  const auto kernel = kernel_calls();
-  const auto own = own_calls();
-  Transcript theirs{*kernel};
-  body(theirs);
-  Transcript ours{*own};
-  body(ours);
-  REQUIRE(theirs.lines().size() > 1);
-  // Line by line: the first difference says what went another way, the rest follows from it.
-  for (std::size_t i = 0; i < std::max(theirs.lines().size(), ours.lines().size()); ++i) {
-    INFO("line " << i << ", behind: " << (i > 0 ? theirs.lines()[i - 1] : std::string{}));
-    REQUIRE(i < theirs.lines().size());
-    REQUIRE(i < ours.lines().size());
-    REQUIRE(ours.lines()[i] == theirs.lines()[i]);
+namespace {
+
+std::vector<std::string> lines_of(const Body& body, std::unique_ptr<Calls> calls, Setting setting) {
+  Transcript transcript{*calls, setting};
+  body(transcript);
+  return transcript.lines();
+}
+
+/// Line by line: the first difference says what went another way, the rest follows from it.
+void compare(const std::vector<std::string>& theirs, const std::vector<std::string>& ours) {
+  REQUIRE(theirs.size() > 1);
+  constexpr std::size_t kShown = 6;
+  std::deque<std::string> before;
+  for (std::size_t i = 0; i < std::max(theirs.size(), ours.size()); ++i) {
+    INFO("line " << i << ", behind:" << fmt::format("{}", fmt::join(before, "")));
+    REQUIRE(i < theirs.size());
+    REQUIRE(i < ours.size());
+    REQUIRE(ours[i] == theirs[i]);
+    before.push_back("\n    " + theirs[i]);
+    if (before.size() > kShown) before.pop_front();
   }
+}
+
+}  // namespace
+
+void same_as_linux(const Body& body) {
+  for (const Setting setting : {Setting::one_host, Setting::two_hosts}) same_as_linux_on(setting, body);
+}
+
+void same_as_linux_on(Setting setting, const Body& body) {
+  INFO((setting == Setting::one_host ? "on one host" : "on two hosts"));
+  const auto theirs = lines_of(body, kernel_calls(setting), setting);
+  {
+    INFO("posix::Sockets");
+    compare(theirs, lines_of(body, own_calls(setting), setting));
+  }
+  if (setting == Setting::two_hosts) return;
+  INFO("posix::Service");
+  compare(theirs, lines_of(body, service_calls(), setting));
 }
 
 }  // namespace tapir::test

@@ -5,6 +5,7 @@
 #include <sys/ioctl.h>
 
 #include <cerrno>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -33,6 +34,27 @@ TEST_CASE("a connection under way", "[socket]") {
   CHECK(hosts.connect(fd) == 0);
   CHECK(hosts.connect(fd) == -1);
   CHECK(errno == EISCONN);
+}
+
+TEST_CASE("a port that nobody asked for is of the range that was set", "[socket]") {
+  TwoHosts hosts;
+  constexpr std::uint16_t kFirst = 40000, kLast = 40002;
+  tapir::posix::Sockets sockets{*hosts.pair.right, {.first_port = tapir::Port{kFirst}, .last_port = tapir::Port{kLast}}};
+  for (const int type : {SOCK_STREAM, SOCK_DGRAM}) {
+    std::set<int> ports;
+    const sockaddr_in any = tapir::test::socket_address(tapir::Ipv4Address{}, 0);
+    for (std::uint16_t i = kFirst; i <= kLast; ++i) {
+      const int fd = sockets.socket(AF_INET, type, 0);
+      REQUIRE(sockets.bind(fd, tapir::test::generic(any), sizeof(any)) == 0);
+      sockaddr_in got{};
+      socklen_t size = sizeof(got);
+      REQUIRE(sockets.getsockname(fd, tapir::test::generic(got), &size) == 0);
+      ports.insert(ntohs(got.sin_port));
+    }
+    CHECK((ports == std::set<int>{kFirst, kFirst + 1, kLast}));
+    CHECK(sockets.bind(sockets.socket(AF_INET, type, 0), tapir::test::generic(any), sizeof(any)) == -1);
+    CHECK(errno == EADDRINUSE);
+  }
 }
 
 TEST_CASE("a blocking call lets virtual time pass", "[socket]") {
@@ -146,6 +168,28 @@ TEST_CASE("SO_KEEPALIVE finds a peer that is gone", "[socket]") {
   CHECK(hosts.left.readiness(ends.client) == (EPOLLOUT | EPOLLWRNORM));  // it answers
   hosts.pair.cable.filter([](tapir::sim::End, std::span<const std::byte>) { return tapir::sim::Verdict::drop; });
   hosts.pair.world.run_for(60s);
+  CHECK(TwoHosts::get(hosts.left, ends.client, SOL_SOCKET, SO_ERROR) == ETIMEDOUT);
+}
+
+TEST_CASE("keep-alive follows the stack's settings, as far as the socket has none", "[socket]") {
+  TwoHosts hosts;
+  const auto ends = hosts.linked();
+  const auto keep = [&](int name) { return TwoHosts::get(hosts.left, ends.client, IPPROTO_TCP, name); };
+  CHECK(keep(TCP_KEEPIDLE) == 7200);
+  CHECK(keep(TCP_KEEPINTVL) == 75);
+  CHECK(keep(TCP_KEEPCNT) == 9);
+  TwoHosts::set(hosts.left, ends.client, IPPROTO_TCP, TCP_KEEPINTVL, 2);
+  auto config = hosts.pair.left->tcp().config();
+  config.keepalive_idle = 10s;
+  config.keepalive_interval = 1h;
+  config.keepalive_probes = 3;
+  hosts.pair.left->tcp().set_config(config);
+  CHECK(keep(TCP_KEEPIDLE) == 10);
+  CHECK(keep(TCP_KEEPINTVL) == 2);
+  CHECK(keep(TCP_KEEPCNT) == 3);
+  TwoHosts::set(hosts.left, ends.client, SOL_SOCKET, SO_KEEPALIVE, 1);
+  hosts.pair.cable.filter([](tapir::sim::End, std::span<const std::byte>) { return tapir::sim::Verdict::drop; });
+  hosts.pair.world.run_for(17s);  // 10 + 3 * 2
   CHECK(TwoHosts::get(hosts.left, ends.client, SOL_SOCKET, SO_ERROR) == ETIMEDOUT);
 }
 

@@ -11,10 +11,14 @@
 
 #include <catch2/catch.hpp>
 
+#include "message_room.hpp"
 #include "two_hosts.hpp"
 
 using namespace std::chrono_literals;
+using tapir::test::control_data;
 using tapir::test::far_apart;
+using tapir::test::for_each_control;
+using tapir::test::MessageRoom;
 using tapir::test::TwoHosts;
 
 namespace {
@@ -30,18 +34,14 @@ struct Told {
 };
 
 std::optional<Told> error_queue(tapir::posix::Sockets& sockets, int fd) {
-  std::array<char, 256> control{};
-  msghdr message{};
-  message.msg_control = control.data();
-  message.msg_controllen = control.size();
-  if (sockets.recvmsg(fd, &message, MSG_ERRQUEUE) != 0) return std::nullopt;
+  MessageRoom room{0};
+  if (sockets.recvmsg(fd, &room.header, MSG_ERRQUEUE) != 0) return std::nullopt;
   Told told;
-  told.flags = message.msg_flags;
-  for (cmsghdr* one = CMSG_FIRSTHDR(&message); one != nullptr; one = CMSG_NXTHDR(&message, one)) {
-    if (one->cmsg_level == SOL_SOCKET && one->cmsg_type == SO_TIMESTAMPING)
-      std::memcpy(&told.at.emplace(), CMSG_DATA(one), sizeof(timespec));
-    if (one->cmsg_level == IPPROTO_IP && one->cmsg_type == IP_RECVERR) std::memcpy(&told.error, CMSG_DATA(one), sizeof(told.error));
-  }
+  told.flags = room.header.msg_flags;
+  for_each_control(room.header, [&told](const cmsghdr& control) {
+    if (control.cmsg_level == SOL_SOCKET && control.cmsg_type == SO_TIMESTAMPING) told.at = control_data<timespec>(control);
+    if (control.cmsg_level == IPPROTO_IP && control.cmsg_type == IP_RECVERR) told.error = control_data<sock_extended_err>(control);
+  });
   return told;
 }
 

@@ -13,6 +13,8 @@
 #include <tapir/core/observer.hpp>
 #include <tapir/socket/sockets.hpp>
 
+#include "socket_address.hpp"
+
 namespace tapir::test {
 
 /// A segment that left a host, as its TCP has put it together.
@@ -40,15 +42,7 @@ class SegmentLog final : public Observer {
   std::vector<SentSegment> segments;
 };
 
-inline sockaddr_in socket_address(Ipv4Address address, std::uint16_t port) {
-  sockaddr_in in{};
-  in.sin_family = AF_INET;
-  in.sin_addr.s_addr = htonl(address.value());
-  in.sin_port = htons(port);
-  return in;
-}
-inline const sockaddr* generic(const sockaddr_in& in) { return reinterpret_cast<const sockaddr*>(&in); }
-inline sockaddr* generic(sockaddr_in& in) { return reinterpret_cast<sockaddr*>(&in); }
+[[nodiscard]] inline sockaddr_in socket_address(Ipv4Address address, std::uint16_t port) { return socket_address(address.value(), port); }
 
 /// A cable that takes `delay` each way.
 inline PairConfig far_apart(Duration delay) {

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <functional>
+#include <memory>
 #include <vector>
 
 #include "stack_lab.hpp"
@@ -81,4 +82,70 @@ TEST_CASE("handles may outlive their stack: their calls fail", "[stack]") {
   REQUIRE_FALSE(joined);
   CHECK(joined.error() == Error::connection_closed);
   CHECK(joined.error().message() == "already closed");  // not only TCP says so
+}
+
+TEST_CASE("a connection with unread data may outlive its stack, and the world with the memory it came from", "[stack][tcp]") {
+  const bool slices = GENERATE(false, true);
+  auto hosts = std::make_unique<TwoHosts>();
+  auto listener = hosts->right->tcp().listen(Port{7});
+  auto client = hosts->left->tcp().connect({hosts->right_address, Port{7}});
+  REQUIRE((listener && client));
+  hosts->world.run_for(1s);
+  auto accepted = listener->accept();
+  REQUIRE(accepted);
+  REQUIRE(client->send(bytes_of("twenty-one")));
+  hosts->world.run_for(1s);
+  REQUIRE(accepted->unread() == 10);
+  hosts.reset();
+
+  std::array<std::byte, 4> into{};
+  CHECK(accepted->peek(into, 6) == 4);
+  CHECK((bytes_of(into) == bytes_of("-one")));
+  if (slices) {
+    const auto slice = accepted->receive_slice();
+    REQUIRE(slice);
+    CHECK((bytes_of(slice->bytes()) == bytes_of("twenty-one")));
+  } else {
+    CHECK(accepted->discard(6) == 6);
+    REQUIRE(accepted->receive(into) == 4U);
+    CHECK((bytes_of(into) == bytes_of("-one")));
+  }
+  CHECK(accepted->receive(into) == fail(Error::connection_aborted));
+  CHECK(accepted->send(bytes_of("x")) == fail(Error::connection_aborted));
+  CHECK(accepted->unread() == 0);
+  CHECK(accepted->state() == tcp::State::closed);
+
+  // Nothing of what can be set or asked for leads to what is gone.
+  for (tcp::Connection* connection : {&*accepted, &*client}) {
+    connection->set_nagle(false);
+    (void)connection->set_keepalive({.on = true});
+    (void)connection->set_user_timeout(1s);
+    (void)connection->set_user_timeout_option({.enabled = true});
+    (void)connection->set_mtu_probing(tcp::MtuProbing{});
+    (void)connection->set_congestion_control("reno");
+    connection->set_tos(8);
+    connection->set_ttl(3);
+    connection->set_max_pacing_rate(1000);
+    connection->set_window_clamp(1000);
+    connection->set_cork(true);
+    connection->set_cork(false);
+    connection->push();
+    connection->set_not_sent_low(1);
+    connection->end_record();
+    connection->set_max_segment(500);
+    connection->report_sent(true);
+    connection->set_quick_ack(true);
+    connection->set_quick_ack(false);
+    connection->set_send_buffer(1000);
+    connection->set_receive_buffer(1000);
+    connection->await_room();
+    connection->handle({.readable = [] {}});
+    CHECK(connection->info().state == tcp::State::closed);
+    CHECK(connection->unsent() == 0);
+    CHECK(connection->fast_open_room() == 0);
+    (void)connection->send_room();
+    (void)connection->worth_writing();
+    connection->close();
+    connection->abort();
+  }
 }

@@ -118,7 +118,7 @@ TEST_CASE("lost octets leave the network and come back when they are sent again"
   queue.on_sent(at(100), at(150), ms(1));
   CHECK(queue.next_lost()->begin == at(150));
   CHECK(queue.lost_bytes() == 50);
-  queue.mark_all_lost();
+  queue.mark_all_lost([](const RetransmitQueue::Range&) {});
   CHECK(queue.lost_bytes() == 1000);
   CHECK(queue.next_lost()->begin == at(0));
   CHECK(queue.on_ack(at(500)).bytes == 500);
@@ -136,7 +136,7 @@ TEST_CASE("sacked octets are neither lost nor in the network", "[tcp]") {
   CHECK(queue.mark_sacked(at(500), at(800)) == 0);
   CHECK(queue.mark_sacked(at(950), at(5000)) == 50);
   CHECK(queue.sacked_bytes() == 350);
-  queue.mark_all_lost();
+  queue.mark_all_lost([](const RetransmitQueue::Range&) {});
   CHECK(queue.lost_bytes() == 650);
   CHECK(queue.in_network() == 0);
   CHECK(queue.mark_sacked(at(0), at(100)) == 100);
@@ -267,7 +267,7 @@ void step(RetransmitQueue& queue, OctetMap& model, sim::SeededRandom& random, st
     }
     default:
       if (random.below(10) != 0) break;
-      queue.mark_all_lost();
+      queue.mark_all_lost([](const RetransmitQueue::Range&) {});
       model.lose(model.una, model.nxt);
       break;
   }

@@ -71,8 +71,8 @@ TEST_CASE("the window is back at its plateau when the cubic function is", "[tcp]
 }
 
 TEST_CASE("idle time is no time of the function's", "[tcp][cubic]") {
-  Flow busy{{.mss = kMss, .initial_ssthresh = 50 * kMss, .slow_start_after_idle = false, .cwnd = 50 * kMss}};
-  Flow idle{{.mss = kMss, .initial_ssthresh = 50 * kMss, .slow_start_after_idle = false, .cwnd = 50 * kMss}};
+  Flow busy{{.mss = kMss, .initial_ssthresh = 50 * kMss, .window_validation = tcp::WindowValidation::off, .cwnd = 50 * kMss}};
+  Flow idle{{.mss = kMss, .initial_ssthresh = 50 * kMss, .window_validation = tcp::WindowValidation::off, .cwnd = 50 * kMss}};
   for (Flow* flow : {&busy, &idle}) {
     for (int i = 0; i < 20; ++i) flow->ack(2, 50ms);
   }

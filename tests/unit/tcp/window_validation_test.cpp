@@ -13,9 +13,8 @@ namespace {
 constexpr std::uint32_t kMss = 1000;
 
 template <class Algorithm>
-Algorithm grown(std::uint32_t segments, bool slow_start_after_idle = true) {
-  Algorithm control{
-      {.mss = kMss, .initial_ssthresh = segments * kMss, .slow_start_after_idle = slow_start_after_idle, .cwnd = segments * kMss}};
+Algorithm grown(std::uint32_t segments, tcp::WindowValidation validation = tcp::WindowValidation::rfc2861) {
+  Algorithm control{{.mss = kMss, .initial_ssthresh = segments * kMss, .window_validation = validation, .cwnd = segments * kMss}};
   control.on_sent({.now = TimePoint{}, .bytes = kMss, .in_flight = (segments - 1) * kMss, .rto = 1s});
   return control;
 }
@@ -67,7 +66,7 @@ TEMPLATE_TEST_CASE("the threshold remembers three quarters of the window", "[tcp
 }
 
 TEMPLATE_TEST_CASE("a window that is not used may be kept", "[tcp][cwv]", NewReno, Cubic) {
-  TestType control = grown<TestType>(40, false);
+  TestType control = grown<TestType>(40, tcp::WindowValidation::off);
   send_little(control, TimePoint{} + 500ms, 20);
   send_little(control, TimePoint{} + 5s, 2);
   control.on_idle({.now = TimePoint{} + 100s, .idle = 95s, .rto = 1s});

@@ -120,3 +120,29 @@ TEST_CASE("a printed message has its topic and its end of line as wanted", "[too
   CHECK(text_of({.format = {}, .no_newline = true}, kPlain) == "{\"x\": 1}");
   CHECK(text_of({.format = "%R", .no_newline = true}, kFull) == "back/here");
 }
+
+TEST_CASE("a payload that comes in parts has the same text around it as a whole one", "[tool]") {
+  const Message without{.topic = kPlain.topic, .qos = kPlain.qos, .retain = kPlain.retain};
+  for (const auto* format : {"", "%p", "%t %l|%p|%q%%", "<%-p>", "\\t%p@@", "@@%p\\\\"}) {
+    for (const bool no_newline : {false, true}) {
+      CAPTURE(format);
+      const PrintOptions options{.format = format, .no_newline = no_newline, .verbose = true};
+      REQUIRE(prints_in_parts(options));
+      const auto frame = frame_of(options, without, kPlain.payload.size());
+      CHECK(frame.has_payload);
+      CHECK(frame.before + std::string{kPlain.payload.text()} + frame.behind == text_of(options, kPlain));
+    }
+  }
+  const PrintOptions none{.format = "%t %l %%p"};
+  REQUIRE(prints_in_parts(none));
+  const auto frame = frame_of(none, without, kPlain.payload.size());
+  CHECK_FALSE(frame.has_payload);
+  CHECK(frame.before + frame.behind == text_of(none, kPlain));
+}
+
+TEST_CASE("a format that makes something of the payload, or prints it twice, needs the whole", "[tool]") {
+  for (const auto* format : {"%p%p", "%10p", "%x", "%.2:X", "%j", "%J", "%d", "%f"}) {
+    CAPTURE(format);
+    CHECK_FALSE(prints_in_parts({.format = format}));
+  }
+}

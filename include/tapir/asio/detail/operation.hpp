@@ -34,7 +34,8 @@ void post_outcome(const boost::asio::any_io_executor& executor, Handler handler,
 /// A handler, and the work that must succeed before it is called. Lives in memory of the handler's allocator until then.
 ///
 /// Work has a type Outcome, a tuple of an error code and the other arguments of the handler; `std::optional<Outcome> attempt()`, empty while there
-/// is something to wait for; and `Outcome failed(error_code)`.
+/// is something to wait for; and `Outcome failed(error_code)`. It may have `bool cancel(cancellation_type)`: whether a cancellation of this kind
+/// ends the operation; without it every kind does, for nothing has been done for the caller while an operation waits.
 template <class Work, class Handler>
 class Operation final : public OperationBase {
  public:
@@ -52,9 +53,12 @@ class Operation final : public OperationBase {
         guard_{boost::asio::get_associated_executor(handler_, executor)} {
     service.add(*this);
     if (auto slot = boost::asio::get_associated_cancellation_slot(handler_); slot.is_connected()) {
-      // Nothing has been done for the caller while an operation waits, so any kind of cancellation can be honoured.
       slot.assign([this](boost::asio::cancellation_type type) {
-        if (type != boost::asio::cancellation_type::none) fail(boost::asio::error::operation_aborted);
+        if (type == boost::asio::cancellation_type::none) return;
+        if constexpr (requires { work_.cancel(type); }) {
+          if (!work_.cancel(type)) return;
+        }
+        fail(boost::asio::error::operation_aborted);
       });
     }
   }
@@ -100,12 +104,17 @@ class Operation final : public OperationBase {
   boost::asio::executor_work_guard<boost::asio::associated_executor_t<Handler, boost::asio::any_io_executor>> guard_;
 };
 
-/// Does `work` at once if that can be, and otherwise lets it wait in `queue`; then `handler` is called.
+/// Does `work` at once if that can be, and otherwise lets it wait in `queue`; then `handler` is called. The operation that waits; nullptr: none.
 template <class Work, class Handler>
-void start(OperationQueue& queue, const boost::asio::any_io_executor& executor, Work work, Handler handler) {
-  if (auto outcome = work.attempt()) return post_outcome(executor, std::move(handler), std::move(*outcome));
+OperationBase* start(OperationQueue& queue, const boost::asio::any_io_executor& executor, Work work, Handler handler) {
+  if (auto outcome = work.attempt()) {
+    post_outcome(executor, std::move(handler), std::move(*outcome));
+    return nullptr;
+  }
   auto& service = boost::asio::use_service<OperationService>(boost::asio::query(executor, boost::asio::execution::context));
-  queue.push(Operation<Work, Handler>::make(executor, service, std::move(work), std::move(handler)));
+  auto& operation = Operation<Work, Handler>::make(executor, service, std::move(work), std::move(handler));
+  queue.push(operation);
+  return &operation;
 }
 
 }  // namespace tapir::asio::detail

@@ -45,6 +45,9 @@ class OperationQueue {
 
   void push(OperationBase& operation) { list_.push_back(operation); }
   [[nodiscard]] bool empty() const noexcept { return list_.empty(); }
+  void attempt_first() {
+    if (!list_.empty()) list_.front().attempt();
+  }
   void attempt_each() {
     for (auto next = list_.begin(); next != list_.end();) (next++)->attempt();
   }

@@ -1,0 +1,51 @@
+#include <tapir/link/fragment_owners.hpp>
+
+#include <algorithm>
+#include <utility>
+
+#include "frame_view.hpp"
+
+namespace tapir::link {
+
+void FragmentOwners::take(Packet frame, const Pass& pass) {
+  constexpr std::uint16_t kVlan = 0x8100;
+  const auto type = frame.peek<be16>(12);
+  const auto datagram = Ipv4View::at(frame, type && type->get() == kVlan ? 18 : 14);
+  if (!datagram) return drops_.count(Drop::truncated);
+  Datagram key{datagram->source, datagram->destination, datagram->identification, datagram->protocol};
+  if (datagram->is_later_fragment()) {
+    if (const Datagram* known = find(key)) return pass(known->owner, std::move(frame));
+    if (waiting_.size() == most_waiting) {
+      waiting_.pop_front();
+      drops_.count(Drop::queue_full);
+    }
+    waiting_.push_back({key, std::move(frame)});
+    return;
+  }
+  key.owner = static_cast<std::uint8_t>(owner_of(steering_, frame, *datagram));
+  remember(key);
+  pass(key.owner, std::move(frame));
+  for (std::size_t left = waiting_.size(); left > 0; --left) {
+    Waiting one = std::move(waiting_.front());
+    waiting_.pop_front();
+    if (one.of == key) {
+      pass(key.owner, std::move(one.frame));
+    } else {
+      waiting_.push_back(std::move(one));
+    }
+  }
+}
+
+/// The newest with that key: identifications are used again.
+const FragmentOwners::Datagram* FragmentOwners::find(const Datagram& key) const noexcept {
+  const std::size_t count = std::min(remembered_, most_datagrams);
+  for (std::size_t back = 1; back <= count; ++back) {
+    const Datagram& known = known_[(remembered_ - back) % most_datagrams];
+    if (known == key) return &known;
+  }
+  return nullptr;
+}
+
+void FragmentOwners::remember(const Datagram& datagram) noexcept { known_[remembered_++ % most_datagrams] = datagram; }
+
+}  // namespace tapir::link

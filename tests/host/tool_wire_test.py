@@ -1,0 +1,272 @@
+"""What tools/tapir puts on the wire, packet by packet, and how it ends, by a broker that says what the test writes.
+
+The third argument is the program.
+"""
+import os
+import pathlib
+import socket
+import struct
+import subprocess
+import tempfile
+
+import lab
+from tool_lab import HOST_STACK, OWN_STACK, STACKS, TOOL, Case
+
+CONNECT, CONNACK, PUBLISH, PUBACK, PUBREC, SUBSCRIBE, SUBACK, PINGREQ, DISCONNECT = 1, 2, 3, 4, 5, 8, 9, 12, 14
+ACCEPTED = {"mqttv31": "20 02 00 00", "mqttv311": "20 02 00 00", "mqttv5": "20 03 00 00 00"}
+
+
+class Broker:
+    """The far end of one connection, packet by packet."""
+
+    def __init__(self):
+        self.server = socket.create_server((lab.HOST, lab.BROKER_PORT))
+        self.server.settimeout(lab.SECONDS)
+        self.connection = None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.connection:
+            self.connection.close()
+        self.server.close()
+
+    def accept(self, answer=None):
+        """The CONNECT of the next connection, taken apart; answered if there is an answer."""
+        self.connection, _ = self.server.accept()
+        self.connection.settimeout(lab.SECONDS)
+        kind, _, body = self.packet()
+        assert kind == CONNECT, kind
+        if answer:
+            self.send(answer)
+        return Connect(body)
+
+    def send(self, digits):
+        self.connection.sendall(bytes.fromhex(digits))
+
+    def exactly(self, size):
+        parts = b""
+        while len(parts) < size:
+            more = self.connection.recv(size - len(parts))
+            if not more:
+                raise EOFError
+            parts += more
+        return parts
+
+    def packet(self):
+        """Type, flags and the rest of the next packet."""
+        first = self.exactly(1)[0]
+        size, shift = 0, 0
+        while True:
+            digit = self.exactly(1)[0]
+            size |= (digit & 0x7f) << shift
+            shift += 7
+            if digit < 0x80:
+                return first >> 4, first & 15, self.exactly(size)
+
+    def published(self):
+        """Packet identifier and payload of the next packet, a PUBLISH of QoS 1 or 2 before 5.0."""
+        kind, _, body = self.packet()
+        assert kind == PUBLISH, kind
+        after = 2 + struct.unpack_from(">H", body)[0]
+        return struct.unpack_from(">H", body, after)[0], body[after + 2:]
+
+    def at_end(self):
+        return self.connection.recv(1) == b""
+
+
+class Connect:
+    """The fields of a CONNECT (MQTT 5.0 section 3.1)."""
+
+    def __init__(self, body):
+        self.rest = body
+        self.protocol = self.take_string()
+        self.level, self.flags, self.keep_alive = struct.unpack_from(">BBH", self.rest)
+        self.rest = self.rest[4:]
+        self.properties = self.take(self.take_byte()) if self.level == 5 else b""
+        self.client_id = self.take_string()
+        if self.flags & 0x04:
+            self.will_properties = self.take(self.take_byte()) if self.level == 5 else b""
+            self.will_topic = self.take_string()
+            self.will_payload = self.take_string()
+        self.user_name = self.take_string() if self.flags & 0x80 else None
+        self.password = self.take_string() if self.flags & 0x40 else None
+        assert not self.rest
+
+    def take(self, size):
+        taken, self.rest = self.rest[:size], self.rest[size:]
+        return taken
+
+    def take_byte(self):
+        return self.take(1)[0]
+
+    def take_string(self):
+        return self.take(struct.unpack(">H", self.take(2))[0]).decode()
+
+
+def start(command, *options, stack=HOST_STACK):
+    words = [str(word) for word in (TOOL, *stack, command, "-h", lab.HOST, *options)]
+    return subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+class WireCase(Case):
+    def start(self, command, *options, stack=HOST_STACK):
+        program = start(command, *options, stack=stack)
+        self.addCleanup(program.communicate)
+        self.addCleanup(program.kill)
+        return program
+
+    def ends(self, program, code, said="^$"):
+        out, err = program.communicate(timeout=lab.SECONDS)
+        self.assertEqual((program.returncode, out), (code, ""), err)
+        self.assertRegex(err, said)
+
+
+class ConnectFields(WireCase):
+    def connect(self, *options, stack=HOST_STACK, version="mqttv5"):
+        with Broker() as broker:
+            program = self.start("pub", "-t", "x", "-m", "y", "-V", version, *options, stack=stack)
+            fields = broker.accept(ACCEPTED[version])
+            self.assertEqual(broker.packet()[0], PUBLISH)
+            self.assertEqual(broker.packet()[0], DISCONNECT)
+            self.assertTrue(broker.at_end())
+            broker.connection.close()
+            self.ends(program, 0)
+            fields.process = program.pid
+            return fields
+
+    def test_without_options(self):
+        for stack in STACKS:
+            fields = self.connect(stack=stack)
+            self.assertEqual((fields.protocol, fields.level, fields.flags, fields.keep_alive, fields.properties), ("MQTT", 5, 0x02, 60, b""))
+            self.assertEqual(fields.client_id, f"tapir-pub-{fields.process}")
+
+    def test_the_version(self):
+        for version, protocol, level in (("mqttv31", "MQIsdp", 3), ("mqttv311", "MQTT", 4), ("mqttv5", "MQTT", 5)):
+            fields = self.connect(version=version)
+            self.assertEqual((fields.protocol, fields.level, fields.flags), (protocol, level, 0x02))
+
+    def test_the_client_identifier(self):
+        fields = self.connect("-I", "sensor-")
+        self.assertEqual(fields.client_id, f"sensor-{fields.process}")
+        self.assertEqual(self.connect("-i", "sensor").client_id, "sensor")
+
+    def test_keep_alive(self):
+        self.assertEqual(self.connect("-k", 7).keep_alive, 7)
+        self.assertEqual(self.connect("-k", 0, stack=OWN_STACK).keep_alive, 0)
+
+    def test_how_long_the_session_is_kept(self):
+        expiry = bytes([0x11])
+        fields = self.connect("-i", "s", "-x", 300)
+        self.assertEqual((fields.flags, fields.properties), (0x02, expiry + struct.pack(">I", 300)))
+        fields = self.connect("-i", "s", "-c", "-x", 300)
+        self.assertEqual((fields.flags, fields.properties), (0x00, expiry + struct.pack(">I", 300)))
+        self.assertEqual(self.connect("-i", "s", "-c").properties, expiry + b"\xff\xff\xff\xff")
+        self.assertEqual(self.connect("-i", "s", "-x", "-1").properties, expiry + b"\xff\xff\xff\xff")
+        self.assertEqual(self.connect("-i", "s", "-c", version="mqttv311").flags, 0x00)
+
+    def test_the_will(self):
+        will = ("--will-topic", "last", "--will-payload", "words")
+        for options, flags in (((), 0x06), (("--will-retain",), 0x26), (("--will-qos", 2), 0x16), (("--will-qos", 1, "--will-retain"), 0x2e)):
+            fields = self.connect(*will, *options)
+            self.assertEqual((fields.flags, fields.will_topic, fields.will_payload), (flags, "last", "words"))
+
+    def test_user_name_and_password(self):
+        fields = self.connect("-u", "name", "-P", "secret")
+        self.assertEqual((fields.flags, fields.user_name, fields.password), (0xc2, "name", "secret"))
+
+    def test_the_parts_of_a_url(self):
+        with Broker() as broker:
+            program = start("pub", "-L", f"mqtt://na%6de:se%2fcret@{lab.HOST}:{lab.BROKER_PORT}/a/b", "-m", "y")
+            self.addCleanup(program.communicate)
+            fields = broker.accept(ACCEPTED["mqttv5"])
+            self.assertEqual((fields.user_name, fields.password), ("name", "se/cret"))
+            self.assertEqual(broker.packet(), (PUBLISH, 0, b"\0\x03a/b\0y"))
+            program.kill()
+
+
+class Behaviour(WireCase):
+    def test_messages_in_flight_and_signs_of_life(self):
+        """That the third packet behind two PUBLISH is a PINGREQ shows that no third PUBLISH went out, nor will."""
+        for most in (2, 9):
+            with self.subTest(most=most), Broker() as broker:
+                program = self.start("pub", "-t", "x", "-l", "-q", 1, "-M", most, "-k", 1, "-V", "mqttv311")
+                program.stdin.write("".join(f"{number}\n" for number in range(9)))
+                program.stdin.close()
+                program.stdin = None
+                broker.accept(ACCEPTED["mqttv311"])
+                sent = [broker.published() for _ in range(most)]
+                self.assertEqual([text for _, text in sent], [str(number).encode() for number in range(most)])
+                self.assertEqual(broker.packet(), (PINGREQ, 0, b""))
+                broker.send("d0 00")
+                for number in range(9):
+                    broker.send(f"40 02 {sent[number][0]:04x}")
+                    if number + most < 9:
+                        sent.append(broker.published())
+                        self.assertEqual(sent[-1][1], str(number + most).encode())
+                self.assertEqual(broker.packet(), (DISCONNECT, 0, b""))
+                broker.connection.close()
+                self.ends(program, 0)
+
+    def test_a_message_that_the_broker_does_not_take(self):
+        for stack in STACKS:
+            for qos, answer, code, said in ((1, "40 02 {:04x}", 0, "^$"), (1, "40 03 {:04x} 10", 0, "^$"),
+                                            (1, "40 03 {:04x} 87", 3, "^tapir pub: the message was not delivered: not authorized$"),
+                                            (2, "50 03 {:04x} 97", 3, "^tapir pub: the message was not delivered: quota exceeded$")):
+                with self.subTest(stack=stack, answer=answer), Broker() as broker:
+                    program = self.start("pub", "-t", "x", "-m", "y", "-q", qos, stack=stack)
+                    broker.accept(ACCEPTED["mqttv5"])
+                    identifier, _ = broker.published()
+                    broker.send(answer.format(identifier))
+                    if code == 0:
+                        self.assertEqual(broker.packet()[0], DISCONNECT)
+                    broker.connection.close()
+                    self.ends(program, code, said)
+
+    def test_a_connection_that_the_broker_does_not_take(self):
+        for version, answer, said in (("mqttv31", "20 02 00 05", "not authorized"), ("mqttv311", "20 02 00 04", "bad user name or password"),
+                                      ("mqttv5", "20 03 00 8a 00", "banned"), ("mqttv5", "20 03 00 89 00", "server busy")):
+            with self.subTest(version=version, answer=answer), Broker() as broker:
+                program = self.start("sub", "-t", "x", "-V", version)
+                broker.accept(answer)
+                broker.connection.close()
+                self.ends(program, 3, f"^tapir sub: mqtt: broker refused: {said}")
+
+    def test_a_subscription_that_the_broker_does_not_take(self):
+        for version, answer in (("mqttv311", "90 03 {:04x} 80"), ("mqttv5", "90 04 {:04x} 00 87")):
+            with self.subTest(version=version), Broker() as broker:
+                program = self.start("sub", "-t", "x", "-V", version)
+                broker.accept(ACCEPTED[version])
+                kind, _, body = broker.packet()
+                self.assertEqual(kind, SUBSCRIBE)
+                broker.send(answer.format(struct.unpack_from(">H", body)[0]))
+                self.ends(program, 3, "^tapir sub: mqtt: subscription to x refused: ")
+
+    def test_a_broker_that_is_none(self):
+        with Broker() as broker:
+            program = self.start("sub", "-t", "x")
+            broker.accept("48 54 54 50")
+            broker.connection.close()
+            self.ends(program, 1, "^tapir sub: mqtt: ")
+
+    def test_a_file_that_cannot_be_read(self):
+        with tempfile.TemporaryDirectory() as folder:
+            self.ends(self.start("pub", "-t", "x", "-f", pathlib.Path(folder) / "none"), 1, "^tapir pub: .*/none: No such file or directory$")
+            self.ends(self.start("pub", "-t", "x", "-f", folder), 1, "^tapir pub: .*: Is a directory$")
+
+    def test_a_file_that_becomes_shorter_while_it_is_sent(self):
+        for options, said in (((), "the message was not delivered: "), (("-c", "-i", "s"), "mqtt: .*payload")):  # with -c it would be sent again
+            with self.subTest(options), tempfile.NamedTemporaryFile() as file, Broker() as broker:
+                os.truncate(file.name, 100_000_000)
+                program = self.start("pub", "-t", "x", "-f", file.name, "-q", 1, *options)
+                broker.accept(ACCEPTED["mqttv5"])
+                self.assertEqual(broker.exactly(1), b"\x32")
+                os.truncate(file.name, 0)
+                with self.assertRaises((EOFError, ConnectionResetError)):
+                    broker.exactly(100_000_000)
+                self.ends(program, 1, f"^tapir pub: {said}")
+
+
+if __name__ == "__main__":
+    lab.main()

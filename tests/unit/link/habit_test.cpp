@@ -1,0 +1,40 @@
+#include <catch2/catch.hpp>
+
+#include <tapir/link/habit.hpp>
+
+using tapir::link::Habit;
+
+namespace {
+/// How often in a hundred times it is worth asking, when the answer is always `yes`.
+int asked(Habit& habit, bool yes) {
+  int times = 0;
+  for (int i = 0; i < 100; ++i) {
+    if (!habit.worth_asking()) continue;
+    ++times;
+    habit.learn(yes);
+  }
+  return times;
+}
+}  // namespace
+
+TEST_CASE("what is mostly yes is asked always, and what is mostly no seldom", "[link]") {
+  const auto first = GENERATE(Habit::First::yes, Habit::First::no);
+  Habit habit{first};
+  asked(habit, true);
+  CHECK(asked(habit, true) == 100);
+  asked(habit, false);
+  const int seldom = asked(habit, false);
+  CHECK(seldom > 0);  // or it would never be known that things have changed
+  CHECK(seldom < 10);
+  asked(habit, true);
+  CHECK(asked(habit, true) == 100);
+}
+
+TEST_CASE("one exception makes no habit", "[link]") {
+  Habit habit{Habit::First::yes};
+  habit.learn(false);
+  CHECK(habit.worth_asking());
+  Habit other{Habit::First::no};
+  other.learn(true);
+  CHECK(!other.worth_asking());
+}
