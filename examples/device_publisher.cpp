@@ -70,7 +70,7 @@ class Sensor {
         console_{console},
         options_{options},
         timer_(tapir::Timer::calling<&Sensor::read>(runtime.scheduler(), *this)) {
-    client_.on_connected([this](bool) {
+    client_.on_connected([this](const auto&) {
       connected_ = accepted_ = true;
       if (published_ == 0) read();
     });

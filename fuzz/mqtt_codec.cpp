@@ -51,7 +51,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (size == 0) return 0;
   const std::size_t step = data[0] == 0 ? size : data[0];
   const auto bytes = std::as_bytes(std::span{data + 1, size - 1});
-  for (const auto version : {ProtocolVersion::v3_1_1, ProtocolVersion::v5_0}) {
+  for (const auto version : {ProtocolVersion::v3_1, ProtocolVersion::v3_1_1, ProtocolVersion::v5_0}) {
     const auto packets = decode(bytes, step, version, kMaxPacketSize);
     for (const auto& packet : packets) {
       if (std::holds_alternative<Connect>(packet)) return 0;  // another version from here on

@@ -1,5 +1,5 @@
 // An MQTT session of each version against a hostile broker: any bytes at any time, with exchanges of every quality of service under way
-// and a state that is exported and taken up again.
+// and a state that is exported and taken up again, or saved in a store that sometimes fails.
 
 #include <algorithm>
 #include <cstdlib>
@@ -9,6 +9,18 @@
 namespace {
 
 using namespace tapir::mqtt;
+
+class Store final : public tapir::ByteStore {
+ public:
+  [[nodiscard]] tapir::Result<> save(std::span<const std::byte> bytes) override {
+    if (fails) return tapir::fail(Error::storage_failed);
+    content.assign(bytes.begin(), bytes.end());
+    return {};
+  }
+  [[nodiscard]] tapir::Result<std::optional<std::vector<std::byte>>> load() override { return content; }
+  std::vector<std::byte> content;
+  bool fails = false;
+};
 
 ConnectOptions options_for(ProtocolVersion version) {
   ConnectOptions options{.client_id = "fuzz", .clean_session = false, .version = version};
@@ -23,9 +35,11 @@ ConnectOptions options_for(ProtocolVersion version) {
 
 void run(std::span<const std::uint8_t> input, ProtocolVersion version, bool lenient) {
   const SessionLimits limits{.max_packet_size = 1U << 20U, .stream_above = 64, .validate_payload_format = true, .lenient = lenient};
+  Store store;
   Session session{limits};
   tapir::TimePoint now{};
   if (!session.configure(options_for(version))) std::abort();
+  if (!lenient) session.keep_in(&store);
   (void)session.connected(now);
   for (const QoS qos : {QoS::at_most_once, QoS::at_least_once, QoS::exactly_once})
     (void)session.publish({.topic = "a/b", .payload = "x", .qos = qos}, now);
@@ -41,12 +55,15 @@ void run(std::span<const std::uint8_t> input, ProtocolVersion version, bool leni
       Session next{limits};
       if (!next.configure(options_for(version)) || !next.import_state(session.export_state(now), now)) std::abort();
       if (action % 64 == 63) session = std::move(next);
+      if (!lenient) session.keep_in(&store);
       (void)session.connected(now);
     }
     if (action % 32 == 30) (void)session.subscribe({{.filter = "#", .qos = QoS::exactly_once}}, now);
     if (action % 32 == 29) (void)session.authenticate("x", now);
     if (action % 32 == 28) (void)session.reauthenticate("x", now);
+    store.fails = action % 32 == 27;
     session.input(std::as_bytes(bytes), now);
+    if (action % 4 == 0) session.transport_progress(now, action * 8U);
     while (session.next_event()) {}
     while (session.take_output(now)) {}
   }
@@ -55,7 +72,7 @@ void run(std::span<const std::uint8_t> input, ProtocolVersion version, bool leni
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  for (const auto version : {ProtocolVersion::v3_1_1, ProtocolVersion::v5_0}) {
+  for (const auto version : {ProtocolVersion::v3_1, ProtocolVersion::v3_1_1, ProtocolVersion::v5_0}) {
     for (const bool lenient : {false, true}) run({data, size}, version, lenient);
   }
   return 0;

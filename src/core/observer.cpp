@@ -13,6 +13,9 @@ std::string_view name(LayerId layer) noexcept {
     case LayerId::igmp: return "igmp";
     case LayerId::udp: return "udp";
     case LayerId::tcp: return "tcp";
+    case LayerId::dns: return "dns";
+    case LayerId::tls: return "tls";
+    case LayerId::websocket: return "websocket";
     case LayerId::mqtt: return "mqtt";
     case LayerId::application: return "application";
   }

@@ -69,7 +69,12 @@ bool Client::Operation::end(bool only_unsent) {
   return core != nullptr && core->cancel(*this, only_unsent);
 }
 
-void Client::on_connected(std::function<void(bool session_present)> handler) {
+void Client::reauthenticate(std::string data, Completion done) {
+  if (core_ != nullptr) return core_->reauthenticate(std::move(data), std::move(done));
+  if (done) done(fail(tapir::Error::not_connected));
+}
+
+void Client::on_connected(std::function<void(const event::Connected&)> handler) {
   if (core_ != nullptr) core_->connected_handler = std::move(handler);
 }
 
@@ -79,6 +84,10 @@ void Client::on_disconnected(std::function<void(const Disconnection&)> handler) 
 
 void Client::on_unmatched(Handler handler) {
   if (core_ != nullptr) core_->unmatched_handler = std::move(handler);
+}
+
+void Client::on_restored(std::function<void(const Restored&)> handler) {
+  if (core_ != nullptr) core_->restored_handler = std::move(handler);
 }
 
 void Client::on_stream(std::function<void(const StreamEvent&)> handler) {

@@ -21,7 +21,6 @@ bool Client::Core::cancel_publish(Token token, bool only_unsent) {
   if (only_unsent && !was_queued) return false;
   if (auto place = publishing_.extract(token); !place.empty()) {
     complete_later(std::move(place.mapped()), tapir::Error::operation_canceled);
-    if (was_queued) write();  // with a store the state is saved there
     settle();
     return true;
   }

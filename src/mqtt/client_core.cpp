@@ -4,8 +4,6 @@
 #include <array>
 #include <utility>
 
-#include <fmt/format.h>
-
 /// The connection of a Client: opening, writing, reading, losing, trying again.
 namespace tapir::mqtt {
 
@@ -41,6 +39,17 @@ Client::Core::Core(Context& context, std::unique_ptr<Transport> transport, Clien
   if (!configured_ || config_.store == nullptr) return;
   session_.keep_in(config_.store);
   configured_ = session_.restore(context_.now());
+  adopt_restored();
+}
+
+/// Outcomes of what an earlier process has published go to on_restored().
+void Client::Core::adopt_restored() {
+  for (const auto& [token, message] : session_.outstanding()) {
+    publishing_.emplace(token, [this, restored = message != nullptr ? std::optional{*message} : std::nullopt](const Result<>& outcome) {
+      const auto handler = restored_handler;
+      call(handler, Restored{restored, outcome});
+    });
+  }
 }
 
 void Client::Core::start() {
@@ -69,6 +78,8 @@ void Client::Core::shut_down() {
   disconnected_handler = {};
   unmatched_handler = {};
   stream_handler = {};
+  restored_handler = {};
+  reauthenticated_.reset();
   publishing_.clear();
   unconfirmed_.clear();
   wanted_.clear();
@@ -94,6 +105,7 @@ void Client::Core::leave_transport() {
 Result<> Client::Core::connect() {
   if (!configured_) return configured_;
   if (phase_ != Phase::idle && phase_ != Phase::waiting) return fail(tapir::Error::already_connected);
+  hops_ = 0;
   phase_ = Phase::waiting;
   phase_timer_.arm_at(context_.now());
   return {};
@@ -127,8 +139,24 @@ void Client::Core::disconnect(ReasonCode reason, Properties properties, Completi
   settle();
 }
 
+/// To the server that the broker has named, or back from there.
+void Client::Core::change_transport() {
+  const bool goes_away = next_ != nullptr;
+  auto other = std::exchange(goes_away ? next_ : home_, nullptr);
+  if (other == nullptr) return;
+  transport_->attach(nullptr);
+  std::swap(transport_, other);
+  transport_->attach(this);
+  if (std::exchange(next_is_home_, false)) {
+    home_ = nullptr;
+  } else if (goes_away && home_ == nullptr) {
+    home_ = std::move(other);
+  }
+}
+
 void Client::Core::open() {
   transport_->abort();  // one that is still closing in order
+  change_transport();
   phase_ = Phase::opening;
   slice_ = {};
   slice_at_ = 0;
@@ -165,7 +193,21 @@ void Client::Core::on_open() {
 
 void Client::Core::on_readable() {
   const auto keep = shared_from_this();
+  if (config_.read_buffer.empty()) {
+    read_by_stack();
+  } else {
+    read_through(config_.read_buffer);
+  }
+  settle();
+}
+
+/// A function of its own, so that those who lend a buffer need no room for this one.
+[[gnu::noinline]] void Client::Core::read_by_stack() {
   std::array<std::byte, kReadSize> buffer;
+  read_through(buffer);
+}
+
+void Client::Core::read_through(std::span<std::byte> buffer) {
   while (phase_ == Phase::connecting || phase_ == Phase::connected || phase_ == Phase::closing) {
     // A peer that sends without reading would make our answers pile up.
     if (session_.pending_output() >= config_.limits.output_high_water) break;
@@ -178,11 +220,10 @@ void Client::Core::on_readable() {
       on_closed({});  // the peer has ended the stream
       break;
     }
-    session_.input(std::span{buffer}.first(*received), context_.now());
+    session_.input(buffer.first(*received), context_.now());
     process_events();
     write();
   }
-  settle();
 }
 
 void Client::Core::on_writable() {
@@ -195,7 +236,7 @@ void Client::Core::on_writable() {
 
 void Client::Core::on_acknowledged() {
   const auto keep = shared_from_this();
-  session_.transport_progress(context_.now());
+  session_.transport_progress(context_.now(), written_ - std::min<std::uint64_t>(written_, transport_->unacknowledged()));
   confirm_acknowledged();
   settle();
 }
@@ -252,8 +293,9 @@ void Client::Core::write() {
   if (phase_ == Phase::closing && slice_at_ == slice_.size()) transport_->close();
 }
 
-/// What a turn ends with: the timer of the session, and a turn for events that a call has caused.
+/// What a turn ends with: the session is saved, also when nothing could be written; its timer; a turn for events that a call has caused.
 void Client::Core::settle() {
+  (void)session_.save(context_.now());  // what it fails with is an event
   const auto deadline = session_.next_deadline();
   if (phase_ == Phase::idle || !deadline) {
     session_timer_.cancel();
@@ -275,103 +317,6 @@ void Client::Core::confirm_acknowledged() {
 void Client::Core::release_calls() {
   holding_ = false;
   for (auto calls = std::exchange(held_, {}); !calls.empty(); calls.pop_front()) call(calls.front());
-}
-
-void Client::Core::fail_unconfirmed(const Result<>& outcome) {
-  for (auto lost = std::exchange(unconfirmed_, {}); !lost.empty(); lost.pop_front()) call(lost.front().done, outcome);
-}
-
-std::string Client::Core::words_for(std::error_code error) const {
-  const auto peer = transport_->peer();
-  if (error == std::errc::connection_refused) return fmt::format("connection refused by {}", peer);
-  if (phase_ == Phase::opening) return fmt::format("cannot connect to {}: {}", peer, error.message());
-  if (error == tapir::Error::connection_closed) return fmt::format("connection closed by {}", peer);
-  return fmt::format("connection to {} lost: {}", peer, error.message());
-}
-
-/// The transport could not connect, or broke.
-void Client::Core::connection_failed(std::error_code error) {
-  const bool unreachable = error == std::errc::host_unreachable || error == std::errc::network_unreachable;
-  connection_over({.error = error,
-                   .layer = unreachable ? LayerId::ipv4 : LayerId::tcp,
-                   .text = words_for(error),
-                   .will_retry = config_.reconnect.enabled},
-                  false);
-}
-
-/// The broker refused, or one side broke the protocol, or silence lasted too long.
-void Client::Core::session_failed(std::error_code error, bool refused, bool in_order) {
-  write();  // in 5.0 the reason, before the transport ends
-  connection_over({.error = error,
-                   .layer = LayerId::mqtt,
-                   .text = refused ? "broker refused: " + error.message() : fmt::format("{}: {}", transport_->peer(), error.message()),
-                   .will_retry = config_.reconnect.enabled && (!refused || config_.reconnect.after_refusal)},
-                  in_order);
-}
-
-void Client::Core::connection_over(const Disconnection& why, bool in_order) {
-  hold_calls();
-  if (in_order) {
-    transport_->close();
-  } else {
-    transport_->abort();
-  }
-  session_.transport_lost(context_.now());
-  if (const auto since = std::exchange(connected_at_, std::nullopt); since && context_.now() - *since >= config_.reconnect.max_delay)
-    failures_ = 0;
-  phase_ = why.will_retry ? Phase::waiting : Phase::idle;
-  phase_timer_.arm_after(why.will_retry ? next_delay() : config_.connect_timeout);
-  process_events();
-  fail_unconfirmed(fail(why.error));
-  if (!why.will_retry) end(why.error);
-  settle();
-  release_calls();
-  const auto handler = disconnected_handler;
-  call(handler, why);
-}
-
-/// No connection will follow: nothing may wait for one.
-void Client::Core::end(std::error_code error) {
-  session_.fail_queued(error);
-  process_events();
-  for (auto left = std::exchange(publishing_, {}); const auto& [token, done] : left) {
-    call(done, Result<>{fail(error)});
-  }
-  for (const auto& request : std::exchange(unwanted_, {})) call(request.done, Result<>{fail(error)});
-  std::vector<std::string> unanswered;
-  for (const auto& [filter, wanted] : wanted_) {
-    if (!wanted.waiting.empty()) unanswered.push_back(filter);
-  }
-  for (const auto& filter : unanswered) {
-    for (const auto& subscriber : take_subscribers(filter)) call(subscriber.done, Result<QoS>{fail(error)});
-  }
-}
-
-void Client::Core::finish_closing(Result<> outcome) {
-  if (phase_ != Phase::closing) return;
-  hold_calls();
-  phase_timer_.cancel();
-  phase_ = Phase::idle;
-  session_.transport_lost(context_.now());
-  process_events();
-  fail_unconfirmed(outcome);
-  end(tapir::Error::operation_canceled);
-  settle();
-  call(std::exchange(closed_, {}), outcome);
-  release_calls();
-  const auto handler = disconnected_handler;
-  call(handler, Disconnection{.error = outcome ? std::error_code{} : outcome.error(), .layer = LayerId::mqtt, .text = "disconnected"});
-}
-
-/// Doubled for each failure in a row, and somewhere in the upper half of that, so that many clients do not return in step.
-Duration Client::Core::next_delay() {
-  const auto shift = std::min(failures_, 20U);
-  ++failures_;
-  const auto whole = std::max(config_.reconnect.min_delay, Reconnect::shortest_delay).count();
-  const auto longest = std::max(whole, config_.reconnect.max_delay.count());
-  const auto delay = whole > longest >> shift ? longest : whole << shift;
-  const auto half = static_cast<std::uint64_t>(delay / 2);
-  return Duration{delay - static_cast<Duration::rep>(context_.random.below(half + 1))};
 }
 
 }  // namespace tapir::mqtt

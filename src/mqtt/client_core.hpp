@@ -29,10 +29,12 @@ class Client::Core final : public std::enable_shared_from_this<Client::Core>, Tr
   Operation subscribe(Subscription subscription, Properties properties, Handler handler, Granted done);
   Operation unsubscribe(const std::string& filter, Properties properties, Completion done);
   bool cancel(const Operation& operation, bool only_unsent);
+  void reauthenticate(std::string data, Completion done);
 
-  std::function<void(bool)> connected_handler;
+  std::function<void(const event::Connected&)> connected_handler;
   std::function<void(const Disconnection&)> disconnected_handler;
   Handler unmatched_handler;
+  std::function<void(const Restored&)> restored_handler;
   std::function<void(const StreamEvent&)> stream_handler;
 
   [[nodiscard]] const Session& session() const noexcept { return session_; }
@@ -60,8 +62,9 @@ class Client::Core final : public std::enable_shared_from_this<Client::Core>, Tr
     Properties properties;
     std::shared_ptr<const Handler> handler;
     std::vector<Subscriber> waiting;
-    Token request = {};      ///< the last SUBSCRIBE that was sent for it; Token{}: none ever was
-    bool confirmed = false;  ///< the broker has it, as long as it keeps the session
+    Token request = {};            ///< the last SUBSCRIBE that was sent for it; Token{}: none ever was
+    bool confirmed = false;        ///< the broker has it, as long as it keeps the session
+    std::uint32_t identifier = 0;  ///< that the client has given it; 0: none, or the user has
   };
   /// A message of QoS 0 on its way through the transport.
   struct Unconfirmed {
@@ -88,7 +91,12 @@ class Client::Core final : public std::enable_shared_from_this<Client::Core>, Tr
   void on_session_timer();
   void on_turn();
 
+  void adopt_restored();
+  void read_by_stack();
+  void read_through(std::span<std::byte> buffer);
   void open();
+  void change_transport();
+  [[nodiscard]] bool follow(ReasonCode reason, const Properties& properties);
   void write();
   void settle();
   /// Calls a handler of the user's, if there is one and the Client still exists; later, while calls are held.
@@ -112,7 +120,7 @@ class Client::Core final : public std::enable_shared_from_this<Client::Core>, Tr
   }
   void confirm_acknowledged();
   void connection_failed(std::error_code error);
-  void session_failed(std::error_code error, bool refused, bool in_order);
+  void session_failed(Disconnection why, bool refused, bool in_order);
   void connection_over(const Disconnection& why, bool in_order);
   void end(std::error_code error);
   void finish_closing(Result<> outcome);
@@ -141,6 +149,11 @@ class Client::Core final : public std::enable_shared_from_this<Client::Core>, Tr
   void end_subscription(const std::string& filter, std::error_code error);
   void stop_asking(const std::string& filter, Token request);
   void ask_to_unsubscribe(Unsubscribing request);
+  [[nodiscard]] std::uint32_t unused_identifier();
+  [[nodiscard]] bool is_given_by_user(std::uint32_t identifier) const;
+  [[nodiscard]] Properties properties_of(const Wanted& wanted) const;
+  [[nodiscard]] std::vector<std::shared_ptr<const Handler>> handlers_for(const Message& message) const;
+  void hide_identifiers(Properties& properties) const;
   void send_unsubscribe(Unsubscribing request);
   bool cancel_publish(Token token, bool only_unsent);
   bool cancel_subscribe(std::uint64_t number, bool only_unsent);
@@ -149,6 +162,10 @@ class Client::Core final : public std::enable_shared_from_this<Client::Core>, Tr
 
   Context& context_;
   std::unique_ptr<Transport> transport_;
+  std::unique_ptr<Transport> home_;  ///< to the broker that has sent the client to another one for once
+  std::unique_ptr<Transport> next_;  ///< to the server that the broker has named
+  bool next_is_home_ = false;        ///< for good
+  unsigned hops_ = 0;                ///< redirections followed in a row
   ClientConfig config_;
   Session session_;
   Result<> configured_;
@@ -172,8 +189,10 @@ class Client::Core final : public std::enable_shared_from_this<Client::Core>, Tr
   std::unordered_map<Token, std::vector<std::string>> subscribing_;
   std::unordered_map<Token, Unsubscribing> unsubscribing_;
   std::vector<Unsubscribing> unwanted_;  ///< to be unsubscribed on the next connection
+  std::uint32_t last_identifier_ = 0;    ///< of subscriptions
   std::uint64_t last_number_ = 0;        ///< of calls of subscribe() and unsubscribe()
   Completion closed_;                    ///< of disconnect()
+  std::optional<Completion> reauthenticated_;
   std::deque<std::function<void()>> deferred_;
   std::deque<std::function<void()>> held_;
 

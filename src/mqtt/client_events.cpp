@@ -35,6 +35,12 @@ Client::Operation Client::Core::publish(Message message, Completion done) {
     complete_later(std::move(done), token.error());
     return {};
   }
+  // What waits for a connection has to be durable now. What is in the output already stays in the session, saved or not.
+  if (const auto saved = session_.save(context_.now()); !saved && session_.cancel(*token)) {
+    complete_later(std::move(done), saved.error());
+    settle();
+    return {};
+  }
   publishing_.emplace(*token, std::move(done));
   write();
   settle();
@@ -62,6 +68,11 @@ Client::Operation Client::Core::subscribe(Subscription subscription, Properties 
   wanted.properties = std::move(properties);
   wanted.handler = std::make_shared<const Handler>(std::move(handler));
   wanted.confirmed = false;
+  if (wanted.properties.contains(PropertyId::subscription_identifier)) {
+    wanted.identifier = 0;
+  } else if (wanted.identifier == 0) {
+    wanted.identifier = unused_identifier();
+  }
   wanted.waiting.push_back({.number = ++last_number_, .done = std::move(done)});
   const auto handle = operation(Operation::Kind::subscribe, last_number_);
   if (phase_ == Phase::connected) send_subscriptions(std::span{&filter, 1});
@@ -81,11 +92,11 @@ Client::Operation Client::Core::unsubscribe(const std::string& filter, Propertie
 
 /// Those with the same properties share a packet.
 void Client::Core::send_subscriptions(std::span<const std::string> filters) {
-  const auto& properties_of = [this](const std::string& filter) -> const Properties& { return wanted_.at(filter).properties; };
   while (!filters.empty()) {
     const auto most = std::min(kFiltersPerPacket, filters.size());
+    const auto properties = properties_of(wanted_.at(filters[0]));
     std::size_t count = 1;
-    while (count < most && properties_of(filters[count]) == properties_of(filters[0])) ++count;
+    while (count < most && properties_of(wanted_.at(filters[count])) == properties) ++count;
     send_subscribe(filters.first(count));
     filters = filters.subspan(count);
   }
@@ -98,7 +109,7 @@ void Client::Core::send_subscribe(std::span<const std::string> filters) {
   std::vector<Subscription> subscriptions;
   subscriptions.reserve(filters.size());
   for (const auto& filter : filters) subscriptions.push_back(wanted_.at(filter).subscription);
-  const auto token = session_.subscribe(std::move(subscriptions), context_.now(), wanted_.at(filters[0]).properties);
+  const auto token = session_.subscribe(std::move(subscriptions), context_.now(), properties_of(wanted_.at(filters[0])));
   if (token) {
     for (const auto& filter : filters) {
       Wanted& wanted = wanted_.at(filter);
@@ -198,19 +209,40 @@ void Client::Core::handle(event::Connected& event) {
   send_subscriptions(filters);
   for (auto& request : std::exchange(unwanted_, {})) send_unsubscribe(std::move(request));
   const auto handler = connected_handler;
-  call(handler, event.session_present);
+  call(handler, event);
 }
 
-void Client::Core::handle(event::Refused& event) { session_failed(event.error, true, true); }
+void Client::Core::handle(event::Refused& event) {
+  const bool said = config_.version == ProtocolVersion::v5_0;
+  session_failed({.error = event.error, .by_server = said, .reason = event.reason, .properties = std::move(event.properties)}, true, true);
+}
 
 void Client::Core::handle(event::Disconnected& event) {
   if (!event.error) return;  // after disconnect(): what follows is the transport's close
   if (const auto reason = drop_for(event)) (void)reject(context_, drops_, LayerId::mqtt, *reason);
   if (phase_ == Phase::closing || phase_ == Phase::idle) return;  // the user has left: nothing is lost that would be taken up again
-  session_failed(event.error, false, session_.pending_output() > 0 || event.by_server);
+  const bool in_order = session_.pending_output() > 0 || event.by_server;
+  session_failed({.error = event.error, .by_server = event.by_server, .reason = event.reason, .properties = std::move(event.properties)},
+                 false, in_order);
+}
+
+void Client::Core::reauthenticate(std::string data, Completion done) {
+  const auto begun = [&]() -> Result<> {
+    if (reauthenticated_) return fail(tapir::Error::already_connected);
+    if (phase_ != Phase::connected) return fail(tapir::Error::not_connected);
+    return session_.reauthenticate(std::move(data), context_.now());
+  }();
+  if (!begun) return complete_later(std::move(done), begun.error());
+  reauthenticated_ = std::move(done);
+  write();
+  settle();
 }
 
 void Client::Core::handle(event::Authentication& event) {
+  if (event.reason == ReasonCode::success) {
+    if (const auto waiting = std::exchange(reauthenticated_, std::nullopt)) call(*waiting, Result<>{});
+    return;
+  }
   if (event.reason != ReasonCode::continue_authentication || !config_.authenticate) return;
   const auto authenticate = config_.authenticate;
   (void)session_.authenticate(authenticate(event), context_.now());  // fails only if the callback has ended the connection
@@ -224,11 +256,9 @@ void Client::Core::handle(Part& event) {
 }
 
 void Client::Core::handle(event::MessageReceived& event) {
-  failures_ = 0;
-  std::vector<std::shared_ptr<const Handler>> handlers;  // a handler may change the subscriptions
-  for (const auto& [filter, wanted] : wanted_) {
-    if (*wanted.handler && matches(without_share(filter), event.message.topic)) handlers.push_back(wanted.handler);
-  }
+  failures_ = hops_ = 0;
+  auto handlers = handlers_for(event.message);  // shared: a handler may change the subscriptions
+  hide_identifiers(event.message.properties);
   if (handlers.empty()) handlers.push_back(std::make_shared<const Handler>(unmatched_handler));
   for (const auto& handler : handlers) call(*handler, event.message);
 }
@@ -241,12 +271,12 @@ void Client::Core::handle(event::Sent& event) {
 }
 
 void Client::Core::handle(event::Delivered& event) {
-  failures_ = 0;
+  failures_ = hops_ = 0;
   complete(event.token, {});
 }
 
 void Client::Core::handle(event::Subscribed& event) {
-  failures_ = 0;
+  failures_ = hops_ = 0;
   auto place = subscribing_.extract(event.token);
   if (place.empty()) return;
   for (std::size_t i = 0; i < event.codes.size(); ++i) {

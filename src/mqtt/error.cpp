@@ -42,6 +42,7 @@ class ErrorCategory final : public std::error_category {
       case Error::storage_failed: return "the session could not be stored";
       case Error::invalid_state: return "the stored session cannot be read";
       case Error::payload_source_failed: return "the payload could not be read";
+      case Error::ack_timeout: return "no acknowledgment in time";
     }
     return "unknown error";
   }
@@ -58,6 +59,7 @@ class ErrorCategory final : public std::error_category {
       case Error::not_authorized:
       case Error::subscription_refused: return std::errc::permission_denied;
       case Error::keep_alive_timeout:
+      case Error::ack_timeout:
       case Error::connack_timeout: return std::errc::timed_out;
       case Error::session_full: return std::errc::no_buffer_space;
       case Error::session_lost: return std::errc::connection_aborted;

@@ -33,8 +33,8 @@ Connect connect_packet(const ConnectOptions& options, const SessionLimits& limit
 /// Errors after which the server can still be told why (5.0 section 4.13): not those of a peer that does not answer, or of what it takes
 /// to answer.
 bool can_be_told(std::error_code error) noexcept {
-  return error != Error::keep_alive_timeout && error != Error::connack_timeout && error != Error::payload_source_failed &&
-         error != Error::out_of_memory;
+  return error != Error::keep_alive_timeout && error != Error::connack_timeout && error != Error::ack_timeout &&
+         error != Error::payload_source_failed && error != Error::out_of_memory;
 }
 
 }  // namespace
@@ -144,6 +144,7 @@ Result<> Session::connected(TimePoint now) {
   ping_sent_.reset();
   work().in_hand.clear();
   work().again.clear();
+  work().waits.clear();
   reauthenticating_ = false;
   server_.reset();
   expiry_.reset();
@@ -209,6 +210,7 @@ void Session::leave(State state, std::error_code error, TimePoint now) {
     return;
   }
   if (was_connected) session_expires_ = kept == Duration::max() ? std::nullopt : std::optional{deadline_after(now, kept)};
+  changed_ = changed_ || session_expires_.has_value();
   for (const PacketId id : in_order()) {
     const auto exchange = work().exchanges.find(id);
     const auto& stage = exchange->second.stage;
@@ -252,7 +254,7 @@ Result<> Session::cancel(Token token) {
 void Session::give(const Answer& answer) {
   if (const auto* pubrec = std::get_if<Pubrec>(&answer.packet)) {
     if (const auto received = work().unreleased.find(pubrec->id); received != work().unreleased.end()) {
-      received->second = true;  // its user has it: from now on a repetition is one
+      if (received->second.stage == Receipt::Stage::waiting) received->second.stage = Receipt::Stage::taken;
       changed_ = true;
     }
   }
@@ -261,7 +263,31 @@ void Session::give(const Answer& answer) {
   if (const auto* pubcomp = std::get_if<Pubcomp>(&answer.packet)) work().in_hand.erase(pubcomp->id);
   if (const auto* pubrec = std::get_if<Pubrec>(&answer.packet); pubrec != nullptr && is_failure(pubrec->reason))
     work().in_hand.erase(pubrec->id);
-  send_checked(answer.packet, std::max(last_sent_, last_received_));
+  const auto now = std::max(last_sent_, last_received_);
+  send_checked(answer.packet, now);
+  if (const auto* pubrel = std::get_if<Pubrel>(&answer.packet)) await(pubrel->id, now);
+}
+
+/// Of a message of QoS 2 with a number: whether that is saved. Otherwise the message is not told; it comes again.
+bool Session::may_tell(const Event& event) {
+  const auto* whole = std::get_if<event::MessageReceived>(&event);
+  const auto* began = std::get_if<event::MessageBegan>(&event);
+  if (whole == nullptr && began == nullptr) return true;
+  const std::uint64_t delivery = whole != nullptr ? whole->message.delivery : began->message.delivery;
+  if (delivery <= work().saved_delivery) return true;
+  if (save(std::max(last_sent_, last_received_))) {
+    work().saved_delivery = last_delivery_;
+    return true;
+  }
+  for (auto& [id, receipt] : work().unreleased) {
+    if (receipt.delivery == delivery) receipt.stage = Receipt::Stage::announced;
+  }
+  auto& happened = work().happened;
+  for (bool ended = whole != nullptr; !ended && !happened.empty(); happened.pop_front()) {
+    const auto* next = std::get_if<Event>(&happened.front());
+    ended = next != nullptr && (std::holds_alternative<event::MessageEnded>(*next) || std::holds_alternative<event::MessageAborted>(*next));
+  }
+  return false;
 }
 
 std::optional<Event> Session::next_event() {
@@ -269,8 +295,11 @@ std::optional<Event> Session::next_event() {
   while (!work().happened.empty()) {
     auto next = std::move(work().happened.front());
     work().happened.pop_front();
-    if (auto* event = std::get_if<Event>(&next)) return std::move(*event);
-    give(std::get<Answer>(next));
+    if (auto* event = std::get_if<Event>(&next)) {
+      if (may_tell(*event)) return std::move(*event);
+    } else {
+      give(std::get<Answer>(next));
+    }
   }
   rest();
   return std::nullopt;
@@ -281,7 +310,7 @@ std::optional<Payload> Session::take_output(TimePoint now) {
   send_again(now);
   send_queued(now);
   if (!save(now)) return std::nullopt;
-  auto slice = work().output.take();
+  auto slice = work().output.take(limits().source_chunk);
   if (slice) {
     if (!*slice) rest();
     return std::move(*slice);
@@ -289,35 +318,6 @@ std::optional<Payload> Session::take_output(TimePoint now) {
   work().output.clear();
   if (state_ == State::connecting || state_ == State::connected) break_off(Error::payload_source_failed, now);
   return std::nullopt;
-}
-
-/// A tenth earlier than promised to the server: the limit is for packets as they are sent [MQTT-3.1.2-23], and a real timer is late.
-Duration Session::ping_interval() const noexcept { return Duration{keep_alive_} * 9 / 10; }
-
-/// A server that is silent for long is asked too, even if we keep sending: this finds a connection that is dead in one direction.
-TimePoint Session::ping_due() const noexcept { return (ping_sent_ ? last_sent_ : std::min(last_sent_, last_received_)) + ping_interval(); }
-
-std::optional<TimePoint> Session::next_deadline() const noexcept {
-  if (state_ == State::connecting) return connect_sent_ + limits().connack_timeout;
-  if (state_ != State::connected) return session_expires_;
-  if (keep_alive_.count() == 0) return std::nullopt;
-  if (!ping_sent_) return ping_due();
-  return std::min(ping_due(), std::max(*ping_sent_, last_progress_) + limits().ping_timeout);
-}
-
-void Session::tick(TimePoint now) {
-  const auto deadline = next_deadline();
-  if (!deadline || now < *deadline) return;
-  if (state_ == State::connecting) {
-    break_off(Error::connack_timeout, now);
-  } else if (state_ != State::connected) {
-    discard_session(Error::session_lost);
-  } else if (ping_sent_ && now >= std::max(*ping_sent_, last_progress_) + limits().ping_timeout) {
-    break_off(Error::keep_alive_timeout, now);
-  } else {
-    if (!ping_sent_) ping_sent_ = now;
-    send_checked(Pingreq{}, now);
-  }
 }
 
 void Session::input(std::span<const std::byte> bytes, TimePoint now) {

@@ -65,7 +65,10 @@ void Session::on(const Connack& packet, TimePoint now) {
   if (v5()) adopt(packet);
   const bool kept = kept_for() > Duration::zero();
   // The server numbers its messages afresh; a server of 3.1 does not say whether it has the session.
-  if (!packet.session_present && options_.version != ProtocolVersion::v3_1) work().unreleased.clear();
+  if (!packet.session_present && options_.version != ProtocolVersion::v3_1 && !work().unreleased.empty()) {
+    work().unreleased.clear();
+    changed_ = true;
+  }
   if (v5() && !packet.session_present && had_session_) discard_session(Error::session_lost);  // [MQTT-3.2.2-5]
   changed_ = changed_ || has_session_ != kept;
   has_session_ = kept;
@@ -106,6 +109,7 @@ Result<> Session::send_auth(ReasonCode reason, std::string data, TimePoint now) 
   if (!v5() || !method) return fail(tapir::Error::invalid_argument);  // [MQTT-4.12.0-7]
   Properties properties{{property::authentication_method, std::move(*method)}};
   if (!data.empty()) properties.add({property::authentication_data, std::move(data)});
+  connect_sent_ = now;
   return send(Auth{.reason = reason, .properties = std::move(properties)}, now);
 }
 

@@ -63,15 +63,15 @@ void Session::on(const Publish& packet, TimePoint now) {
     const std::size_t maximum = connect_properties().get(property::receive_maximum).value_or(65535);
     if (v5() && work().in_hand.size() > maximum) return break_off(Error::receive_maximum_exceeded, now);
   }
-  const bool repeated = packet.qos == QoS::exactly_once && work().unreleased.contains(packet.id);
   const std::size_t size = work().decoder.payload_left();
-  if (size == 0 && !repeated && refuse_payload(packet)) return;
+  if (size == 0 && refuse_payload(packet)) return;
   Message message{.topic = std::move(topic),
                   .payload = packet.payload,
                   .qos = packet.qos,
                   .retain = packet.retain,
                   .duplicate = packet.duplicate,
                   .properties = limits().keep_topic_alias ? packet.properties : without_alias(packet.properties)};
+  const bool repeated = packet.qos == QoS::exactly_once && !announce(packet, message);
   if (size > 0) {
     work().streaming = Streaming{.qos = packet.qos, .id = packet.id, .repeated = repeated};
     if (!repeated) emit(event::MessageBegan{std::move(message), size});
@@ -81,11 +81,29 @@ void Session::on(const Publish& packet, TimePoint now) {
   finish_receiving(packet.qos, packet.id);
 }
 
+/// Notes a message of QoS 2: until PUBREL a PUBLISH with this identifier is the same one [MQTT-4.3.3-2]. False: the user has it already,
+/// or it is in line.
+bool Session::announce(const Publish& packet, Message& message) {
+  const auto [place, is_new] = work().unreleased.try_emplace(packet.id);
+  Receipt& receipt = place->second;
+  if (receipt.stage != Receipt::Stage::announced) return false;
+  const bool again = !is_new && packet.duplicate;  // without DUP it is another message: the server has forgotten the announced one
+  if (!again) receipt.delivery = 0;
+  if (receipt.delivery == 0 && store_ != nullptr && kept_for() != Duration::zero()) {
+    receipt.delivery = ++last_delivery_;
+    changed_ = true;
+  }
+  message.delivery = receipt.delivery;
+  return true;
+}
+
 void Session::finish_receiving(QoS qos, PacketId id) {
   if (qos == QoS::at_least_once) {
     answer(Puback{.id = id});
   } else if (qos == QoS::exactly_once) {
-    work().unreleased.emplace(id, false);  // until PUBREL a PUBLISH with this identifier is the same message [MQTT-4.3.3-2]
+    if (const auto receipt = work().unreleased.find(id);
+        receipt != work().unreleased.end() && receipt->second.stage == Receipt::Stage::announced)
+      receipt->second.stage = Receipt::Stage::waiting;
     answer(Pubrec{.id = id});
   }
 }
@@ -104,6 +122,12 @@ void Session::receive_part(std::span<const std::byte>& bytes) {
 bool Session::refuse_payload(const Publish& packet) {
   const bool text = packet.properties.get(property::payload_format_indicator).value_or(false);
   if (!limits().validate_payload_format || !text || is_valid_utf8(packet.payload.text())) return false;
+  const auto receipt = work().unreleased.find(packet.id);
+  if (packet.qos == QoS::exactly_once && receipt != work().unreleased.end()) {
+    if (receipt->second.stage != Receipt::Stage::announced) return false;  // it was taken as it is
+    work().unreleased.erase(receipt);
+    changed_ = true;
+  }
   if (packet.qos == QoS::at_least_once) answer(Puback{.id = packet.id, .reason = ReasonCode::payload_format_invalid});
   if (packet.qos == QoS::exactly_once) answer(Pubrec{.id = packet.id, .reason = ReasonCode::payload_format_invalid});
   return true;
@@ -123,6 +147,7 @@ std::optional<Session::Exchange> Session::finish(PacketId id) {
   if (exchange == work().exchanges.end() || !std::holds_alternative<Stage>(exchange->second.stage)) return std::nullopt;
   auto finished = std::move(exchange->second);
   work().exchanges.erase(exchange);
+  acknowledged();
   return finished;
 }
 
@@ -167,6 +192,7 @@ void Session::on(const Pubrec& packet, TimePoint now) {
       stage = Releasing{};
       exchange->second.order = ++work().last_order;
       changed_ = true;
+      acknowledged();
     }
   } else if (is_failure(packet.reason)) {
     return;

@@ -211,6 +211,7 @@ Result<> Session::send_message(Queued& queued, TimePoint now) {
   queued.message.properties.erase(PropertyId::topic_alias);  // one of the user's is for this connection alone
   work().exchanges[*id] = {
       .token = queued.token, .order = ++work().last_order, .stage = Publishing{std::move(queued.message), queued.accepted}};
+  await(*id, now);
   ++work().messages_in_flight;
   --work().quota;
   changed_ = true;
@@ -241,10 +242,12 @@ void Session::send_again(TimePoint now) {
     if (exchange == work().exchanges.end()) continue;
     if (std::holds_alternative<Releasing>(exchange->second.stage)) {
       send_checked(Pubrel{.id = id}, now);
+      await(id, now);
     } else if (const auto* publishing = std::get_if<Publishing>(&exchange->second.stage)) {
       if (work().quota == 0) return;
       const auto sent = send_publish(publishing->message, id, true, publishing->accepted, now);
       --work().quota;
+      if (sent) await(id, now);
       if (sent) continue;
       const Token token = exchange->second.token;  // larger than this server takes: it can never be sent (5.0 section 3.1.2.11.4)
       work().exchanges.erase(exchange);
@@ -268,6 +271,7 @@ Result<Token> Session::start_exchange(Packet packet, Stage stage, TimePoint now)
   }
   const Token token = next_token();
   work().exchanges[*id] = {.token = token, .order = ++work().last_order, .stage = stage};
+  await(*id, now);
   return token;
 }
 

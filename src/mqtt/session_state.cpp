@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
+#include <string>
 #include <utility>
 
 /// A Session's state as bytes: a header, then records of one byte for their kind and one control packet of MQTT 5.0, which says all that
@@ -19,7 +21,12 @@ enum class Record : std::uint8_t {
   received = 4,    ///< PUBREC that was answered by no PUBREL
   queued = 5,      ///< PUBLISH that was never sent; its identifier means nothing
   end = 6,         ///< PINGREQ
+  announced = 7,   ///< PUBREC of a received message that the user may not have; kDelivery: its number
 };
+
+// User properties, of what the standard has no property for.
+constexpr std::string_view kDelivery = "delivery";      ///< Message::delivery
+constexpr std::string_view kDeliveries = "deliveries";  ///< the last one that was given
 
 void append(std::vector<std::byte>& out, Record record, const ControlPacket& packet) {
   out.push_back(static_cast<std::byte>(record));
@@ -27,6 +34,20 @@ void append(std::vector<std::byte>& out, Record record, const ControlPacket& pac
 }
 
 std::vector<std::byte> state_header() { return {kMagic.begin(), kMagic.end()}; }
+
+void set_number(Properties& properties, std::string_view name, std::uint64_t value) {
+  properties.add({property::user_property, {std::string{name}, std::to_string(value)}});
+}
+
+/// nullopt: there is none, or it is no number.
+std::optional<std::uint64_t> number(const Properties& properties, std::string_view name) {
+  const auto pair = properties.get(property::user_property);
+  if (!pair || pair->first != name) return std::nullopt;
+  std::uint64_t value = 0;
+  const char* const end = pair->second.data() + pair->second.size();
+  const auto [stopped, error] = std::from_chars(pair->second.data(), end, value);
+  return error == std::errc{} && stopped == end ? std::optional{value} : std::nullopt;
+}
 
 std::uint32_t seconds_left(TimePoint deadline, TimePoint now) {
   const auto left = std::chrono::ceil<std::chrono::seconds>(deadline - now).count();
@@ -55,16 +76,35 @@ Message restored(const Publish& packet) {
 
 std::vector<std::byte> Session::no_state() const {
   std::vector<std::byte> out = state_header();
-  append(out, Record::identity, Connect{.version = ProtocolVersion::v5_0, .clean_session = true, .client_id = options_.client_id});
+  append_identity(out, Connect{.version = ProtocolVersion::v5_0, .clean_session = true, .client_id = options_.client_id});
   append(out, Record::end, Pingreq{});
   return out;
+}
+
+void Session::append_identity(std::vector<std::byte>& out, Connect identity) const {
+  if (last_delivery_ > 0) set_number(identity.properties, kDeliveries, last_delivery_);
+  append(out, Record::identity, identity);
+}
+
+std::vector<Session::Outstanding> Session::outstanding() const {
+  std::vector<Outstanding> messages;
+  for (const PacketId id : in_order()) {
+    const Exchange& exchange = work().exchanges.at(id);
+    if (const auto* publishing = std::get_if<Publishing>(&exchange.stage)) {
+      messages.push_back({exchange.token, &publishing->message});
+    } else if (std::holds_alternative<Releasing>(exchange.stage)) {
+      messages.push_back({exchange.token, nullptr});
+    }
+  }
+  for (const Queued& queued : work().queue) messages.push_back({queued.token, &queued.message});
+  return messages;
 }
 
 std::vector<std::byte> Session::export_state(TimePoint now) const {
   std::vector<std::byte> out = state_header();
   Connect identity{.version = ProtocolVersion::v5_0, .clean_session = !has_session_, .client_id = options_.client_id};
   if (session_expires_) identity.properties.set(property::session_expiry_interval, seconds_left(*session_expires_, now));
-  append(out, Record::identity, identity);
+  append_identity(out, std::move(identity));
   for (const PacketId id : in_order()) {
     const auto& stage = work().exchanges.at(id).stage;
     if (const auto* publishing = std::get_if<Publishing>(&stage)) {
@@ -74,11 +114,17 @@ std::vector<std::byte> Session::export_state(TimePoint now) const {
     }
   }
   std::vector<PacketId> received;
-  for (const auto& [id, taken] : work().unreleased) {
-    if (taken) received.push_back(id);
+  for (const auto& [id, receipt] : work().unreleased) {
+    if (receipt.stage == Receipt::Stage::taken || receipt.delivery > 0) received.push_back(id);
   }
   std::ranges::sort(received);  // the same session has the same bytes
-  for (const PacketId id : received) append(out, Record::received, Pubrec{.id = id});
+  for (const PacketId id : received) {
+    const Receipt& receipt = work().unreleased.at(id);
+    const bool taken = receipt.stage == Receipt::Stage::taken;
+    Pubrec packet{.id = id};
+    if (!taken) set_number(packet.properties, kDelivery, receipt.delivery);
+    append(out, taken ? Record::received : Record::announced, packet);
+  }
   for (const Queued& queued : work().queue) append(out, Record::queued, stored(queued.message, PacketId{1}, queued.accepted, now));
   append(out, Record::end, Pingreq{});
   return out;
@@ -92,7 +138,8 @@ Result<> Session::import_state(std::span<const std::byte> bytes, TimePoint now, 
 
   Connect identity;
   std::unordered_map<PacketId, Exchange> exchanges;
-  std::unordered_map<PacketId, bool> unreleased;
+  std::unordered_map<PacketId, Receipt> unreleased;
+  std::uint64_t last_delivery = 0;
   std::list<Queued> queue;
   std::uint64_t order = 0;
   Decoder decoder{kMaxPacketSize, ProtocolVersion::v5_0};
@@ -108,12 +155,17 @@ Result<> Session::import_state(std::span<const std::byte> bytes, TimePoint now, 
     if (publish != nullptr && publish->topic.empty()) return fail(Error::invalid_state);
     if (record == Record::identity && connect != nullptr) {
       identity = *connect;
+      last_delivery = std::max(last_delivery, number(connect->properties, kDeliveries).value_or(0));
     } else if (record == Record::publishing && publish != nullptr && publish->qos != QoS::at_most_once) {
       exchanges[publish->id] = {.token = next_token(), .order = ++order, .stage = Publishing{restored(*publish), then}};
     } else if (const auto* pubrel = std::get_if<Pubrel>(&packet); record == Record::releasing && pubrel != nullptr) {
       exchanges[pubrel->id] = {.token = next_token(), .order = ++order, .stage = Releasing{}};
     } else if (const auto* pubrec = std::get_if<Pubrec>(&packet); record == Record::received && pubrec != nullptr) {
-      unreleased[pubrec->id] = true;
+      unreleased[pubrec->id] = {.stage = Receipt::Stage::taken};
+    } else if (const auto delivery = pubrec != nullptr ? number(pubrec->properties, kDelivery) : std::nullopt;
+               record == Record::announced && delivery && *delivery > 0) {
+      unreleased[pubrec->id] = {.stage = Receipt::Stage::announced, .delivery = *delivery};
+      last_delivery = std::max(last_delivery, *delivery);
     } else if (record == Record::queued && publish != nullptr) {
       queue.push_back({.token = next_token(), .message = restored(*publish), .accepted = then});
     } else if (record == Record::end) {
@@ -135,39 +187,40 @@ Result<> Session::import_state(std::span<const std::byte> bytes, TimePoint now, 
   work().queue = std::move(queue);
   for (const Queued& queued : work().queue) work().queued_bytes += queued.message.payload.size();
   work().last_order = order;
+  last_delivery_ = last_delivery;
   if (has_session_ && v5() && kept_for() != Duration::max()) {
-    // A process that died had no time to note when its connection ended: at the latest it was at the last save.
+    // A process that died had no time to note when its connection ended: at the latest it was just now. The server knows.
     const auto left = identity.properties.get(property::session_expiry_interval);
-    session_expires_ = deadline_after(now, (left ? Duration{std::chrono::seconds{*left}} : kept_for()) - down_time);
+    session_expires_ = deadline_after(now, left ? Duration{std::chrono::seconds{*left}} - down_time : kept_for());
   }
   changed_ = false;
   stored_ = true;
   return {};
 }
 
-Result<> Session::restore(TimePoint now, Duration down_time) {
+Result<> Session::restore(TimePoint now) {
   if (store_ == nullptr) return {};
   const auto bytes = store_->load();
   if (!bytes) return fail(bytes.error());
-  return *bytes ? import_state(**bytes, now, down_time) : Result<>{};
+  return *bytes ? import_state(**bytes, now, std::max(store_->age(), Duration::zero())) : Result<>{};
 }
 
-/// Saves what has changed; of a session that is not kept any more, that there is none. False: that failed, and the connection is given up
-/// before anything depends on it.
-bool Session::save(TimePoint now) {
+/// Of a session that is not kept any more it saves that there is none. When it fails the connection is given up before anything depends on
+/// what was not saved.
+Result<> Session::save(TimePoint now) {
   const bool kept = kept_for() != Duration::zero();
-  if (!changed_ || store_ == nullptr || (!kept && !stored_)) return true;
+  if (!changed_ || store_ == nullptr || (!kept && !stored_)) return {};
   if (store_->save(kept ? export_state(now) : no_state())) {
     changed_ = false;
     stored_ = kept;
-    return true;
+    return {};
   }
   work().output.clear();
   if (state_ == State::connecting || state_ == State::connected) {
     leave(State::offline, Error::session_lost, now);
     emit(event::Disconnected{.error = Error::storage_failed});
   }
-  return false;
+  return fail(Error::storage_failed);
 }
 
 }  // namespace tapir::mqtt

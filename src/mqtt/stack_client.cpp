@@ -7,7 +7,21 @@
 
 namespace tapir::mqtt {
 
+namespace {
+
+/// Follows a redirection over the same stack, unless the user does it in another way.
+ClientConfig with_transport(Stack& stack, ClientConfig config) {
+  if (config.redirection.transport) return config;
+  config.redirection.transport = [&tcp = stack.tcp(), port = config.broker.port](const ServerReference& server) {
+    const auto address = Ipv4Address::parse(server.host);
+    return address ? std::make_unique<TcpTransport>(tcp, Endpoint{*address, server.port.value_or(port)}) : nullptr;
+  };
+  return config;
+}
+
+}  // namespace
+
 Client::Client(Stack& stack, ClientConfig config)
-    : Client{stack.context(), std::make_unique<TcpTransport>(stack.tcp(), config.broker), std::move(config)} {}
+    : Client{stack.context(), std::make_unique<TcpTransport>(stack.tcp(), config.broker), with_transport(stack, config)} {}
 
 }  // namespace tapir::mqtt

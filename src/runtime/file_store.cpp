@@ -1,11 +1,14 @@
 #include <tapir/runtime/file_store.hpp>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <cstdio>
 #include <system_error>
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <tapir/link/descriptor.hpp>
@@ -62,6 +65,13 @@ Result<std::optional<std::vector<std::byte>>> FileStore::load() {
     if (count == 0) return bytes;
     bytes.insert(bytes.end(), buffer.begin(), buffer.begin() + count);
   }
+}
+
+Duration FileStore::age() {
+  struct stat status{};
+  if (::stat(path_.c_str(), &status) != 0) return Duration::zero();
+  const auto saved = std::chrono::seconds{status.st_mtim.tv_sec} + std::chrono::nanoseconds{status.st_mtim.tv_nsec};
+  return std::max<Duration>(std::chrono::system_clock::now().time_since_epoch() - saved, Duration::zero());
 }
 
 }  // namespace tapir

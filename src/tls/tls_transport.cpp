@@ -281,6 +281,13 @@ void TlsTransport::note_acknowledged() {
   records_.acknowledge(taken_below_ - std::min(taken_below_, unacknowledged));
 }
 
+LayerId TlsTransport::failed_layer(std::error_code error) const {
+  const auto& category = error.category();
+  const bool ours = category == error_category() || category == certificate_category() || category == handshake_category() ||
+                    category == stream_category();
+  return ours || state_ == State::handshaking ? LayerId::tls : below_->failed_layer(error);
+}
+
 void TlsTransport::tell(void (mqtt::TransportUser::*event)()) {
   if (user_ != nullptr) (user_->*event)();
 }

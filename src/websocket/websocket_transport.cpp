@@ -183,6 +183,12 @@ void WebSocketTransport::note_acknowledged() {
   records_.acknowledge(taken_below_ - std::min(taken_below_, unacknowledged));
 }
 
+LayerId WebSocketTransport::failed_layer(std::error_code error) const {
+  const auto& category = error.category();
+  const bool ours = category == error_category() || category == status_category() || category == close_category();
+  return ours || state_ == State::handshaking ? LayerId::websocket : below_->failed_layer(error);
+}
+
 void WebSocketTransport::tell(void (mqtt::TransportUser::*event)()) {
   if (user_ != nullptr) (user_->*event)();
 }

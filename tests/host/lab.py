@@ -167,6 +167,9 @@ class Subscriber(Program):
     def messages(self):
         return [line.split(" ", 2)[2] for line in self.output.splitlines() if line.startswith("message ")]
 
+    def messages_with_topics(self):
+        return [line.split(" ", 1)[1] for line in self.output.splitlines() if line.startswith("message ")]
+
 
 def can_connect(address, port):
     with socket.socket() as probe:

@@ -50,7 +50,8 @@ tapir::mqtt::ClientConfig client_config(const BrokerOptions& broker, const std::
   config.version = broker.protocol();
   config.accept_unknown_session = broker.keep_session;  // this program knows nothing of the session that an earlier one has left
   config.properties = broker.connect_properties();
-  config.limits.keep_topic_alias = true;                                                                          // for -F
+  config.subscription_identifiers = false;  // -D gives them; a message is printed once, whatever subscriptions it is for
+  config.limits.keep_topic_alias = true;    // for -F
   if (broker.properties.publish.contains(tapir::mqtt::PropertyId::topic_alias)) config.limits.topic_aliases = 0;  // the user gives it
   return config;
 }

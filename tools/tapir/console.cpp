@@ -18,12 +18,7 @@ void Console::note(std::string_view text) const {
 }
 
 std::string layer_of(const tapir::mqtt::Disconnection& why) {
-  const std::string_view category = why.error.category().name();
-  if (category.starts_with("tls")) return "tls";
-  if (category.starts_with("websocket")) return "websocket";
-  if (category == "resolver") return "name lookup";
-  if (why.layer == tapir::LayerId::ipv4 && why.error == std::errc::host_unreachable) return "arp or ipv4";
-  return std::string{tapir::name(why.layer)};
+  return why.layer == tapir::LayerId::dns ? "name lookup" : std::string{tapir::name(why.layer)};
 }
 
 Exit exit_code_for(std::error_code error) {

@@ -37,7 +37,7 @@ class Console {
   bool quiet_;
 };
 
-/// Which layer a connection failed in: "tcp", "tls", "websocket", "name lookup".
+/// Which layer a connection failed in: "arp", "tcp", "tls", "websocket", "name lookup".
 [[nodiscard]] std::string layer_of(const tapir::mqtt::Disconnection& why);
 /// What a failure with a broker that was reached is for the program: Exit::refused when the broker said no, otherwise Exit::failure.
 [[nodiscard]] Exit exit_code_for(std::error_code error);

@@ -12,7 +12,7 @@ Task::Task(Connection& connection, const BrokerOptions& broker, const Console& c
       console_{console},
       leave_timer_{tapir::Timer::calling<&Task::on_leave>(connection.runtime().scheduler(), *this)},
       wait_timer_{tapir::Timer::calling<&Task::on_wait_over>(connection.runtime().scheduler(), *this)} {
-  client().on_connected([this](bool) {
+  client().on_connected([this](const auto&) {
     if (!std::exchange(connected_, true)) start();
   });
   client().on_disconnected([this](const tapir::mqtt::Disconnection& why) { disconnected(why); });

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include <tapir/core/error.hpp>
+#include <tapir/core/time.hpp>
 
 namespace tapir {
 
@@ -17,6 +18,8 @@ class ByteStore {
   [[nodiscard]] virtual Result<> save(std::span<const std::byte> bytes) = 0;
   /// What was saved last; nullopt: nothing.
   [[nodiscard]] virtual Result<std::optional<std::vector<std::byte>>> load() = 0;
+  /// How long ago that was saved, by a clock that also goes on while no process runs; zero when that is not known.
+  [[nodiscard]] virtual Duration age() { return Duration::zero(); }
 };
 
 }  // namespace tapir

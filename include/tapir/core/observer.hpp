@@ -15,7 +15,7 @@ namespace tapir {
 class Packet;
 
 /// The layers an event can come from, lowest first.
-enum class LayerId : std::uint8_t { link, ethernet, arp, rarp, ipv4, icmp, igmp, udp, tcp, mqtt, application };
+enum class LayerId : std::uint8_t { link, ethernet, arp, rarp, ipv4, icmp, igmp, udp, tcp, dns, tls, websocket, mqtt, application };
 
 [[nodiscard]] std::string_view name(LayerId layer) noexcept;
 

@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -15,6 +16,8 @@
 #include <tapir/core/context.hpp>
 #include <tapir/core/drop.hpp>
 #include <tapir/core/error.hpp>
+#include <tapir/core/observer.hpp>
+#include <tapir/mqtt/server_reference.hpp>
 #include <tapir/mqtt/session.hpp>
 #include <tapir/mqtt/transport.hpp>
 #include <tapir/mqtt/types.hpp>
@@ -37,6 +40,17 @@ struct Reconnect {
   bool after_refusal = false;  ///< also when the broker refused by CONNACK
 };
 
+/// What comes of it when a broker of 5.0 names another server, by use_another_server or server_moved in CONNACK or DISCONNECT (section 4.11).
+struct Redirection {
+  /// How many of them are followed in a row, until a broker has acknowledged or sent something or a connection has lasted for
+  /// Reconnect::max_delay. 0: none is, and it is a refusal or a loss as any other. After use_another_server the connection after the next is
+  /// to the former broker again; after server_moved no one is.
+  unsigned max_hops = 0;
+  /// Makes the transport to a server that was named; nullptr: it cannot be used, and the next one in the list is asked for. Empty: TCP, of a
+  /// client that was made with a Stack and for an IPv4 address, to the configured port unless the reference names one; otherwise nothing.
+  std::function<std::unique_ptr<Transport>(const ServerReference&)> transport = {};
+};
+
 /// What a Client is told at its construction.
 struct ClientConfig {
   Endpoint broker = {};
@@ -53,8 +67,16 @@ struct ClientConfig {
   Properties properties = {};  ///< 5.0: of CONNECT, see ConnectOptions
   /// 5.0: go on when the broker resumes a session of which nothing is known here, see ConnectOptions.
   bool accept_unknown_session = false;
-  /// Where a session that is kept outlives the process; nullptr: nowhere. It outlives the client.
+  /// Where a session that is kept outlives the process; nullptr: nowhere. It outlives the client. A message of QoS 1 or 2, and each one that
+  /// waits for a connection, is saved before publish() returns.
   ByteStore* store = nullptr;
+  /// 5.0: a subscription to which the user gives no identifier gets one that no other has, if the broker takes them (see
+  /// Client::subscribe()).
+  bool subscription_identifiers = true;
+  Redirection redirection = {};
+  /// Through which received bytes pass, a part of their way from the transport to the session; lent for the client's life, and as many
+  /// clients of one thread as like may have the same. Empty: 16 KiB of the stack.
+  std::span<std::byte> read_buffer = {};
   /// 5.0: what AUTH of the broker's (its authentication_data is in the event's properties) is answered with, in an enhanced authentication
   /// that authentication_method in `properties` begins (section 4.12). Empty: it is not answered, and the connection fails with
   /// connack_timeout.
@@ -64,9 +86,20 @@ struct ClientConfig {
 /// Why there is no connection, with the layer that failed.
 struct Disconnection {
   std::error_code error = {};  ///< empty after disconnect()
-  LayerId layer{};             ///< LayerId::tcp: the transport; LayerId::mqtt: the broker or the protocol
-  std::string text = {};       ///< for people: "connection refused by 192.0.2.1:1883", "broker refused: bad user name or password"
-  bool will_retry = false;
+  /// arp (no answer; of our own stack), ipv4 (no route), dns, tcp, tls, websocket; mqtt: the broker or the protocol.
+  LayerId layer{};
+  std::string text = {};    ///< for people: "connection refused by 192.0.2.1:1883", "broker refused: banned: 3 wrong passwords"
+  bool will_retry = false;  ///< there will be a next connection
+  bool by_server = false;   ///< 5.0: the broker said so, by CONNACK or DISCONNECT, with …
+  ReasonCode reason = ReasonCode::success;  ///< … this reason (name() has it in words)
+  Properties properties = {};               ///< … and these: reason_string, user_property, server_reference
+  bool redirected = false;                  ///< the next connection is to the server that the broker has named
+};
+
+/// What has come of a message that an earlier process had accepted and not finished, taken up from the store.
+struct Restored {
+  std::optional<Message> message = {};  ///< nullopt: the broker had taken it over already, and only the end of the exchange was missing
+  Result<> outcome = {};                ///< as of publish()
 };
 
 /// What comes of a message that is longer than SessionLimits::stream_above.
@@ -140,22 +173,34 @@ class Client {
   /// Calls `handler` for messages that match `filter`, over all connections until unsubscribe(). Subscribing to the same filter again
   /// replaces its handler. An empty one leaves the messages to on_unmatched(). `done` comes at the first SUBACK of this call;
   /// subscription_refused removes the subscription.
+  ///
+  /// Of subscriptions that overlap each handler gets a message once, whether the broker sends it once or for each of them (5.0 section
+  /// 3.3.4), as long as it tells by subscription identifiers which they are. Otherwise, and always before 5.0, a broker that sends a copy for
+  /// each subscription makes each handler run once for each copy: copies cannot be told from messages that are alike.
   Operation subscribe(std::string filter, QoS qos, Handler handler, Granted done = {});
   /// The same with the options of 5.0.
   Operation subscribe(Subscription subscription, Handler handler, Granted done = {});
-  /// 5.0: the same with properties of SUBSCRIBE: subscription_identifier, user_property.
+  /// 5.0: the same with properties of SUBSCRIBE: subscription_identifier, which the messages then have too, and user_property.
   Operation subscribe(Subscription subscription, Properties properties, Handler handler, Granted done = {});
   /// `done` comes at UNSUBACK, in 5.0 with the reason why the broker goes on sending, if it says so.
   Operation unsubscribe(const std::string& filter, Completion done = {});
   /// 5.0: the same with properties of UNSUBSCRIBE: user_property.
   Operation unsubscribe(const std::string& filter, Properties properties, Completion done);
 
-  /// Called at each CONNACK by which the broker accepts; `session_present`: it has kept this client's session (MQTT 3.1.1 section 3.2.2.2).
-  void on_connected(std::function<void(bool session_present)> handler);
+  /// 5.0: begins a new authentication on the connection (section 4.12.1), with the method that `properties` of the configuration name. What
+  /// the broker asks then goes to ClientConfig::authenticate. `done`: the broker has agreed; or why it has not, the error with which the
+  /// connection ended. not_connected, invalid_argument without a method, already_connected while another one is under way.
+  void reauthenticate(std::string data, Completion done = {});
+
+  /// Called at each CONNACK by which the broker accepts, with what it says there: whether it has kept this client's session, and in 5.0 its
+  /// properties.
+  void on_connected(std::function<void(const event::Connected&)> handler);
   /// Called when a connection has ended, also by disconnect(), and when none could be made. An empty handler: nobody is told.
   void on_disconnected(std::function<void(const Disconnection&)> handler);
   /// Messages that no subscription's handler is for, such as those of a session stored by the broker.
   void on_unmatched(Handler handler);
+  /// Called once for each message that was taken up from the store, when it is finished.
+  void on_restored(std::function<void(const Restored&)> handler);
   /// Messages that are received in parts, whatever subscription they are for: with limits.stream_above.
   void on_stream(std::function<void(const StreamEvent&)> handler);
 

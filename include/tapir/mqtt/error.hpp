@@ -38,6 +38,7 @@ enum class Error {
   storage_failed,                ///< the session's state could not be stored; the connection is closed before more depends on it
   invalid_state,                 ///< a stored session that cannot be read
   payload_source_failed,         ///< the source of a message's payload failed or ended early; the connection is closed
+  ack_timeout,                   ///< a packet of ours was not acknowledged in time; the connection is closed
 };
 
 /// The category "mqtt" of std::error_code. Each error compares equal to the std::errc nearest in meaning.

@@ -26,6 +26,10 @@ class HostTransport final : public Transport {
   void abort() override { socket_.abort(); }
   [[nodiscard]] std::size_t unacknowledged() const override { return socket_.unacknowledged(); }
   [[nodiscard]] std::string peer() const override { return socket_.peer(); }
+  /// The kernel does not say whether ARP or a router found out that a host cannot be reached: that is LayerId::ipv4.
+  [[nodiscard]] LayerId failed_layer(std::error_code error) const override {
+    return error.category() == resolver_category() ? LayerId::dns : Transport::failed_layer(error);
+  }
 
  private:
   void tell(void (TransportUser::*event)());

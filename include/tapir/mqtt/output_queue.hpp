@@ -38,12 +38,12 @@ class OutputQueue {
     total_ += payload.size();
     size_ += payload.size();
   }
-  /// The next bytes; an error of the source that they come from, after which the stream cannot go on.
-  [[nodiscard]] Result<std::optional<Payload>> take() {
+  /// The next bytes, from a source at most `chunk`; an error of the source that they come from, after which the stream cannot go on.
+  [[nodiscard]] Result<std::optional<Payload>> take(std::size_t chunk) {
     while (!slices_.empty() && slices_.front().empty()) slices_.pop_front();
     if (slices_.empty()) close_tail();
     if (slices_.empty()) return std::nullopt;
-    if (slices_.front().source() != nullptr) return read();
+    if (slices_.front().source() != nullptr) return read(chunk);
     Payload slice = std::move(slices_.front());
     slices_.pop_front();
     size_ -= slice.size();
@@ -71,11 +71,9 @@ class OutputQueue {
  private:
   static constexpr std::size_t kGathered = 1024;  ///< bytes; below it a copy is cheaper than a slice of its own
 
-  static constexpr std::size_t kChunk = 64U << 10U;  ///< bytes read from a source at once
-
-  [[nodiscard]] Result<std::optional<Payload>> read() {
+  [[nodiscard]] Result<std::optional<Payload>> read(std::size_t chunk) {
     const Payload& whole = slices_.front();
-    std::vector<std::byte> bytes(std::min<std::uint64_t>(kChunk, whole.size() - source_at_));
+    std::vector<std::byte> bytes(std::min<std::uint64_t>(std::max<std::size_t>(chunk, 1), whole.size() - source_at_));
     const auto count = whole.source()->read(source_at_, bytes);
     if (!count) return fail(count.error());
     if (*count == 0 || *count > bytes.size()) return fail(Error::payload_source_failed);

@@ -18,6 +18,7 @@
 #include <tapir/core/error.hpp>
 #include <tapir/core/observer.hpp>
 #include <tapir/core/time.hpp>
+#include <tapir/mqtt/ack_waits.hpp>
 #include <tapir/mqtt/codec.hpp>
 #include <tapir/mqtt/error.hpp>
 #include <tapir/mqtt/event.hpp>
@@ -46,8 +47,8 @@ class PacketObserver {
 ///
 /// It outlives connections: unacknowledged messages of a session that is kept are sent again on the next one. With a store it outlives
 /// the process too: no byte is handed out before the state that it depends on is saved. A message of QoS 2 is given to the user exactly
-/// once over any loss of connections; over a crash too if what the user makes of it and the next save are one step, otherwise a crash
-/// just between the two repeats it. Used by one thread.
+/// once over any loss of connections. Over a crash it comes again if the process died between the user's taking it and the next save,
+/// and then its Message::delivery is the same, by which the user knows it. Used by one thread.
 class Session {
  public:
   explicit Session(SessionLimits limits = {});
@@ -62,8 +63,9 @@ class Session {
   /// The transport is gone: a clean session ends, another one waits for the next connected(), in 5.0 until it expires. No event
   /// Disconnected follows.
   void transport_lost(TimePoint now);
-  /// The transport's peer acknowledged bytes: it lives, though a long packet may still be ahead of PINGREQ's answer.
-  void transport_progress(TimePoint now) noexcept { last_progress_ = now; }
+  /// The transport's peer has the first `bytes` of the connection's output: it lives, though a long packet may still be ahead of PINGREQ's
+  /// answer, and what it has it can acknowledge.
+  void transport_progress(TimePoint now, std::uint64_t bytes);
 
   /// Bytes from the transport, cut anywhere. Errors come as event Disconnected, after which input is ignored; in 5.0 a DISCONNECT with
   /// the reason is in the output then.
@@ -74,7 +76,7 @@ class Session {
   [[nodiscard]] std::optional<Payload> take_output(TimePoint now);
   [[nodiscard]] std::size_t pending_output() const noexcept { return work().output.size(); }
   /// What happened, in order; nullopt when all is told. A received message is acknowledged when this is called after it was taken, so
-  /// take the events before the output.
+  /// take the events before the output. With a store the number of a message of QoS 2 is saved before the message is told.
   [[nodiscard]] std::optional<Event> next_event();
   /// Whether next_event() has something to do.
   [[nodiscard]] bool has_events() const noexcept { return !work().happened.empty(); }
@@ -112,11 +114,21 @@ class Session {
   /// Where the state of a kept session is saved; nullptr: nowhere. It outlives the session or is replaced. Call restore() next.
   void keep_in(ByteStore* store) noexcept { store_ = store; }
   /// Takes up what the store holds for this client identifier; nothing stored is no error. already_connected, invalid_state, or the
-  /// store's error. `down_time` is how long the process was away, for what expires.
-  [[nodiscard]] Result<> restore(TimePoint now, Duration down_time = Duration::zero());
+  /// store's error. What expires has gone on doing so while the process was away, by the store's age().
+  [[nodiscard]] Result<> restore(TimePoint now);
+  /// Saves what has changed, so that messages which wait for a connection outlive the process; take_output() does it too. storage_failed:
+  /// the connection is given up (event Disconnected), what has changed is saved the next time.
+  [[nodiscard]] Result<> save(TimePoint now);
+  /// A message that was accepted and is not finished.
+  struct Outstanding {
+    Token token{};
+    const Message* message = nullptr;  ///< nullptr: the server has it, and only the end of its exchange is missing
+  };
+  /// All of them in order, also those that were restored; valid until the next call.
+  [[nodiscard]] std::vector<Outstanding> outstanding() const;
   /// The state of a kept session: unacknowledged and queued messages, received identifiers. Payloads from sources are left out.
   [[nodiscard]] std::vector<std::byte> export_state(TimePoint now) const;
-  /// Replaces the state by an exported one. Errors as for restore(), nothing is changed then.
+  /// Replaces the state by an exported one. Errors as for restore(), nothing is changed then. `down_time`: since it was exported.
   [[nodiscard]] Result<> import_state(std::span<const std::byte> bytes, TimePoint now, Duration down_time = Duration::zero());
 
   [[nodiscard]] bool is_connected() const noexcept { return state_ == State::connected; }
@@ -169,13 +181,24 @@ class Session {
     PacketId id;
     bool repeated = false;  ///< the user has it already
   };
+  /// A received message of QoS 2 whose sender has not released its identifier.
+  struct Receipt {
+    enum class Stage : std::uint8_t {
+      announced,  ///< not whole yet, or a crash came before the user is known to have it: it comes again, and goes to the user
+      waiting,    ///< in line for the user
+      taken,      ///< the user has it: a repetition is one
+    };
+    Stage stage{};
+    std::uint64_t delivery = 0;  ///< Message::delivery
+  };
   /// What a session holds only while it has something to do. A device is idle nearly always: then there is none of it.
   struct Work {
     [[nodiscard]] bool is_done() const noexcept;
 
     // The session (section 4.1).
     std::unordered_map<PacketId, Exchange> exchanges = {};
-    std::unordered_map<PacketId, bool> unreleased = {};  ///< received identifiers; true: the user has taken the message
+    std::unordered_map<PacketId, Receipt> unreleased = {};
+    std::uint64_t saved_delivery = 0;  ///< numbers up to this one are known to be saved
     std::list<Queued> queue = {};
     std::size_t queued_bytes = 0;
     std::size_t messages_in_flight = 0;
@@ -185,7 +208,8 @@ class Session {
     Decoder decoder{};
     OutputQueue output = {};
     std::list<std::variant<Event, Answer>> happened = {};
-    std::vector<event::Sent> early = {};        ///< sent before CONNACK, which decides whether they count
+    std::vector<event::Sent> early = {};  ///< sent before CONNACK, which decides whether they count
+    AckWaits waits = {};
     std::size_t quota = 0;                      ///< how many more messages of QoS 1 and 2 may be sent (5.0 section 4.9)
     std::list<PacketId> again = {};             ///< exchanges of earlier connections that have to be sent again
     std::unordered_set<PacketId> in_hand = {};  ///< received with QoS 1 and 2 and not yet acknowledged to the end
@@ -236,6 +260,8 @@ class Session {
   [[nodiscard]] std::error_code problem_of(const Connack& packet) const;
   void adopt(const Connack& packet);
   void receive_part(std::span<const std::byte>& bytes);
+  [[nodiscard]] bool announce(const Publish& packet, Message& message);
+  [[nodiscard]] bool may_tell(const Event& event);
   void finish_receiving(QoS qos, PacketId id);
   [[nodiscard]] bool refuse_payload(const Publish& packet);
   [[nodiscard]] bool tells_too_much(const ControlPacket& packet) const;
@@ -269,8 +295,11 @@ class Session {
   [[nodiscard]] bool v5() const noexcept { return options_.version == ProtocolVersion::v5_0; }
   [[nodiscard]] bool sends_early() const noexcept { return limits().send_before_connack && !v5(); }
   [[nodiscard]] Duration kept_for() const;
-  [[nodiscard]] bool save(TimePoint now);
+  void await(PacketId id, TimePoint now);
+  void acknowledged();
+  [[nodiscard]] std::optional<TimePoint> ack_due() const noexcept;
   [[nodiscard]] std::vector<std::byte> no_state() const;
+  void append_identity(std::vector<std::byte>& out, Connect identity) const;
   [[nodiscard]] std::vector<PacketId> in_order() const;
   [[nodiscard]] Duration ping_interval() const noexcept;
   [[nodiscard]] TimePoint ping_due() const noexcept;
@@ -298,10 +327,11 @@ class Session {
 
   // The session.
   ByteStore* store_ = nullptr;
-  bool stored_ = false;                       ///< the store has a session in it, as far as is known here
   std::optional<TimePoint> session_expires_;  ///< while there is no connection
   std::uint64_t last_token_ = 0;
+  std::uint64_t last_delivery_ = 0;  ///< Message::delivery
   PacketId last_id_;
+  bool stored_ = false;       ///< the store has a session in it, as far as is known here
   bool has_session_ = false;  ///< the server may keep it, as far as is known here
   bool had_session_ = false;  ///< the same before the last CONNECT
   bool changed_ = false;      ///< since it was saved
@@ -310,11 +340,11 @@ class Session {
   State state_ = State::offline;
   bool reauthenticating_ = false;
   std::chrono::duration<std::uint16_t> keep_alive_{0};  ///< s
+  std::optional<std::uint32_t> expiry_;                 ///< 5.0: s, what CONNACK or DISCONNECT said
   std::uint64_t connection_ = 0;                        ///< counts connections
   std::uint64_t output_total_ = 0;                      ///< bytes of the connection's output, when there is no work
   std::unique_ptr<const ServerLimits> server_;          ///< nullptr: the standard's defaults
   std::unique_ptr<Aliases> aliases_;                    ///< nullptr: none may be used
-  std::optional<std::uint32_t> expiry_;                 ///< 5.0: s, what CONNACK or DISCONNECT said
 
   TimePoint connect_sent_;
   TimePoint last_sent_;

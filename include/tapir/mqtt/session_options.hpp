@@ -47,12 +47,17 @@ enum class QueuePolicy : std::uint8_t {
 struct SessionLimits {
   Duration connack_timeout = std::chrono::seconds{10};  ///< from CONNECT to CONNACK
   Duration ping_timeout = std::chrono::seconds{10};     ///< from PINGREQ to PINGRESP, counted anew while bytes move
-  std::size_t max_packet_size = kMaxPacketSize;         ///< bytes, the largest packet accepted from the server; told to it in 5.0
-  std::size_t max_in_flight = 100;                      ///< messages of QoS 1 and 2 sent and not acknowledged, 1-65535
-  std::size_t max_queued = 1000;                        ///< messages waiting for a connection or for room in flight
-  std::size_t max_queued_bytes = 16U << 20U;            ///< their payload; a single message may be larger
-  std::size_t output_high_water = 64U << 10U;           ///< bytes of output waiting to be taken, above which new messages queue
-  bool send_before_connack = false;                     ///< messages follow CONNECT at once (section 3.1.4); not in 5.0
+  /// For PUBACK, PUBREC, PUBCOMP, SUBACK, UNSUBACK and, in a re-authentication, AUTH; from when the transport's peer has the packet that
+  /// asks for it. What does not come in time ends the connection (Error::ack_timeout): in 5.0 nothing may be sent again on the same one
+  /// [MQTT-4.4.0-1]. 0: no limit.
+  Duration ack_timeout = std::chrono::seconds{60};
+  std::size_t max_packet_size = kMaxPacketSize;  ///< bytes, the largest packet accepted from the server; told to it in 5.0
+  std::size_t max_in_flight = 100;               ///< messages of QoS 1 and 2 sent and not acknowledged, 1-65535
+  std::size_t max_queued = 1000;                 ///< messages waiting for a connection or for room in flight
+  std::size_t max_queued_bytes = 16U << 20U;     ///< their payload; a single message may be larger
+  std::size_t output_high_water = 64U << 10U;    ///< bytes of output waiting to be taken, above which new messages queue
+  std::size_t source_chunk = 64U << 10U;         ///< bytes read from a PayloadSource at once, at least 1
+  bool send_before_connack = false;              ///< messages follow CONNECT at once (section 3.1.4); not in 5.0
   QueuePolicy when_full = QueuePolicy::refuse;
   std::uint16_t topic_aliases = 16;           ///< 5.0: how many topics are replaced by aliases at most, if the server allows it; 0: none,
                                               ///< and a message may have the property topic_alias, which goes out beside its topic

@@ -31,6 +31,10 @@ class TcpTransport final : public Transport {
   void abort() override;
   [[nodiscard]] std::size_t unacknowledged() const override { return connection_.unacknowledged(); }
   [[nodiscard]] std::string peer() const override { return to_string(broker_); }
+  /// That no host answers is known by ARP; ICMP's word alone does not end an attempt to connect (RFC 9293 section 3.9.2.2).
+  [[nodiscard]] LayerId failed_layer(std::error_code error) const override {
+    return error == tapir::Error::host_unreachable ? LayerId::arp : Transport::failed_layer(error);
+  }
 
  private:
   void tell(void (TransportUser::*event)());

@@ -6,6 +6,7 @@
 #include <system_error>
 
 #include <tapir/core/error.hpp>
+#include <tapir/core/observer.hpp>
 
 namespace tapir::mqtt {
 
@@ -43,6 +44,11 @@ class Transport {
   [[nodiscard]] virtual std::size_t unacknowledged() const = 0;
   /// Whom it connects to, for people: "192.0.2.1:1883".
   [[nodiscard]] virtual std::string peer() const = 0;
+  /// The layer that failed when open() or the stream did with `error`, or when on_open has not come until now (Error::timed_out).
+  [[nodiscard]] virtual LayerId failed_layer(std::error_code error) const {
+    const bool unreachable = error == std::errc::host_unreachable || error == std::errc::network_unreachable;
+    return unreachable ? LayerId::ipv4 : LayerId::tcp;
+  }
 };
 
 }  // namespace tapir::mqtt

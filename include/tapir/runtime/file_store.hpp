@@ -19,6 +19,8 @@ class FileStore final : public ByteStore {
 
   [[nodiscard]] Result<> save(std::span<const std::byte> bytes) override;
   [[nodiscard]] Result<std::optional<std::vector<std::byte>>> load() override;
+  /// From the file's time of modification to the host's time of day; zero when that is earlier, as on a device that has not been told the time.
+  [[nodiscard]] Duration age() override;
 
  private:
   std::string path_;

@@ -43,6 +43,7 @@ class TlsTransport final : public mqtt::Transport, mqtt::TransportUser {
   void abort() override;
   [[nodiscard]] std::size_t unacknowledged() const override { return records_.unacknowledged(); }
   [[nodiscard]] std::string peer() const override { return below_->peer(); }
+  [[nodiscard]] LayerId failed_layer(std::error_code error) const override;
 
   /// Of the connection there is, from on_open on; empty without one.
   [[nodiscard]] ConnectionInfo info() const;

@@ -44,6 +44,7 @@ class WebSocketTransport final : public mqtt::Transport, mqtt::TransportUser {
   void abort() override;
   [[nodiscard]] std::size_t unacknowledged() const override { return records_.unacknowledged(); }
   [[nodiscard]] std::string peer() const override { return below_->peer(); }
+  [[nodiscard]] LayerId failed_layer(std::error_code error) const override;
 
  private:
   class Frames;

@@ -89,7 +89,7 @@ TEST_CASE("decode(encode(x)) == x, and any chunking of a stream gives the same p
 }
 
 TEST_CASE("any chunking of a stream gives a session the same events and the same answers", "[mqtt][MQTT311-2.2.3-N2]") {
-  for (const auto version : {ProtocolVersion::v3_1_1, ProtocolVersion::v5_0}) {
+  for (const auto version : {ProtocolVersion::v3_1, ProtocolVersion::v3_1_1, ProtocolVersion::v5_0}) {
     sim::SeededRandom random{7};
     test::RandomPackets source{random, version};
     for (int round = 0; round < 20; ++round) {
@@ -113,7 +113,7 @@ TEST_CASE("random bytes never do more than end in a named error", "[mqtt]") {
     for (auto& byte : bytes) byte = static_cast<std::byte>(random.below(256));
     if (round % 2 == 0) bytes[0] = static_cast<std::byte>(0x10U * (1 + random.below(15)));
     if (bytes.size() > 1 && round % 3 == 0) bytes[1] = static_cast<std::byte>(bytes.size() - 2);
-    const auto version = round % 5 < 2 ? ProtocolVersion::v3_1_1 : ProtocolVersion::v5_0;
+    const auto version = round % 5 < 2 ? ProtocolVersion::v5_0 : round % 5 < 4 ? ProtocolVersion::v3_1_1 : ProtocolVersion::v3_1;
     Decoder decoder{1000, version};
     std::span<const std::byte> input{bytes};
     for (;;) {
@@ -132,12 +132,13 @@ TEST_CASE("random bytes never do more than end in a named error", "[mqtt]") {
 }
 
 TEST_CASE("every packet cut short waits for the rest", "[mqtt]") {
+  const auto version = GENERATE(ProtocolVersion::v3_1, ProtocolVersion::v3_1_1, ProtocolVersion::v5_0);
   sim::SeededRandom random{5};
-  test::RandomPackets source{random};
+  test::RandomPackets source{random, version};
   for (int round = 0; round < 100; ++round) {
     Bytes bytes;
-    REQUIRE(encode(source.any(), bytes));
-    Decoder decoder;
+    REQUIRE(encode(source.any(), bytes, version));
+    Decoder decoder{kMaxPacketSize, version};
     const std::size_t cut = random.below(bytes.size());
     auto input = std::span<const std::byte>{bytes}.first(cut);
     const auto packet = decoder.next(input);

@@ -160,6 +160,7 @@ std::size_t cut_everywhere(ProtocolVersion version, Process process, QoS qos, Ma
 Cut up(std::size_t n) { return {.to_broker = n}; }
 Cut down(std::size_t n) { return {.to_client = n}; }
 
+constexpr auto kOldest = ProtocolVersion::v3_1;
 constexpr auto kOld = ProtocolVersion::v3_1_1;
 constexpr auto kNew = ProtocolVersion::v5_0;
 
@@ -169,7 +170,9 @@ TEST_CASE("a QoS 2 message arrives exactly once wherever the link is cut, whethe
           "[mqtt][MQTT311-4.3.3-1][MQTT311-4.3.3-2][MQTT311-4.1.0-1][MQTT5-4.3.3-10][MQTT5-4.3.3-6]") {
   for (const auto process : {Process::lives, Process::dies_after_step, Process::dies_before_read}) {
     // Up: CONNECT of 15 bytes (5.0: 21), two PUBLISH of 11 (12). Down: CONNACK of 4 (5), PUBLISH of 15 and 14 (16 and 15). Both ways six
-    // acknowledgments of 4.
+    // acknowledgments of 4. 3.1 has "MQIsdp" in the place of "MQTT".
+    CHECK(cut_everywhere(kOldest, process, QoS::exactly_once, up) == 17 + 22 + 6 * 4 + 1);
+    CHECK(cut_everywhere(kOldest, process, QoS::exactly_once, down) == 4 + 29 + 6 * 4 + 1);
     CHECK(cut_everywhere(kOld, process, QoS::exactly_once, up) == 15 + 22 + 6 * 4 + 1);
     CHECK(cut_everywhere(kOld, process, QoS::exactly_once, down) == 4 + 29 + 6 * 4 + 1);
     CHECK(cut_everywhere(kNew, process, QoS::exactly_once, up) == 21 + 24 + 6 * 4 + 1);
@@ -180,6 +183,8 @@ TEST_CASE("a QoS 2 message arrives exactly once wherever the link is cut, whethe
 TEST_CASE("a QoS 1 message arrives at least once wherever the link is cut, whether the process lives or dies",
           "[mqtt][MQTT311-4.3.2-1][MQTT311-4.3.2-2][MQTT311-4.1.0-1][MQTT5-4.3.2-3]") {
   for (const auto process : {Process::lives, Process::dies_after_step, Process::dies_before_read}) {
+    CHECK(cut_everywhere(kOldest, process, QoS::at_least_once, up) == 17 + 22 + 2 * 4 + 1);
+    CHECK(cut_everywhere(kOldest, process, QoS::at_least_once, down) == 4 + 29 + 2 * 4 + 1);
     CHECK(cut_everywhere(kOld, process, QoS::at_least_once, up) == 15 + 22 + 2 * 4 + 1);
     CHECK(cut_everywhere(kOld, process, QoS::at_least_once, down) == 4 + 29 + 2 * 4 + 1);
     CHECK(cut_everywhere(kNew, process, QoS::at_least_once, up) == 21 + 24 + 2 * 4 + 1);
@@ -189,7 +194,7 @@ TEST_CASE("a QoS 1 message arrives at least once wherever the link is cut, wheth
 
 TEST_CASE("exactly once also when the next connections are cut as well, at pairs of places all over the exchange",
           "[mqtt][MQTT311-4.4.0-1][MQTT5-4.4.0-1]") {
-  for (const auto version : {kOld, kNew}) {
+  for (const auto version : {kOldest, kOld, kNew}) {
     for (const auto process : {Process::lives, Process::dies_after_step, Process::dies_before_read}) {
       for (std::size_t first = 0; first < 70; first += 3) {
         for (std::size_t second = 14; second < 60; ++second) {

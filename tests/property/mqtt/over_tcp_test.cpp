@@ -95,7 +95,7 @@ std::vector<std::string> numbered(std::string_view name, int count) {
 }  // namespace
 
 TEST_CASE("every message arrives once, through loss, reordering, duplication and corruption", "[mqtt][MQTT311-7.1.2-1][MQTT5-4.2.0-1]") {
-  const auto version = GENERATE(ProtocolVersion::v3_1_1, ProtocolVersion::v5_0);
+  const auto version = GENERATE(ProtocolVersion::v3_1, ProtocolVersion::v3_1_1, ProtocolVersion::v5_0);
   PairConfig config;
   config.cable.faults = {.loss = 0.05, .duplication = 0.02, .corruption = 0.02, .reordering = 0.05};
   Pair pair{config};
@@ -149,7 +149,7 @@ TEST_CASE("the client uses no urgent data and keeps its Diffserv code point", "[
 }
 
 TEST_CASE("every message arrives once, however often the broker's host breaks the connection", "[mqtt][MQTT311-4.1.0-1][MQTT5-4.4.0-1]") {
-  const auto version = GENERATE(ProtocolVersion::v3_1_1, ProtocolVersion::v5_0);
+  const auto version = GENERATE(ProtocolVersion::v3_1, ProtocolVersion::v3_1_1, ProtocolVersion::v5_0);
   Pair pair;
   BrokerHost host{*pair.right};
   Client client{*pair.left, kept_session(version)};
@@ -224,7 +224,7 @@ TEST_CASE("why there is no connection is said in words", "[mqtt]") {
     client.on_disconnected([&](const Disconnection& disconnection) { why = disconnection; });
     REQUIRE(pair.world.run_until([&] { return why.has_value(); }, 1min));
     CHECK(why->text == "cannot connect to 192.0.2.9:1883: host unreachable");
-    CHECK(why->layer == LayerId::ipv4);
+    CHECK(why->layer == LayerId::arp);
   }
 }
 
@@ -237,4 +237,46 @@ TEST_CASE("a client that is destroyed says goodbye", "[mqtt][MQTT311-3.14.4-1]")
   }
   REQUIRE(pair.world.run_until([&] { return host.ended; }, 1min));
   CHECK(host.broker.said_goodbye);
+}
+
+TEST_CASE("the layer that failed is named", "[mqtt][tcp][arp]") {
+  struct Case {
+    Endpoint broker;
+    LayerId layer;
+    std::error_code error;
+  };
+  const auto one =
+      GENERATE(Case{{kRightAddress, Port{1}}, LayerId::tcp, tapir::Error::connection_refused},
+               Case{{Ipv4Address{0xc0000263}, kMqtt}, LayerId::arp, tapir::Error::host_unreachable},       // nobody has 192.0.2.99
+               Case{{Ipv4Address{0xc6336401}, kMqtt}, LayerId::ipv4, tapir::Error::network_unreachable});  // no route to 198.51.100.1
+  Pair pair;
+  Client client{*pair.left, {.broker = one.broker, .client_id = "c"}};
+  std::optional<Disconnection> why;
+  client.on_disconnected([&](const Disconnection& told) { why = why.value_or(told); });
+  REQUIRE(pair.world.run_until([&] { return why.has_value(); }, 1min));
+  CHECK(why->layer == one.layer);
+  CHECK(why->error == one.error);
+}
+
+TEST_CASE("a client of a stack follows a redirection to an address", "[mqtt][MQTT5-3.2.2-N6]") {
+  Pair pair;
+  std::vector<tcp::Connection> served;
+  const auto serve = [&](std::string_view answer) {
+    return [&served, answer](tcp::Connection connection) {
+      (void)connection.send(std::as_bytes(std::span{answer}));
+      served.push_back(std::move(connection));
+    };
+  };
+  // CONNACK 0x9c with Server Reference "192.0.2.2:8883", and an accepting one.
+  const auto first = pair.right->tcp().listen(kMqtt, serve({"\x20\x14\x00\x9c\x11\x1c\x00\x0e"
+                                                            "192.0.2.2:8883",
+                                                            22}));
+  const auto second = pair.right->tcp().listen(Port{8883}, serve({"\x20\x03\x00\x00\x00", 5}));
+  REQUIRE(first);
+  REQUIRE(second);
+  ClientConfig config{.broker = {kRightAddress, kMqtt}, .client_id = "c", .version = ProtocolVersion::v5_0};
+  config.redirection.max_hops = 1;
+  Client client{*pair.left, config};
+  REQUIRE(pair.world.run_until([&] { return client.is_connected(); }, 1min));
+  CHECK(served.size() == 2);
 }

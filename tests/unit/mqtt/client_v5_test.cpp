@@ -57,7 +57,7 @@ TEST_CASE("5.0: subscriptions have options, and shared ones get their messages",
   lab.open();
   lab.far->deliver("20 03 00 00 00");
   lab.turn();
-  CHECK(lab.far->take_sent() == hex("82 12 0001 00 000c 2473686172652f672f612f2b 09"));
+  CHECK(lab.far->take_sent() == hex("82 14 0001 02 0b01 000c 2473686172652f672f612f2b 09"));
   lab.far->deliver("90 04 0001 00 01  30 06 0003 612f62 00");
   CHECK(received == "a/b");
 }
@@ -105,8 +105,8 @@ TEST_CASE("5.0: a subscription that is refused here does not take others with it
   lab.far->deliver("20 03 00 00 00");
   lab.turn();
   CHECK(told == std::vector<std::string>{"shared invalid argument"});
-  CHECK(lab.far->take_sent() == hex("82 0b 0001 00 0001 61 01 0001 63 00"));
-  lab.far->deliver("90 05 0001 00 01 00");
+  CHECK(lab.far->take_sent() == hex("82 09 0001 02 0b01 0001 61 01  82 09 0002 02 0b03 0001 63 00"));
+  lab.far->deliver("90 04 0001 00 01  90 04 0002 00 00");
   CHECK(told == std::vector<std::string>{"shared invalid argument", "a granted", "c granted"});
 }
 
@@ -219,7 +219,8 @@ TEST_CASE("5.0: subscriptions and their ends have properties", "[mqtt]") {
   lab.open();
   lab.far->deliver("20 03 00 00 00");
   lab.turn();
-  CHECK(lab.far->take_sent() == hex("82 0d 0001 02 0b07 0001 61 00 0001 62 00  82 07 0002 00 0001 63 00"));  // one packet for each list
+  CHECK(lab.far->take_sent() ==
+        hex("82 0d 0001 02 0b07 0001 61 00 0001 62 00  82 09 0002 02 0b01 0001 63 00"));  // one packet for each list
   lab.far->deliver("90 05 0001 00 00 00  90 04 0002 00 00");
   const Told told;
   lab.client->unsubscribe("a", {{property::user_property, {"k", "v"}}}, told.callback());

@@ -87,7 +87,7 @@ class ScriptedTransport final : public mqtt::Transport {
 struct ClientLab {
   explicit ClientLab(mqtt::ClientConfig config = {.client_id = "s1"}) {
     client.emplace(lab.context, std::make_unique<ScriptedTransport>(far), std::move(config));
-    client->on_connected([this](bool) { ++connected; });
+    client->on_connected([this](const mqtt::event::Connected&) { ++connected; });
     client->on_disconnected([this](const mqtt::Disconnection& why) { disconnections.push_back(why); });
   }
   /// Lets the client open its transport; the broker accepts.

@@ -70,7 +70,7 @@ TEST_CASE("bytes on their way put the limit off", "[mqtt]") {
   lab.advance(9s);
   REQUIRE(lab.sent() == hex("c0 00"));
   lab.advance(2s);
-  lab.session.transport_progress(lab.now);  // a long packet of ours is still being acknowledged
+  lab.session.transport_progress(lab.now, 1);  // a long packet of ours is still being acknowledged
   lab.advance(2s);
   lab.receive("30 05 00");  // a long packet of theirs is still coming
   lab.advance(2s);

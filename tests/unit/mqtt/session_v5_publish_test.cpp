@@ -145,7 +145,7 @@ TEST_CASE("5.0: nothing is sent again on a live connection, and in order on the 
           "[mqtt][MQTT5-4.4.0-1][MQTT5-4.6.0-1][MQTT5-4.6.0-4][MQTT5-4.3.3-5][MQTT5-4.3.3-6][MQTT5-3.3.1-1][MQTT5-3.3.1-3]") {
   auto options = kept_v5();
   options.keep_alive = 0s;
-  SessionLab lab{options};
+  SessionLab lab{options, SessionLimits{.ack_timeout = Duration::zero()}};
   lab.connect5();
   for (const auto* payload : {"1", "2", "3", "4", "5"}) REQUIRE(lab.publish("t", payload, kQoS2));
   lab.receive("50 02 0004 50 02 0002");

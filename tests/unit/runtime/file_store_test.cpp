@@ -1,7 +1,10 @@
 #include <catch2/catch.hpp>
 
+#include <chrono>
 #include <csignal>
 
+#include <fcntl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -36,6 +39,25 @@ TEST_CASE("a file store names what the system refuses", "[runtime]") {
   CHECK(nowhere.save(bytes(1, 1)).error() == std::errc::no_such_file_or_directory);
   FileStore folder_itself{folder.path()};
   CHECK(folder_itself.load().error() == std::errc::is_a_directory);
+}
+
+TEST_CASE("a file store knows how old its content is, also a later process's", "[runtime]") {
+  using namespace std::chrono_literals;
+  const Folder folder;
+  const auto file = folder.file("session");
+  CHECK(FileStore{file}.age() == Duration::zero());  // nothing is there
+  REQUIRE(FileStore{file}.save(bytes(3, 2)));
+  const auto age_when_written = [&](std::chrono::seconds since_1970) {
+    const timespec then{.tv_sec = since_1970.count(), .tv_nsec = 0};
+    const timespec times[]{then, then};
+    REQUIRE(::utimensat(AT_FDCWD, file.c_str(), times, 0) == 0);
+    return FileStore{file}.age();
+  };
+  const auto now = std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch());
+  const auto day = age_when_written(now - 24h);
+  CHECK(day >= 24h);
+  CHECK(day < 48h);
+  CHECK(age_when_written(now + 24h) == Duration::zero());  // the host's clock was set back
 }
 
 TEST_CASE("a process that is killed while it saves leaves the old content or the new one, never a mixture", "[runtime]") {

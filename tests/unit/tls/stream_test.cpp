@@ -125,6 +125,7 @@ TEST_CASE("a connection below that fails or breaks keeps its own error", "[tls]"
   t.wire.refusal = tapir::Error::connection_refused;
   t.connect();
   CHECK(t.refusal() == tapir::Error::connection_refused);
+  CHECK(t.transport->failed_layer(t.refusal()) == LayerId::tcp);
   t.reader->closed.clear();
   t.connect();
   REQUIRE(t.secured());
@@ -176,7 +177,7 @@ TEST_CASE("an MQTT client over TLS may be destroyed in its own callbacks", "[tls
                                                mqtt::ClientConfig{.client_id = "c"});
   int told = 0;
   SECTION("when the broker has accepted") {
-    client->on_connected([&](bool) {
+    client->on_connected([&](const auto&) {
       ++told;
       client.reset();
     });
@@ -189,6 +190,7 @@ TEST_CASE("an MQTT client over TLS may be destroyed in its own callbacks", "[tls
     client->on_disconnected([&](const mqtt::Disconnection& why) {
       ++told;
       CHECK(why.error == tls::Failure::refused_by_peer);
+      CHECK(why.layer == LayerId::tls);
       client.reset();
     });
   }

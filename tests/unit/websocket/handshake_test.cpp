@@ -61,6 +61,7 @@ TEST_CASE("a wrong answer fails by name", "[websocket]") {
     t.answer = c.answer;
     t.connect();
     CHECK(t.refusal() == c.error);
+    CHECK(t.transport.failed_layer(t.refusal()) == LayerId::websocket);
     CHECK(t.wire.near_closed());
   }
   CHECK(std::error_code{404, websocket::status_category()}.message() == "WebSocket refused: HTTP status 404 (not found)");
@@ -76,6 +77,15 @@ TEST_CASE("a server that closes in the handshake, or cannot be reached", "[webso
   t.wire.refusal = tapir::Error::connection_refused;
   t.connect();
   CHECK(t.refusal() == tapir::Error::connection_refused);
+  CHECK(t.transport.failed_layer(t.refusal()) == LayerId::tcp);
+}
+
+TEST_CASE("a server that does not answer the handshake keeps the WebSocket waiting, not TCP", "[websocket]") {
+  WebSocketLab t;
+  CHECK(t.transport.failed_layer(tapir::Error::timed_out) == LayerId::tcp);
+  t.wire.on_bytes = [](auto) {};
+  t.connect();
+  CHECK(t.transport.failed_layer(tapir::Error::timed_out) == LayerId::websocket);
 }
 
 TEST_CASE("a configuration that would break the request is refused", "[websocket]") {

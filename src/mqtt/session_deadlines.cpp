@@ -1,0 +1,71 @@
+#include <algorithm>
+
+#include <tapir/mqtt/session.hpp>
+
+/// What a Session waits for, how long, and what it does then.
+namespace tapir::mqtt {
+
+/// A tenth earlier than promised to the server: the limit is for packets as they are sent [MQTT-3.1.2-23], and a real timer is late.
+Duration Session::ping_interval() const noexcept { return Duration{keep_alive_} * 9 / 10; }
+
+/// A server that is silent for long is asked too, even if we keep sending: this finds a connection that is dead in one direction.
+TimePoint Session::ping_due() const noexcept { return (ping_sent_ ? last_sent_ : std::min(last_sent_, last_received_)) + ping_interval(); }
+
+std::optional<TimePoint> Session::next_deadline() const noexcept {
+  if (state_ == State::connecting) return connect_sent_ + limits().connack_timeout;
+  if (state_ != State::connected) return session_expires_;
+  auto deadline = ack_due();
+  const auto sooner = [&deadline](TimePoint other) { deadline = deadline ? std::min(*deadline, other) : other; };
+  if (keep_alive_.count() != 0) sooner(ping_due());
+  if (ping_sent_) sooner(std::max(*ping_sent_, last_progress_) + limits().ping_timeout);
+  return deadline;
+}
+
+void Session::transport_progress(TimePoint now, std::uint64_t bytes) {
+  last_progress_ = now;
+  if (work_ != nullptr) work_->waits.arrived(bytes, now);
+}
+
+/// When the acknowledgment that is missing longest is overdue.
+std::optional<TimePoint> Session::ack_due() const noexcept {
+  const Duration patience = limits().ack_timeout;
+  if (patience <= Duration::zero()) return std::nullopt;
+  const auto since = work().waits.since();
+  if (!reauthenticating_) return since ? std::optional{deadline_after(*since, patience)} : std::nullopt;
+  return deadline_after(since ? std::min(*since, connect_sent_) : connect_sent_, patience);
+}
+
+/// From now on the acknowledgment of this exchange's packet, which was just put into the output, is missing.
+void Session::await(PacketId id, TimePoint now) {
+  const auto exchange = work().exchanges.find(id);
+  if (exchange == work().exchanges.end()) return;
+  work().waits.add({.id = id, .order = exchange->second.order, .end = work().output.total(), .since = now});
+}
+
+/// An exchange has gone on.
+void Session::acknowledged() {
+  const auto& exchanges = work().exchanges;
+  work().waits.drop(exchanges.size(), [&exchanges](PacketId id, std::uint64_t order) {
+    const auto exchange = exchanges.find(id);
+    return exchange == exchanges.end() || exchange->second.order != order;
+  });
+}
+
+void Session::tick(TimePoint now) {
+  const auto deadline = next_deadline();
+  if (!deadline || now < *deadline) return;
+  if (state_ == State::connecting) {
+    break_off(Error::connack_timeout, now);
+  } else if (state_ != State::connected) {
+    discard_session(Error::session_lost);
+  } else if (const auto due = ack_due(); due && now >= *due) {
+    break_off(Error::ack_timeout, now);
+  } else if (ping_sent_ && now >= std::max(*ping_sent_, last_progress_) + limits().ping_timeout) {
+    break_off(Error::keep_alive_timeout, now);
+  } else {
+    if (!ping_sent_) ping_sent_ = now;
+    send_checked(Pingreq{}, now);
+  }
+}
+
+}  // namespace tapir::mqtt

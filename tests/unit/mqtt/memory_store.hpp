@@ -1,0 +1,31 @@
+#pragma once
+
+#include <optional>
+#include <span>
+#include <system_error>
+
+#include <tapir/core/byte_store.hpp>
+
+#include "support/lab.hpp"
+
+namespace tapir::test {
+
+/// A store in memory, which outlives the sessions of a test as a file outlives processes. It can fail.
+class MemoryStore final : public ByteStore {
+ public:
+  [[nodiscard]] Result<> save(std::span<const std::byte> bytes) override {
+    if (broken) return tapir::fail(std::make_error_code(std::errc::no_space_on_device));
+    content = Bytes{bytes.begin(), bytes.end()};
+    ++saves;
+    return {};
+  }
+  [[nodiscard]] Result<std::optional<Bytes>> load() override { return content; }
+  [[nodiscard]] Duration age() override { return since_saved; }
+
+  std::optional<Bytes> content;
+  int saves = 0;
+  bool broken = false;
+  Duration since_saved{0};
+};
+
+}  // namespace tapir::test
