@@ -1,5 +1,6 @@
 #include "listener_core.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 #include <vector>
@@ -59,7 +60,8 @@ void ListenerCore::close() {
   waiting_handler_.reset();
   const auto unaccepted = std::exchange(waiting_, {});
   for (const auto& connection : unaccepted) connection->core()->abort();
-  const std::vector<ConnectionCore*> handshakes{half_open_.begin(), half_open_.end()};
+  std::vector<ConnectionCore*> handshakes{half_open_.begin(), half_open_.end()};
+  std::ranges::sort(handshakes, {}, [](const ConnectionCore* one) { return one->tuple().remote; });  // a run repeats exactly
   half_open_.clear();
   for (ConnectionCore* connection : handshakes) connection->abort();
 }

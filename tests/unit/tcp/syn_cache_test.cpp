@@ -69,7 +69,6 @@ struct Dialogue : Wire {
     note();
   }
   void report(network::ErrorKind kind, SeqNum quoted) {
-    Bytes segment = peer.bytes({});
     std::array<std::byte, 8> start{};
     const auto put = [&](std::size_t at, std::uint32_t value, int bytes) {
       for (int i = bytes; i-- > 0; value >>= 8U) start[at + static_cast<std::size_t>(i)] = static_cast<std::byte>(value & 0xffU);
@@ -83,7 +82,7 @@ struct Dialogue : Wire {
                                             .reporter = peer.them.address,
                                             .source = peer.us.address,
                                             .destination = peer.them.address,
-                                            .protocol = network::Protocol::tcp,
+                                            .next_hop_mtu = 600,
                                             .transport = start});
     note();
   }
@@ -97,7 +96,8 @@ struct Dialogue : Wire {
     note();
   }
   void write(std::size_t size) {
-    REQUIRE(connection.send(std::as_bytes(std::span{stream(size)})).value_or(0) == size);
+    const std::string text = stream(size);
+    REQUIRE(connection.send(std::as_bytes(std::span{text})).value_or(0) == size);
     note();
   }
 
@@ -224,7 +224,6 @@ TEST_CASE("errors of the network reach it", "[tcp][syn-cache][RFC9293-MUST-56]")
           const SeqNum iss = talk.peer.rcv - 1U;
           talk.report(network::ErrorKind::host_unreachable, iss + 1'000U);  // made up
           CHECK(talk.listener.half_open() == 1);
-          talk.network.mtu = 600;
           talk.report(network::ErrorKind::fragmentation_needed, iss);
           talk.wait(2s);
           talk.report(network::ErrorKind::host_unreachable, iss);
