@@ -59,7 +59,7 @@ void ConnectionCore::error_arrives(const network::ErrorReport& report, SeqNum qu
   }
   const bool handshake = tcb_.state == State::syn_sent || tcb_.state == State::syn_received;
   switch (report.kind) {
-    case network::ErrorKind::fragmentation_needed: stay_whole(); return path_narrowed();
+    case network::ErrorKind::fragmentation_needed: return path_narrowed();
     case network::ErrorKind::protocol_unreachable:
     case network::ErrorKind::port_unreachable:
       // RFC 5927 section 5.2: an established connection has proved that the port is there.

@@ -26,6 +26,7 @@ std::string in_words(const Heard& heard) {
                      text_of(heard.options), text_of(heard.payload), heard.ip.tos);
 }
 
+/// What is told of a connection; but for cwnd before it is open, when it is set anew.
 std::string in_words(const tcp::Info& info) {
   return fmt::format(
       "{} una {} nxt {} wnd {} rcv {} wnd {} ts {} sack {} ws {} {} {} mss {} {} mtu {} cwnd {} ecn {} rto {} backoffs {} sent {} received "
@@ -33,9 +34,9 @@ std::string in_words(const tcp::Info& info) {
       "again {} timeouts {} tos {} stalled {} uto {} {} in flight {} retransmitted {} lost {} soft {}",
       static_cast<int>(info.state), info.snd_una.value(), info.snd_nxt.value(), info.snd_wnd, info.rcv_nxt.value(), info.rcv_wnd,
       info.timestamps, info.sack, info.window_scaling, info.snd_wind_shift, info.rcv_wind_shift, info.mss, info.advertised_mss,
-      info.path_mtu, info.cwnd, info.ecn, info.rto.count(), info.backoffs, info.segments_sent, info.segments_received, info.retransmissions,
-      info.timeouts, info.received_tos, info.probes, info.user_timeout.count(), info.peer_user_timeout.value_or(0s).count(), info.in_flight,
-      info.retransmitted, info.lost, info.soft_error.has_value());
+      info.path_mtu, info.state == State::syn_received ? 0 : info.cwnd, info.ecn, info.rto.count(), info.backoffs, info.segments_sent,
+      info.segments_received, info.retransmissions, info.timeouts, info.received_tos, info.probes, info.user_timeout.count(),
+      info.peer_user_timeout.value_or(0s).count(), info.in_flight, info.retransmitted, info.lost, info.soft_error.has_value());
 }
 
 /// A listener, and peers who talk to it; all that can be seen from outside goes into a log.
