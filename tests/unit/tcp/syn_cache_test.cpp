@@ -317,6 +317,21 @@ TEST_CASE("a listener that goes resets its handshakes, and a stack that goes say
   });
 }
 
+TEST_CASE("handshakes that are put away share one timer, whole ones have one each", "[tcp][syn-cache]") {
+  for (const bool whole : {false, true}) {
+    Wire wire{{.sleep_after = whole ? Duration{} : Duration{1s}}};
+    const auto listener = *wire.tcp.listen(kService);
+    const std::size_t before = wire.lab.scheduler.armed_timers();
+    for (std::uint16_t port = 1; port <= 50; ++port) {
+      Peer one{wire, kService, {kPeerAddress, Port{port}}};
+      REQUIRE(one.say({.flags = kSyn}));
+    }
+    wire.advance(500ms);
+    CHECK(listener.half_open() == 50);
+    CHECK(wire.lab.scheduler.armed_timers() - before == (whole ? 50 : 1));
+  }
+}
+
 TEST_CASE("the limits count what is put away", "[tcp][syn-cache]") {
   Wire wire{{.syn_cookies = tcp::SynCookiePolicy::never, .max_connections = 3}};
   const auto listener = *wire.tcp.listen(kService, {}, {.max_half_open = 2});
