@@ -55,6 +55,14 @@ class Crowd final : public link::Link {
     }
     heard_.clear();
   }
+  /// Answers nothing of that but ARP requests.
+  void ignore() {
+    for (const Packet& frame : heard_) {
+      if (const auto ethernet = frame.peek<ethernet::Header>(); ethernet && ethernet->type.get() == ethernet::EtherType::arp)
+        answer_arp(frame);
+    }
+    heard_.clear();
+  }
 
   [[nodiscard]] std::uint64_t answers() const noexcept { return answers_; }  ///< with data, whole ones
   [[nodiscard]] std::uint64_t frames() const noexcept { return frames_; }    ///< both ways

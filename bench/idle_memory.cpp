@@ -1,16 +1,54 @@
-// Bytes of memory that a connection holds while nothing happens: fresh, after data has flowed and drained, with two handlers, and in TIME-WAIT.
+// Bytes of memory that a connection holds while nothing happens: fresh, after data has flowed and drained, with two handlers, and in TIME-WAIT; and what a
+// handshake holds that nobody completes.
 //   idle_memory [CONNECTIONS]
 // Two stacks in one process; each connection has two ends, and the figure is for one. Fails when it is above what is promised.
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <memory>
+#include <utility>
 #include <vector>
 
 #include "allocations.hpp"
+#include "crowd.hpp"
 #include "two_stacks.hpp"
 
+namespace {
+
+using namespace tapir;
+
+/// Bytes a handshake, of so many SYNs to one listener that all stay without the ACK.
+double half_open(std::size_t count) {
+  constexpr std::size_t kAtOnce = 100;
+  sim::World world;
+  auto link = std::make_unique<bench::Crowd>(world.pool(), Endpoint{bench::kServer, bench::kPort}, count + kAtOnce);
+  bench::Crowd& crowd = *link;
+  StackConfig config;
+  config.address = Ipv4Prefix{bench::kServer, 24};
+  config.gateway = bench::Crowd::gateway;
+  Stack stack{world, std::move(link), config};
+  auto listener = stack.tcp().listen(bench::kPort, {}, {.max_half_open = count + kAtOnce});
+  bench::demand(stack.status() && listener, "nobody listens");
+  const auto knock = [&](std::size_t begin, std::size_t end) {
+    for (std::size_t i = begin; i < end; ++i) crowd.open(i);
+    world.run_for(std::chrono::milliseconds{1});
+    crowd.ignore();
+    world.run_for(std::chrono::milliseconds{1});
+    crowd.ignore();
+  };
+  knock(0, kAtOnce);  // what the packet pool and the crowd keep is there then
+  knock(0, kAtOnce);
+  const std::size_t before = bench::heap().bytes;
+  for (std::size_t i = 0; i < count; i += kAtOnce) knock(kAtOnce + i, kAtOnce + std::min(count, i + kAtOnce));
+  const std::size_t after = bench::heap().bytes;
+  bench::demand(listener->half_open() == count + kAtOnce, "a handshake is missing");
+  return (static_cast<double>(after) - static_cast<double>(before)) / static_cast<double>(count);
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
-  using namespace tapir;
   const std::size_t count = argc > 1 ? std::strtoul(argv[1], nullptr, 10) : 10'000;
   std::vector<tcp::Connection> served, called;
   served.reserve(count);
@@ -75,5 +113,8 @@ int main(int argc, char** argv) {
   const double each = (static_cast<double>(waiting) - static_cast<double>(over)) / static_cast<double>(count);
   std::printf("%-28s %8.0f bytes an end, at most 84\n", "TIME-WAIT", each);
   kept = kept && each <= 84;
+  const double handshake = half_open(count);
+  std::printf("%-28s %8.0f bytes, at most 160\n", "half-open", handshake);
+  kept = kept && handshake <= 160;
   return kept ? 0 : 1;
 }

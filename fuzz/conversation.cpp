@@ -13,7 +13,8 @@ namespace {
 constexpr Port kService{7};
 constexpr std::uint64_t kMostWritten = 200'000;             // bytes a side: an input takes milliseconds
 constexpr Duration kLongestRto = std::chrono::seconds{60};  // the largest Config::max_rto
-constexpr Duration kPatience = std::chrono::hours{1'000};   // no connection gives up before its input is over
+constexpr int kTimeoutsOfSearch = 12;  // until a size is found that the path carries (RFC 4821 section 7.7), each for several timeouts
+constexpr Duration kSilence = kKeepalive.idle + kKeepalive.interval * kKeepalive.probes;
 constexpr std::array<Ipv4Address, 2> kAddresses{Ipv4Address{0xc0000201}, Ipv4Address{0xc0000202}};
 constexpr std::array<MacAddress, 2> kHardware{MacAddress{{2, 0, 0, 0, 0, 1}}, MacAddress{{2, 0, 0, 0, 0, 2}}};
 
@@ -25,63 +26,49 @@ std::byte content(std::size_t side, std::uint64_t at) noexcept {
   return static_cast<std::byte>(mixed >> 56U);
 }
 
-bool bit(std::uint8_t byte, unsigned number) noexcept { return (byte >> number & 1U) != 0; }
-
-tcp::Config config(std::uint8_t a, std::uint8_t b, std::uint8_t c) {
-  tcp::Config config;
-  config.timestamps = !bit(a, 0);
-  config.require_timestamps = !bit(a, 1);
-  config.sack = !bit(a, 2);
-  config.dsack = !bit(a, 3);
-  config.window_scaling = !bit(a, 4);
-  config.recovery.rack = !bit(a, 5);
-  config.recovery.tail_loss_probe = !bit(a, 6);
-  config.recovery.frto = !bit(a, 7);
-  config.congestion_control = std::array{"cubic", "newreno", "bbr", "cubic"}[b & 3U];
-  config.split_below = bit(b, 2);
-  config.pacing = bit(b, 3);
-  config.ecn = static_cast<tcp::EcnMode>((b >> 4U & 3U) % 3);
-  config.recovery.limited_transmit = !bit(b, 6);
-  config.hystart = !bit(b, 7);
-  config.receive_buffer = std::array{std::size_t{131'072}, std::size_t{20'000}, std::size_t{3'000}, std::size_t{600}}[c & 3U];
-  config.send_buffer = std::array{std::size_t{262'144}, std::size_t{20'000}, std::size_t{2'000}, std::size_t{1}}[c >> 2U & 3U];
-  config.min_rto =
-      std::array{std::chrono::milliseconds{1'000}, std::chrono::milliseconds{200}, std::chrono::milliseconds{1}}[(c >> 4U & 3U) % 3];
-  config.sleep_after = (c >> 4U & 3U) == 3 ? Duration::zero() : std::chrono::milliseconds{1};
-  if (bit(c, 6)) config.ack_delay = Duration{};
-  if (bit(c, 7)) config.memory_limit = 60'000;
-  config.user_timeout = config.connect_timeout = config.fin_wait_2_timeout = kPatience;
-  return config;
-}
-
-sim::CableConfig cable(std::uint8_t a, std::uint8_t b) {
-  return {.delay = std::chrono::microseconds{1U << (a & 0x0fU)} * 10,  // 10 us to 0.3 s
-          .rate_bits_per_second =
-              std::array{std::uint64_t{0}, std::uint64_t{100'000'000}, std::uint64_t{1'000'000}, std::uint64_t{64'000}}[b & 3U],
-          .queue_bytes = std::array{std::size_t{262'144}, std::size_t{30'000}, std::size_t{4'000}, std::size_t{1'600}}[b >> 2U & 3U],
-          .mtu = std::array{std::size_t{1500}, std::size_t{576}, std::size_t{1280}, std::size_t{9000}}[b >> 4U & 3U]};
-}
-
 }  // namespace
 
-Conversation::Conversation(std::span<const std::uint8_t, kOptions> options) : cable_{world_, cable(options[6], options[7])} {
+Conversation::Conversation(std::span<const std::uint8_t, kOptions> options) : options_{options}, cable_{world_, options_.cable} {
   for (std::size_t i = 0; i < 2; ++i) {
     StackConfig stack{.address = Ipv4Prefix{kAddresses[i], 24}, .mac = kHardware[i]};
-    stack.tcp = config(options[i * 3], options[i * 3 + 1], options[i * 3 + 2]);
+    stack.tcp = options_.tcp[i];
+    const tcp::Settings& settings = i == 0 ? options_.connect.settings : options_.listen.settings;
+    limit(sides_[i], stack.tcp.user_timeout);
+    if (stack.tcp.user_timeout_option.enabled) limit(sides_[i], stack.tcp.user_timeout_option.upper);
+    if (settings.keepalive.on) limit(sides_[i], kSilence);
+    sides_[i].probes_path = stack.tcp.mtu_probing.mode != tcp::MtuProbingMode::off;
     sides_[i].stack.emplace(world_, cable_.end(i == 0 ? sim::End::left : sim::End::right), stack);
     (void)sides_[i].stack->arp().add_static(kAddresses[1 - i], kHardware[1 - i]);
   }
-  cable_.filter([this](sim::End from, std::span<const std::byte>) {
-    unsigned& left = drops_[from == sim::End::left ? 0 : 1];
-    if (left == 0) return sim::Verdict::pass;
-    --left;
-    return sim::Verdict::drop;
-  });
-  auto listening = sides_[1].stack->tcp().listen(kService, [this](tcp::Connection accepted) { attach(sides_[1], std::move(accepted)); });
-  auto opened = sides_[0].stack->tcp().connect({kAddresses[1], kService});
-  if (!listening || !opened) fail("no connection");
+  cable_.filter([this](sim::End from, std::span<const std::byte> frame) { return meet(from, frame.size()); });
+  auto listening = sides_[1].stack->tcp().listen(
+      kService,
+      [this](tcp::Connection accepted) {
+        if (!first_) attach(sides_[1], std::move(accepted));
+      },
+      options_.listen);
+  if (!listening) fail("nobody listens");
   listener_ = std::move(*listening);
+  if (options_.first_for_cookie) fetch_cookie();
+  auto opened = sides_[0].stack->tcp().connect({kAddresses[1], kService}, options_.connect);
+  if (!opened) fail("no connection");
   attach(sides_[0], std::move(*opened));
+}
+
+void Conversation::limit(Side& side, Duration patience) {
+  if (patience < kPatience) side.patience = std::max(side.patience.value_or(Duration{}), patience);
+}
+
+/// RFC 7413 section 4.1.1: a connection of its own.
+void Conversation::fetch_cookie() {
+  constexpr std::chrono::seconds kEnough{4};
+  auto opened = sides_[0].stack->tcp().connect({kAddresses[1], kService}, options_.connect);
+  if (!opened) fail("no connection for a cookie");
+  first_ = std::move(*opened);
+  world_.run_for(kEnough);
+  *first_ = {};
+  world_.run_for(kEnough);
+  first_.reset();
 }
 
 void Conversation::attach(Side& side, tcp::Connection connection) {
@@ -91,11 +78,55 @@ void Conversation::attach(Side& side, tcp::Connection connection) {
                               [this, &side] {
                                 if (side.eager) read(side, kMostWritten, false);
                               },
-                          .closed =
-                              [this, &side](std::error_code why) {
-                                if (why) fail(("the connection ended: " + why.message()).c_str());
-                                if (!side.shut || !peer(side).shut) fail("the connection ended early");
-                              }});
+                          .closed = [this, &side](std::error_code why) { closed(side, why); }});
+}
+
+void Conversation::closed(Side& side, std::error_code why) {
+  const Side& other = peer(side);
+  if (!why) {
+    if (!side.shut || !(other.shut || other.broken)) fail("the connection ended early");
+    return;
+  }
+  const bool gave_up = why == Error::timed_out && side.patience && lost_within(*side.patience + kLongestRto);
+  // A cookie, when its ACK was lost, is a connection of which only one end knows, and after a while none.
+  const bool forgotten = !other.connection && options_.tcp[1].syn_cookies == tcp::SynCookiePolicy::always && last_loss_;
+  if (!gave_up && !(why == Error::connection_reset && (other.broken || forgotten)))
+    fail(("the connection ended: " + why.message()).c_str());
+  side.broken = true;
+}
+
+/// What a frame of so many bytes meets on the cable.
+sim::Verdict Conversation::meet(sim::End from, std::size_t frame) {
+  constexpr std::size_t kFraming = 14 + 4;
+  note_losses();
+  last_frame_ = world_.now();
+  if (options_.black_hole != 0 && frame > options_.black_hole + kFraming) return sim::Verdict::drop;
+  unsigned& left = drops_[from == sim::End::left ? 0 : 1];
+  if (left == 0) return sim::Verdict::pass;
+  --left;
+  return sim::Verdict::drop;
+}
+
+std::uint64_t Conversation::losses() const {
+  std::uint64_t sum = 0;
+  for (const sim::End end : {sim::End::left, sim::End::right}) {
+    const sim::CableStats& stats = cable_.stats(end);
+    sum += stats.filtered + stats.lost + stats.corrupted + stats.unplugged;
+  }
+  return sum;
+}
+
+/// What the cable lost since it was looked at before, it lost when the latest frame came.
+void Conversation::note_losses() {
+  if (const std::uint64_t now = losses(); now != losses_) {
+    losses_ = now;
+    last_loss_ = last_frame_;
+  }
+}
+
+bool Conversation::lost_within(Duration time) {
+  note_losses();
+  return last_loss_ && world_.now() - *last_loss_ <= time;
 }
 
 void Conversation::event(std::span<const std::uint8_t, kEvent> bytes) {
@@ -110,13 +141,18 @@ void Conversation::event(std::span<const std::uint8_t, kEvent> bytes) {
     case 4:
     case 5: disturb(a, b, c); break;
     case 6: drop_next(a, b); break;
-    case 7: cable_.cut(cut_ = !cut_); break;
+    case 7:
+      note_losses();
+      last_frame_ = world_.now();  // what is on its way
+      cable_.cut(cut_ = !cut_);
+      break;
     case 8:
     case 9: change(one, a, c); break;
     case 10:
       if (one.connection && one.connection.shutdown()) one.shut = true;
       break;
     case 11: world_.run_for(std::chrono::microseconds{size * 10}); break;
+    case 12: change_limits(one, a, c); break;
     default: break;
   }
   world_.run_for(std::chrono::milliseconds{(what >> 4U & 7U) < 4 ? a % 4 : a * std::size_t{a}});  // to 65 s
@@ -208,6 +244,37 @@ void Conversation::change(Side& side, std::uint8_t what, std::uint8_t value) {
   }
 }
 
+void Conversation::change_limits(Side& side, std::uint8_t what, std::uint8_t value) {
+  tcp::Connection& connection = side.connection;
+  if (!connection || side.broken) return;
+  const Duration timeout = kUserTimeouts[value % kUserTimeouts.size()];
+  const tcp::UserTimeoutOption option{.enabled = bit(value, 0),
+                                      .changeable = bit(value, 1) ? std::optional{bit(value, 2)} : std::nullopt,
+                                      .advertised = bit(value, 3) ? std::optional{kUserTimeouts[1]} : std::nullopt};
+  Result<> done;
+  switch (what % 6) {
+    case 0:
+      done = connection.set_keepalive(bit(value, 0) ? kKeepalive : tcp::Keepalive{});
+      limit(side, kSilence);
+      break;
+    case 1:
+      side.probes_path = side.probes_path && value % kMtuModes.size() != 0;
+      done = connection.set_mtu_probing(tcp::MtuProbing{.mode = kMtuModes[value % kMtuModes.size()]});
+      break;
+    case 2:
+      limit(side, timeout);
+      done = connection.set_user_timeout(timeout);
+      break;
+    case 3:
+      if (option.enabled) limit(side, option.upper);
+      done = connection.set_user_timeout_option(option);
+      break;
+    case 4: connection.set_window_clamp(bit(value, 0) ? std::optional{value * 32U} : std::nullopt); break;
+    default: connection.set_max_pacing_rate(bit(value, 0) ? std::optional{value * std::uint64_t{1'000}} : std::nullopt); break;
+  }
+  if (!done) fail("an option was refused");
+}
+
 void Conversation::drop_next(std::uint8_t direction, std::uint8_t count) { drops_[direction % 2] = count % 64; }
 
 /// How long it may be quiet: the retransmission timers as they are, before each a tail loss probe, from which on they run anew (RFC 8985 section 7.3), and
@@ -227,15 +294,20 @@ Duration Conversation::longest_timer() const {
   return 2 * longest + std::chrono::seconds{2} + std::chrono::duration_cast<Duration>(std::chrono::duration<double>{paced});
 }
 
-bool Conversation::over() const {
-  return std::ranges::all_of(sides_,
-                             [](const Side& side) { return side.connection && side.ended && side.connection.unacknowledged() == 0; });
+bool Conversation::over() const { return over(sides_[0]) && over(sides_[1]); }
+
+bool Conversation::over(const Side& side) const {
+  if (side.broken) return true;
+  // Of one who has said all, and waits for what the other still says, nobody learns that there is no other any more.
+  if (peer(side).broken) return !side.connection || side.ended || side.connection.state() == tcp::State::fin_wait_2;
+  return side.connection && side.ended && side.connection.unacknowledged() == 0;
 }
 
 void Conversation::finish() {
   cable_.cut(false);
   cable_.set_faults({});
   drops_ = {};
+  if (!sides_[0].probes_path || !sides_[1].probes_path) options_.black_hole = 0;
   const auto tend = [this] {
     for (Side& side : sides_) {
       side.eager = true;
@@ -246,6 +318,8 @@ void Conversation::finish() {
   for (Side& side : sides_) {
     side.connection.set_cork(false);
     side.connection.set_receive_buffer(131'072);
+    side.connection.set_window_clamp(std::nullopt);
+    side.connection.set_max_pacing_rate(std::nullopt);
     side.connection.set_max_segment(std::nullopt);
   }
   // What went into the void before may have backed every timer off.
@@ -263,13 +337,14 @@ void Conversation::finish() {
                         static_cast<std::uint64_t>(sides_[1].connection.state())};
     };
     const auto before = progress();
+    if (options_.black_hole != 0) limit *= kTimeoutsOfSearch;
     if (!world_.run_until([&] { return progress() != before || over(); }, limit)) fail("nothing moves");
     if (world_.stuck_at()) fail("time stands still");
     limit = longest_timer();
     if (steps > 1'000'000) fail("no end");
   }
   for (const Side& side : sides_) {
-    if (side.read != sides_[&side == &sides_[0] ? 1 : 0].written) fail("bytes are missing");
+    if (!side.broken && !peer(side).broken && side.read != peer(side).written) fail("bytes are missing");
   }
 }
 

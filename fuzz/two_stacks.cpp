@@ -1,4 +1,4 @@
-// Two stacks against each other over a faulty cable: [options: 8][what, a, b, c]*.
+// Two stacks against each other over a faulty cable: [options: 16][what, a, b, c]*.
 
 #include "conversation.hpp"
 

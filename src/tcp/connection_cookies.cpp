@@ -35,7 +35,7 @@ Accepted Engine::cookie_arrives(Arrival& arrival, ListenerCore& listener) {
     return drop(Drop::bad_cookie);
   }
   if (!listener.may_establish()) return drop(Drop::backlog_full);
-  if (connections_.size() >= config_.max_connections || memory_.exhausted()) return drop(Drop::memory_limit);
+  if (open_connections() >= config_.max_connections || memory_.exhausted()) return drop(Drop::memory_limit);
   const auto connection = add(arrival.tuple, listener.settings(), segment.ack - 1)->core();
   ++stats_.cookies_accepted;
   return connection->open_by_cookie(std::move(arrival), *mss, listener.weak_from_this());

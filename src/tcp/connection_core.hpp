@@ -25,6 +25,7 @@
 #include "fast_open.hpp"
 #include "fast_open_state.hpp"
 #include "four_tuple.hpp"
+#include "half_open.hpp"
 #include "header.hpp"
 #include "loss_recovery.hpp"
 #include "memory_budget.hpp"
@@ -75,10 +76,9 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   void open_active(std::vector<std::byte> ip_options);
   void open_passive(Arrival& syn, std::weak_ptr<ListenerCore> listener, std::optional<TimeWaitRecord> former,
                     const FastOpenAnswer& fast_open = {});
-  /// After open_passive(): the handshake is not complete before the peer has sent data, or the time is over (ListenOptions::defer_accept).
-  void defer(Duration time) {
-    if (time > Duration::zero()) deferred_until_ = deadline_after(context_.now(), time);
-  }
+  /// After open_passive(): what its handshake has in common with others. With HandshakeKind::defer_accept it is not complete before the peer has sent data, or
+  /// the time is over.
+  void began_as(std::shared_ptr<const HandshakeKind> kind);
   /// Before open_active(): connection_fast_open.cpp
   void plan_fast_open(bool cookie_needed);
   // The same without a half-open connection, for a SYN with number iss: connection_cookies.cpp
@@ -148,6 +148,7 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   /// Whether octet `sequence` was sent and is not acknowledged.
   [[nodiscard]] bool in_flight(SeqNum sequence) const noexcept { return tcb_.snd_una <= sequence && sequence < tcb_.snd_nxt; }
   [[nodiscard]] bool believes(const network::ErrorReport& report, SeqNum quoted) const;
+  void on_timer();
   [[nodiscard]] Pulled pull() override;
   void dispatch() override;
   void time_wait_over();
@@ -168,6 +169,15 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   [[nodiscard]] static std::shared_ptr<ConnectionCore> unpack(Engine& engine, const FourTuple& tuple, IdleState& idle);
   /// What its info() would say.
   [[nodiscard]] static Info look(Engine& engine, const FourTuple& tuple, IdleState& idle);
+
+  // A handshake that waits for its ACK: connection_half_open.cpp
+  [[nodiscard]] HalfOpen put_away() const;
+  /// The connection that it was made of.
+  [[nodiscard]] static std::shared_ptr<ConnectionCore> of(Engine& engine, const HalfOpen& kept);
+  /// What its info() would say.
+  [[nodiscard]] static Info look(Engine& engine, const HalfOpen& kept);
+  /// It is not put away any more: what it would be made of is not what it began with.
+  void stay_whole() noexcept { kind_.reset(); }
 
  private:
   static constexpr std::uint32_t kAnswersPerSecond = 10;
@@ -192,6 +202,7 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   // The state machine's steps: connection_open.cpp, connection_states.cpp
   void set_state(State next);
   void start_handshake();
+  void limit_handshake(TimePoint began);
   void take_syn(const Arrival& syn);
   void become_established();
   void handshake_complete();
@@ -366,9 +377,12 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   template <class Visit>
   void each_lasting(Visit& visit);
   void restore(const IdleState& idle, std::unique_ptr<CongestionControl> congestion);
+  [[nodiscard]] bool awaits_ack() const noexcept;
+  [[nodiscard]] bool is_put_away();
+  [[nodiscard]] TimePoint handshake_due() const noexcept;
+  void take_up(const HalfOpen& kept);
 
   // Timers: timers.cpp
-  void on_timer();
   void on_retransmit_timer();
   void on_tail_probe_timer();
   void on_persist_timer();
@@ -391,9 +405,10 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   FourTuple tuple_;
   Settings settings_;
   Tcb tcb_;
-  std::weak_ptr<ListenerCore> listener_;  ///< until the connection is accepted
-  std::optional<TimeWaitRecord> former_;  ///< an earlier incarnation in TIME-WAIT, until the handshake proves the new one
-  std::vector<std::byte> ip_options_;     ///< sent with every segment: a source route
+  std::weak_ptr<ListenerCore> listener_;       ///< until the connection is accepted
+  std::shared_ptr<const HandshakeKind> kind_;  ///< of a handshake that may be put away
+  std::optional<TimeWaitRecord> former_;       ///< an earlier incarnation in TIME-WAIT, until the handshake proves the new one
+  std::vector<std::byte> ip_options_;          ///< sent with every segment: a source route
   FastOpenState fast_open_;
   std::optional<TimePoint> deferred_until_;
 

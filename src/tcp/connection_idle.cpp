@@ -26,13 +26,17 @@ bool ConnectionCore::quiet() const noexcept {
 void ConnectionCore::watch_quiet() noexcept {
   const Duration after = engine_ == nullptr ? Duration::zero() : engine_->config().sleep_after;
   const bool never = after <= Duration::zero() || after == Duration::max();
-  if (!deadlines_.idle && !never && quiet()) deadlines_.idle = deadline_after(context_.now(), after);
+  if (deadlines_.idle || never) return;
+  if (quiet()) deadlines_.idle = deadline_after(context_.now(), after);
+  if (awaits_ack()) deadlines_.idle = context_.now();  // of these there may be many that nobody ever hears of again
 }
 
 /// The idle deadline has come.
 bool ConnectionCore::falls_asleep() {
   deadlines_.idle.reset();
-  if (engine_->config().sleep_after <= Duration::zero() || !quiet()) return false;
+  if (engine_->config().sleep_after <= Duration::zero()) return false;
+  if (awaits_ack()) return is_put_away();
+  if (!quiet()) return false;
   const TimePoint last = std::max(last_received_, last_sent_.value_or(last_received_));
   if (const TimePoint until = deadline_after(last, engine_->config().sleep_after); until > context_.now()) {
     deadlines_.idle = until;

@@ -99,9 +99,19 @@ void ConnectionCore::open_passive(Arrival& syn, std::weak_ptr<ListenerCore> list
   start_handshake();
 }
 
+void ConnectionCore::began_as(std::shared_ptr<const HandshakeKind> kind) {
+  if (kind->defer_accept > Duration::zero()) deferred_until_ = deadline_after(context_.now(), kind->defer_accept);
+  kind_ = std::move(kind);
+}
+
+/// R2 of the SYN runs from then on.
+void ConnectionCore::limit_handshake(TimePoint began) {
+  if (!settings_.syn_retries || settings_.user_timeout) deadlines_.user_timeout = deadline_after(began, user_timeout());
+}
+
 void ConnectionCore::start_handshake() {
   last_received_ = context_.now();
-  if (!settings_.syn_retries || settings_.user_timeout) deadlines_.user_timeout = deadline_after(context_.now(), user_timeout());
+  limit_handshake(context_.now());
   update_timers();
   wants_to_send();
 }
@@ -130,6 +140,7 @@ void ConnectionCore::take_syn(const Arrival& syn) {
 /// Our SYN has been acknowledged.
 void ConnectionCore::handshake_complete() {
   former_.reset();
+  kind_.reset();
   deferred_until_.reset();
   if (const auto listener = fast_open_.listener.lock()) listener->confirmed(*this);
   fast_open_.listener.reset();
@@ -140,6 +151,7 @@ void ConnectionCore::handshake_complete() {
   recovery_.on_established(tcb_.negotiated.sack);
   front_retransmissions_ = 0;
   deadlines_.user_timeout.reset();
+  deadlines_.idle.reset();
   restart_keepalive();
 }
 

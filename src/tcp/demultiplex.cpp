@@ -83,7 +83,7 @@ bool Engine::checksum_ok(const Packet& packet, const network::Received& from) co
 }
 
 Accepted Engine::dispatch(Arrival&& arrival) {
-  if (const auto record = connections_.find(arrival.tuple); record != nullptr) {
+  if (const auto record = find(arrival.tuple); record != nullptr) {
     const auto connection = record->core();  // stays alive while it ends
     if (arrival.ttl < connection->settings().minimum_ttl) return drop(Drop::ttl_too_low);
     return connection->segment_arrives(std::move(arrival));
@@ -136,7 +136,7 @@ FastOpenAnswer Engine::answer_fast_open(const Arrival& syn, ListenerCore& listen
 
 /// A connection in SYN-RECEIVED.
 Accepted Engine::open(Arrival& syn, ListenerCore& listener, std::optional<TimeWaitRecord> former) {
-  if (connections_.size() >= config_.max_connections || memory_.exhausted()) return drop(Drop::memory_limit);
+  if (open_connections() >= config_.max_connections || memory_.exhausted()) return drop(Drop::memory_limit);
   SeqNum iss = isn_.next(syn.tuple.local, syn.tuple.remote, context_.now());
   if (former && iss <= former->snd_nxt + kReopenGap) iss = former->snd_nxt + kReopenGap;
   const auto connection = add(syn.tuple, listener.settings(), iss)->core();
@@ -144,7 +144,7 @@ Accepted Engine::open(Arrival& syn, ListenerCore& listener, std::optional<TimeWa
   if (!fast_open.accept) listener.handshake_begun(*connection);
   // Without Fast Open data that came with the SYN is not acknowledged: the peer sends it again after the handshake.
   connection->open_passive(syn, listener.weak_from_this(), former, fast_open);
-  if (!fast_open.accept) connection->defer(listener.defer_accept());
+  if (!fast_open.accept) connection->began_as(listener.handshake_kind());
   return {};
 }
 

@@ -55,6 +55,7 @@ Engine::Engine(Context& context, network::Network& network, Config config)
       memory_{config_.memory_limit},
       resets_{*this},
       time_wait_{context, hash_key_, twice(config_.msl), config_.max_time_wait},
+      half_open_{context, hash_key_, [this](const HalfOpen& kept) { handshake_due(kept); }},
       connections_{FourTupleHash{hash_key_}} {
   for (std::byte& byte : fast_open_key_) byte = static_cast<std::byte>(context.random.next() & 0xffU);
 }
@@ -69,6 +70,10 @@ Engine::~Engine() {
 }
 
 void Engine::set_config(Config config) {
+  make_handshakes_whole(nullptr);
+  connections_.for_each([](ConnectionRecord& record) {
+    if (!record.asleep()) record.core()->stay_whole();
+  });
   config_ = std::move(config);
   ports_.set_config({.first = config_.first_ephemeral, .last = config_.last_ephemeral, .reserved = config_.reserved_ports});
   memory_.set_limit(config_.memory_limit);
@@ -105,7 +110,7 @@ Result<std::shared_ptr<ConnectionRecord>> Engine::connect(const Endpoint& remote
   if (!may_use(options.settings)) return fail(Error::invalid_argument);
   auto route = network_.source_route(options.source_route);
   if (!route) return fail(route.error());
-  if (connections_.size() >= config_.max_connections || memory_.exhausted()) return fail(Error::no_buffer_space);
+  if (open_connections() >= config_.max_connections || memory_.exhausted()) return fail(Error::no_buffer_space);
   const auto tuple = choose_ends(remote, options.local);
   if (!tuple) return fail(tuple.error());
   auto record = add(*tuple, options.settings, isn_.next(tuple->local, tuple->remote, context_.now()));
@@ -231,10 +236,11 @@ void Engine::reset_stranger(const Segment& segment, const FourTuple& tuple, std:
   (void)send(Packet{context_.pool}, reset);
 }
 
-std::vector<Info> Engine::connections() const {
+std::vector<Info> Engine::connections() {
   std::vector<Info> all;
   all.reserve(connection_count());
   connections_.for_each([&all](ConnectionRecord& record) { all.push_back(record.info()); });
+  half_open_.for_each([&](const HalfOpen& kept) { all.push_back(ConnectionCore::look(*this, kept)); });
   time_wait_.for_each([&all](const TimeWaitRecord& record) {
     Info info;
     info.state = State::time_wait;
@@ -260,6 +266,9 @@ std::string Engine::in_words(Direction direction, const Header& header, const Fo
     const Tcb& tcb = record->core()->tcb();
     first_sent = tcb.iss;
     if (tcb.state != State::syn_sent) first_received = tcb.irs;
+  } else if (const HalfOpen* const kept = half_open_.find(tuple)) {
+    first_sent = kept->iss;
+    first_received = kept->irs;
   }
   const bool down = direction == Direction::down;
   std::string text = down ? to_string(tuple) : to_string(FourTuple{.local = tuple.remote, .remote = tuple.local});

@@ -18,6 +18,7 @@
 #include "event_queue.hpp"
 #include "fast_open.hpp"
 #include "four_tuple.hpp"
+#include "half_open.hpp"
 #include "header.hpp"
 #include "idle_kinds.hpp"
 #include "isn.hpp"
@@ -54,8 +55,8 @@ class Engine final {
   [[nodiscard]] Accepted demultiplex(Packet packet, const network::Received& from);
   [[nodiscard]] bool believes(const network::ErrorReport& report) const;
   void receive_error(const network::ErrorReport& report);
-  [[nodiscard]] std::size_t connection_count() const noexcept { return connections_.size() + time_wait_.size(); }
-  [[nodiscard]] std::vector<Info> connections() const;
+  [[nodiscard]] std::size_t connection_count() const noexcept { return open_connections() + time_wait_.size(); }
+  [[nodiscard]] std::vector<Info> connections();
 
   // What connections and listeners need.
   [[nodiscard]] Context& context() noexcept { return context_; }
@@ -86,6 +87,10 @@ class Engine final {
   /// That of a connection that is not over.
   [[nodiscard]] std::shared_ptr<ConnectionRecord> record_of(const FourTuple& tuple) const { return connections_.find(tuple); }
   [[nodiscard]] IdleKinds& idle_kinds() noexcept { return idle_kinds_; }
+  /// What is left of a handshake takes the connection's place.
+  void put_away(ConnectionCore& connection, ListenerCore& listener);
+  /// Those that were put away are connections again: of this listener, or, with nullptr, all.
+  void make_handshakes_whole(const ListenerCore* of_listener);
   void forget(const ListenerCore& listener);
 
  private:
@@ -106,7 +111,14 @@ class Engine final {
   [[nodiscard]] std::shared_ptr<ListenerCore> find_listener(const FourTuple& tuple) const;
   [[nodiscard]] Result<FourTuple> choose_ends(const Endpoint& remote, const Endpoint& local);
   [[nodiscard]] std::shared_ptr<ConnectionRecord> add(const FourTuple& tuple, const Settings& settings, SeqNum iss);
-  [[nodiscard]] bool is_taken(const FourTuple& tuple) const { return connections_.contains(tuple) || time_wait_.find(tuple) != nullptr; }
+  [[nodiscard]] bool is_taken(const FourTuple& tuple) const {
+    return connections_.contains(tuple) || half_open_.find(tuple) != nullptr || time_wait_.find(tuple) != nullptr;
+  }
+  /// TIME-WAIT not counted.
+  [[nodiscard]] std::size_t open_connections() const noexcept { return connections_.size() + half_open_.size(); }
+  [[nodiscard]] std::shared_ptr<ConnectionRecord> find(const FourTuple& tuple);
+  [[nodiscard]] std::shared_ptr<ConnectionRecord> make_whole(const HalfOpen& kept);
+  void handshake_due(const HalfOpen& kept);
   [[nodiscard]] std::string in_words(Direction direction, const Header& header, const FourTuple& tuple) const;
   void observe(Direction direction, const Packet& packet, const Header& header, const FourTuple& tuple) const;
   void observe(const Endpoint& listener, State from, State to) const;
@@ -126,6 +138,7 @@ class Engine final {
   MemoryBudget memory_;
   ResetQueue resets_;
   TimeWaitTable time_wait_;
+  HalfOpenTable half_open_;
   ConnectionTable<ConnectionRecord> connections_;
   IdleKinds idle_kinds_;
   std::map<Endpoint, std::vector<std::shared_ptr<ListenerCore>>> listeners_;  ///< several where all share their port; none is empty

@@ -25,7 +25,9 @@ FourTuple tuple_of(const network::ErrorReport& report, const Quoted& quoted) noe
 bool Engine::believes(const network::ErrorReport& report) const {
   const auto quoted = report.quoted<Quoted>();
   if (!quoted) return false;
-  const auto record = connections_.find(tuple_of(report, *quoted));
+  const FourTuple tuple = tuple_of(report, *quoted);
+  if (const HalfOpen* const kept = half_open_.find(tuple)) return kept->iss == quoted->sequence;
+  const auto record = connections_.find(tuple);
   return record != nullptr && !record->asleep() && record->core()->believes(report, quoted->sequence);
 }
 
@@ -35,7 +37,7 @@ void Engine::receive_error(const network::ErrorReport& report) {
     (void)drop(Drop::truncated);
     return;
   }
-  const auto record = connections_.find(tuple_of(report, *quoted));
+  const auto record = find(tuple_of(report, *quoted));
   if (record == nullptr) {
     (void)drop(Drop::unrelated_error);
     return;

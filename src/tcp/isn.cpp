@@ -7,19 +7,19 @@
 namespace tapir::tcp {
 
 namespace {
-struct Hashed {
+struct HashedEnds {
   IpAddress::Octets local_address;
   BigEndian<Port> local_port;
   IpAddress::Octets remote_address;
   BigEndian<Port> remote_port;
 };
-static_assert(sizeof(Hashed) == 2 * sizeof(IpAddress::Octets) + 4 && alignof(Hashed) == 1);
+static_assert(sizeof(HashedEnds) == 2 * sizeof(IpAddress::Octets) + 4 && alignof(HashedEnds) == 1);
 
 constexpr std::chrono::microseconds kTick{4};  // RFC 9293 section 3.4.1
 }  // namespace
 
 SeqNum IsnGenerator::next(const Endpoint& local, const Endpoint& remote, TimePoint now) const noexcept {
-  const Hashed hashed{.local_address = local.address.octets(),
+  const HashedEnds hashed{.local_address = local.address.octets(),
                       .local_port = local.port,
                       .remote_address = remote.address.octets(),
                       .remote_port = remote.port};

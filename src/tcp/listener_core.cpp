@@ -1,5 +1,6 @@
 #include "listener_core.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 #include <vector>
@@ -38,18 +39,29 @@ void ListenerCore::on_waiting(std::move_only_function<void()> waiting) {
 Result<> ListenerCore::change(const ListenOptions& options) {
   if (!in_range(options)) return fail(Error::invalid_argument);
   options_ = options;
+  kind_.reset();
   return {};
+}
+
+std::shared_ptr<const HandshakeKind> ListenerCore::handshake_kind() {
+  if (kind_ == nullptr) {
+    kind_ = std::make_shared<const HandshakeKind>(
+        HandshakeKind{.listener = weak_from_this(), .settings = options_.settings, .defer_accept = options_.defer_accept});
+  }
+  return kind_;
 }
 
 void ListenerCore::close() {
   if (engine_ == nullptr) return;
   const auto self = shared_from_this();
+  engine_->make_handshakes_whole(this);
   std::exchange(engine_, nullptr)->forget(*this);
   handler_.reset();
   waiting_handler_.reset();
   const auto unaccepted = std::exchange(waiting_, {});
   for (const auto& connection : unaccepted) connection->core()->abort();
-  const std::vector<ConnectionCore*> handshakes{half_open_.begin(), half_open_.end()};
+  std::vector<ConnectionCore*> handshakes{half_open_.begin(), half_open_.end()};
+  std::ranges::sort(handshakes, {}, [](const ConnectionCore* one) { return one->tuple().remote; });  // a run repeats exactly
   half_open_.clear();
   for (ConnectionCore* connection : handshakes) connection->abort();
 }
@@ -60,6 +72,7 @@ void ListenerCore::stack_gone() {
   waiting_handler_.reset();
   waiting_.clear();
   half_open_.clear();
+  put_away_ = 0;
 }
 
 void ListenerCore::established(std::shared_ptr<ConnectionRecord> connection) {

@@ -9,6 +9,7 @@
 #include <tapir/tcp/listener.hpp>
 
 #include "event_queue.hpp"
+#include "half_open.hpp"
 #include "syn_cookies.hpp"
 
 namespace tapir::tcp::detail {
@@ -34,20 +35,29 @@ class ListenerCore final : public Notifier, public std::enable_shared_from_this<
   [[nodiscard]] const Endpoint& local() const noexcept { return local_; }
   [[nodiscard]] const Settings& settings() const noexcept { return options_.settings; }
   [[nodiscard]] std::size_t waiting() const noexcept { return waiting_.size(); }
-  [[nodiscard]] std::size_t half_open() const noexcept { return half_open_.size(); }
+  [[nodiscard]] std::size_t half_open() const noexcept { return half_open_.size() + put_away_; }
 
   // What the Engine and the half-open connections call.
   [[nodiscard]] bool may_establish() const noexcept { return waiting_.size() < options_.backlog; }
-  [[nodiscard]] bool may_begin() const noexcept { return half_open_.size() < options_.max_half_open; }
+  [[nodiscard]] bool may_begin() const noexcept { return half_open() < options_.max_half_open; }
   /// Cookies are about: an ACK that belongs to nothing may be the answer to one.
   void cookie_sent(TimePoint now) noexcept { last_cookie_ = now; }
   [[nodiscard]] bool expects_cookie(TimePoint now) const noexcept {
     return last_cookie_ && now - *last_cookie_ <= SynCookies::kLongestLife;
   }
   [[nodiscard]] bool shares_port() const noexcept { return options_.share_port; }
-  [[nodiscard]] Duration defer_accept() const noexcept { return options_.defer_accept; }
+  /// Of the handshakes that begin now.
+  [[nodiscard]] std::shared_ptr<const HandshakeKind> handshake_kind();
   void handshake_begun(ConnectionCore& connection) { half_open_.insert(&connection); }
   void handshake_over(ConnectionCore& connection) { half_open_.erase(&connection); }
+  void handshake_put_away(ConnectionCore& connection) {
+    ++put_away_;
+    half_open_.erase(&connection);
+  }
+  void handshake_taken_up(ConnectionCore& connection) {
+    half_open_.insert(&connection);
+    --put_away_;
+  }
   void established(std::shared_ptr<ConnectionRecord> connection);
   /// Connections that may be given to the application before their handshakes are complete (RFC 7413 section 5.1).
   [[nodiscard]] bool may_open_early(bool any_listener, TimePoint now);
@@ -70,6 +80,8 @@ class ListenerCore final : public Notifier, public std::enable_shared_from_this<
   std::shared_ptr<std::move_only_function<void()>> waiting_handler_;
   std::deque<std::shared_ptr<ConnectionRecord>> waiting_;
   std::unordered_set<ConnectionCore*> half_open_;
+  std::size_t put_away_ = 0;                         ///< handshakes of which the Engine has what is left
+  std::shared_ptr<const HandshakeKind> kind_;        ///< empty: they are of a new one
   std::unordered_set<const ConnectionCore*> early_;  ///< given away, handshake not complete
   std::deque<TimePoint> early_ends_;                 ///< until when each of those that are over counts, too
   std::optional<TimePoint> last_cookie_;

@@ -20,6 +20,8 @@ class RateLimiter {
     ++count_;
     return true;
   }
+  /// Whether what happened may still matter: otherwise it is as at the start.
+  [[nodiscard]] bool counting(TimePoint now) const noexcept { return started_ && now - begin_ < period_; }
 
  private:
   TimePoint begin_{};

@@ -41,12 +41,40 @@ class OfferedWindow {
   std::optional<tcp::SeqNum> edge_;
 };
 
+/// The same frame with a window of 0.
+std::vector<std::byte> shut(std::span<const std::byte> frame) {
+  constexpr std::size_t kWindowAt = 14 + 20 + 14;  // neither header before it has options
+  std::vector<std::byte> changed{frame.begin(), frame.end()};
+  if (changed.size() > kWindowAt + 1) changed[kWindowAt] = changed[kWindowAt + 1] = std::byte{0};
+  return changed;
+}
+
+/// What OfferedWindow finds in a server's SYN,ACK of window 4000 and scale 2, and then an ACK of `received` octets with this window field.
+std::size_t shrunk_by(std::uint32_t received, std::uint16_t window) {
+  OfferedWindow seen;
+  const auto say = [&seen](std::uint32_t ack, std::uint16_t field, bool syn) {
+    Tins::TCP tcp{5000, 7};
+    tcp.flags(syn ? Tins::TCP::SYN | Tins::TCP::ACK : Tins::TCP::ACK);
+    tcp.ack_seq(0xffff'f000U + ack);  // the edge lies beyond the wrap
+    tcp.window(field);
+    if (syn) tcp.winscale(2);
+    auto frame = Tins::EthernetII{} / Tins::IP{"192.0.2.1", "192.0.2.2"} / tcp;
+    const auto bytes = frame.serialize();
+    seen.see(std::as_bytes(std::span{bytes}));
+  };
+  say(0, 4'000, true);
+  say(received, window, false);
+  return seen.shrunk;
+}
+
 /// A server that reads when and as much as dice say, and changes its mind about the size of its buffer.
 struct MoodyReader {
   MoodyReader(std::uint64_t seed, const tcp::Config& config, double loss)
       : lan{config, {.min_rto = 200ms}, {.seed = seed}, 100'000'000}, random{seed}, text{noise(1'000'000, 7)} {
     lan.server_cable.observe([this](sim::End from, std::span<const std::byte> frame) {
-      if (from == sim::End::right) offered.see(frame);
+      if (from != sim::End::right) return;
+      offered.see(frame);
+      shut_late.see(++frames > kHonest ? shut(frame) : std::vector<std::byte>{frame.begin(), frame.end()});
     });
     lan.client_cable.set_faults(sim::End::right, {.loss = loss, .reordering = loss});
     auto listening = lan.server->tcp().listen(Lan::kService, [this](tcp::Connection accepted) { server = std::move(accepted); });
@@ -76,7 +104,10 @@ struct MoodyReader {
   Lan lan;
   sim::SeededRandom random;
   std::vector<std::byte> text;
+  static constexpr std::size_t kHonest = 300;
+  std::size_t frames = 0;
   OfferedWindow offered;
+  OfferedWindow shut_late;  ///< the same, had the window been shut from some frame on
   tcp::Listener listener;
   tcp::Connection server;
   std::unique_ptr<Talker> client;
@@ -95,10 +126,21 @@ TEST_CASE("a window once offered never shrinks, however the application reads", 
     MoodyReader reader{seed, config, seed > 3 ? 0.01 : 0};
     CHECK(reader.read_all());
     CHECK(reader.offered.shrunk == 0);
+    CHECK(reader.shut_late.shrunk > 0);
     CHECK(reader.offered.opened > 50);
     closed += reader.offered.closed;
   }
   CHECK(closed > 5);  // there were windows that had every reason to shrink
+}
+
+TEST_CASE("a window that shrinks is noticed", "[scenario][tcp][RFC9293-SHLD-14]") {
+  CHECK(shrunk_by(0, 1'000) == 0);    // the same
+  CHECK(shrunk_by(0, 1'001) == 0);    // it opens
+  CHECK(shrunk_by(3'000, 250) == 0);  // smaller, as what arrived has filled it
+  CHECK(shrunk_by(3'001, 249) == 0);  // as far as the field can say (RFC 7323 section 2.4)
+  CHECK(shrunk_by(3'000, 249) == 1);  // and no further
+  CHECK(shrunk_by(0, 0) == 1);
+  CHECK(shrunk_by(4'000, 0) == 0);  // closed, as it was full
 }
 
 TEST_CASE("buffers grow to what a long fat path needs", "[scenario][tcp]") {

@@ -139,6 +139,51 @@ TEST_CASE("options live on in the timestamp, and only there", "[tcp][cookies]") 
   }
 }
 
+TEST_CASE("ECN lives on in the timestamp, and only there", "[tcp][cookies][RFC3168-6.1.1-2][RFC3168-6.1.1-3]") {
+  constexpr Flags kSetup = Flags::syn | Flags::ece | Flags::cwr;
+  constexpr std::uint8_t kEct0 = 2;
+  constexpr std::uint8_t kCe = 3;
+  struct Case {
+    const char* name;
+    Flags syn;
+    std::optional<std::uint32_t> timestamp;
+    tcp::EcnMode mode;
+    bool agreed;
+  };
+  for (const Case& one : {Case{"asked for, with a timestamp", kSetup, 500, tcp::EcnMode::passive, true},
+                          Case{"not asked for", kSyn, 500, tcp::EcnMode::passive, false},
+                          Case{"without a timestamp", kSetup, {}, tcp::EcnMode::passive, false},
+                          Case{"of a stack that has none", kSetup, 500, tcp::EcnMode::off, false}}) {
+    INFO(one.name);
+    FullListener wire{{.ecn = one.mode}};
+    Peer& peer = wire.peer;
+    REQUIRE(peer.say({.flags = one.syn, .options = syn_options(1460, {.sack = true, .timestamp = one.timestamp, .window_scale = 7}, 0)}));
+    const auto answer = peer.hear_one();
+    CHECK(answer.flags == (one.agreed ? kSynAck | Flags::ece : kSynAck));
+    CHECK(wire.tcp.connection_count() == 2);  // nothing is kept of it
+    const auto stamps = [&] {
+      return one.timestamp ? timestamp_option(*one.timestamp + 1, options_of(answer).timestamps->first) : Bytes{};
+    };
+    REQUIRE(peer.say({.payload = "x", .options = stamps()}));
+    CHECK(wire.read() == "x");
+    tcp::Connection& connection = wire.connections.front();
+    CHECK(connection.info().ecn == one.agreed);
+    (void)peer.hear();
+    // Our data can be marked, and the peer is told of marks on its own.
+    REQUIRE(connection.send(std::as_bytes(std::span{"data", 4})));
+    const auto data = peer.hear_one();
+    CHECK((data.ip.tos & 3U) == (one.agreed ? kEct0 : 0));
+    auto marked = FakeNetwork::received(network::Protocol::tcp, peer.them.address, peer.us.address);
+    marked.tos = kCe;
+    REQUIRE(wire.network.inject(peer.bytes({.payload = "marked", .options = stamps()}), marked));
+    peer.nxt += 6U;
+    wire.advance(200ms);
+    const auto heard = peer.hear();
+    REQUIRE_FALSE(heard.empty());
+    CHECK(heard.front().has(Flags::ece) == one.agreed);
+  }
+}
+
 TEST_CASE("cookies can be forbidden, and asked for always", "[tcp][cookies]") {
   SECTION("never: what finds no room is dropped") {
     FullListener wire{{.syn_cookies = tcp::SynCookiePolicy::never}};
