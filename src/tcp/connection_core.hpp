@@ -180,7 +180,8 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   void stay_whole() noexcept { kind_.reset(); }
 
  private:
-  static constexpr std::uint32_t kAnswersPerSecond = 10;
+  static constexpr std::uint32_t kAnswersPerPeriod = 10;
+  static constexpr Duration kAnswersPeriod = std::chrono::seconds{1};
 
   /// What a check leaves to do with the segment.
   enum class Verdict : std::uint8_t { go_on, stop };

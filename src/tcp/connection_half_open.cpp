@@ -35,7 +35,7 @@ bool ConnectionCore::awaits_ack() const noexcept {
   const bool owes = ack_.pending() || refused_ || probe_due_ || tail_probe_due_ || keepalive_due_;
   const TimePoint now = context_.now();
   const bool waits = deadlines_.retransmit && handshake_due() > now;
-  const bool quiet = !challenges_.counting(now) && !answers_.counting(now);
+  const bool quiet = !challenges_.counting(now, engine_->config().challenge_period) && !answers_.counting(now, kAnswersPeriod);
   const bool countable = counters_.retransmissions <= kMostCounted && counters_.timeouts <= counters_.retransmissions;
   return answered && ordinary && !owes && waits && quiet && countable;
 }

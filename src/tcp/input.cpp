@@ -81,7 +81,7 @@ ConnectionCore::Checked ConnectionCore::check_sequence(Arrival& arrival) {
 
 std::unexpected<Drop> ConnectionCore::answer_unacceptable(const Segment& segment, Drop reason) {
   // Two ends that find each other's empty ACKs unacceptable must not answer each other for ever.
-  if (segment.seg_len() > 0 || answers_.allow(context_.now(), kAnswersPerSecond, std::chrono::seconds{1})) ack_.on_urgent();
+  if (segment.seg_len() > 0 || answers_.allow(context_.now(), kAnswersPerPeriod, kAnswersPeriod)) ack_.on_urgent();
   if (engine_->config().dsack) sack_report_.on_duplicate(segment.seq, earlier(segment.seq + segment.payload_size, tcb_.rcv_nxt));
   return drop(reason);
 }

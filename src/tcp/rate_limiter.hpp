@@ -21,7 +21,7 @@ class RateLimiter {
     return true;
   }
   /// Whether what happened may still matter: otherwise it is as at the start.
-  [[nodiscard]] bool counting(TimePoint now) const noexcept { return started_ && now - begin_ < period_; }
+  [[nodiscard]] bool counting(TimePoint now, Duration period) const noexcept { return started_ && now - begin_ < period; }
 
  private:
   TimePoint begin_{};
