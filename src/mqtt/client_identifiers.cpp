@@ -44,12 +44,14 @@ std::vector<std::shared_ptr<const Client::Handler>> Client::Core::handlers_for(c
   std::vector<std::shared_ptr<const Handler>> matching;
   std::vector<std::shared_ptr<const Handler>> named;
   for (const auto& [filter, wanted] : wanted_) {
-    if (!*wanted.handler || !matches(without_share(filter), message.topic)) continue;
+    if (!matches(without_share(filter), message.topic)) continue;
     matching.push_back(wanted.handler);
     const auto identifier = wanted.properties.get(property::subscription_identifier).value_or(wanted.identifier);
     if (std::ranges::find(identifiers, identifier) != identifiers.end()) named.push_back(wanted.handler);
   }
-  return named.empty() ? matching : named;
+  auto& chosen = named.empty() ? matching : named;
+  std::erase_if(chosen, [](const auto& handler) { return !*handler; });  // theirs are for on_unmatched()
+  return chosen;
 }
 
 /// Takes off the identifiers that are the client's own affair.

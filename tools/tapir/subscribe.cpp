@@ -35,11 +35,12 @@ class Subscriber final : public Task {
   void start() override {
     for (const auto& filter : options_.unsubscribed)
       client().unsubscribe(filter, properties().unsubscribe, [this](tapir::Result<> done) { unsubscribed(done); });
-    for (const auto& filter : options_.topics)
+    for (const auto& filter : options_.topics) {
       client().subscribe(
           options_.subscription.to(filter, options_.qos), properties().subscribe,
           [this, filter](const mqtt::Message& message) { matched(filter, message); },
           [this, filter](tapir::Result<mqtt::QoS> granted) { subscribed(filter, granted); });
+    }
   }
   void subscribed(const std::string& filter, const tapir::Result<mqtt::QoS>& granted) {
     if (is_over()) return;

@@ -295,3 +295,15 @@ TEST_CASE("a subscription without a handler leaves its messages to on_unmatched"
   t.far->deliver("30 05 0003 612f62  30 05 0003 612f63");
   CHECK(heard == std::map<std::string, int>{{"a/b", 1}, {"unmatched", 1}});
 }
+
+TEST_CASE("5.0: of overlapping subscriptions the copy for the one without a handler is for on_unmatched", "[mqtt]") {
+  ClientLab t{{.client_id = "s1", .version = ProtocolVersion::v5_0}};
+  t.open();
+  t.far->deliver("20 03 00 00 00");
+  std::map<std::string, int> heard;
+  t.client->on_unmatched([&](const Message&) { ++heard["unmatched"]; });
+  t.client->subscribe("a/#", kQoS0, {});
+  t.client->subscribe("a/b", kQoS0, [&](const Message&) { ++heard["a/b"]; });
+  t.far->deliver("30 08 0003 612f62 02 0b 01  30 08 0003 612f62 02 0b 02");  // one for each subscription identifier
+  CHECK(heard == std::map<std::string, int>{{"a/b", 1}, {"unmatched", 1}});
+}

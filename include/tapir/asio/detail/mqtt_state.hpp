@@ -85,7 +85,7 @@ class MqttState {
   template <class... ClientArguments>
   explicit MqttState(boost::asio::any_io_executor executor, ClientArguments&&... arguments)
       : executor_{std::move(executor)}, client_{std::forward<ClientArguments>(arguments)...} {
-    client_.on_connected([this](bool session_present) { connected(session_present); });
+    client_.on_connected([this](const mqtt::event::Connected& event) { connected(event.session_present); });
     client_.on_disconnected([this](const mqtt::Disconnection& why) { disconnected(why); });
     client_.on_unmatched([this](const mqtt::Message& message) { received(message); });
   }
