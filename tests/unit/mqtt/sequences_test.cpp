@@ -199,10 +199,8 @@ TEST_CASE("sequences: packets for servers, and the server's end", "[mqtt]") {
 }
 
 TEST_CASE("sequences: what only a lenient client goes on after", "[mqtt]") {
-  for (const Sequence& sequence : std::vector<Sequence>{{"b0 04 0007 00 00", "", kOn},
-                                                        {"b0 03 0001 00", "", kOn},
-                                                        {"b0 04 0001 00 ff", "", kOn},
-                                                        {"38 04 0001 61 00", "", kOn}}) {
+  for (const Sequence& sequence : std::vector<Sequence>{
+           {"b0 04 0007 00 00", "", kOn}, {"b0 03 0001 00", "", kOn}, {"b0 04 0001 00 ff", "", kOn}, {"38 04 0001 61 00", "", kOn}}) {
     for (const bool lenient : {true, false}) {
       Client client{ProtocolVersion::v5_0, lenient};
       client.accept();
