@@ -14,7 +14,7 @@ constexpr Port kService{7};
 constexpr std::uint64_t kMostWritten = 200'000;             // bytes a side: an input takes milliseconds
 constexpr Duration kLongestRto = std::chrono::seconds{60};  // the largest Config::max_rto
 constexpr int kTimeoutsOfSearch = 12;  // until a size is found that the path carries (RFC 4821 section 7.7), each for several timeouts
-constexpr Duration kSilence = kKeepalive.idle + kKeepalive.interval * kKeepalive.probes;
+constexpr Duration kSilence = *kKeepalive.idle + *kKeepalive.interval * *kKeepalive.probes;
 constexpr std::array<Ipv4Address, 2> kAddresses{Ipv4Address{0xc0000201}, Ipv4Address{0xc0000202}};
 constexpr std::array<MacAddress, 2> kHardware{MacAddress{{2, 0, 0, 0, 0, 1}}, MacAddress{{2, 0, 0, 0, 0, 2}}};
 

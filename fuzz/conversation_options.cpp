@@ -42,7 +42,7 @@ void choose_more(std::uint8_t d, std::uint8_t e, std::uint8_t f, tcp::Config& co
   settings.keep_unread = bit(d, 7);
   config.mtu_probing.mode = kMtuModes[(e & 3U) % 3];
   config.reduce_from_cwnd = bit(e, 2);
-  config.slow_start_after_idle = !bit(e, 3);
+  if (bit(e, 3)) config.window_validation = bit(f, 1) ? tcp::WindowValidation::rfc7661 : tcp::WindowValidation::off;
   config.probe_with_data = !bit(e, 4);
   config.pacing_burst = bit(e, 5) ? 15'140 : 0;
   config.path_mtu_discovery = !bit(e, 6);

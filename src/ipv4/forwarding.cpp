@@ -6,20 +6,9 @@
 #include <tapir/ipv4/ipv4.hpp>
 #include <tapir/link/segmentation.hpp>
 
+#include "size_on_wire.hpp"
+
 namespace tapir::ipv4 {
-
-namespace {
-
-/// The largest datagram that a packet becomes on a wire: itself, or one segment of a super-segment.
-std::size_t size_on_wire(const Packet& packet, const Header& header) {
-  if (packet.meta().gso == GsoKind::none) return packet.size();
-  constexpr std::size_t kDataOffset = 12;  // RFC 9293 section 3.1: the upper half of that octet counts words
-  const auto octet = packet.peek<be8>(header.header_size() + kDataOffset);
-  const std::size_t tcp_header = octet ? (octet->get() >> 4U) * std::size_t{4} : std::size_t{60};
-  return std::min(packet.size(), header.header_size() + tcp_header + packet.meta().gso_size);
-}
-
-}  // namespace
 
 Accepted Ipv4::forward(Packet packet, const Header& header, const Arrival& arrival) {
   ++stats_.in_forw_datagrams;
@@ -103,7 +92,7 @@ Accepted Ipv4::send_on(Packet packet, const Header& received, const Arrival& arr
     return refuse_transit(std::move(packet), arrival, network::ErrorKind::ttl_exceeded, Drop::ttl_exceeded, stats_.in_hdr_errors);
   }
   const std::size_t mtu = egress.mtu();
-  const bool fits = size_on_wire(packet, received) <= mtu;
+  const bool fits = size_on_wire(packet, received.header_size(), 0) <= mtu;
   if (!fits && received.dont_fragment()) {
     return refuse_transit(std::move(packet), arrival, network::ErrorKind::fragmentation_needed, Drop::dont_fragment, stats_.frag_fails,
                           mtu);

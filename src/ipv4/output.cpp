@@ -4,6 +4,7 @@
 #include <tapir/ipv4/ipv4.hpp>
 
 #include "fragmentation.hpp"
+#include "size_on_wire.hpp"
 
 namespace tapir::ipv4 {
 
@@ -55,8 +56,10 @@ Result<> Ipv4::encapsulate(Packet packet, const network::Send& to) {
   const std::size_t size = sizeof(Header) + options->size() + packet.size();
   if (size > max_datagram) return fail(Error::message_too_large);
   const std::size_t mtu = mtu_towards(destination, *egress);
-  const bool fits = size <= mtu || packet.meta().gso != GsoKind::none;
-  if (!fits && (to.dont_fragment || !config_.fragment)) {
+  const std::size_t network_size = sizeof(Header) + options->size();
+  const bool super_segment = packet.meta().gso != GsoKind::none;
+  const bool fits = size_on_wire(packet, network_size, network_size) <= mtu;
+  if (!fits && (super_segment || to.dont_fragment || !config_.fragment)) {
     ++stats_.frag_fails;
     return fail(Error::message_too_large);
   }

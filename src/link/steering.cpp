@@ -20,10 +20,11 @@ constexpr Target kFirst{};
 
 /// ICMP's errors quote the datagram that they are about (RFC 792): of one of ours the source is this end.
 Target target_of_icmp(const Steering& steering, const Packet& frame, std::size_t at) noexcept {
-  constexpr std::uint8_t kUnreachable = 3, kQuench = 4, kRedirect = 5, kEchoRequest = 8, kTimeExceeded = 11, kParameter = 12;
+  constexpr std::uint8_t kUnreachable = 3, kQuench = 4, kRedirect = 5, kEchoRequest = 8, kTimeExceeded = 11, kParameter = 12,
+                         kTimestamp = 13;
   constexpr std::size_t kHeader = 8;
   const auto type = frame.peek<be8>(at);
-  if (!type || type->get() == kEchoRequest) return kFirst;
+  if (!type || type->get() == kEchoRequest || type->get() == kTimestamp) return kFirst;
   switch (type->get()) {
     case kUnreachable:
     case kQuench:

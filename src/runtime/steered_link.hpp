@@ -25,6 +25,7 @@ class Shards::SteeredLink final : public link::Link, private Demultiplexer<link:
   /// Only the first shard answers ARP requests: all have seen them.
   [[nodiscard]] Result<> transmit(Packet frame) override;
   [[nodiscard]] bool writable() const noexcept override { return below_->writable(); }
+  [[nodiscard]] std::optional<TimePoint> queued_until() const noexcept override { return below_->queued_until(); }
   void attach(Demultiplexer<link::Received>* receiver) noexcept override { receiver_ = receiver; }
   std::size_t drain(std::size_t budget) override;
   [[nodiscard]] std::optional<int> descriptor() const noexcept override { return below_->descriptor(); }

@@ -142,8 +142,11 @@ Info ConnectionCore::look(Engine& engine, const HalfOpen& kept) {
 std::shared_ptr<ConnectionRecord> Engine::find(const FourTuple& tuple) {
   auto record = connections_.find(tuple);
   if (record != nullptr || half_open_.size() == 0) return record;
-  const auto kept = half_open_.take(tuple);
-  return kept ? make_whole(*kept) : nullptr;
+  const HalfOpen* const kept = half_open_.find(tuple);
+  if (kept == nullptr) return nullptr;
+  record = make_whole(*kept);  // without memory it stays what it is
+  (void)half_open_.take(tuple);
+  return record;
 }
 
 std::shared_ptr<ConnectionRecord> Engine::make_whole(const HalfOpen& kept) {

@@ -33,7 +33,7 @@ std::optional<HalfOpen> HalfOpenTable::take(const FourTuple& tuple) {
   entries_.erase(found);
   if (entries_.empty() && heap_.capacity() > kKept) {  // many came at once: what they took is given back
     entries_.rehash(0);
-    heap_ = {};
+    std::vector<const Entry*>{}.swap(heap_);
   }
   arm();
   return handshake;

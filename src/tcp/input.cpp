@@ -16,7 +16,8 @@ Accepted ConnectionCore::segment_arrives(Arrival&& arrival) {
   if (!is_over()) {
     tune_send_buffer();
     account_memory();
-    wants_to_send();  // and then the timers are brought in line
+    if (is_listed()) update_timers();  // a link that takes nothing may keep it waiting
+    wants_to_send();                   // and then the timers are brought in line
   }
   return outcome;
 }

@@ -61,7 +61,8 @@ void ListenerCore::close() {
   const auto unaccepted = std::exchange(waiting_, {});
   for (const auto& connection : unaccepted) connection->core()->abort();
   std::vector<ConnectionCore*> handshakes{half_open_.begin(), half_open_.end()};
-  std::ranges::sort(handshakes, {}, [](const ConnectionCore* one) { return one->tuple().remote; });  // a run repeats exactly
+  std::ranges::sort(handshakes, {},
+                    [](const ConnectionCore* one) { return std::pair{one->tuple().remote, one->tuple().local}; });  // a run repeats exactly
   half_open_.clear();
   for (ConnectionCore* connection : handshakes) connection->abort();
 }

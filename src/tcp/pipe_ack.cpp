@@ -22,7 +22,7 @@ void PipeAck::on_ack(const Acked& acked, Duration period) noexcept {
 void PipeAck::take(const Sample& sample, Duration period) noexcept {
   const auto end = samples_.begin() + count_;
   const auto fresh = std::ranges::find_if(samples_.begin(), end, [&](const Sample& kept) { return sample.at - kept.at < period; });
-  auto place = std::ranges::move(fresh, end, samples_.begin()).out;
+  auto place = fresh == samples_.begin() ? end : std::ranges::move(fresh, end, samples_.begin()).out;
   while (place != samples_.begin() && (place - 1)->bytes <= sample.bytes) --place;
   if (place == samples_.end()) --place;  // a few will do: one that is forgotten is larger than this only
   *place = sample;

@@ -87,6 +87,8 @@ void ConnectionCore::on_timer() {
   if (auto deadline = recovery_.reordering_deadline(); expired(deadline, "reordering")) {
     respond(recovery_.on_reordering_timer(context_.now()), 0);
   }
+  // What came in this turn may have moved the probe, or made it needless: the timers are brought in line only behind it.
+  if (tcb_.snd_una != tcb_.iss && !persisting()) recovery_.schedule_probe(context_.now(), deadlines_.retransmit);
   if (auto deadline = recovery_.probe_deadline(); expired(deadline, "tail loss probe")) on_tail_probe_timer();
   if (expired(deadlines_.retransmit, "retransmission")) on_retransmit_timer();
   if (is_over()) return;

@@ -29,7 +29,10 @@ class Coalescer {
   /// No more frames are there for now: what is held goes up.
   void flush(Demultiplexer<Received>& up);
   /// Nobody is there to hand anything to.
-  void discard() noexcept { held_.reset(); }
+  void discard() noexcept {
+    held_.reset();
+    joined_ = SlabRef{};
+  }
 
  private:
   /// A frame that may be joined with others.

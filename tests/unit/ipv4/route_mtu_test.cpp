@@ -72,6 +72,27 @@ TEST_CASE("what is larger than a route's MTU is cut, or refused with DF", "[ipv4
   CHECK(lab.wire.take().size() == 2);
 }
 
+TEST_CASE("a super-segment has segments of the route's MTU at most", "[ipv4][route-mtu]") {
+  RouteLab lab;
+  const auto send = [&](Ipv4Address destination, std::uint16_t mss) {
+    Packet segment{lab.pool};
+    Bytes bytes(20 + 5000);
+    bytes[12] = std::byte{0x50};  // a TCP header without options
+    segment.append_copy(bytes);
+    segment.mark_transport();
+    segment.meta().gso = GsoKind::tcp4;
+    segment.meta().gso_size = mss;
+    network::Send to = udp_along(destination, true);
+    to.protocol = Protocol::tcp;
+    return lab.ip.encapsulate(std::move(segment), to);
+  };
+  CHECK(send(kByRoute, kRouteMtu - 40));
+  CHECK(lab.wire.take_one().bytes.size() == 20 + 5020);
+  CHECK(error_of(send(kByRoute, kRouteMtu - 40 + 1)) == Error::message_too_large);
+  CHECK(lab.wire.sent.empty());
+  CHECK(send(kByDefault, 1460));
+}
+
 TEST_CASE("a router's word lowers what a route's MTU allows, and never raises it", "[ipv4][route-mtu][RFC1191-3-8]") {
   RouteLab lab;
   lab.ip.deliver_error(Protocol::udp, too_big_along(kByRoute, 1200));

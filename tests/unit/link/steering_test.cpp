@@ -138,7 +138,8 @@ TEST_CASE("what is no conversation is everybody's, or the first shard's", "[link
     Tins::IP other{kOurs, kPeer};
     other.protocol(253);
     for (const Bytes& frame :
-         {frame_of(Tins::IP{kOurs, kPeer} / Tins::ICMP{Tins::ICMP::ECHO_REQUEST}), frame_of(other / Tins::RawPDU{"beacon"}),
+         {frame_of(Tins::IP{kOurs, kPeer} / Tins::ICMP{Tins::ICMP::ECHO_REQUEST}),
+          frame_of(Tins::IP{kOurs, kPeer} / Tins::ICMP{Tins::ICMP::TIMESTAMP_REQUEST}), frame_of(other / Tins::RawPDU{"beacon"}),
           hex("020000000002 020000000001 88b5 0000"), hex("020000000002 0200"), hex("02"), Bytes{}}) {
       const auto target = steered.of(frame);
       CHECK(target.kind == Kind::one);

@@ -83,6 +83,21 @@ TEST_CASE("a lost tail is repaired by a probe, not by the retransmission timer",
   CHECK(talk.info().in_flight == 0);
 }
 
+TEST_CASE("an acknowledgment that is read when the probe was due moves it", "[tcp][RFC8985-7.2-1]") {
+  // A driver reads the device first, then lets timers expire, then has connections send.
+  for (const bool acknowledged : {false, true}) {
+    CAPTURE(acknowledged);
+    SackFlight talk{3000};
+    talk.lab.scheduler.set_time(talk.lab.scheduler.now() + 83ms);
+    if (acknowledged) talk.say_ack(1);
+    talk.lab.scheduler.advance(talk.lab.scheduler.now());
+    talk.lab.scheduler.run_ready();
+    CHECK(talk.info().tail_probes == (acknowledged ? 0 : 1));
+    talk.advance(100ms);
+    CHECK(talk.info().tail_probes == 1);
+  }
+}
+
 TEST_CASE("a single segment waits for a delayed ACK, too", "[tcp][RFC8985-7.2-2]") {
   SackFlight talk{1000, {.recovery = {.probe_ack_delay = 100ms}}};
   talk.advance(179ms);
