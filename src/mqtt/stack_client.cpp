@@ -1,6 +1,7 @@
 #include <memory>
 #include <utility>
 
+#include <tapir/core/parse_address.hpp>
 #include <tapir/mqtt/client.hpp>
 #include <tapir/mqtt/tcp_transport.hpp>
 #include <tapir/stack/stack.hpp>
@@ -13,7 +14,7 @@ namespace {
 ClientConfig with_transport(Stack& stack, ClientConfig config) {
   if (config.redirection.transport) return config;
   config.redirection.transport = [&tcp = stack.tcp(), port = config.broker.port](const ServerReference& server) {
-    const auto address = Ipv4Address::parse(server.host);
+    const auto address = parse_address(server.host);
     return address ? std::make_unique<TcpTransport>(tcp, Endpoint{*address, server.port.value_or(port)}) : nullptr;
   };
   return config;
