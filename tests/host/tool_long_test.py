@@ -3,6 +3,7 @@
 The third argument is the program.
 """
 import hashlib
+import os
 import pathlib
 import random
 import signal
@@ -29,7 +30,9 @@ class Measured(lab.Program):
         self.show = None
         self.changed = threading.Condition()
         self.peak = 0
-        self.process = subprocess.Popen([str(word) for word in command], stdin=stdin, stdout=stdout, stderr=subprocess.PIPE, text=True)
+        # With ASan what was given back is kept for a while, and would count.
+        environment = os.environ | {"ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":quarantine_size_mb=1"}
+        self.process = subprocess.Popen([str(word) for word in command], stdin=stdin, stdout=stdout, stderr=subprocess.PIPE, text=True, env=environment)
         self.process.stdout = self.process.stderr  # what lab.Program reads
         self.reader = threading.Thread(target=self._read, daemon=True)
         self.watcher = threading.Thread(target=self._watch, daemon=True)
