@@ -206,8 +206,8 @@ void Client::Core::handle(event::Connected& event) {
     if (event.session_present && wanted.confirmed) continue;
     filters.push_back(filter);
   }
-  send_subscriptions(filters);
   for (auto& request : std::exchange(unwanted_, {})) send_unsubscribe(std::move(request));
+  send_subscriptions(filters);
   const auto handler = connected_handler;
   call(handler, event);
 }
@@ -301,6 +301,8 @@ void Client::Core::handle(event::Failed& event) {
   if (auto place = unsubscribing_.extract(event.token); !place.empty()) {
     if (config_.clean_session) {
       call(place.mapped().done, Result<>{});  // the session has gone, and the subscription with it
+    } else if (wanted_.contains(place.mapped().filter)) {
+      call(place.mapped().done, Result<>{fail(tapir::Error::operation_canceled)});  // it was made again: it must not end on the next one
     } else {
       unwanted_.push_back(std::move(place.mapped()));
     }
