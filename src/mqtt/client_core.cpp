@@ -209,8 +209,9 @@ void Client::Core::on_readable() {
 
 void Client::Core::read_through(std::span<std::byte> buffer) {
   while (phase_ == Phase::connecting || phase_ == Phase::connected || phase_ == Phase::closing) {
-    // A peer that sends without reading would make our answers pile up.
-    if (session_.pending_output() >= config_.limits.output_high_water) break;
+    // A peer that sends without reading would make our answers pile up. Messages of ours do not count: while they go out slowly the
+    // acknowledgments of earlier ones come.
+    if (session_.pending_answers() >= config_.limits.output_high_water) break;
     const auto received = transport_->receive(buffer);
     if (!received) {
       if (received.error() != tapir::Error::would_block) on_closed(received.error());
@@ -228,7 +229,7 @@ void Client::Core::read_through(std::span<std::byte> buffer) {
 
 void Client::Core::on_writable() {
   const auto keep = shared_from_this();
-  const bool was_choked = session_.pending_output() >= config_.limits.output_high_water;
+  const bool was_choked = session_.pending_answers() >= config_.limits.output_high_water;
   write();
   settle();
   if (was_choked) on_readable();

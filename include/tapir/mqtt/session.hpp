@@ -75,6 +75,8 @@ class Session {
   /// saved first, if it has changed; when that fails there is no output but the event Disconnected with storage_failed.
   [[nodiscard]] std::optional<Payload> take_output(TimePoint now);
   [[nodiscard]] std::size_t pending_output() const noexcept { return work().output.size(); }
+  /// The same without messages: acknowledgments and requests. What a server can make pile up that sends and does not read.
+  [[nodiscard]] std::size_t pending_answers() const noexcept { return work().output.besides_messages(); }
   /// What happened, in order; nullopt when all is told. A received message is acknowledged when this is called after it was taken, so
   /// take the events before the output. With a store the number of a message of QoS 2 is saved before the message is told.
   [[nodiscard]] std::optional<Event> next_event();
