@@ -221,6 +221,7 @@ void Client::Core::handle(event::Disconnected& event) {
   if (!event.error) return;  // after disconnect(): what follows is the transport's close
   if (const auto reason = drop_for(event)) (void)reject(context_, drops_, LayerId::mqtt, *reason);
   if (phase_ == Phase::closing || phase_ == Phase::idle) return;  // the user has left: nothing is lost that would be taken up again
+  if (phase_ == Phase::waiting) return;                           // the transport was faster: its end is told
   const bool in_order = session_.pending_output() > 0 || event.by_server;
   session_failed({.error = event.error, .by_server = event.by_server, .reason = event.reason, .properties = std::move(event.properties)},
                  false, in_order);
