@@ -105,7 +105,7 @@ void Client::Core::leave_transport() {
 Result<> Client::Core::connect() {
   if (!configured_) return configured_;
   if (phase_ != Phase::idle && phase_ != Phase::waiting) return fail(tapir::Error::already_connected);
-  hops_ = 0;
+  hops_ = redirections_ = 0;
   phase_ = Phase::waiting;
   phase_timer_.arm_at(context_.now());
   return {};

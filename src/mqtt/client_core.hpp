@@ -165,7 +165,8 @@ class Client::Core final : public std::enable_shared_from_this<Client::Core>, Tr
   std::unique_ptr<Transport> home_;  ///< to the broker that has sent the client to another one for once
   std::unique_ptr<Transport> next_;  ///< to the server that the broker has named
   bool next_is_home_ = false;        ///< for good
-  unsigned hops_ = 0;                ///< redirections followed in a row
+  unsigned hops_ = 0;                ///< redirections followed in a row, for the bound
+  unsigned redirections_ = 0;        ///< the same, for the pause between them, whatever the servers acknowledge in between
   ClientConfig config_;
   Session session_;
   Result<> configured_;

@@ -162,12 +162,47 @@ TEST_CASE("5.0: each server has its own session: the subscriptions go to it, wha
   CHECK(t.far->take_sent().empty());  // the same server has it
 }
 
+TEST_CASE("5.0: an ordinary delay ends a row of redirections", "[mqtt]") {
+  Servers t{1};
+  for (int i = 0; i < 3; ++i) {
+    t.answer(*t.lab.far, kAnotherB);
+    REQUIRE(t.lab.disconnections.back().redirected);
+    t.lab.turn();
+    t.b->fail(tapir::Error::connection_refused);
+    t.lab.lab.advance(5min);
+  }
+}
+
+TEST_CASE("5.0: servers that send the client to and fro do so with a pause, though they acknowledge something", "[mqtt]") {
+  Servers t{2, {.min_delay = 2s}};
+  t.lab.client->subscribe("t", kQoS0, {});
+  const auto leave = [&](FarEnd& server, const char* suback) {
+    t.answer(server, kAccepted);
+    server.deliver(suback);
+    server.deliver("e0 06 9c 04 1c 0001 63");
+    CHECK(t.lab.disconnections.back().redirected);
+  };
+  t.answer(*t.lab.far, kAnotherB);  // the first is followed at once
+  leave(*t.b, "90 04 0001 00 00");
+  for (int i = 0; i < 20; ++i) {
+    const auto opened = t.c->opened;
+    t.lab.lab.advance(1s - 1ns);
+    CHECK(t.c->opened == opened);
+    t.lab.lab.advance(1s + 1ns);
+    CHECK(t.c->opened == opened + 1);
+    leave(*t.c, ("90 04 000" + std::string(1, "23456789abcdef"[i % 14]) + " 00 00").c_str());
+    if (i == 13) break;
+  }
+}
+
 TEST_CASE("5.0: servers that send the client round in circles are left after so many hops", "[mqtt]") {
   Servers t{3};
   t.answer(*t.lab.far, kAnotherB);
   t.answer(*t.b, "20 07 00 9c 04 1c 0001 63");  // to c
+  t.lab.lab.advance(1s);
   t.answer(*t.c, kAnotherB);
   CHECK(t.lab.disconnections.at(2).redirected);
+  t.lab.lab.advance(2s);
   t.answer(*t.b, "20 07 00 9c 04 1c 0001 63");
   CHECK_FALSE(t.lab.disconnections.at(3).redirected);
   CHECK_FALSE(t.lab.disconnections.at(3).will_retry);
