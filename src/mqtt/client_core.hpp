@@ -53,10 +53,13 @@ class Client::Core final : public std::enable_shared_from_this<Client::Core>, Tr
   /// A call of subscribe() that waits for its SUBACK.
   struct Subscriber {
     std::uint64_t number;
+    Subscription subscription;
+    Properties properties;
+    std::shared_ptr<const Handler> handler;
     Granted done;
     Token request = {};  ///< the SUBSCRIBE that asks for it; Token{}: none on this connection
   };
-  /// A wanted subscription; it outlives connections.
+  /// A wanted subscription, as the last call wants it; it outlives connections.
   struct Wanted {
     Subscription subscription;
     Properties properties;
@@ -147,6 +150,7 @@ class Client::Core final : public std::enable_shared_from_this<Client::Core>, Tr
   void answer_subscription(const std::string& filter, Token request, Result<QoS> outcome);
   [[nodiscard]] std::vector<Subscriber> take_subscribers(const std::string& filter);
   void end_subscription(const std::string& filter, std::error_code error);
+  void want(const Subscriber& subscriber);
   void stop_asking(const std::string& filter, Token request);
   void ask_to_unsubscribe(Unsubscribing request);
   [[nodiscard]] std::uint32_t unused_identifier();

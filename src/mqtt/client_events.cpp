@@ -63,20 +63,30 @@ Client::Operation Client::Core::subscribe(Subscription subscription, Properties 
     if (request.filter == filter) complete_later(std::move(request.done), tapir::Error::operation_canceled);
   }
   std::erase_if(unwanted_, [&](const Unsubscribing& request) { return request.filter == filter; });
-  Wanted& wanted = wanted_[filter];
-  wanted.subscription = std::move(subscription);
-  wanted.properties = std::move(properties);
-  wanted.handler = std::make_shared<const Handler>(std::move(handler));
+  auto& waiting = wanted_[filter].waiting;
+  waiting.push_back({.number = ++last_number_,
+                     .subscription = std::move(subscription),
+                     .properties = std::move(properties),
+                     .handler = std::make_shared<const Handler>(std::move(handler)),
+                     .done = std::move(done)});
+  want(waiting.back());
+  const auto handle = operation(Operation::Kind::subscribe, last_number_);
+  if (phase_ == Phase::connected) send_subscriptions(std::span{&filter, 1});
+  return handle;
+}
+
+/// From now on its subscription is as this call wants it.
+void Client::Core::want(const Subscriber& subscriber) {
+  Wanted& wanted = wanted_.at(subscriber.subscription.filter);
+  wanted.subscription = subscriber.subscription;
+  wanted.properties = subscriber.properties;
+  wanted.handler = subscriber.handler;
   wanted.confirmed = false;
   if (wanted.properties.contains(PropertyId::subscription_identifier)) {
     wanted.identifier = 0;
   } else if (wanted.identifier == 0) {
     wanted.identifier = unused_identifier();
   }
-  wanted.waiting.push_back({.number = ++last_number_, .done = std::move(done)});
-  const auto handle = operation(Operation::Kind::subscribe, last_number_);
-  if (phase_ == Phase::connected) send_subscriptions(std::span{&filter, 1});
-  return handle;
 }
 
 Client::Operation Client::Core::unsubscribe(const std::string& filter, Properties properties, Completion done) {

@@ -209,6 +209,28 @@ TEST_CASE("a subscription goes on for the call that is not cancelled, and each c
   CHECK(second.failure(kCanceled));
 }
 
+TEST_CASE("when the last call for a filter is cancelled, what the call before it wanted holds", "[mqtt][cancel]") {
+  ClientLab t;
+  std::string heard;
+  const Answered told;
+  const auto note = [&](std::string who) { return [&heard, who](const Message&) { heard += who; }; };
+  const bool asked_for = GENERATE(false, true);
+  if (asked_for) t.connect();
+  t.client->subscribe("t", kQoS1, note("first"), told.callback());
+  auto middle = t.client->subscribe("t", kQoS0, note("middle"));
+  auto last = t.client->subscribe("t", kQoS2, note("last"));
+  (void)t.far->take_sent();
+  CHECK(middle.cancel());
+  CHECK(t.far->take_sent().empty());
+  CHECK((asked_for ? last.cancel() : last.withdraw()));
+  if (!asked_for) t.connect();
+  CHECK(t.far->take_sent() == (asked_for ? hex("82 06 0004 0001 74 01") : hex("82 06 0001 0001 74 01")));
+  t.far->deliver(asked_for ? "90 03 0001 01  90 03 0002 00  90 03 0003 02  90 03 0004 01" : "90 03 0001 01");
+  CHECK(told.granted(kQoS1));
+  t.far->deliver("30 03 0001 74");
+  CHECK(heard == "first");
+}
+
 TEST_CASE("a SUBACK for a subscription that was ended does not answer the one that came after it", "[mqtt]") {
   ClientLab t;
   t.connect();
