@@ -278,7 +278,8 @@ void Client::Core::handle(event::Sent& event) {
   auto place = publishing_.extract(event.token);
   if (place.empty()) return;
   unconfirmed_.push_back({event.token, event.output_end, std::move(place.mapped())});
-  confirm_acknowledged();
+  // A transport that is gone has nothing unacknowledged: that is no acknowledgment.
+  if ((phase_ == Phase::connected || phase_ == Phase::closing) && !write_error_) confirm_acknowledged();
 }
 
 void Client::Core::handle(event::Delivered& event) {

@@ -52,6 +52,18 @@ TEST_CASE("QoS 0 is complete when the broker's TCP has acknowledged its last byt
   CHECK(first.success());
 }
 
+TEST_CASE("QoS 0 that is lost with its connection is not told as delivered", "[mqtt]") {
+  ClientLab t;
+  t.connect();
+  const Told told;
+  t.client->publish("t", "x", kQoS0, told.callback());
+  const bool known = GENERATE(true, false);
+  if (known) t.turn();
+  t.far->fail(tapir::Error::connection_reset);
+  t.turn();
+  CHECK(told.failure(tapir::Error::connection_reset));
+}
+
 TEST_CASE("QoS 1 is complete at PUBACK, QoS 2 at PUBCOMP", "[mqtt]") {
   ClientLab t;
   t.connect();
