@@ -68,6 +68,7 @@ class Client::Core final : public std::enable_shared_from_this<Client::Core>, Tr
     Token request = {};            ///< the last SUBSCRIBE that was sent for it; Token{}: none ever was
     bool confirmed = false;        ///< the broker has it, as long as it keeps the session
     std::uint32_t identifier = 0;  ///< that the client has given it; 0: none, or the user has
+    std::uint32_t sent = 0;        ///< the identifier in the last SUBSCRIBE; 0: it had none
   };
   /// A message of QoS 0 on its way through the transport.
   struct Unconfirmed {
@@ -154,6 +155,7 @@ class Client::Core final : public std::enable_shared_from_this<Client::Core>, Tr
   void stop_asking(const std::string& filter, Token request);
   void ask_to_unsubscribe(Unsubscribing request);
   [[nodiscard]] std::uint32_t unused_identifier();
+  void take_identifier(std::uint32_t identifier);
   [[nodiscard]] bool is_given_by_user(std::uint32_t identifier) const;
   [[nodiscard]] Properties properties_of(const Wanted& wanted) const;
   [[nodiscard]] std::vector<std::shared_ptr<const Handler>> handlers_for(const Message& message) const;

@@ -82,8 +82,9 @@ void Client::Core::want(const Subscriber& subscriber) {
   wanted.properties = subscriber.properties;
   wanted.handler = subscriber.handler;
   wanted.confirmed = false;
-  if (wanted.properties.contains(PropertyId::subscription_identifier)) {
+  if (const auto given = wanted.properties.get(property::subscription_identifier)) {
     wanted.identifier = 0;
+    take_identifier(*given);
   } else if (wanted.identifier == 0) {
     wanted.identifier = unused_identifier();
   }
@@ -119,11 +120,13 @@ void Client::Core::send_subscribe(std::span<const std::string> filters) {
   std::vector<Subscription> subscriptions;
   subscriptions.reserve(filters.size());
   for (const auto& filter : filters) subscriptions.push_back(wanted_.at(filter).subscription);
-  const auto token = session_.subscribe(std::move(subscriptions), context_.now(), properties_of(wanted_.at(filters[0])));
+  const auto properties = properties_of(wanted_.at(filters[0]));
+  const auto token = session_.subscribe(std::move(subscriptions), context_.now(), properties);
   if (token) {
     for (const auto& filter : filters) {
       Wanted& wanted = wanted_.at(filter);
       wanted.request = *token;
+      wanted.sent = properties.get(property::subscription_identifier).value_or(0);
       for (auto& subscriber : wanted.waiting) {
         if (subscriber.request == Token{}) subscriber.request = *token;
       }
