@@ -196,6 +196,8 @@ void Client::Core::send_unsubscribe(Unsubscribing request) {
   const auto token = session_.unsubscribe({request.filter}, context_.now(), request.properties);
   if (token) {
     unsubscribing_.emplace(*token, std::move(request));
+  } else if (token.error() == tapir::Error::not_connected && !config_.clean_session) {
+    unwanted_.push_back(std::move(request));  // the session has given up just now: the next connection asks
   } else {
     complete_later(std::move(request.done), token.error());
   }

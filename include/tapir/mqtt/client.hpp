@@ -69,7 +69,8 @@ struct ClientConfig {
   /// 5.0: go on when the broker resumes a session of which nothing is known here, see ConnectOptions.
   bool accept_unknown_session = false;
   /// Where a session that is kept outlives the process; nullptr: nowhere. It outlives the client. A message of QoS 1 or 2, and each one that
-  /// waits for a connection, is saved before publish() returns.
+  /// waits for a connection, is saved before publish() returns. When that fails the message is refused (storage_failed) if it waits; one that
+  /// was accepted on a connection stays accepted, the connection is given up before a byte of it leaves, and it is saved with the next save.
   ByteStore* store = nullptr;
   /// 5.0: a subscription to which the user gives no identifier gets one that no other has, if the broker takes them (see
   /// Client::subscribe()).

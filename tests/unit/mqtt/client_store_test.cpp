@@ -205,3 +205,24 @@ TEST_CASE("a connection that the client gives up inside a call ends once, though
   process.far->deliver("20 02 01 00");
   CHECK(process.disconnections.size() == 1);
 }
+
+TEST_CASE("what is asked for after the client has given its connection up is asked for on the next one", "[mqtt]") {
+  MemoryStore store;
+  StoredLab process{store};
+  process.connect();
+  store.broken = true;
+  process.client->publish("t", "1", kQoS1);
+  const Told told;
+  process.client->unsubscribe("u", told.callback());
+  process.client->subscribe("s", kQoS0, {});
+  process.turn();
+  CHECK(told.nothing());
+  store.broken = false;
+  process.lab.advance(1s);
+  process.far->accept();
+  (void)process.far->take_sent();
+  process.far->deliver("20 02 00 00");
+  CHECK(process.far->take_sent() == hex("3a 06 0001 74 0001 31  a2 05 0002 0001 75  82 06 0003 0001 73 00"));
+  process.far->deliver("b0 02 0002");
+  CHECK(told.success());
+}
