@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <iterator>
+#include <span>
 #include <utility>
 
 #include "client_core.hpp"
@@ -38,9 +40,14 @@ bool Client::Core::cancel_subscribe(std::uint64_t number, bool only_unsent) {
     const bool was_asked_for = wanted.request != Token{};
     if (only_unsent && was_asked_for) return false;
     complete_later(std::move(subscriber->done), tapir::Error::operation_canceled);
+    const bool was_last = std::next(subscriber) == wanted.waiting.end();
     wanted.waiting.erase(subscriber);
-    if (!wanted.waiting.empty()) return true;
     const std::string ended = filter;
+    if (!wanted.waiting.empty()) {
+      if (was_last) want(wanted.waiting.back());
+      if (was_last && was_asked_for && phase_ == Phase::connected) send_subscriptions(std::span{&ended, 1});
+      return true;
+    }
     end_subscription(ended, tapir::Error::operation_canceled);
     if (was_asked_for) ask_to_unsubscribe({.filter = ended, .properties = {}, .done = {}});
     return true;

@@ -105,7 +105,7 @@ void Client::Core::leave_transport() {
 Result<> Client::Core::connect() {
   if (!configured_) return configured_;
   if (phase_ != Phase::idle && phase_ != Phase::waiting) return fail(tapir::Error::already_connected);
-  hops_ = 0;
+  hops_ = redirections_ = 0;
   phase_ = Phase::waiting;
   phase_timer_.arm_at(context_.now());
   return {};
@@ -147,6 +147,7 @@ void Client::Core::change_transport() {
   transport_->attach(nullptr);
   std::swap(transport_, other);
   transport_->attach(this);
+  for (auto& [filter, wanted] : wanted_) wanted.confirmed = false;  // each server has a session of its own
   if (std::exchange(next_is_home_, false)) {
     home_ = nullptr;
   } else if (goes_away && home_ == nullptr) {
@@ -209,8 +210,9 @@ void Client::Core::on_readable() {
 
 void Client::Core::read_through(std::span<std::byte> buffer) {
   while (phase_ == Phase::connecting || phase_ == Phase::connected || phase_ == Phase::closing) {
-    // A peer that sends without reading would make our answers pile up.
-    if (session_.pending_output() >= config_.limits.output_high_water) break;
+    // A peer that sends without reading would make our answers pile up. Messages of ours do not count: while they go out slowly the
+    // acknowledgments of earlier ones come.
+    if (session_.pending_answers() >= config_.limits.output_high_water) break;
     const auto received = transport_->receive(buffer);
     if (!received) {
       if (received.error() != tapir::Error::would_block) on_closed(received.error());
@@ -228,7 +230,7 @@ void Client::Core::read_through(std::span<std::byte> buffer) {
 
 void Client::Core::on_writable() {
   const auto keep = shared_from_this();
-  const bool was_choked = session_.pending_output() >= config_.limits.output_high_water;
+  const bool was_choked = session_.pending_answers() >= config_.limits.output_high_water;
   write();
   settle();
   if (was_choked) on_readable();

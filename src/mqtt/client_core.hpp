@@ -53,10 +53,13 @@ class Client::Core final : public std::enable_shared_from_this<Client::Core>, Tr
   /// A call of subscribe() that waits for its SUBACK.
   struct Subscriber {
     std::uint64_t number;
+    Subscription subscription;
+    Properties properties;
+    std::shared_ptr<const Handler> handler;
     Granted done;
     Token request = {};  ///< the SUBSCRIBE that asks for it; Token{}: none on this connection
   };
-  /// A wanted subscription; it outlives connections.
+  /// A wanted subscription, as the last call wants it; it outlives connections.
   struct Wanted {
     Subscription subscription;
     Properties properties;
@@ -65,6 +68,7 @@ class Client::Core final : public std::enable_shared_from_this<Client::Core>, Tr
     Token request = {};            ///< the last SUBSCRIBE that was sent for it; Token{}: none ever was
     bool confirmed = false;        ///< the broker has it, as long as it keeps the session
     std::uint32_t identifier = 0;  ///< that the client has given it; 0: none, or the user has
+    std::uint32_t sent = 0;        ///< the identifier in the last SUBSCRIBE; 0: it had none
   };
   /// A message of QoS 0 on its way through the transport.
   struct Unconfirmed {
@@ -147,9 +151,11 @@ class Client::Core final : public std::enable_shared_from_this<Client::Core>, Tr
   void answer_subscription(const std::string& filter, Token request, Result<QoS> outcome);
   [[nodiscard]] std::vector<Subscriber> take_subscribers(const std::string& filter);
   void end_subscription(const std::string& filter, std::error_code error);
+  void want(const Subscriber& subscriber);
   void stop_asking(const std::string& filter, Token request);
   void ask_to_unsubscribe(Unsubscribing request);
   [[nodiscard]] std::uint32_t unused_identifier();
+  void take_identifier(std::uint32_t identifier);
   [[nodiscard]] bool is_given_by_user(std::uint32_t identifier) const;
   [[nodiscard]] Properties properties_of(const Wanted& wanted) const;
   [[nodiscard]] std::vector<std::shared_ptr<const Handler>> handlers_for(const Message& message) const;
@@ -165,7 +171,8 @@ class Client::Core final : public std::enable_shared_from_this<Client::Core>, Tr
   std::unique_ptr<Transport> home_;  ///< to the broker that has sent the client to another one for once
   std::unique_ptr<Transport> next_;  ///< to the server that the broker has named
   bool next_is_home_ = false;        ///< for good
-  unsigned hops_ = 0;                ///< redirections followed in a row
+  unsigned hops_ = 0;                ///< redirections followed in a row, for the bound
+  unsigned redirections_ = 0;        ///< the same, for the pause between them, whatever the servers acknowledge in between
   ClientConfig config_;
   Session session_;
   Result<> configured_;

@@ -62,11 +62,12 @@ void Client::Core::connection_over(const Disconnection& why, bool in_order) {
   }
   session_.transport_lost(context_.now());
   if (const auto since = std::exchange(connected_at_, std::nullopt); since && context_.now() - *since >= config_.reconnect.max_delay)
-    failures_ = hops_ = 0;
+    failures_ = hops_ = redirections_ = 0;
   phase_ = why.will_retry ? Phase::waiting : Phase::idle;
   if (why.redirected) {
-    phase_timer_.arm_at(context_.now());  // no more often than the bound
+    phase_timer_.arm_after(redirections_++ == 0 ? Duration::zero() : next_delay());  // servers can send it to and fro for ever
   } else {
+    hops_ = redirections_ = 0;
     phase_timer_.arm_after(why.will_retry ? next_delay() : config_.connect_timeout);
   }
   process_events();

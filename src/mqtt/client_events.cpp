@@ -63,20 +63,31 @@ Client::Operation Client::Core::subscribe(Subscription subscription, Properties 
     if (request.filter == filter) complete_later(std::move(request.done), tapir::Error::operation_canceled);
   }
   std::erase_if(unwanted_, [&](const Unsubscribing& request) { return request.filter == filter; });
-  Wanted& wanted = wanted_[filter];
-  wanted.subscription = std::move(subscription);
-  wanted.properties = std::move(properties);
-  wanted.handler = std::make_shared<const Handler>(std::move(handler));
-  wanted.confirmed = false;
-  if (wanted.properties.contains(PropertyId::subscription_identifier)) {
-    wanted.identifier = 0;
-  } else if (wanted.identifier == 0) {
-    wanted.identifier = unused_identifier();
-  }
-  wanted.waiting.push_back({.number = ++last_number_, .done = std::move(done)});
+  auto& waiting = wanted_[filter].waiting;
+  waiting.push_back({.number = ++last_number_,
+                     .subscription = std::move(subscription),
+                     .properties = std::move(properties),
+                     .handler = std::make_shared<const Handler>(std::move(handler)),
+                     .done = std::move(done)});
+  want(waiting.back());
   const auto handle = operation(Operation::Kind::subscribe, last_number_);
   if (phase_ == Phase::connected) send_subscriptions(std::span{&filter, 1});
   return handle;
+}
+
+/// From now on its subscription is as this call wants it.
+void Client::Core::want(const Subscriber& subscriber) {
+  Wanted& wanted = wanted_.at(subscriber.subscription.filter);
+  wanted.subscription = subscriber.subscription;
+  wanted.properties = subscriber.properties;
+  wanted.handler = subscriber.handler;
+  wanted.confirmed = false;
+  if (const auto given = wanted.properties.get(property::subscription_identifier)) {
+    wanted.identifier = 0;
+    take_identifier(*given);
+  } else if (wanted.identifier == 0) {
+    wanted.identifier = unused_identifier();
+  }
 }
 
 Client::Operation Client::Core::unsubscribe(const std::string& filter, Properties properties, Completion done) {
@@ -109,11 +120,13 @@ void Client::Core::send_subscribe(std::span<const std::string> filters) {
   std::vector<Subscription> subscriptions;
   subscriptions.reserve(filters.size());
   for (const auto& filter : filters) subscriptions.push_back(wanted_.at(filter).subscription);
-  const auto token = session_.subscribe(std::move(subscriptions), context_.now(), properties_of(wanted_.at(filters[0])));
+  const auto properties = properties_of(wanted_.at(filters[0]));
+  const auto token = session_.subscribe(std::move(subscriptions), context_.now(), properties);
   if (token) {
     for (const auto& filter : filters) {
       Wanted& wanted = wanted_.at(filter);
       wanted.request = *token;
+      wanted.sent = properties.get(property::subscription_identifier).value_or(0);
       for (auto& subscriber : wanted.waiting) {
         if (subscriber.request == Token{}) subscriber.request = *token;
       }
@@ -183,6 +196,8 @@ void Client::Core::send_unsubscribe(Unsubscribing request) {
   const auto token = session_.unsubscribe({request.filter}, context_.now(), request.properties);
   if (token) {
     unsubscribing_.emplace(*token, std::move(request));
+  } else if (token.error() == tapir::Error::not_connected && !config_.clean_session) {
+    unwanted_.push_back(std::move(request));  // the session has given up just now: the next connection asks
   } else {
     complete_later(std::move(request.done), token.error());
   }
@@ -206,8 +221,8 @@ void Client::Core::handle(event::Connected& event) {
     if (event.session_present && wanted.confirmed) continue;
     filters.push_back(filter);
   }
-  send_subscriptions(filters);
   for (auto& request : std::exchange(unwanted_, {})) send_unsubscribe(std::move(request));
+  send_subscriptions(filters);
   const auto handler = connected_handler;
   call(handler, event);
 }
@@ -221,6 +236,7 @@ void Client::Core::handle(event::Disconnected& event) {
   if (!event.error) return;  // after disconnect(): what follows is the transport's close
   if (const auto reason = drop_for(event)) (void)reject(context_, drops_, LayerId::mqtt, *reason);
   if (phase_ == Phase::closing || phase_ == Phase::idle) return;  // the user has left: nothing is lost that would be taken up again
+  if (phase_ == Phase::waiting) return;                           // the transport was faster: its end is told
   const bool in_order = session_.pending_output() > 0 || event.by_server;
   session_failed({.error = event.error, .by_server = event.by_server, .reason = event.reason, .properties = std::move(event.properties)},
                  false, in_order);
@@ -267,7 +283,8 @@ void Client::Core::handle(event::Sent& event) {
   auto place = publishing_.extract(event.token);
   if (place.empty()) return;
   unconfirmed_.push_back({event.token, event.output_end, std::move(place.mapped())});
-  confirm_acknowledged();
+  // A transport that is gone has nothing unacknowledged: that is no acknowledgment.
+  if ((phase_ == Phase::connected || phase_ == Phase::closing) && !write_error_) confirm_acknowledged();
 }
 
 void Client::Core::handle(event::Delivered& event) {
@@ -301,6 +318,8 @@ void Client::Core::handle(event::Failed& event) {
   if (auto place = unsubscribing_.extract(event.token); !place.empty()) {
     if (config_.clean_session) {
       call(place.mapped().done, Result<>{});  // the session has gone, and the subscription with it
+    } else if (wanted_.contains(place.mapped().filter)) {
+      call(place.mapped().done, Result<>{fail(tapir::Error::operation_canceled)});  // it was made again: it must not end on the next one
     } else {
       unwanted_.push_back(std::move(place.mapped()));
     }

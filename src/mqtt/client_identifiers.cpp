@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <span>
 
 #include <tapir/mqtt/topic.hpp>
 
@@ -29,6 +30,17 @@ std::uint32_t Client::Core::unused_identifier() {
   return last_identifier_;
 }
 
+/// The user gives one to a subscription: another that has it of the client gets a new one, and is asked for anew.
+void Client::Core::take_identifier(std::uint32_t identifier) {
+  const auto other = std::ranges::find(wanted_, identifier, [](const auto& entry) { return entry.second.identifier; });
+  if (other == wanted_.end()) return;
+  other->second.identifier = unused_identifier();
+  if (other->second.sent != identifier) return;
+  other->second.confirmed = false;
+  const std::string filter = other->first;
+  if (phase_ == Phase::connected) send_subscriptions(std::span{&filter, 1});
+}
+
 /// What SUBSCRIBE says of it on this connection.
 Properties Client::Core::properties_of(const Wanted& wanted) const {
   Properties properties = wanted.properties;
@@ -46,8 +58,7 @@ std::vector<std::shared_ptr<const Client::Handler>> Client::Core::handlers_for(c
   for (const auto& [filter, wanted] : wanted_) {
     if (!matches(without_share(filter), message.topic)) continue;
     matching.push_back(wanted.handler);
-    const auto identifier = wanted.properties.get(property::subscription_identifier).value_or(wanted.identifier);
-    if (std::ranges::find(identifiers, identifier) != identifiers.end()) named.push_back(wanted.handler);
+    if (std::ranges::find(identifiers, wanted.sent) != identifiers.end()) named.push_back(wanted.handler);
   }
   auto& chosen = named.empty() ? matching : named;
   std::erase_if(chosen, [](const auto& handler) { return !*handler; });  // theirs are for on_unmatched()

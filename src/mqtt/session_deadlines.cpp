@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <utility>
 
 #include <tapir/mqtt/session.hpp>
 
@@ -39,6 +40,8 @@ std::optional<TimePoint> Session::ack_due() const noexcept {
 void Session::await(PacketId id, TimePoint now) {
   const auto exchange = work().exchanges.find(id);
   if (exchange == work().exchanges.end()) return;
+  auto* releasing = std::get_if<Releasing>(&exchange->second.stage);
+  if (releasing != nullptr && std::exchange(releasing->awaited_on, connection_) == connection_) return;
   work().waits.add({.id = id, .order = exchange->second.order, .end = work().output.total(), .since = now});
 }
 

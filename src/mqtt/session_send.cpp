@@ -64,7 +64,7 @@ Result<> Session::send(const ControlPacket& packet, TimePoint now) {
     work().output.undo();
     return fail(Error::packet_too_large);  // [MQTT-3.2.2-15]
   }
-  work().output.appended();
+  work().output.appended(publish != nullptr);
   if (publish != nullptr) work().output.append(publish->payload);
   last_sent_ = now;
   if (observer_ != nullptr) observer_->packet(Direction::down, packet, size, now);

@@ -4,6 +4,7 @@ import pathlib
 import signal
 import subprocess
 import tempfile
+import time
 import unittest
 
 import lab
@@ -11,6 +12,7 @@ import lab
 lab.require("mosquitto", "mosquitto_pub", "mosquitto_sub")
 
 MOST = 2000  # bytes, far more than an exchange has
+LATE = 0.5  # s, in which a message that was published twice would come
 
 
 def device(folder, name, order):
@@ -45,8 +47,10 @@ class ExactlyOnce(unittest.TestCase):
                 handed = max(handed, times)
                 if not died:
                     break
+            self.assertFalse(died, "the exchange is over at last")
             expected = sorted(f"up/{name} {payload}" for name in names for payload in ("one", "two"))
             lab.until(lambda: len(subscriber.messages_with_topics()) >= len(expected), "all messages are published")
+            time.sleep(LATE)
             self.assertEqual(sorted(subscriber.messages_with_topics()), expected)
         return len(names) - 1, handed
 

@@ -42,9 +42,10 @@ struct Reconnect {
 
 /// What comes of it when a broker of 5.0 names another server, by use_another_server or server_moved in CONNACK or DISCONNECT (section 4.11).
 struct Redirection {
-  /// How many of them are followed in a row, until a broker has acknowledged or sent something or a connection has lasted for
-  /// Reconnect::max_delay. 0: none is, and it is a refusal or a loss as any other. After use_another_server the connection after the next is
-  /// to the former broker again; after server_moved no one is.
+  /// How many of them are followed in a row, until a broker has acknowledged or sent something, a connection has lasted for
+  /// Reconnect::max_delay, or the client has waited as after a loss. 0: none is, and it is a refusal or a loss as any other. The first is
+  /// followed at once, each further one after the delay of Reconnect, until a connection has lasted or there was a loss. After
+  /// use_another_server the connection after the next is to the former broker again; after server_moved no one is.
   unsigned max_hops = 0;
   /// Makes the transport to a server that was named; nullptr: it cannot be used, and the next one in the list is asked for. Empty: TCP, of a
   /// client that was made with a Stack and for an IPv4 address, to the configured port unless the reference names one; otherwise nothing.
@@ -68,7 +69,8 @@ struct ClientConfig {
   /// 5.0: go on when the broker resumes a session of which nothing is known here, see ConnectOptions.
   bool accept_unknown_session = false;
   /// Where a session that is kept outlives the process; nullptr: nowhere. It outlives the client. A message of QoS 1 or 2, and each one that
-  /// waits for a connection, is saved before publish() returns.
+  /// waits for a connection, is saved before publish() returns. When that fails the message is refused (storage_failed) if it waits; one that
+  /// was accepted on a connection stays accepted, the connection is given up before a byte of it leaves, and it is saved with the next save.
   ByteStore* store = nullptr;
   /// 5.0: a subscription to which the user gives no identifier gets one that no other has, if the broker takes them (see
   /// Client::subscribe()).

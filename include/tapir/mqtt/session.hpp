@@ -75,6 +75,8 @@ class Session {
   /// saved first, if it has changed; when that fails there is no output but the event Disconnected with storage_failed.
   [[nodiscard]] std::optional<Payload> take_output(TimePoint now);
   [[nodiscard]] std::size_t pending_output() const noexcept { return work().output.size(); }
+  /// The same without messages: acknowledgments and requests. What a server can make pile up that sends and does not read.
+  [[nodiscard]] std::size_t pending_answers() const noexcept { return work().output.besides_messages(); }
   /// What happened, in order; nullopt when all is told. A received message is acknowledged when this is called after it was taken, so
   /// take the events before the output. With a store the number of a message of QoS 2 is saved before the message is told.
   [[nodiscard]] std::optional<Event> next_event();
@@ -134,6 +136,8 @@ class Session {
   [[nodiscard]] bool is_connected() const noexcept { return state_ == State::connected; }
   /// Messages of QoS 1 and 2, subscribes and unsubscribes sent and not yet acknowledged.
   [[nodiscard]] std::size_t in_flight() const noexcept { return work().exchanges.size(); }
+  /// Packets of this connection that are kept in mind because their acknowledgment is missing, or was until just now.
+  [[nodiscard]] std::size_t awaited() const noexcept { return work().waits.size(); }
   [[nodiscard]] std::size_t queued() const noexcept { return work().queue.size(); }
   /// Received messages of QoS 2 whose sender has not released their identifier.
   [[nodiscard]] std::size_t unreleased() const noexcept { return work().unreleased.size(); }
@@ -152,7 +156,10 @@ class Session {
     Message message;
     TimePoint accepted;  ///< when the user gave it: the message expiry interval counts from there
   };
-  struct Releasing {};  // PUBREC came: the message is the server's now, only PUBREL may be sent again
+  /// PUBREC came: the message is the server's now, only PUBREL may be sent again.
+  struct Releasing {
+    std::uint64_t awaited_on = 0;  ///< the connection on which PUBCOMP is missing: another PUBREL there begins no other wait
+  };
   struct Subscribing {
     std::size_t filters;
   };

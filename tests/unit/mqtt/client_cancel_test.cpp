@@ -209,6 +209,28 @@ TEST_CASE("a subscription goes on for the call that is not cancelled, and each c
   CHECK(second.failure(kCanceled));
 }
 
+TEST_CASE("when the last call for a filter is cancelled, what the call before it wanted holds", "[mqtt][cancel]") {
+  ClientLab t;
+  std::string heard;
+  const Answered told;
+  const auto note = [&](std::string who) { return [&heard, who](const Message&) { heard += who; }; };
+  const bool asked_for = GENERATE(false, true);
+  if (asked_for) t.connect();
+  t.client->subscribe("t", kQoS1, note("first"), told.callback());
+  auto middle = t.client->subscribe("t", kQoS0, note("middle"));
+  auto last = t.client->subscribe("t", kQoS2, note("last"));
+  (void)t.far->take_sent();
+  CHECK(middle.cancel());
+  CHECK(t.far->take_sent().empty());
+  CHECK((asked_for ? last.cancel() : last.withdraw()));
+  if (!asked_for) t.connect();
+  CHECK(t.far->take_sent() == (asked_for ? hex("82 06 0004 0001 74 01") : hex("82 06 0001 0001 74 01")));
+  t.far->deliver(asked_for ? "90 03 0001 01  90 03 0002 00  90 03 0003 02  90 03 0004 01" : "90 03 0001 01");
+  CHECK(told.granted(kQoS1));
+  t.far->deliver("30 03 0001 74");
+  CHECK(heard == "first");
+}
+
 TEST_CASE("a SUBACK for a subscription that was ended does not answer the one that came after it", "[mqtt]") {
   ClientLab t;
   t.connect();
@@ -306,4 +328,43 @@ TEST_CASE("5.0: of overlapping subscriptions the copy for the one without a hand
   t.client->subscribe("a/b", kQoS0, [&](const Message&) { ++heard["a/b"]; });
   t.far->deliver("30 08 0003 612f62 02 0b 01  30 08 0003 612f62 02 0b 02");  // one for each subscription identifier
   CHECK(heard == std::map<std::string, int>{{"a/b", 1}, {"unmatched", 1}});
+}
+
+TEST_CASE("a subscription that was ended and made again just before its connection was lost is not ended on the next one",
+          "[mqtt][cancel]") {
+  ClientLab t{{.client_id = "s1", .clean_session = false}};
+  t.connect();
+  const Told ended;
+  const Answered granted;
+  auto operation = t.client->subscribe("t", kQoS1, {});
+  const bool by_cancel = GENERATE(true, false);
+  if (by_cancel) {
+    CHECK(operation.cancel());
+  } else {
+    t.client->unsubscribe("t", ended.callback());
+  }
+  const bool again = GENERATE(true, false);
+  if (again) t.client->subscribe("t", kQoS1, {}, granted.callback());
+  CHECK(ended.nothing());
+  t.far->end();
+  t.lab.advance(1s);
+  t.far->accept();
+  (void)t.far->take_sent();
+  t.far->deliver("20 02 01 00");
+  if (again) {
+    CHECK(t.far->take_sent() == hex("82 06 0004 0001 74 01"));
+    CHECK((by_cancel || ended.failure(kCanceled)));
+    t.far->deliver("90 03 0004 01");
+    CHECK(granted.granted(kQoS1));
+  } else {
+    CHECK(t.far->take_sent() == hex("a2 05 0003 0001 74"));
+  }
+}
+
+TEST_CASE("on a new connection subscriptions are ended before others are made", "[mqtt]") {
+  ClientLab t{{.client_id = "s1", .clean_session = false}};
+  t.client->subscribe("a", kQoS1, {});
+  t.client->unsubscribe("b");
+  t.connect(true);
+  CHECK(t.far->take_sent() == hex("a2 05 0001 0001 62  82 06 0002 0001 61 01"));
 }

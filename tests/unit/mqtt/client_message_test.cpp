@@ -24,6 +24,12 @@ class Crossings final : public Observer {
   std::vector<std::string> lines;
 };
 
+/// A payload of zeroes.
+class Zeroes final : public PayloadSource {
+ public:
+  [[nodiscard]] Result<std::size_t> read(std::uint64_t /*offset*/, std::span<std::byte> into) override { return into.size(); }
+};
+
 }  // namespace
 
 TEST_CASE("QoS 0 is complete when the broker's TCP has acknowledged its last byte", "[mqtt][MQTT311-4.3.1-1]") {
@@ -44,6 +50,18 @@ TEST_CASE("QoS 0 is complete when the broker's TCP has acknowledged its last byt
   t.far->fail(tapir::Error::connection_reset);
   CHECK(second.failure(tapir::Error::connection_reset));
   CHECK(first.success());
+}
+
+TEST_CASE("QoS 0 that is lost with its connection is not told as delivered", "[mqtt]") {
+  ClientLab t;
+  t.connect();
+  const Told told;
+  t.client->publish("t", "x", kQoS0, told.callback());
+  const bool known = GENERATE(true, false);
+  if (known) t.turn();
+  t.far->fail(tapir::Error::connection_reset);
+  t.turn();
+  CHECK(told.failure(tapir::Error::connection_reset));
 }
 
 TEST_CASE("QoS 1 is complete at PUBACK, QoS 2 at PUBCOMP", "[mqtt]") {
@@ -218,6 +236,32 @@ TEST_CASE("a transport without room holds messages back, and reading too when an
   t.far->user->on_writable();
   CHECK(t.far->inbox.empty());
   CHECK(t.far->take_sent().size() == 4 + 20'000 * 4);
+}
+
+TEST_CASE("acknowledgments are read while a long message, or many, go out slowly", "[mqtt]") {
+  ClientLab t{{.client_id = "s1", .keep_alive = 0s}};
+  t.connect();
+  const Told small;
+  const Told behind;
+  t.client->publish("t", "x", kQoS1, small.callback());
+  t.far->room = 0;
+  SECTION("one from a source") { t.client->publish("t", Payload{std::make_shared<Zeroes>(), 1'000'000}, kQoS1, behind.callback()); }
+  SECTION("one from memory") { t.client->publish("t", Payload{Bytes(1'000'000)}, kQoS1, behind.callback()); }
+  SECTION("small ones") {
+    for (int i = 0; i < 900; ++i) t.client->publish("t", Payload{Bytes(1000)}, kQoS0);
+    t.client->publish("t", Payload{Bytes(100'000)}, kQoS1, behind.callback());
+  }
+  t.far->deliver("40 02 0001");
+  CHECK(small.success());
+  do {
+    t.far->room = 10'000;
+    t.far->user->on_writable();
+    t.far->acknowledge_all();
+    t.lab.advance(10s);
+  } while (t.far->room == 0);
+  t.far->deliver("40 02 0002");
+  CHECK(behind.success());
+  CHECK(t.disconnections.empty());
 }
 
 TEST_CASE("an observer sees every packet with its fields", "[mqtt]") {

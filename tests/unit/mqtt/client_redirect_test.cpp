@@ -66,8 +66,10 @@ TEST_CASE("5.0: a redirection is told, and followed only when that is wanted", "
 
 TEST_CASE("5.0: after \"use another server\" the next connection is there, and the one after it at home", "[mqtt]") {
   Servers t{2};
-  const Told told;
-  t.lab.client->publish("t", "x", kQoS1, told.callback());
+  const Told first;
+  const Told second;
+  t.lab.client->publish("t", "x", kQoS1, first.callback());
+  bool was_sent = false;
   SECTION("by CONNACK") {
     t.answer(*t.lab.far, kAnotherB);
     CHECK(t.lab.disconnections.at(0).redirected);
@@ -75,17 +77,17 @@ TEST_CASE("5.0: after \"use another server\" the next connection is there, and t
     CHECK(t.lab.connected == 0);
   }
   SECTION("by DISCONNECT") {
+    was_sent = true;
     t.answer(*t.lab.far, kAccepted);
     t.lab.far->deliver(kLeaveForB);
     CHECK(t.lab.disconnections.at(0).redirected);
-    t.lab.client->publish("t", "x", kQoS1, told.callback());
+    t.lab.client->publish("t", "x", kQoS1, second.callback());
   }
   t.answer(*t.b, kAccepted);
   CHECK(t.lab.client->is_connected());
   CHECK(t.lab.far->opened == 1);
-  t.b->deliver("40 02 0001");
-  t.b->deliver("40 02 0002");
-  CHECK_FALSE(told.nothing());
+  t.b->deliver(was_sent ? "40 02 0002" : "40 02 0001");
+  CHECK((was_sent ? first.failure(mqtt::Error::session_lost) && second.success() : first.success()));  // the session is not taken along
   t.b->end();
   t.lab.lab.advance(2s);
   CHECK(t.lab.far->opened == 2);
@@ -129,12 +131,78 @@ TEST_CASE("5.0: of several servers the first one that can be used, and without o
   }
 }
 
+TEST_CASE("5.0: each server has its own session: the subscriptions go to it, whatever it has kept", "[mqtt]") {
+  ClientConfig config{.client_id = "c", .clean_session = false, .version = ProtocolVersion::v5_0};
+  config.properties = {{property::session_expiry_interval, 3600}};
+  const auto b = std::make_shared<FarEnd>();
+  config.redirection = {.max_hops = 2, .transport = [b](const ServerReference&) { return std::make_unique<ScriptedTransport>(b); }};
+  ClientLab t{config};
+  const auto subscribe = hex("82 09 0001 02 0b01 0001 74 00");
+  const auto accept = [&](FarEnd& server, const char* connack) {
+    t.turn();
+    server.accept();
+    (void)server.take_sent();
+    server.deliver(connack);
+    t.turn();
+  };
+  accept(*t.far, kAccepted);
+  t.far->deliver(kLeaveForB);
+  accept(*b, kAccepted);
+  t.client->subscribe("t", kQoS0, {});
+  CHECK(b->take_sent() == subscribe);
+  b->deliver("90 04 0001 00 00");
+  b->end();
+  t.lab.advance(2s);
+  accept(*t.far, "20 03 01 00 00");  // at home a session is kept in which there is no subscription
+  CHECK(t.far->take_sent() == hex("82 09 0002 02 0b01 0001 74 00"));
+  t.far->deliver("90 04 0002 00 00");
+  t.far->end();
+  t.lab.advance(2s);
+  accept(*t.far, "20 03 01 00 00");
+  CHECK(t.far->take_sent().empty());  // the same server has it
+}
+
+TEST_CASE("5.0: an ordinary delay ends a row of redirections", "[mqtt]") {
+  Servers t{1};
+  for (int i = 0; i < 3; ++i) {
+    t.answer(*t.lab.far, kAnotherB);
+    REQUIRE(t.lab.disconnections.back().redirected);
+    t.lab.turn();
+    t.b->fail(tapir::Error::connection_refused);
+    t.lab.lab.advance(5min);
+  }
+}
+
+TEST_CASE("5.0: servers that send the client to and fro do so with a pause, though they acknowledge something", "[mqtt]") {
+  Servers t{2, {.min_delay = 2s}};
+  t.lab.client->subscribe("t", kQoS0, {});
+  const auto leave = [&](FarEnd& server, const char* suback) {
+    t.answer(server, kAccepted);
+    server.deliver(suback);
+    server.deliver("e0 06 9c 04 1c 0001 63");
+    CHECK(t.lab.disconnections.back().redirected);
+  };
+  t.answer(*t.lab.far, kAnotherB);  // the first is followed at once
+  leave(*t.b, "90 04 0001 00 00");
+  for (int i = 0; i < 20; ++i) {
+    const auto opened = t.c->opened;
+    t.lab.lab.advance(1s - 1ns);
+    CHECK(t.c->opened == opened);
+    t.lab.lab.advance(1s + 1ns);
+    CHECK(t.c->opened == opened + 1);
+    leave(*t.c, ("90 04 000" + std::string(1, "23456789abcdef"[i % 14]) + " 00 00").c_str());
+    if (i == 13) break;
+  }
+}
+
 TEST_CASE("5.0: servers that send the client round in circles are left after so many hops", "[mqtt]") {
   Servers t{3};
   t.answer(*t.lab.far, kAnotherB);
   t.answer(*t.b, "20 07 00 9c 04 1c 0001 63");  // to c
+  t.lab.lab.advance(1s);
   t.answer(*t.c, kAnotherB);
   CHECK(t.lab.disconnections.at(2).redirected);
+  t.lab.lab.advance(2s);
   t.answer(*t.b, "20 07 00 9c 04 1c 0001 63");
   CHECK_FALSE(t.lab.disconnections.at(3).redirected);
   CHECK_FALSE(t.lab.disconnections.at(3).will_retry);

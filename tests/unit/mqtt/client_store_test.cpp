@@ -31,6 +31,7 @@ struct StoredLab : ClientLab {
 
 TEST_CASE("a message that publish() has accepted is saved when it returns, connected or not", "[mqtt][MQTT311-4.1.0-1]") {
   MemoryStore store;
+  MemoryStore as_it_was;
   {
     StoredLab process{store};
     SECTION("before the transport opens") {}
@@ -46,8 +47,9 @@ TEST_CASE("a message that publish() has accepted is saved when it returns, conne
     process.client->publish("t", "x", kQoS1);
     CHECK(store.saves > before);
     process.client->publish("t", "y", kQoS2);
-  }  // the process dies: nothing that the destructor does is saved
-  StoredLab next{store};
+    as_it_was.content = store.content;  // the process dies here: nothing that the destructor does is saved
+  }
+  StoredLab next{as_it_was};
   next.connect(true);
   const auto sent = next.far->take_sent();
   for (const char payload : {'x', 'y'}) CHECK(std::ranges::count(sent, static_cast<std::byte>(payload)) == 1);
@@ -181,4 +183,46 @@ TEST_CASE("received bytes pass through the buffer that the caller lends, of any 
   lab.far->deliver("30 06 0001 61 313233  30 04 0001 61 34");
   CHECK(heard == "1234");
   CHECK(lent[0] != std::byte{0});
+}
+
+TEST_CASE("a connection that the client gives up inside a call ends once, though its transport closes before the turn", "[mqtt]") {
+  MemoryStore store;
+  StoredLab process{store};
+  process.connect();
+  store.broken = true;
+  process.client->publish("t", "1", kQoS1);
+  SECTION("by the transport") { process.far->fail(tapir::Error::connection_reset); }
+  SECTION("by the peer") { process.far->end(); }
+  SECTION("by itself") {}
+  process.turn();
+  REQUIRE(process.disconnections.size() == 1);
+  CHECK(process.disconnections[0].will_retry);
+  store.broken = false;
+  process.lab.advance(1s);
+  CHECK(process.far->opened == 2);
+  process.far->accept();
+  (void)process.far->take_sent();
+  process.far->deliver("20 02 01 00");
+  CHECK(process.disconnections.size() == 1);
+}
+
+TEST_CASE("what is asked for after the client has given its connection up is asked for on the next one", "[mqtt]") {
+  MemoryStore store;
+  StoredLab process{store};
+  process.connect();
+  store.broken = true;
+  process.client->publish("t", "1", kQoS1);
+  const Told told;
+  process.client->unsubscribe("u", told.callback());
+  process.client->subscribe("s", kQoS0, {});
+  process.turn();
+  CHECK(told.nothing());
+  store.broken = false;
+  process.lab.advance(1s);
+  process.far->accept();
+  (void)process.far->take_sent();
+  process.far->deliver("20 02 00 00");
+  CHECK(process.far->take_sent() == hex("3a 06 0001 74 0001 31  a2 05 0002 0001 75  82 06 0003 0001 73 00"));
+  process.far->deliver("b0 02 0002");
+  CHECK(told.success());
 }

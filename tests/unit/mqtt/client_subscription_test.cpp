@@ -111,3 +111,24 @@ TEST_CASE("no identifiers where the broker takes none, the user wants none, or t
     CHECK(lab.heard == Heard{"hash", "plus", "hash", "plus"});
   }
 }
+
+TEST_CASE("5.0: a subscription whose identifier the user gives to another one gets a new one", "[mqtt]") {
+  Overlapping lab;
+  lab.accept();
+  lab.client->subscribe("a/+", kQoS0, lab.note("plus"));
+  lab.far->deliver("90 04 0001 00 00");
+  (void)lab.far->take_sent();
+  lab.client->subscribe({.filter = "#"}, {{property::subscription_identifier, 1}}, lab.note("hash"));
+  CHECK(lab.far->take_sent() == hex("82 0b 0002 02 0b02 0003 612f2b 00  82 09 0003 02 0b01 0001 23 00"));
+  lab.far->deliver("90 04 0002 00 00  90 04 0003 00 00");
+  lab.far->deliver("30 08 0003 612f62 02 0b02  30 08 0003 612f62 02 0b01");
+  CHECK(lab.heard == Heard{"plus", "hash 1"});
+}
+
+TEST_CASE("5.0: an identifier that was not sent on this session decides nothing", "[mqtt]") {
+  Overlapping lab;
+  lab.subscribe_both();
+  lab.accept("20 05 00 00 02 29 00");  // no subscription identifiers
+  lab.far->deliver("30 08 0003 612f62 02 0b01");
+  CHECK(lab.heard == Heard{"hash", "plus"});
+}

@@ -75,7 +75,10 @@ class ScriptedTransport final : public mqtt::Transport {
     return count;
   }
   void close() override { far_->closed = true; }
-  void abort() override { far_->aborted = true; }
+  void abort() override {
+    far_->aborted = true;
+    far_->unacknowledged = 0;  // a connection that is gone holds nothing any more
+  }
   [[nodiscard]] std::size_t unacknowledged() const override { return far_->unacknowledged; }
   [[nodiscard]] std::string peer() const override { return "192.0.2.1:1883"; }
 

@@ -157,6 +157,32 @@ TEST_CASE("a re-authentication that the server leaves unanswered ends the connec
   CHECK(lab.broken_off() == mqtt::Error::ack_timeout);
 }
 
+TEST_CASE("a server that repeats PUBREC makes no wait but one, and puts it off by nothing", "[mqtt]") {
+  SessionLab lab{quiet5(), kLimits};
+  lab.connect5();
+  REQUIRE(lab.publish("t", "x", kQoS2));
+  (void)lab.sent();
+  for (int connection = 0; connection < 2; ++connection) {
+    const auto since = lab.now;
+    for (int i = 0; i < 10'000; ++i) {
+      lab.receive("50 02 0001");
+      CHECK(lab.sent() == hex("62 02 0001"));
+      lab.advance(1ms);
+    }
+    CHECK(lab.session.awaited() == 1);
+    lab.advance(20s - (lab.now - since) - 1ns);
+    CHECK(lab.quiet());
+    lab.advance(1ns);
+    CHECK(lab.broken_off() == mqtt::Error::ack_timeout);
+    lab.connect5({}, true);
+    CHECK(lab.sent() == hex("62 02 0001"));
+    CHECK(lab.session.awaited() == 1);
+  }
+  lab.receive("70 02 0001");
+  CHECK(lab.take<event::Delivered>());
+  CHECK(lab.session.awaited() == 0);
+}
+
 TEST_CASE("waits that are over in any order take no room", "[mqtt]") {
   AckWaits waits;
   std::set<std::uint64_t> open;
