@@ -11,6 +11,7 @@
 #include "engine.hpp"
 #include "half_open.hpp"
 #include "listener_core.hpp"
+#include "zeroed_memory.hpp"
 
 namespace tapir::tcp::detail {
 
@@ -126,7 +127,7 @@ void ConnectionCore::take_up(const HalfOpen& kept) {
 }
 
 std::shared_ptr<ConnectionCore> ConnectionCore::of(Engine& engine, const HalfOpen& kept) {
-  auto core = std::make_shared<ConnectionCore>(engine, kept.tuple, kept.kind->settings, kept.iss);
+  auto core = make_zeroed<ConnectionCore>(engine, kept.tuple, kept.kind->settings, kept.iss);
   core->take_up(kept);
   core->update_timers();
   return core;

@@ -7,6 +7,7 @@
 #include "connection_record.hpp"
 #include "engine.hpp"
 #include "loss_based.hpp"
+#include "zeroed_memory.hpp"
 
 namespace tapir::tcp::detail {
 
@@ -88,7 +89,7 @@ void ConnectionCore::restore(const IdleState& idle, std::unique_ptr<CongestionCo
 }
 
 std::shared_ptr<ConnectionCore> ConnectionCore::unpack(Engine& engine, const FourTuple& tuple, IdleState& idle) {
-  auto core = std::make_shared<ConnectionCore>(engine, tuple, idle.kind->settings, Restored{});
+  auto core = make_zeroed<ConnectionCore>(engine, tuple, idle.kind->settings, Restored{});
   core->restore(idle, idle.kind->algorithm == nullptr ? nullptr : idle.kind->algorithm->copy());
   core->events_ = idle.events.unpack();
   if (core->congestion_ == nullptr) core->congestion_ = std::move(idle.congestion);

@@ -13,6 +13,7 @@
 #include "connection_record.hpp"
 #include "listener_core.hpp"
 #include "user_timeout.hpp"
+#include "zeroed_memory.hpp"
 
 namespace tapir::tcp::detail {
 
@@ -124,7 +125,7 @@ Result<std::shared_ptr<ConnectionRecord>> Engine::connect(const Endpoint& remote
 
 /// A new connection in the table.
 std::shared_ptr<ConnectionRecord> Engine::add(const FourTuple& tuple, const Settings& settings, SeqNum iss) {
-  auto record = std::make_shared<ConnectionRecord>(*this, std::make_shared<ConnectionCore>(*this, tuple, settings, iss));
+  auto record = std::make_shared<ConnectionRecord>(*this, make_zeroed<ConnectionCore>(*this, tuple, settings, iss));
   connections_.insert(record);
   return record;
 }
