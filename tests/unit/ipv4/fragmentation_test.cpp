@@ -126,6 +126,7 @@ TEST_CASE("only options with the copied flag stand in every fragment", "[ipv4][R
 TEST_CASE("a super-segment passes whole", "[ipv4]") {
   Ipv4Lab lab;
   auto packet = lab.packet(Ipv4Lab::counting(20000));
+  REQUIRE(packet.overwrite(12, be8{std::uint8_t{0x50}}));  // the data offset of a header without options: segments of 1,500 bytes
   packet.meta().gso = GsoKind::tcp4;
   packet.meta().gso_size = 1460;
   auto to = udp(true);
