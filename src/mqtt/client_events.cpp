@@ -150,10 +150,9 @@ void Client::Core::answer_subscription(const std::string& filter, Token request,
   auto& waiting = wanted->second.waiting;
   const bool is_last = wanted->second.request == request;
   const bool is_over = is_last && !outcome;
-  const auto answered =
-      std::ranges::stable_partition(waiting, [&](const Subscriber& subscriber) { return !is_over && subscriber.request != request; });
-  const std::vector<Subscriber> told{std::make_move_iterator(answered.begin()), std::make_move_iterator(answered.end())};
-  waiting.erase(answered.begin(), answered.end());
+  std::vector<Subscriber> told, left;
+  for (auto& subscriber : waiting) (!is_over && subscriber.request != request ? left : told).push_back(std::move(subscriber));
+  waiting = std::move(left);
   if (is_last) wanted->second.confirmed = outcome.has_value();
   if (is_over) wanted_.erase(wanted);
   for (const auto& subscriber : told) call(subscriber.done, outcome);

@@ -23,6 +23,6 @@ ClientConfig with_transport(Stack& stack, ClientConfig config) {
 }  // namespace
 
 Client::Client(Stack& stack, ClientConfig config)
-    : Client{stack.context(), std::make_unique<TcpTransport>(stack.tcp(), config.broker), with_transport(stack, config)} {}
+    : Client{stack.context(), std::make_unique<TcpTransport>(stack.tcp(), config.broker), with_transport(stack, std::move(config))} {}
 
 }  // namespace tapir::mqtt
