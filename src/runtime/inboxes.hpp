@@ -21,7 +21,7 @@ struct HandedFrame {
 /// Where each shard's frames from other shards arrive.
 class Shards::Inboxes {
  public:
-  static constexpr std::size_t most_waiting = 8U << 20U;  ///< bytes that a shard has not taken yet; what comes then is refused
+  static constexpr std::size_t most_waiting = 4096;  ///< frames that a shard has not taken yet; what comes then is refused
 
   explicit Inboxes(const std::vector<std::unique_ptr<Shard>>& shards);
 

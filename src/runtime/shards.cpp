@@ -16,23 +16,15 @@ namespace tapir {
 
 // --- what one shard hands over to another ---
 
-namespace {
-std::size_t size_of(const std::vector<HandedFrame>& frames) noexcept {
-  std::size_t size = 0;
-  for (const HandedFrame& frame : frames) size += sizeof(frame) + frame.bytes.size();
-  return size;
-}
-}  // namespace
-
 Shards::Inboxes::Inboxes(const std::vector<std::unique_ptr<Shard>>& shards) {
   for (const auto& shard : shards) boxes_.emplace_back(shard->runtime());
 }
 
 bool Shards::Inboxes::put(std::size_t shard, std::vector<HandedFrame> frames) {
   Box& box = boxes_[shard];
-  const std::size_t size = size_of(frames);
-  if (box.waiting.fetch_add(size) + size > most_waiting) {
-    box.waiting -= size;
+  const std::size_t count = frames.size();
+  if (box.waiting.fetch_add(count) + count > most_waiting) {
+    box.waiting -= count;
     return false;
   }
   box.runtime.post([&box, frames = std::move(frames)] { deliver(box, frames); });
@@ -40,7 +32,7 @@ bool Shards::Inboxes::put(std::size_t shard, std::vector<HandedFrame> frames) {
 }
 
 void Shards::Inboxes::deliver(Box& box, const std::vector<HandedFrame>& frames) {
-  box.waiting -= size_of(frames);
+  box.waiting -= frames.size();
   if (box.link != nullptr) box.link->take(frames);
 }
 
