@@ -92,7 +92,7 @@ Accepted Ipv4::send_on(Packet packet, const Header& received, const Arrival& arr
     return refuse_transit(std::move(packet), arrival, network::ErrorKind::ttl_exceeded, Drop::ttl_exceeded, stats_.in_hdr_errors);
   }
   const std::size_t mtu = egress.mtu();
-  const bool fits = size_on_wire(packet, received.header_size(), 0) <= mtu;
+  const bool fits = size_on_wire(packet, received.header_size(), received.header_size()) <= mtu;
   if (!fits && received.dont_fragment()) {
     return refuse_transit(std::move(packet), arrival, network::ErrorKind::fragmentation_needed, Drop::dont_fragment, stats_.frag_fails,
                           mtu);

@@ -53,12 +53,11 @@ Result<> Ipv4::encapsulate(Packet packet, const network::Send& to) {
   }
   const auto source = choose_source(to, *egress, packet);
   if (!source) return fail(source.error());
-  const std::size_t size = sizeof(Header) + options->size() + packet.size();
-  if (size > max_datagram) return fail(Error::message_too_large);
+  const std::size_t header_size = sizeof(Header) + options->size();
+  if (header_size + packet.size() > max_datagram) return fail(Error::message_too_large);
   const std::size_t mtu = mtu_towards(destination, *egress);
-  const std::size_t network_size = sizeof(Header) + options->size();
   const bool super_segment = packet.meta().gso != GsoKind::none;
-  const bool fits = size_on_wire(packet, network_size, network_size) <= mtu;
+  const bool fits = size_on_wire(packet, header_size, 0) <= mtu;
   if (!fits && (super_segment || to.dont_fragment || !config_.fragment)) {
     ++stats_.frag_fails;
     return fail(Error::message_too_large);

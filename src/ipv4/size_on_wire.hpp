@@ -8,15 +8,15 @@
 
 namespace tapir::ipv4 {
 
-/// The largest datagram, in bytes, that a packet becomes on a wire: itself, or one segment of a super-segment. Its network header takes `network_size` bytes, of
-/// which `missing` are not in front yet.
-[[nodiscard]] inline std::size_t size_on_wire(const Packet& packet, std::size_t network_size, std::size_t missing) noexcept {
-  const std::size_t size = packet.size() + missing;
-  if (packet.meta().gso == GsoKind::none) return size;
+/// The largest datagram, in bytes, that a packet becomes on a wire: itself, or one segment of a super-segment. `header_size`: bytes of the network header;
+/// `transport`: where the transport header starts in the packet, so 0 while the network header is not in front yet.
+[[nodiscard]] inline std::size_t size_on_wire(const Packet& packet, std::size_t header_size, std::size_t transport) noexcept {
+  const std::size_t whole = header_size + packet.size() - transport;
+  if (packet.meta().gso == GsoKind::none) return whole;
   constexpr std::size_t kDataOffset = 12;  // RFC 9293 section 3.1: the upper half of that octet counts words
-  const auto octet = packet.peek<be8>(network_size - missing + kDataOffset);
+  const auto octet = packet.peek<be8>(transport + kDataOffset);
   const std::size_t tcp_header = octet ? (octet->get() >> 4U) * std::size_t{4} : std::size_t{60};
-  return std::min(size, network_size + tcp_header + packet.meta().gso_size);
+  return std::min(whole, header_size + tcp_header + packet.meta().gso_size);
 }
 
 }  // namespace tapir::ipv4

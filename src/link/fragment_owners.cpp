@@ -8,9 +8,8 @@
 namespace tapir::link {
 
 void FragmentOwners::take(Packet frame, const Pass& pass) {
-  constexpr std::uint16_t kVlan = 0x8100;
-  const auto type = frame.peek<be16>(12);
-  const auto datagram = Ipv4View::at(frame, type && type->get() == kVlan ? 18 : 14);
+  const auto view = FrameView::of(frame);
+  const auto datagram = view ? Ipv4View::at(frame, view->network) : std::nullopt;
   if (!datagram) return drops_.count(Drop::truncated);
   Datagram key{datagram->source, datagram->destination, datagram->identification, datagram->protocol};
   if (datagram->is_later_fragment()) {

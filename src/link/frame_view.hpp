@@ -12,6 +12,26 @@ namespace tapir::link {
 
 inline constexpr std::uint32_t kSteeringMultiplier1 = 0x85eb'ca6bU, kSteeringMultiplier2 = 0xc2b2'ae35U;
 
+inline constexpr std::uint16_t kEtherTypeIpv4 = 0x0800, kEtherTypeArp = 0x0806;
+
+/// What a frame carries and where that starts: behind the Ethernet header and, when there is one, the 802.1Q tag.
+struct FrameView {
+  std::uint16_t ether_type;
+  std::size_t network;  ///< bytes from the frame's front
+
+  /// nullopt when the frame ends before its EtherType.
+  [[nodiscard]] static std::optional<FrameView> of(const Packet& frame) noexcept {
+    constexpr std::uint16_t kTagged = 0x8100;
+    constexpr std::size_t kHeader = 14, kTag = 4;
+    auto type = frame.peek<be16>(kHeader - 2);
+    if (!type) return std::nullopt;
+    if (type->get() != kTagged) return FrameView{type->get(), kHeader};
+    type = frame.peek<be16>(kHeader + kTag - 2);
+    if (!type) return std::nullopt;
+    return FrameView{type->get(), kHeader + kTag};
+  }
+};
+
 /// What steering needs to know of an IPv4 header (RFC 791 section 3.1). It is not checked further: that is IP's.
 struct Ipv4View {
   std::size_t payload;  ///< where it starts, bytes from the frame's front

@@ -46,19 +46,13 @@ Target target_of_icmp(const Steering& steering, const Packet& frame, std::size_t
 Steering::Steering(std::size_t shards, std::uint32_t key) noexcept : shards_{std::clamp<std::size_t>(shards, 1, most_shards)}, key_{key} {}
 
 Steering::Target Steering::target(const Packet& frame) const noexcept {
-  constexpr std::uint16_t kIpv4 = 0x0800, kArp = 0x0806, kVlan = 0x8100;
   constexpr std::uint8_t kIcmp = 1, kGroupBit = 1;
   const auto group = frame.peek<be8>(0);
-  std::size_t network = 14;
-  auto type = frame.peek<be16>(network - 2);
-  if (type && type->get() == kVlan) {
-    network += 4;
-    type = frame.peek<be16>(network - 2);
-  }
-  if (!type) return kFirst;
-  if (type->get() == kArp || (group->get() & kGroupBit) != 0) return kEverybody;
-  if (type->get() != kIpv4) return kFirst;
-  const auto datagram = Ipv4View::at(frame, network);
+  const auto view = FrameView::of(frame);
+  if (!view) return kFirst;
+  if (view->ether_type == kEtherTypeArp || (group->get() & kGroupBit) != 0) return kEverybody;
+  if (view->ether_type != kEtherTypeIpv4) return kFirst;
+  const auto datagram = Ipv4View::at(frame, view->network);
   if (!datagram) return kFirst;
   if (datagram->is_fragment()) return {.kind = Kind::fragment};
   if (datagram->protocol == kIcmp) return target_of_icmp(*this, frame, datagram->payload);

@@ -11,7 +11,6 @@ namespace tapir::link::tcp4 {
 
 // Where the fields lie, in bytes from each header's start (RFC 791 section 3.1, RFC 9293 section 3.1): a link cuts and joins segments of TCP over IPv4 and
 // knows no more of the two.
-inline constexpr std::size_t kIpTos = 1;
 inline constexpr std::size_t kIpTotalLength = 2;
 inline constexpr std::size_t kIpIdentification = 4;
 inline constexpr std::size_t kIpFragmentation = 6;

@@ -2,6 +2,8 @@
 
 #include <tapir/core/byte_order.hpp>
 
+#include "frame_view.hpp"
+
 namespace tapir::link {
 
 namespace {
@@ -18,18 +20,13 @@ struct Marks {
 
 /// nullopt when the frame is no TCP segment in an IPv4 datagram, with or without an 802.1Q tag.
 std::optional<Marks> tcp4_marks(const Packet& frame) noexcept {
-  constexpr std::uint16_t kVlan = 0x8100;
-  constexpr std::uint16_t kIpv4 = 0x0800;
   constexpr std::uint8_t kTcp = 6;
-  std::size_t network = 14;
-  auto type = frame.peek<be16>(network - 2);
-  if (type && type->get() == kVlan) {
-    network += 4;
-    type = frame.peek<be16>(network - 2);
-  }
+  const auto view = FrameView::of(frame);
+  if (!view || view->ether_type != kEtherTypeIpv4) return std::nullopt;
+  const std::size_t network = view->network;
   const auto version_and_length = frame.peek<be8>(network);
   const auto protocol = frame.peek<be8>(network + 9);
-  if (!type || type->get() != kIpv4 || !protocol || protocol->get() != kTcp) return std::nullopt;
+  if (!protocol || protocol->get() != kTcp) return std::nullopt;
   const std::size_t header_size = std::size_t{version_and_length->get() & 0x0fU} * 4;
   if (version_and_length->get() >> 4U != 4 || header_size < 20) return std::nullopt;
   const std::size_t transport = network + header_size;

@@ -13,7 +13,8 @@ struct IcmpErrno {
   bool fatal = false;
 };
 
-/// Whether Linux tells programs of the message at all: a destination is unreachable for one of 16 reasons, and what it was too late to put together is nobody's affair.
+/// Whether Linux tells programs of the message at all: a destination is unreachable for one of 16 reasons, and what it was too late to put together is
+/// nobody's affair.
 [[nodiscard]] bool is_icmp_error(std::uint8_t type, std::uint8_t code) noexcept;
 [[nodiscard]] IcmpErrno icmp_errno(network::ErrorKind kind, std::uint8_t type, std::uint8_t code) noexcept;
 

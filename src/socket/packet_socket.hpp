@@ -48,7 +48,8 @@ struct QueuedError {
   std::vector<std::byte> payload;  ///< of that datagram, as far as it was quoted
 };
 
-/// What `error`, a udp::SocketError or a network::ErrorReport, is to the error queue. Where nobody answers on the link Linux makes the message that a router would send.
+/// What `error`, a udp::SocketError or a network::ErrorReport, is to the error queue. Where nobody answers on the link Linux makes the message that a
+/// router would send.
 template <class Error>
 [[nodiscard]] QueuedError queued_error(const Error& error, const Endpoint& destination, std::span<const std::byte> payload) {
   constexpr std::uint8_t kDestinationUnreachable = 3;

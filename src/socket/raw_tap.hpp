@@ -9,7 +9,8 @@ namespace tapir::posix::detail {
 
 class RawSocket;
 
-/// Stands between the network layer and ICMP: raw sockets get a copy of every message before ICMP acts on it (man 7 raw), and hear of errors about ICMP messages.
+/// Stands between the network layer and ICMP: raw sockets get a copy of every message before ICMP acts on it (man 7 raw), and hear of errors about ICMP
+/// messages.
 class RawTap final : public Demultiplexer<network::Received>, public network::ErrorReceiver {
  public:
   explicit RawTap(Stack& stack);

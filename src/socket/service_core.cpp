@@ -196,8 +196,8 @@ long Service::Core::repeat(int descriptor, short events, int flags, int timeout_
 
 long Service::Core::receive(int descriptor, int flags, std::size_t wanted, const ReceiveCall& attempt) {
   // Nobody waits for an error, nor for the urgent octet of a stream.
-  const auto has_urgent = [descriptor](Sockets& sockets) { return is_stream(sockets, descriptor) ? 1L : 0L; };
-  if ((flags & MSG_ERRQUEUE) != 0 || ((flags & MSG_OOB) != 0 && carry_out(has_urgent) != 0)) {
+  const auto of_stream = [descriptor](Sockets& sockets) { return is_stream(sockets, descriptor) ? 1L : 0L; };
+  if ((flags & MSG_ERRQUEUE) != 0 || ((flags & MSG_OOB) != 0 && carry_out(of_stream) != 0)) {
     return carry_out_on(descriptor, [&attempt](Sockets& sockets) { return attempt(sockets, 0); });
   }
   // Looking at it, or cutting it, ends with what one attempt finds.

@@ -36,7 +36,8 @@ class Service::Core {
   long carry_out(const Call& call);
   /// The same; the descriptor's eventfd is brought up to date.
   long carry_out_on(int descriptor, const Call& call);
-  /// Repeats `call`, which does not wait, while it fails with EAGAIN, or is a send that waits for its connection, and the descriptor may block: each time `events` are ready, until the deadline.
+  /// Repeats `call`, which does not wait, while it fails with EAGAIN, or is a send that waits for its connection, and the descriptor may block: each
+  /// time `events` are ready, until the deadline.
   long repeat(int descriptor, short events, int flags, int timeout_option, const Call& call);
   /// The same as a part of a longer call, whose deadline is set when it first waits.
   long repeat(int descriptor, short events, int flags, int timeout_option, const Call& call, std::optional<Deadline>& deadline);

@@ -66,7 +66,8 @@ Result<msghdr> vector_of(const detail::Table& table, int descriptor, const iovec
   return message;
 }
 
-/// Whether the parts hold nothing at all: then nothing happens, whatever state the socket is in, as System V had it. A missing array does only when it is to have no parts.
+/// Whether the parts hold nothing at all: then nothing happens, whatever state the socket is in, as System V had it. A missing array does only when it
+/// is to have no parts.
 bool is_empty(const msghdr& message) {
   return message.msg_iovlen == 0 || (message.msg_iov != nullptr && detail::size_of({message.msg_iov, message.msg_iovlen}) == 0);
 }

@@ -171,7 +171,7 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   [[nodiscard]] static Info look(Engine& engine, const FourTuple& tuple, IdleState& idle);
 
   // A handshake that waits for its ACK: connection_half_open.cpp
-  [[nodiscard]] HalfOpen put_away() const;
+  [[nodiscard]] HalfOpen to_half_open() const;
   /// The connection that it was made of.
   [[nodiscard]] static std::shared_ptr<ConnectionCore> of(Engine& engine, const HalfOpen& kept);
   /// What its info() would say.
@@ -379,7 +379,7 @@ class ConnectionCore final : public ReadySource, public Notifier, public std::en
   void each_lasting(Visit& visit);
   void restore(const IdleState& idle, std::unique_ptr<CongestionControl> congestion);
   [[nodiscard]] bool awaits_ack() const noexcept;
-  [[nodiscard]] bool is_put_away();
+  [[nodiscard]] bool becomes_half_open();
   [[nodiscard]] TimePoint handshake_due() const noexcept;
   void take_up(const HalfOpen& kept);
 

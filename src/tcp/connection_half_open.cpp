@@ -1,5 +1,5 @@
-// A handshake that a peer began takes little memory while its ACK is awaited (the SYN cache of RFC 4987 section 3.3): the connection is put away, and made again
-// when there is something to do. So there is one place for the rules of SYN-RECEIVED, whoever remembers it.
+// A handshake that a peer began takes little memory while its ACK is awaited (the SYN cache of RFC 4987 section 3.3): the connection is put away, and
+// made again when there is something to do. So there is one place for the rules of SYN-RECEIVED, whoever remembers it.
 
 #include <algorithm>
 #include <chrono>
@@ -46,7 +46,7 @@ TimePoint ConnectionCore::handshake_due() const noexcept {
   return std::min(*deadlines_.retransmit, deadlines_.user_timeout.value_or(TimePoint::max()));
 }
 
-bool ConnectionCore::is_put_away() {
+bool ConnectionCore::becomes_half_open() {
   const auto listener = listener_.lock();
   if (is_listed() || listener == nullptr) {
     deadlines_.idle = deadline_after(context_.now(), kNextLook);
@@ -56,7 +56,7 @@ bool ConnectionCore::is_put_away() {
   return true;
 }
 
-HalfOpen ConnectionCore::put_away() const {
+HalfOpen ConnectionCore::to_half_open() const {
   const auto& negotiated = tcb_.negotiated;
   return {.tuple = tuple_,
           .kind = kind_,
@@ -158,7 +158,7 @@ std::shared_ptr<ConnectionRecord> Engine::make_whole(const HalfOpen& kept) {
 }
 
 void Engine::put_away(ConnectionCore& connection, ListenerCore& listener) {
-  half_open_.insert(connection.put_away());
+  half_open_.insert(connection.to_half_open());
   listener.handshake_put_away(connection);
   connections_.erase(connection.tuple());
 }

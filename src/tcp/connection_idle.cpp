@@ -36,7 +36,7 @@ void ConnectionCore::watch_quiet() noexcept {
 bool ConnectionCore::falls_asleep() {
   deadlines_.idle.reset();
   if (engine_->config().sleep_after <= Duration::zero()) return false;
-  if (awaits_ack()) return is_put_away();
+  if (awaits_ack()) return becomes_half_open();
   if (!quiet()) return false;
   const TimePoint last = std::max(last_received_, last_sent_.value_or(last_received_));
   if (const TimePoint until = deadline_after(last, engine_->config().sleep_after); until > context_.now()) {

@@ -13,9 +13,9 @@
 
 namespace tapir::tcp {
 
-/// What algorithms that take loss for congestion have in common: slow start, the window during recovery (RFC 9937 with SACK; RFC 5681, RFC 6582 without), after
-/// a timeout, after idleness, and what becomes of a window that is not used (RFC 2861, RFC 7661). An algorithm adds how the window grows in congestion avoidance and by
-/// how much congestion reduces it.
+/// What algorithms that take loss for congestion have in common: slow start, the window during recovery (RFC 9937 with SACK; RFC 5681, RFC 6582
+/// without), after a timeout, after idleness, and what becomes of a window that is not used (RFC 2861, RFC 7661). An algorithm adds how the window grows
+/// in congestion avoidance and by how much congestion reduces it.
 class LossBased : public CongestionControl {
  public:
   void on_sent(const SentEvent& event) final;

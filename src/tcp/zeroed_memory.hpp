@@ -8,8 +8,8 @@
 
 namespace tapir::tcp::detail {
 
-/// An allocator whose memory is all zero. What lies between the members of an object, or in an empty optional, is otherwise what was there before: a connection's
-/// image (PackedImage) would hold it, and be larger for it.
+/// An allocator whose memory is all zero. What lies between the members of an object, or in an empty optional, is otherwise what was there before: a
+/// connection's image (PackedImage) would hold it, and be larger for it.
 template <class T>
 class ZeroedMemory {
  public:

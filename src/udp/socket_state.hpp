@@ -36,8 +36,9 @@ class SocketState final : public std::enable_shared_from_this<SocketState>, priv
   void report(const SocketError& error);
 
   [[nodiscard]] Result<> send(const Endpoint& destination, Packet payload);
-  /// Whether the last datagram went there. Only the last: a socket that serves many keeps no list of them.
+  /// A datagram has left that send() knows nothing of.
   void note_sent(const Endpoint& destination) noexcept { last_destination_ = destination; }
+  /// Whether the last datagram went there. Only the last: a socket that serves many keeps no list of them.
   [[nodiscard]] bool has_sent_to(const Endpoint& destination) const noexcept { return last_destination_ == destination; }
   [[nodiscard]] Result<> connect(const Endpoint& peer);
   void disconnect() noexcept;

@@ -78,8 +78,9 @@ class RoutingTable {
   [[nodiscard]] std::uint64_t version() const noexcept { return version_; }
 
   /// An ICMP redirect: datagrams to `destination` go by `gateway` from now on, on the same interface (RFC 1122 section 3.3.1.2: also when the
-  /// redirect is about a network). Makes a host route with flag D, which inherits MTU and MSS of the one that it replaces, or changes an existing host
-  /// route and flags it M. The caller has checked that the redirect came from the current first hop and names a neighbour. False when the current route is fixed or absent.
+  /// redirect is about a network). Makes a host route with flag D, which inherits MTU and MSS of the one that it replaces, or changes an existing
+  /// host route and flags it M. The caller has checked that the redirect came from the current first hop and names a neighbour. False when the
+  /// current route is fixed or absent.
   bool redirect(Ipv4Address destination, Ipv4Address gateway);
 
   /// Advice on the gateway that datagrams to `destination` take: it works (true), or answers stay out (false). Does nothing for

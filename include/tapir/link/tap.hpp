@@ -52,7 +52,8 @@ struct TapStats {
 
 struct TapQueues;
 
-/// A Linux TAP device, or one queue of it (Documentation/networking/tuntap.rst), non-blocking. Owns the file descriptor; a device that it created disappears with it.
+/// A Linux TAP device, or one queue of it (Documentation/networking/tuntap.rst), non-blocking. Owns the file descriptor; a device that it
+/// created disappears with it. One thread.
 class Tap final : public Link {
  public:
   /// Attaches to the device `name`, creating it when it does not exist; "tap%d" creates one with a free number. Fails with a TapError, or with

@@ -66,9 +66,9 @@ struct SessionLimits {
   bool validate_payload_format = false;  ///< 5.0: a whole payload that is said to be text (payload_format_indicator) and is not UTF-8 is
                                          ///< not delivered; with QoS 1 and 2 the server is told, by payload_format_invalid. One that is
                                          ///< received in parts is not looked at
-  bool lenient = false;                  ///< goes on where libmosquitto does: Decoder::set_lenient(), an UNSUBACK of an
-      ///< unknown request, a CONNACK that alone has an authentication method or alone has none; sends the
-      ///< topic alias it is given
+  /// Goes on where libmosquitto does: Decoder::set_lenient(), an UNSUBACK of an unknown request, a CONNACK that alone has an authentication method
+  /// or alone has none; sends the topic alias it is given.
+  bool lenient = false;
   ReasonCode (*disconnect_reason)(std::error_code) noexcept = &reason_for;  ///< 5.0: what DISCONNECT says after an error
 
   friend bool operator==(const SessionLimits&, const SessionLimits&) = default;

@@ -63,8 +63,8 @@ class Shard {
 ///
 /// Every shard must offer the same services on ports below link::Steering::first_dynamic: which connection comes to which is not for them to say. A
 /// service on a dynamic port is reached on the one shard whose part of the range it is in. posix::Sockets choose from ports of their own:
-/// SocketsConfig::first_port and last_port have to be the shard's. Stacks that share nothing do not know each other's IP identifications either: two that fragment for one
-/// peer may use the same at once, against RFC 6864 section 4.3.
+/// SocketsConfig::first_port and last_port have to be the shard's. Stacks that share nothing do not know each other's IP identifications either: two
+/// that fragment for one peer may use the same at once, against RFC 6864 section 4.3.
 class Shards {
  public:
   /// Fails as link::Tap::open_queues() does.

@@ -235,9 +235,9 @@ struct Config {
   /// A segment with a bad checksum makes the connection that its ports name acknowledge at once, within the limit of challenge_acks. Not in
   /// the RFC, which drops it in silence: the header may be the damaged part.
   bool acknowledge_bad_checksums = false;
-  /// A connection that had nothing to do for this long is kept in a few hundred bytes until something happens, and at once, in some 150, a handshake that
-  /// waits for the peer's ACK (RFC 4987 section 3.3); whoever looks at them sees no difference. What has keep-alive on, or a source route, stays as it is.
-  /// 0: all do.
+  /// An open connection that had nothing to do for this long is kept in a few hundred bytes until something happens, unless it has keep-alive on or a source
+  /// route. A handshake that waits for the peer's ACK (RFC 4987 section 3.3) is at once, in some 150 bytes. Whoever looks at them sees no difference. 0: all
+  /// stay as they are.
   Duration sleep_after = std::chrono::seconds{1};
   std::uint32_t min_burst_segments = 2;  ///< at least so many in a super-segment where there are; as tcp_min_tso_segs
   bool split_below = false;              ///< hand down super-segments even where the link takes none: they are cut just above it

@@ -100,7 +100,8 @@ class Socket {
   [[nodiscard]] Result<> send(std::span<const std::byte> payload);
   [[nodiscard]] Result<> send(Slice payload);
 
-  /// A datagram has left from this socket's endpoint by Udp::encapsulate(), with options of its own: an ICMP error that quotes it is believed, as for send_to().
+  /// A datagram has left from this socket's endpoint by Udp::encapsulate(), with options of its own: an ICMP error that quotes it is believed, as
+  /// for send_to().
   void note_sent(const Endpoint& destination) noexcept;
 
   /// The oldest waiting datagram; empty when none waits.

@@ -8,6 +8,7 @@
 #include <tapir/mqtt/session.hpp>
 
 #include "model_broker.hpp"
+#include "support/memory_store.hpp"
 
 // The link is cut after byte n of an exchange, for every n, in both directions of the stream; a second cut follows on the way back.
 using namespace tapir;
@@ -28,19 +29,6 @@ enum class Process {
   lives,
   dies_after_step,   ///< when it has dealt with all that it read
   dies_before_read,  ///< with the last bytes unread
-};
-
-/// Keeps the client's state over the death of its process.
-class MemoryStore final : public ByteStore {
- public:
-  [[nodiscard]] Result<> save(std::span<const std::byte> bytes) override {
-    content_ = std::vector<std::byte>{bytes.begin(), bytes.end()};
-    return {};
-  }
-  [[nodiscard]] Result<std::optional<std::vector<std::byte>>> load() override { return content_; }
-
- private:
-  std::optional<std::vector<std::byte>> content_;
 };
 
 /// A kept session and a broker with a link between them that breaks as it is told.
@@ -117,7 +105,7 @@ class World {
 
   ProtocolVersion version_;
   Process process_;
-  MemoryStore store_;
+  test::MemoryStore store_;  // outlives the client's process
   TimePoint now_{};
 };
 

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "scripted_transport.hpp"
+#include "support/memory_store.hpp"
 
 using namespace tapir;
 using namespace tapir::mqtt;
@@ -25,17 +26,6 @@ struct Answered {
 };
 
 constexpr auto kCanceled = tapir::Error::operation_canceled;
-
-/// Holds one state, as a file would.
-class MemoryStore final : public ByteStore {
- public:
-  [[nodiscard]] Result<> save(std::span<const std::byte> bytes) override {
-    kept.emplace(bytes.begin(), bytes.end());
-    return {};
-  }
-  [[nodiscard]] Result<std::optional<std::vector<std::byte>>> load() override { return kept; }
-  std::optional<std::vector<std::byte>> kept;
-};
 
 }  // namespace
 

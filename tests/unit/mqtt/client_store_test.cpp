@@ -4,8 +4,8 @@
 
 #include <tapir/mqtt/error.hpp>
 
-#include "memory_store.hpp"
 #include "scripted_transport.hpp"
+#include "support/memory_store.hpp"
 
 // A client with a store: what publish() has accepted outlives the process, and so does the exchange that it began.
 using namespace tapir;

@@ -2,8 +2,8 @@
 
 #include <tapir/mqtt/error.hpp>
 
-#include "memory_store.hpp"
 #include "session_lab.hpp"
+#include "support/memory_store.hpp"
 
 // What a process that dies at any moment knows of received messages of QoS 2 when it is started anew (MQTT 3.1.1 section 4.3.3): each has a
 // number, which is saved before the message is told, and that it was taken is saved before PUBREC leaves.

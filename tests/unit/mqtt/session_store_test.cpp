@@ -2,8 +2,8 @@
 
 #include <tapir/mqtt/error.hpp>
 
-#include "memory_store.hpp"
 #include "session_lab.hpp"
+#include "support/memory_store.hpp"
 
 using namespace tapir;
 using namespace tapir::mqtt;

@@ -3,10 +3,9 @@
 #include <optional>
 #include <span>
 #include <system_error>
+#include <vector>
 
 #include <tapir/core/byte_store.hpp>
-
-#include "support/lab.hpp"
 
 namespace tapir::test {
 
@@ -15,14 +14,14 @@ class MemoryStore final : public ByteStore {
  public:
   [[nodiscard]] Result<> save(std::span<const std::byte> bytes) override {
     if (broken) return tapir::fail(std::make_error_code(std::errc::no_space_on_device));
-    content = Bytes{bytes.begin(), bytes.end()};
+    content.emplace(bytes.begin(), bytes.end());
     ++saves;
     return {};
   }
-  [[nodiscard]] Result<std::optional<Bytes>> load() override { return content; }
+  [[nodiscard]] Result<std::optional<std::vector<std::byte>>> load() override { return content; }
   [[nodiscard]] Duration age() override { return since_saved; }
 
-  std::optional<Bytes> content;
+  std::optional<std::vector<std::byte>> content;
   int saves = 0;
   bool broken = false;
   Duration since_saved{0};
