@@ -4,6 +4,7 @@
 
 #include "connection_core.hpp"
 #include "engine.hpp"
+#include "window_scale.hpp"
 
 namespace tapir::tcp::detail {
 

@@ -8,24 +8,12 @@
 #include "connection_core.hpp"
 #include "engine.hpp"
 #include "listener_core.hpp"
+#include "window_scale.hpp"
 
 namespace tapir::tcp::detail {
 
 namespace {
 constexpr std::uint16_t kLeastPeerMss = 48;  // smaller ones serve only to make a host send many packets
-
-std::size_t send_limit(const Settings& settings, const Config& config) { return settings.send_buffer.value_or(config.send_buffer); }
-std::size_t receive_limit(const Settings& settings, const Config& config) {
-  return settings.receive_buffer.value_or(config.receive_buffer);
-}
-LossRecovery::Config recovery_config(const RecoveryConfig& config) {
-  return {.duplicate_threshold = config.reordering,
-          .rack = config.rack,
-          .tail_loss_probe = config.tail_loss_probe,
-          .frto = config.frto,
-          .limited_transmit = config.limited_transmit,
-          .max_ack_delay = config.probe_ack_delay};
-}
 }  // namespace
 
 std::string to_string(const FourTuple& tuple) { return fmt::format("{} > {}", to_string(tuple.local), to_string(tuple.remote)); }
@@ -36,31 +24,7 @@ ConnectionCore::ConnectionCore(Engine& engine, const FourTuple& tuple, const Set
 }
 
 ConnectionCore::ConnectionCore(Engine& engine, const FourTuple& tuple, const Settings& settings, Restored restored)
-    : engine_{&engine},
-      context_{engine.context()},
-      tuple_{tuple},
-      settings_{settings},
-      send_buffer_{context_.pool, send_limit(settings, engine.config())},
-      send_base_{restored.iss + 1},
-      rtt_{RttEstimator::Config{.initial_rto = engine.config().initial_rto,
-                                .min_rto = engine.config().min_rto,
-                                .max_rto = engine.config().max_rto,
-                                .granularity = engine.config().rto_granularity}},
-      recovery_{recovery_config(engine.config().recovery), rtt_, restored.iss},
-      pacer_{engine.config().pacing_burst},
-      ecn_{settings.ecn.value_or(engine.config().ecn)},
-      chunks_{restored.iss},
-      small_end_{restored.iss},
-      receive_buffer_{context_.pool, receive_limit(settings, engine.config())},
-      reassembly_{context_.pool},
-      ack_{DelayedAck::Config{
-          .delay = engine.config().ack_delay, .max_delay = engine.config().max_ack_delay, .quick_acks = engine.config().quick_acks}},
-      receive_tuning_{ReceiveTuning::Config{.max_buffer = engine.config().max_receive_buffer}},
-      window_growth_{settings.gradual_window},
-      memory_{engine.memory()},
-      timestamp_clock_{engine.timestamp_offset(tuple)},
-      timer_{Timer::calling<&ConnectionCore::on_timer>(context_.scheduler, *this)},
-      queue_{engine.events()} {
+    : ConnectionParts{engine, tuple, settings, restored.iss}, timer_{Timer::calling<&ConnectionCore::on_timer>(context_.scheduler, *this)} {
   set_tos(settings.tos);
   if (settings_.congestion_control.empty()) settings_.congestion_control = engine.config().congestion_control;
   tcb_.iss = tcb_.snd_una = tcb_.snd_nxt = tcb_.snd_up = restored.iss;

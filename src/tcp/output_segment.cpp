@@ -9,6 +9,7 @@
 #include "connection_core.hpp"
 #include "engine.hpp"
 #include "send_policy.hpp"
+#include "window_scale.hpp"
 
 namespace tapir::tcp::detail {
 
