@@ -50,14 +50,15 @@ function(tapir_component name)
   set_property(GLOBAL APPEND PROPERTY TAPIR_COMPONENTS ${name})
 endfunction()
 
-# tapir_test(unit_arp SOURCES a.cpp ... [LINKS target ...] [LABELS label ...]): one executable of Catch2 tests, one CTest test.
-# An executable that exits with 77 is reported as skipped. TOGETHER: with TAPIR_UNITY its sources are compiled as one, so that no two of them may have
-# a name of their own in common. UNDER: a command that runs the executable.
+# tapir_test(unit_arp SOURCES a.cpp ... [APART b.cpp ...] [LINKS target ...] [LABELS label ...]): one executable of Catch2 tests, one CTest test.
+# An executable that exits with 77 is reported as skipped. With TAPIR_UNITY eight sources are compiled at a time, so that no two of these may have a
+# name of their own in common; APART: which of the sources are not. UNDER: a command that runs the executable.
 function(tapir_test name)
-  cmake_parse_arguments(ARG "TOGETHER" "TIMEOUT" "SOURCES;LINKS;LABELS;UNDER" ${ARGN})
+  cmake_parse_arguments(ARG "" "TIMEOUT" "SOURCES;APART;LINKS;LABELS;UNDER" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
-  if(ARG_TOGETHER)
-    set_target_properties(${name} PROPERTIES UNITY_BUILD ${TAPIR_UNITY} UNITY_BUILD_BATCH_SIZE 0)
+  set_target_properties(${name} PROPERTIES UNITY_BUILD ${TAPIR_UNITY} UNITY_BUILD_BATCH_SIZE 8)
+  if(ARG_APART)
+    set_source_files_properties(${ARG_APART} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
   endif()
   target_link_libraries(${name} PRIVATE ${ARG_LINKS} tapir_test_main)
   target_compile_options(${name} PRIVATE $<$<CONFIG:Debug>:-O0>)  # optimizing what runs once takes longer than running it
