@@ -83,6 +83,7 @@ Accepted ConnectionCore::open_by_cookie(Arrival arrival, std::uint16_t mss, std:
     if (agreed.ecn) syn.segment.flags |= Ecn::kSetup;
   }
   tcb_.snd_nxt = tcb_.iss + 1;
+  tcb_.syn_sent = true;
   open_passive(syn, std::move(listener), std::nullopt);
   return segment_arrives(std::move(arrival));
 }

@@ -219,7 +219,7 @@ class ConnectionCore final : public ReadySource,
     return is_synchronized(tcb_.state) || (tcb_.state == State::syn_received && fast_open_.early);
   }
   /// Octets of what is outstanding that are our SYN: no window counts it.
-  [[nodiscard]] std::uint32_t syn_outstanding() const noexcept { return tcb_.snd_una == tcb_.iss && tcb_.snd_nxt != tcb_.iss ? 1 : 0; }
+  [[nodiscard]] std::uint32_t syn_outstanding() const noexcept { return tcb_.syn_sent && !tcb_.syn_acked ? 1 : 0; }
 
   // Options: connection_options.cpp
   void negotiate(const Options& theirs);
@@ -377,6 +377,7 @@ class ConnectionCore final : public ReadySource,
   void update_timers();
   void restart_keepalive();
   [[nodiscard]] Duration keepalive_idle() const noexcept;
+  [[nodiscard]] bool keepalive_in_vain() const noexcept;
   [[nodiscard]] bool persisting() const noexcept;
   [[nodiscard]] Duration fin_wait_2_timeout() const noexcept;
   void observe_congestion(std::string_view cause) const;

@@ -24,7 +24,7 @@ void ConnectionCore::plan_fast_open(bool cookie_needed) {
 /// What of the option and the data the SYN, or SYN,ACK, that leaves now carries: the first alone, and the client's alone has data. Middleboxes that
 /// dislike one of them are the likeliest reason for a second. Returns the bytes of data.
 std::uint32_t ConnectionCore::take_syn_data() {
-  if (tcb_.state != State::syn_sent || tcb_.snd_nxt != tcb_.iss) return 0;
+  if (tcb_.state != State::syn_sent || tcb_.syn_sent) return 0;
   const auto size = static_cast<std::uint32_t>(std::min<std::size_t>(fast_open_.room, send_buffer_.size()));
   fast_open_.attempt = {.option = fast_open_.option, .data = size};
   fast_open_.room = 0;
@@ -45,15 +45,17 @@ void ConnectionCore::fast_open_answered(const Arrival& syn_ack) {
   if (unsent() > 0) ack_.set_quick(false);  // an exchange has begun: what the peer answers is answered in turn
 }
 
-/// SYN segments stay without an answer: the second time, or for good.
+/// Segments stay without an answer: a timeout, or for good. Hosts on the way swallow SYN segments, or all that comes behind one with data.
 void ConnectionCore::fast_open_unanswered(bool given_up) {
   const auto& attempt = fast_open_.attempt;
-  if (tcb_.state != State::syn_sent || (!attempt.option && attempt.data == 0)) return;
+  const bool of_syn = tcb_.state == State::syn_sent;
+  if (tcb_.passive || (attempt.data == 0 && !(of_syn && attempt.option))) return;
   constexpr std::uint32_t kSuspicious = 2;
-  if (syn_retransmissions_ == kSuspicious || (given_up && syn_retransmissions_ < kSuspicious)) {
+  const std::uint32_t before = of_syn ? syn_retransmissions_ : front_retransmissions_;
+  if (before == kSuspicious || (given_up && before < kSuspicious && (of_syn || before > 0))) {
     engine_->fast_open_cache().on_blackhole(engine_->config().fast_open_blackhole_timeout, context_.now());
   }
-  if (given_up) engine_->fast_open_cache().on_silence(tuple_.remote.address, attempt, context_.now());
+  if (given_up && of_syn) engine_->fast_open_cache().on_silence(tuple_.remote.address, attempt, context_.now());
 }
 
 /// The server's side: the application gets the connection, and the data that came with the SYN, before the client's address is proved. A FIN would

@@ -111,6 +111,7 @@ void ConnectionCore::take_up(const HalfOpen& kept) {
   counters_.retransmissions = std::uint64_t{kept.timeouts} + kept.repeats;
   counters_.timeouts = syn_retransmissions_ = front_retransmissions_ = kept.timeouts;
   tcb_.snd_nxt = tcb_.iss + 1;
+  tcb_.syn_sent = true;
   recovery_.on_sent(tcb_.iss, tcb_.snd_nxt, kept.sent);
   for (unsigned i = 0; i < kept.timeouts; ++i) {
     rtt_.back_off();

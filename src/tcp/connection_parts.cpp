@@ -9,7 +9,9 @@ std::size_t send_limit(const Settings& settings, const Config& config) { return 
 std::size_t receive_limit(const Settings& settings, const Config& config) {
   return settings.receive_buffer.value_or(config.receive_buffer);
 }
-LossRecovery::Config recovery_config(const RecoveryConfig& config) {
+}  // namespace
+
+LossRecovery::Config ConnectionParts::recovery_config(const RecoveryConfig& config) noexcept {
   return {.duplicate_threshold = config.reordering,
           .rack = config.rack,
           .tail_loss_probe = config.tail_loss_probe,
@@ -17,7 +19,6 @@ LossRecovery::Config recovery_config(const RecoveryConfig& config) {
           .limited_transmit = config.limited_transmit,
           .max_ack_delay = config.probe_ack_delay};
 }
-}  // namespace
 
 ConnectionParts::ConnectionParts(Engine& engine, const FourTuple& tuple, const Settings& settings, SeqNum iss)
     : engine_{&engine},

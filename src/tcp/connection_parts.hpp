@@ -54,6 +54,7 @@ class ConnectionParts {
   ConnectionParts(const ConnectionParts&) = delete;
   ConnectionParts& operator=(const ConnectionParts&) = delete;
   ~ConnectionParts() = default;
+  [[nodiscard]] static LossRecovery::Config recovery_config(const RecoveryConfig& config) noexcept;
 
   Engine* engine_;                          ///< nullptr once the connection is over and out of TIME-WAIT
   Context& context_;                        ///< not to be used any more once ...

@@ -177,8 +177,9 @@ Accepted Engine::time_wait_arrives(Arrival& arrival, const TimeWaitRecord& recor
     if (timestamps && segment.seq <= record.rcv_nxt) time_wait_.note_timestamp(record.tuple, timestamps->value);
   }
   if (segment.seg_len() == 0 && segment.seq == record.rcv_nxt) return {};
-  acknowledge_from_time_wait(record);
-  if (!segment.has(Flags::fin) || segment.end() != record.rcv_nxt) return drop(Drop::after_close);
+  const bool fin_again = segment.has(Flags::fin) && segment.end() == record.rcv_nxt;
+  if (fin_again || may_challenge()) acknowledge_from_time_wait(record);
+  if (!fin_again) return drop(Drop::after_close);
   time_wait_.restart(record.tuple);
   return {};
 }

@@ -206,7 +206,8 @@ void ConnectionCore::cut_to_window(Arrival& arrival) {
 /// RFC 5961: an ACK that asks the peer, if it is the peer, to say it again with the right numbers.
 void ConnectionCore::challenge() {
   const Config& config = engine_->config();
-  if (challenges_.allow(context_.now(), config.challenge_acks, config.challenge_period) && engine_->may_challenge()) ack_.on_urgent();
+  const bool allowed = challenges_.allow(context_.now(), config.challenge_acks, config.challenge_period, context_.random);
+  if (allowed && engine_->may_challenge()) ack_.on_urgent();
 }
 
 std::unexpected<Drop> ConnectionCore::drop(Drop reason) { return engine_->drop(reason); }

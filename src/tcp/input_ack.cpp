@@ -13,6 +13,7 @@ constexpr Duration kAdviceInterval = std::chrono::milliseconds{500};  // good ne
 
 void ConnectionCore::process_ack(const Arrival& arrival) {
   const Segment& segment = arrival.segment;
+  recovery_.set_config(recovery_config(engine_->config().recovery));
   if (segment.ack >= tcb_.snd_una && ecn_.on_ack(segment.flags, segment.ack)) congestion_echoed();
   last_ack_received_ = context_.now();
   more_follows_ = false;  // held back until the next chance to send at most, as Linux does it
@@ -25,8 +26,9 @@ void ConnectionCore::process_ack(const Arrival& arrival) {
     respond(outcome, 0);
   }
   if (segment.ack >= tcb_.snd_una) update_send_window(segment);
-  // A peer that answers probes of its closed window is alive, however long that lasts (MUST-37).
-  if (tcb_.snd_wnd == 0 && deadlines_.user_timeout) restart_user_timeout();
+  // A peer that answers probes of its closed window is alive, however long that lasts (MUST-37). Where nobody is left who could give up, it must not hold
+  // our memory for ever (RFC 6429 section 3).
+  if (tcb_.snd_wnd == 0 && deadlines_.user_timeout && !released_) restart_user_timeout();
   if (fin_sent_ && tcb_.snd_una == tcb_.snd_nxt) own_fin_acknowledged();
 }
 
@@ -52,9 +54,10 @@ void ConnectionCore::count_delivered(std::uint32_t segments) noexcept {
 
 void ConnectionCore::new_ack(const Arrival& arrival) {
   const Segment& segment = arrival.segment;
-  const bool of_syn = tcb_.snd_una == tcb_.iss;
+  const bool of_syn = !tcb_.syn_acked;
   const AckOutcome outcome = recovery_.on_ack(report_of(arrival));
   tcb_.snd_una = segment.ack;
+  tcb_.syn_acked = true;
   mtu_reports_.on_acked(tcb_.snd_una);
   const std::uint32_t controls = (of_syn ? 1U : 0U) + (fin_sent_ && segment.ack == tcb_.snd_nxt ? 1U : 0U);
   const std::uint32_t bytes = outcome.acked - std::min(controls, outcome.acked);

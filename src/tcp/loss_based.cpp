@@ -82,7 +82,10 @@ void LossBased::slow_start(const AckEvent& event, std::uint32_t& acked) {
   acked = growth > room ? static_cast<std::uint32_t>(growth - room) : 0;
 }
 
-void LossBased::remember() {
+/// For on_undo(). A mark is no inference: the answer to it stands, and so does what was before it.
+void LossBased::remember(Congestion cause) {
+  former_.reset();
+  if (cause == Congestion::ecn) return;
   former_ = Former{cwnd_, ssthresh_};
   save();
 }
@@ -90,7 +93,7 @@ void LossBased::remember() {
 void LossBased::on_loss(const LossEvent& event) {
   if (!trusts_window(event.now)) return lose_unvalidated(event);
   note_loss(event.flight_size);
-  remember();
+  remember(event.cause);
   congested(false);
   hystart_.stop();
   recovering_ = event.cause != Congestion::ecn;
@@ -127,7 +130,7 @@ bool LossBased::trusts_window(TimePoint now) const noexcept {
 /// RFC 7661 section 4.4.1: nothing says that the path takes a window that was not used lately, so what was used counts instead.
 void LossBased::lose_unvalidated(const LossEvent& event) {
   note_loss(event.flight_size);
-  remember();
+  remember(event.cause);
   const std::uint32_t used = std::max(validated_.pipe_ack(event.now).value_or(0), event.flight_size);
   set_cwnd(std::min(cwnd_, used));
   congested(false);
@@ -198,7 +201,7 @@ void LossBased::on_rto(const RtoEvent& event) {
   end_recovery();
   lossless_ = false;
   if (event.first) {
-    remember();
+    remember(Congestion::loss);
     congested(true);
     const bool from_cwnd = parameters_.reduce_from_cwnd && trusts_window(event.now);
     ssthresh_ = static_cast<std::uint32_t>(std::max<std::uint64_t>(reduced(from_cwnd ? cwnd_ : event.flight_size), 2ULL * mss()));

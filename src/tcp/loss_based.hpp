@@ -81,7 +81,7 @@ class LossBased : public CongestionControl {
   };
 
   void slow_start(const AckEvent& event, std::uint32_t& acked);
-  void remember();
+  void remember(Congestion cause);
   void end_recovery() noexcept;
   void reduce_gradually(const AckEvent& event);
   void decay(std::uint32_t target) noexcept;

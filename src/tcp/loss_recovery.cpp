@@ -14,6 +14,18 @@ LossRecovery::LossRecovery(const Config& config, RttEstimator& rtt, SeqNum iss) 
   config_.duplicate_threshold = std::max(config_.duplicate_threshold, 1U);
 }
 
+void LossRecovery::set_config(const Config& config) {
+  const bool other_detection = config.rack != config_.rack;
+  const std::uint32_t threshold = config_.duplicate_threshold;
+  config_ = config;
+  config_.duplicate_threshold = threshold;
+  if (!other_detection) return;
+  log_.clear();
+  reordering_deadline_.reset();
+  judged_until_ = snd_una_;
+  rebuild_log();
+}
+
 void LossRecovery::on_established(bool sack) noexcept {
   established_ = true;
   sack_ = sack;
@@ -30,7 +42,7 @@ void LossRecovery::on_sent(SeqNum begin, SeqNum end, TimePoint now, bool probe) 
   if (again) {
     const std::uint32_t bytes = distance(begin, earlier(end, snd_nxt_));
     retransmitted_bytes_ += bytes;
-    if (!probe) spurious_.on_retransmitted(bytes, now);
+    if (!probe) spurious_.on_retransmitted(begin, bytes, now);
     if (!probe && !rescuing_) retransmitted_until_ = later(retransmitted_until_, end);
     rescuing_ = false;
     first_retransmission_ = false;
@@ -59,6 +71,7 @@ AckOutcome LossRecovery::on_ack(const AckReport& report) {
   news.out.acked = news.acked.bytes;
   if (news.acked.bytes > 0) {
     snd_una_ = report.ack;
+    if (!recovering() && snd_una_ > recovery_point_) recovery_point_ = snd_una_ - 1;  // not to lie ahead again after 2^31 octets
     rack_.on_una_advanced(snd_una_);
     probe_.rearm();
     news.out.restart_timer = true;
@@ -134,6 +147,7 @@ void LossRecovery::acknowledged_with_sack(const AckReport& report, News& news) {
                                  .duplicate_of_probe = probe_end && news.sack.duplicate && news.sack.duplicate->end == *probe_end,
                                  .plain_duplicate = report.duplicate && report.sack.empty()}) &&
                   !recovering();
+  if (out.tail_lost) spurious_.end_episode();  // what it was about is no longer the latest response
   if (!undo_if_spurious(report, news) && recovering() && snd_una_ >= recovery_point_) leave(out);
   out.lost = detect(report.now);
   if (out.lost > 0) losses_found(out);

@@ -41,9 +41,10 @@ bool ConnectionCore::may_send_more() const {
 /// SYN, or SYN,ACK once the peer's SYN is known; the first, or the one that was lost.
 bool ConnectionCore::send_syn() {
   const RetransmitQueue::Range* front = recovery_.queue().front();
-  const bool again = front != nullptr && tcb_.snd_una == tcb_.iss && front->lost;
-  if (tcb_.snd_nxt != tcb_.iss && !again) return false;
+  const bool again = front != nullptr && !tcb_.syn_acked && front->lost;
+  if (tcb_.syn_sent && !again) return false;
   const std::uint32_t payload = take_syn_data();
+  tcb_.syn_sent = true;
   note_sent(tcb_.iss, tcb_.iss + 1 + payload);
   count_sent(0, again);
   counters_.bytes_sent += payload;
@@ -78,7 +79,7 @@ std::uint32_t ConnectionCore::retransmission_size(SeqNum begin) const {
 bool ConnectionCore::retransmit() {
   if (!is_synchronized(tcb_.state) || tcb_.snd_wnd == 0 || recovery_.prefers_new_data()) return false;
   const RetransmitQueue::Range* lost = recovery_.queue().next_lost();
-  if (lost == nullptr || lost->begin == tcb_.iss) return false;
+  if (lost == nullptr || (lost->begin == tcb_.iss && !tcb_.syn_acked)) return false;
   const SeqNum begin = lost->begin;
   const std::uint32_t size = retransmission_size(begin);
   if (size == 0) return false;
@@ -87,7 +88,8 @@ bool ConnectionCore::retransmit() {
   std::uint32_t payload = size - (with_fin ? 1U : 0U);
   // A short rest is filled up with what has not been sent yet; not what went with the SYN, for which room was left.
   const SeqNum syn_data_end = tcb_.iss + 1 + fast_open_.attempt.data;
-  const bool of_syn = begin < syn_data_end;
+  const bool of_syn =
+      distance(begin, syn_data_end) - 1 < fast_open_.attempt.data;  // no octet is 0 from the end, and one of later is far from it
   const bool ends_record = payload > 0 && record_left(begin) == payload;
   if (begin + size == tcb_.snd_nxt && !fin_sent_ && payload < mss_ && !ends_record && !of_syn)
     payload += std::min({mss_ - payload, unsent(), usable_window(), record_left(tcb_.snd_nxt)});
@@ -187,9 +189,9 @@ SendDecision ConnectionCore::new_data_decision() const {
           .usable_window = usable_window(),
           .mss = current_mss(),
           .max_window = tcb_.max_snd_wnd,
-          .outstanding = settings_.minshall ? small_end_ > tcb_.snd_una : recovery_.queue().outstanding() > syn_outstanding(),
+          .outstanding = settings_.minshall ? in_flight(small_end_ - 1) : recovery_.queue().outstanding() > syn_outstanding(),
           .minshall = settings_.minshall,
-          .no_delay = !settings_.nagle || middle,
+          .no_delay = !settings_.nagle || middle || fin_queued_,  // nothing comes that it could wait for
           .corked = (settings_.cork || more_follows_) && !fin_queued_ && !middle,
           .override_expired = override_expired_ || let_go_};
 }
@@ -198,8 +200,8 @@ bool ConnectionCore::send_new() {
   if (!transfers() || (unsent() == 0 && !fin_unsent())) return false;
   const bool lost_goes_first = !recovery_.prefers_new_data() && (recovery_.sack() || !recovery_.in_fast_recovery());
   if (lost_goes_first && recovery_.queue().lost_bytes() > 0) return false;
-  if (recovery_.queue().empty() && last_sent_) {
-    congestion_->on_idle({.now = context_.now(), .idle = context_.now() - *last_sent_, .rto = rtt_.rto()});
+  if (recovery_.queue().empty() && last_data_sent_) {
+    congestion_->on_idle({.now = context_.now(), .idle = context_.now() - *last_data_sent_, .rto = rtt_.rto()});
   }
   const SendDecision decision = new_data_decision();
   const SeqNum begin = later(tcb_.snd_nxt, send_base_);
@@ -276,7 +278,7 @@ void ConnectionCore::note_sent(SeqNum begin, SeqNum end, bool tail_probe) {
   const std::uint32_t before = recovery_.queue().in_network();
   recovery_.on_sent(begin, end, now, tail_probe);
   tcb_.snd_nxt = later(tcb_.snd_nxt, end);
-  if (begin == tcb_.iss) return;
+  if (begin == tcb_.iss && !tcb_.syn_acked) return;
   cwnd_usage_.on_sent(recovery_.in_flight(), congestion_->cwnd(), mss_, tcb_.snd_una, tcb_.snd_nxt);
   congestion_->on_sent({.now = now,
                         .bytes = distance(begin, end),

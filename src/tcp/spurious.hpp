@@ -16,15 +16,18 @@ class SpuriousDetector {
  public:
   /// `under_way`: retransmissions of an earlier episode are still outstanding. Their echoes are no older than the first of them.
   void begin_episode(SeqNum snd_una, bool under_way) noexcept {
-    episode_ = Episode{.begin = snd_una};
+    episode_ = Episode{.begin = snd_una, .end = snd_una};
     if (!under_way) first_retransmission_.reset();
   }
-  void on_retransmitted(std::uint32_t bytes, TimePoint now) noexcept {
+  /// Not of a tail loss probe: what it repeats was not thought to be lost, so that its coming twice takes nothing back.
+  void on_retransmitted(SeqNum begin, std::uint32_t bytes, TimePoint now) noexcept {
     if (!first_retransmission_) first_retransmission_ = now;
-    if (episode_) episode_->retransmitted += bytes;
+    if (!episode_) return;
+    episode_->retransmitted += bytes;
+    episode_->end = later(episode_->end, begin + bytes);
   }
   void on_duplicate_reported(const SackBlock& block) noexcept {
-    if (episode_ && block.begin >= episode_->begin) episode_->duplicates += distance(block.begin, block.end);
+    if (episode_ && block.begin >= episode_->begin && block.end <= episode_->end) episode_->duplicates += distance(block.begin, block.end);
   }
   void end_episode() noexcept { episode_.reset(); }
 
@@ -40,6 +43,7 @@ class SpuriousDetector {
  private:
   struct Episode {
     SeqNum begin{};
+    SeqNum end{};  ///< of what was retransmitted
     std::uint64_t retransmitted = 0;
     std::uint64_t duplicates = 0;
   };

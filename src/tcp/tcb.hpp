@@ -21,6 +21,9 @@ struct Negotiated {
 struct Tcb {
   State state = State::closed;
   bool passive = false;  ///< came from LISTEN: a reset in SYN-RECEIVED goes back there (MUST-11)
+  // Numbers cannot tell of these two: after 2^32 octets ISS comes round again.
+  bool syn_sent = false;
+  bool syn_acked = false;
 
   SeqNum iss;
   SeqNum snd_una;

@@ -46,7 +46,7 @@ void ConnectionCore::update_timers() {
     } else if (!deadlines_.retransmit) {
       deadlines_.retransmit = context_.now() + rtt_.rto();
     }
-    if (tcb_.snd_una != tcb_.iss) recovery_.schedule_probe(context_.now(), deadlines_.retransmit);
+    if (tcb_.syn_acked) recovery_.schedule_probe(context_.now(), deadlines_.retransmit);
   }
   watch_quiet();
   const auto earliest = earliest_deadline();
@@ -59,7 +59,7 @@ void ConnectionCore::update_timers() {
 
 /// Whether only the peer's closed window, or the device, keeps something from being sent.
 bool ConnectionCore::persisting() const noexcept {
-  if (!is_synchronized(tcb_.state) || tcb_.snd_una == tcb_.iss) return false;
+  if (!is_synchronized(tcb_.state) || !tcb_.syn_acked) return false;
   const bool waits = unsent() > 0 || fin_unsent();
   return (tcb_.snd_wnd == 0 && (waits || !recovery_.queue().empty())) || (refused_ && waits);
 }
@@ -74,6 +74,7 @@ bool ConnectionCore::expired(std::optional<TimePoint>& deadline, std::string_vie
 
 void ConnectionCore::on_timer() {
   const auto self = shared_from_this();
+  recovery_.set_config(recovery_config(engine_->config().recovery));
   if (deadlines_.idle && *deadlines_.idle <= context_.now()) {
     if (falls_asleep()) return;
     const auto earliest = earliest_deadline();
@@ -88,7 +89,7 @@ void ConnectionCore::on_timer() {
     respond(recovery_.on_reordering_timer(context_.now()), 0);
   }
   // What came in this turn may have moved the probe, or made it needless: the timers are brought in line only behind it.
-  if (tcb_.snd_una != tcb_.iss && !persisting()) recovery_.schedule_probe(context_.now(), deadlines_.retransmit);
+  if (tcb_.syn_acked && !persisting()) recovery_.schedule_probe(context_.now(), deadlines_.retransmit);
   if (auto deadline = recovery_.probe_deadline(); expired(deadline, "tail loss probe")) on_tail_probe_timer();
   if (expired(deadlines_.retransmit, "retransmission")) on_retransmit_timer();
   if (is_over()) return;
@@ -106,10 +107,11 @@ void ConnectionCore::on_retransmit_timer() {
   if (sent.empty()) return;
   if (out_of_retries()) return on_user_timeout();
   ++counters_.timeouts;
-  if (tcb_.snd_una == tcb_.iss) {
+  if (!tcb_.syn_acked) {
     ++syn_retransmissions_;
     fast_open_unanswered(false);
   } else {
+    fast_open_unanswered(false);
     congestion_->on_rto(
         {.now = context_.now(), .flight_size = sent.outstanding(), .first = front_retransmissions_ == 0, .snd_nxt = tcb_.snd_nxt});
     ecn_.on_reduced(tcb_.snd_nxt);
@@ -122,7 +124,7 @@ void ConnectionCore::on_retransmit_timer() {
   rtt_.back_off();
   recovery_.on_timeout(context_.now());
   reconsider_mtu_report();
-  if (tcb_.snd_una != tcb_.iss) {
+  if (tcb_.syn_acked) {
     for (const LostEvent& lost : recovery_.newly_lost()) congestion_->on_lost(lost);
   }
   deadlines_.retransmit = context_.now() + rtt_.rto();
@@ -135,7 +137,7 @@ void ConnectionCore::on_retransmit_timer() {
 /// Whether the segment at SND.UNA was sent again as often as is allowed: R2 by count, beside the one by time.
 bool ConnectionCore::out_of_retries() const {
   const Config& config = engine_->config();
-  if (tcb_.snd_una == tcb_.iss) {
+  if (!tcb_.syn_acked) {
     const auto most = settings_.syn_retries ? settings_.syn_retries : config.syn_retries;
     return most && syn_retransmissions_ >= *most;
   }
@@ -166,16 +168,22 @@ void ConnectionCore::on_keepalive_timer() {
   }
   if (keepalive_unanswered_ == 0) restart_keepalive();  // what is set for the stack may have changed
   if (deadlines_.keepalive && *deadlines_.keepalive > context_.now()) return;
-  const Config& config = engine_->config();
-  if (keepalive_unanswered_ >= std::max(settings_.keepalive.probes.value_or(config.keepalive_probes), 2U)) {
+  if (keepalive_in_vain()) {
     reset_peer();
     end(Error::timed_out, true);
     return;
   }
   ++keepalive_unanswered_;
   keepalive_due_ = true;
-  const Duration interval = std::max<Duration>(settings_.keepalive.interval.value_or(config.keepalive_interval), std::chrono::seconds{1});
+  const Duration interval =
+      std::max<Duration>(settings_.keepalive.interval.value_or(engine_->config().keepalive_interval), std::chrono::seconds{1});
   deadlines_.keepalive = deadline_after(context_.now(), interval);
+}
+
+/// A user timeout of the connection's own bounds the silence instead of the number of probes, as Linux has it.
+bool ConnectionCore::keepalive_in_vain() const noexcept {
+  if (keepalive_unanswered_ > 0 && settings_.user_timeout) return context_.now() - last_received_ >= *settings_.user_timeout;
+  return keepalive_unanswered_ >= std::max(settings_.keepalive.probes.value_or(engine_->config().keepalive_probes), 2U);
 }
 
 Duration ConnectionCore::keepalive_idle() const noexcept {

@@ -16,7 +16,7 @@ using namespace tapir::test;
 using namespace std::chrono_literals;
 
 namespace {
-constexpr Port kPort{9};
+constexpr Port kFarPort{9};
 constexpr std::size_t kSize = 1'500'000;
 
 /// The total length of the IPv4 datagram in a frame that carries TCP; 0 for others.
@@ -35,10 +35,10 @@ struct Exchange {
       return sim::Verdict::pass;
     });
     auto opened = pair.right->tcp().listen(
-        kPort, [this](tcp::Connection accepted) { server = std::make_unique<Talker>(std::move(accepted), noise(kSize, 2)); });
+        kFarPort, [this](tcp::Connection accepted) { server = std::make_unique<Talker>(std::move(accepted), noise(kSize, 2)); });
     REQUIRE(opened);
     listener = std::move(*opened);
-    auto connecting = pair.left->tcp().connect({kRightAddress, kPort});
+    auto connecting = pair.left->tcp().connect({kRightAddress, kFarPort});
     REQUIRE(connecting);
     client.emplace(std::move(*connecting), noise(kSize, 1));
   }
@@ -105,9 +105,9 @@ std::size_t segments_of_small_writes(std::uint64_t rate, bool auto_cork) {
   });
   std::optional<Talker> server;
   const auto listener =
-      pair.right->tcp().listen(kPort, [&](tcp::Connection accepted) { server.emplace(std::move(accepted), noise(0, 1)); });
+      pair.right->tcp().listen(kFarPort, [&](tcp::Connection accepted) { server.emplace(std::move(accepted), noise(0, 1)); });
   REQUIRE(listener);
-  auto client = pair.left->tcp().connect({kRightAddress, kPort}, {.settings = {.nagle = false}});
+  auto client = pair.left->tcp().connect({kRightAddress, kFarPort}, {.settings = {.nagle = false}});
   REQUIRE(client);
   pair.world.run_for(50ms);
   REQUIRE(server);

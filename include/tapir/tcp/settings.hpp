@@ -19,7 +19,8 @@ struct Keepalive {
   bool on = false;
   std::optional<Duration> idle = {};         ///< silence before the first probe, at least 1 s; empty: as in Config
   std::optional<Duration> interval = {};     ///< between probes that nobody answers, at least 1 s; empty: as in Config
-  std::optional<std::uint32_t> probes = {};  ///< so many unanswered ones end the connection, at least 2; empty: as in Config
+  std::optional<std::uint32_t> probes = {};  ///< so many unanswered ones end the connection, at least 2; empty: as in
+                                             ///< Config. With a Settings::user_timeout that time of silence does, as on Linux
 
   friend bool operator==(const Keepalive&, const Keepalive&) noexcept = default;
 };
@@ -69,7 +70,7 @@ struct Settings {
   std::optional<std::size_t> send_buffer = {};  ///< bytes, at least 1, at most 2^30 are taken; empty: as in Config
   std::optional<std::size_t> receive_buffer =
       {};  ///< bytes, at least 1; empty: as in Config. Without window scaling no more than 65535 are offered
-  std::optional<Duration> user_timeout = {};  ///< R2: how long sent data may stay unacknowledged; empty: as in Config
+  std::optional<Duration> user_timeout = {};  ///< R2: how long sent data, or keep-alive probes, may stay unanswered; empty: as in Config
   Keepalive keepalive = {};
   std::string congestion_control =
       {};  ///< "cubic", "newreno" (also "reno"), "bbr" or one of Config::congestion_controls; empty: as in Config
@@ -223,7 +224,7 @@ struct Config {
   /// to half of its own time. 0: neither.
   std::uint32_t pacing_burst = 0;
   EcnMode ecn = EcnMode::passive;                       ///< RFC 3168
-  std::uint32_t challenge_acks = 10;                    ///< of one connection: so many at most ...
+  std::uint32_t challenge_acks = 10;                    ///< of one connection: so many at most, and half as many at least ...
   Duration challenge_period = std::chrono::seconds{5};  ///< ... in this time (RFC 5961 section 7)
   std::uint32_t all_challenge_acks = 1000;              ///< of all connections together in that time: half as many to one and a half times
   bool path_mtu_discovery = true;                       ///< segments carry DF (RFC 1191)
@@ -245,7 +246,7 @@ struct Config {
   std::uint32_t fast_open = FastOpenUse::client;             ///< who may use TCP Fast Open: bits of FastOpenUse
   std::optional<FastOpenKeys> fast_open_keys = {};           ///< of listeners without their own; empty: a random one
   Duration
-      fast_open_blackhole_timeout{};  ///< clients do without when it seems to be swallowed on the way, twice as long each time; 0: never
+      fast_open_blackhole_timeout{};  ///< clients do without when SYN segments with it, or data behind them, seem to be swallowed, twice as long each time; 0: never
   std::size_t max_connections = 1U << 20U;  ///< those in TIME-WAIT not counted
   std::size_t max_time_wait = 1U << 16U;    ///< connections in TIME-WAIT; the oldest goes early beyond that
   Port first_ephemeral{1024};               ///< range of local ports for active opens (RFC 6056 section 3.2): ...

@@ -46,7 +46,9 @@ TEST_CASE("damaged segments draw no more acknowledgments than challenges may be 
     CHECK_FALSE(say_damaged(talk));
     talk.advance(1ms);
   }
-  CHECK(talk.peer.hear().size() == 3);
+  const auto answers = talk.peer.hear().size();
+  CHECK(answers >= 2);
+  CHECK(answers <= 3);
   talk.advance(5s);
   CHECK_FALSE(say_damaged(talk));
   CHECK(talk.peer.hear().size() == 1);

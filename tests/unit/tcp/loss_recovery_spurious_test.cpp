@@ -319,3 +319,20 @@ TEST_CASE("losses found after a timeout start no second recovery", "[tcp][RFC667
   bench.advance(40ms);
   CHECK(bench.ack(14, {{15, 20}}).entered);
 }
+
+TEST_CASE("a tail loss probe that was needless takes no answer to an earlier loss back", "[tcp][RFC8985-7.4.2-1]") {
+  Retransmitted bench;
+  bench.advance(40ms);
+  const auto repaired = bench.ack(10);
+  REQUIRE(repaired.left);
+  bench.advance(10s);
+  bench.send(10, 11);
+  bench.advance(400ms);
+  bench.recovery.on_sent(bench.at(10), bench.at(11), bench.now, true);
+  bench.advance(10ms);
+  CHECK_FALSE(bench.ack(11).undone);
+  const auto report = bench.ack(11, {{10, 11}});
+  CHECK_FALSE(report.undone);
+  CHECK(bench.recovery.undos() == 0);
+  CHECK(bench.recovery.duplicates_reported() == 1);
+}

@@ -246,3 +246,26 @@ TEST_CASE("the window stays within its bounds whatever happens", "[tcp]") {
     }
   }
 }
+
+TEST_CASE("what was thought lost may be taken back, a congestion mark may not", "[tcp][RFC3168-6.1.2-1]") {
+  NewReno reno = avoiding(40);
+  const std::uint32_t flight = 40 * kMss;
+  const auto event = [&](tcp::Congestion cause) {
+    return tcp::LossEvent{.flight_size = flight, .cause = cause, .in_flight = flight, .recover_fs = flight};
+  };
+  SECTION("a loss alone") {
+    reno.on_loss(event(tcp::Congestion::loss));
+    reno.on_undo({.flight_size = flight});
+    CHECK(reno.cwnd() >= 40 * kMss);
+    CHECK(reno.ssthresh() == 40 * kMss);
+  }
+  SECTION("a mark behind it") {
+    reno.on_loss(event(tcp::Congestion::loss));
+    reno.on_recovered({.acked_bytes = kMss, .flight_size = flight});
+    reno.on_loss(event(tcp::Congestion::ecn));
+    const auto reduced = reno.cwnd();
+    REQUIRE(reduced <= 20 * kMss);
+    reno.on_undo({.flight_size = flight});
+    CHECK(reno.cwnd() == reduced);
+  }
+}

@@ -1,5 +1,6 @@
 #include <catch2/catch.hpp>
 
+#include "tcp/loss_recovery.hpp"
 #include "wire.hpp"
 
 using namespace tapir;
@@ -115,4 +116,33 @@ TEST_CASE("after a timeout duplicates below recover start nothing", "[tcp][RFC65
   REQUIRE(talk.info().in_flight >= 4 * kMss);
   talk.duplicates(3);
   CHECK(talk.info().in_recovery);
+}
+
+TEST_CASE("recover does not lie ahead when half of the numbers were used without a loss", "[tcp][RFC6582-3.2-1]") {
+  for (const std::uint64_t before : {0ULL, 1'000'000'000ULL, 2'200'000'000ULL, 4'000'000'000ULL, 4'400'000'000ULL}) {
+    INFO(before);
+    constexpr std::uint32_t kBlock = 1'000'000;
+    tcp::RttEstimator rtt{{.min_rto = 200ms}};
+    const SeqNum iss{1000};
+    tcp::LossRecovery recovery{{}, rtt, iss};
+    recovery.on_mss_change(kMss);
+    TimePoint now{};
+    SeqNum next = iss + 1;
+    recovery.on_sent(iss, next, now);
+    const auto ack = [&](bool duplicate) {
+      now += 1ms;
+      return recovery.on_ack({.now = now, .arrived = now, .ack = next, .duplicate = duplicate, .max_window = 10 * kBlock});
+    };
+    (void)ack(false);
+    recovery.on_established(false);
+    for (std::uint64_t sent = 0; sent < before; sent += kBlock) {
+      recovery.on_sent(next, next + kBlock, now);
+      next += kBlock;
+      REQUIRE_FALSE(ack(false).entered);
+    }
+    for (std::uint32_t i = 0; i < 10; ++i) recovery.on_sent(next + i * kMss, next + (i + 1) * kMss, now);
+    CHECK_FALSE(ack(true).entered);
+    CHECK_FALSE(ack(true).entered);
+    CHECK(ack(true).entered);
+  }
 }

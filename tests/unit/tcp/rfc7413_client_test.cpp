@@ -233,3 +233,22 @@ TEST_CASE("without cookies, data goes with the SYN at once", "[tcp][fastopen]") 
   CHECK_FALSE(cookie_in(syn));
   CHECK(text_of(syn.payload) == "hello");
 }
+
+TEST_CASE("data that is swallowed behind a SYN with data stops Fast Open for a while", "[tcp][fastopen]") {
+  for (const bool with_data : {true, false}) {
+    INFO(with_data);
+    FastOpenClient client{{.fast_open_blackhole_timeout = 1h}};
+    client.learn("COOKIE12");
+    const auto syn = client.open(with_data ? "hello" : "");
+    client.answer(static_cast<std::uint32_t>(syn.payload.size()), mss_option(1460));
+    (void)client.peer->hear();
+    const std::string more = stream(100);
+    REQUIRE(client.connection.send(std::as_bytes(std::span{more})));
+    (void)client.peer->hear();
+    for (int timeouts = 1; timeouts <= 3; ++timeouts) {
+      CHECK(client.tcp.fast_open_ready(kPeerAddress));
+      while (client.connection.info().timeouts < static_cast<std::uint64_t>(timeouts)) client.advance(100ms);
+    }
+    CHECK(client.tcp.fast_open_ready(kPeerAddress) == !with_data);
+  }
+}

@@ -212,3 +212,45 @@ TEST_CASE("in Minshall's variant a small segment waits for no full one", "[tcp]"
   talk.peer.acknowledge();
   CHECK(talk.peer.hear_one().payload.size() == 10);
 }
+
+TEST_CASE("in front of a FIN nothing waits for more", "[tcp][RFC9293-SHLD-7]") {
+  for (const bool minshall : {false, true}) {
+    INFO(minshall);
+    Conversation talk{{.settings = {.minshall = minshall}}};
+    talk.write("first");
+    (void)talk.peer.hear_one();
+    talk.write("last");
+    CHECK(talk.peer.quiet());
+    talk.connection.close();
+    const auto end = talk.peer.hear_one();
+    CHECK(text_of(end.payload) == "last");
+    CHECK(end.has(Flags::fin));
+  }
+}
+
+TEST_CASE("only data breaks an idleness: after it the restart window holds", "[tcp][RFC6928-2-4][RFC5681-4.1-1]") {
+  for (const bool receiving : {false, true}) {
+    INFO(receiving);
+    Conversation talk{{.config = {.quick_acks = 0}}};
+    const auto grow = [&] {
+      for (int i = 0; i < 4; ++i) {
+        talk.write(stream(talk.info().cwnd));
+        (void)talk.peer.drain();
+      }
+    };
+    grow();
+    const auto grown = talk.info().cwnd;
+    REQUIRE(grown > 2 * 14600);
+    for (int i = 0; i < 100; ++i) {
+      talk.advance(100ms);
+      if (!receiving) continue;
+      REQUIRE(talk.peer.say({.payload = "xy"}));
+      talk.advance(50ms);
+      CHECK(talk.read() == "xy");
+      (void)talk.peer.hear();
+    }
+    talk.write("x");
+    (void)talk.peer.hear_one();
+    CHECK(talk.info().cwnd == 14600);
+  }
+}

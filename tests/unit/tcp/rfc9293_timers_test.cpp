@@ -223,3 +223,20 @@ TEST_CASE("one unanswered probe does not kill a connection, many do", "[tcp][RFC
   (void)dead.hear();
   CHECK(dead.app.error == Error::timed_out);
 }
+
+TEST_CASE("a user timeout bounds the silence instead of the number of probes", "[tcp][RFC9293-MUST-29]") {
+  // As on Linux, where it is looked at when a probe is due: here after 2, 4, 6 and 8 s.
+  const tcp::Keepalive often{.on = true, .idle = 2s, .interval = 2s, .probes = 50};
+  Conversation talk{{.settings = {.user_timeout = 7s, .keepalive = often}}};
+  talk.advance(7900ms);
+  CHECK(talk.peer.hear().size() == 3);
+  CHECK(talk.connection.state() == State::established);
+  talk.advance(200ms);
+  CHECK(talk.app.error == Error::timed_out);
+  Conversation patient{{.settings = {.user_timeout = 300s, .keepalive = {.on = true, .idle = 2s, .interval = 2s, .probes = 3}}}};
+  patient.advance(20s);
+  CHECK(patient.connection.state() == State::established);
+  Conversation without{{.settings = {.keepalive = often}}};
+  without.advance(20s);
+  CHECK(without.connection.state() == State::established);
+}

@@ -368,3 +368,19 @@ TEST_CASE("a window that is to open gradually follows what arrives", "[tcp]") {
   (void)all.hear();
   CHECK(all.info().rcv_wnd > 900'000);
 }
+
+TEST_CASE("a closed window does not keep a connection that nobody has any more", "[tcp]") {
+  // RFC 6429 section 3: who lets a peer hold its memory for ever can be robbed of all of it. While there is a handle its owner may give up (MUST-37).
+  for (const bool owned : {false, true}) {
+    INFO(owned);
+    Conversation talk;
+    closed_window(talk, 5000);
+    const SeqNum una = talk.info().snd_una;
+    if (!owned) talk.connection = {};
+    for (int i = 0; i < 1200; ++i) {
+      talk.advance(1s);
+      if (!talk.peer.hear().empty()) (void)talk.peer.say({.ack = una, .window = std::uint16_t{0}});
+    }
+    CHECK(talk.tcp.connection_count() == (owned ? 1 : 0));
+  }
+}

@@ -88,3 +88,29 @@ TEST_CASE("an ephemeral port in TIME-WAIT is not chosen again for the same peer"
   REQUIRE_FALSE(third);
   CHECK(third.error() == Error::address_not_available);
 }
+
+TEST_CASE("what TIME-WAIT answers is limited, but for the peer's FIN", "[tcp][RFC5961-7-1]") {
+  Wire wire{{.all_challenge_acks = 10}};
+  auto connection = wire.tcp.connect({kPeerAddress, kPeerPort});
+  REQUIRE(connection);
+  Peer peer{wire, connection->local().port};
+  (void)peer.hear();
+  REQUIRE(peer.say({.flags = kSynAck}));
+  (void)peer.hear();
+  connection->close();
+  (void)peer.hear();
+  REQUIRE(peer.say({.flags = kFinAck}));
+  (void)peer.hear();
+  REQUIRE(peer.state() == State::time_wait);
+  std::size_t answers = 0;
+  for (int i = 0; i < 100; ++i) {
+    CHECK(peer.say({.seq = peer.nxt - 1000U, .payload = "old"}) == std::unexpected{Drop::after_close});
+    answers += peer.hear().size();
+  }
+  CHECK(answers >= 5);
+  CHECK(answers <= 15);
+  for (int i = 0; i < 100; ++i) {
+    REQUIRE(peer.say({.flags = kFinAck, .seq = peer.nxt - 1U}));
+    CHECK(peer.hear_one().pure_ack());
+  }
+}
