@@ -53,7 +53,7 @@ TEST_CASE("a tail loss probe is sent where the stack has it now", "[tcp][run-tim
   }
 }
 
-TEST_CASE("a spurious timeout is looked for where the stack has it now", "[tcp][run-time][RFC5682-2.1-1]") {
+TEST_CASE("a spurious timeout is looked for where the stack has it now", "[tcp][run-time]") {
   for (const bool now : {true, false}) {
     SackFlight flight{40'000, {.recovery = {.frto = !now}, .quick_acks = 0}, false};
     set(flight, [&](tcp::RecoveryConfig& recovery) { recovery.frto = now; });
