@@ -14,9 +14,9 @@ namespace {
 constexpr std::uint32_t kNeverExpires = 0xffff'ffff;
 constexpr std::size_t kLongestIdOf31 = 23;  // MQTT 3.1 section 3.1: 1 to 23 characters
 
-Connect connect_packet(const ConnectOptions& options, const SessionLimits& limits) {
+Connect connect_packet(const ConnectOptions& options, bool starts_clean, const SessionLimits& limits) {
   Connect packet{.version = options.version,
-                 .clean_session = options.clean_session,
+                 .clean_session = starts_clean,
                  .keep_alive = options.keep_alive,
                  .client_id = options.client_id,
                  .will = options.will,
@@ -127,10 +127,14 @@ Result<> Session::configure(ConnectOptions options) {
   if (options.client_id.empty() && (needs_id || options.version == ProtocolVersion::v3_1)) return fail(Error::missing_client_id);
   if (options.version == ProtocolVersion::v3_1 && options.client_id.size() > kLongestIdOf31) return fail(tapir::Error::invalid_argument);
   std::vector<std::byte> scratch;
-  const auto encoded = encode(connect_packet(options, limits()), scratch);
+  const auto encoded = encode(connect_packet(options, options.clean_session, limits()), scratch);
   const bool old_error = options.version != ProtocolVersion::v5_0 && !encoded && encoded.error() != Error::not_in_this_version;
   if (!encoded) return fail(old_error ? make_error_code(tapir::Error::invalid_argument) : encoded.error());
-  if (options.client_id != options_.client_id) discard_session(Error::session_lost);  // the state belongs to the ClientId [MQTT-3.1.3-2]
+  if (options.client_id != options_.client_id) {
+    discard_session(Error::session_lost);  // the state belongs to the ClientId [MQTT-3.1.3-2]
+    start_clean_ = false;
+    servers_ = Servers::one;
+  }
   options_ = KeptOptions{std::move(options)};
   rest();
   return {};
@@ -153,14 +157,16 @@ Result<> Session::connected(TimePoint now) {
   const std::uint16_t aliases_maximum = connect_properties().get(property::topic_alias_maximum).value_or(0);
   if (aliases_maximum > 0) aliases().incoming.reset(aliases_maximum);  // [MQTT-3.3.2-7]
   work().quota = whole_quota();
-  if (options_.clean_session || (session_expires_ && now >= *session_expires_)) discard_session(Error::session_lost);
-  // From here on the server may keep a session of ours, even if its CONNACK never comes.
+  if (session_expires_ && now >= *session_expires_) expire_session();
+  if (starts_clean()) discard_session(Error::session_lost);
+  // From here on the server may keep a session of ours, even if its CONNACK never comes. When CONNECT is to end another one first, only
+  // CONNACK says that it has.
   had_session_ = has_session_;
-  if (!has_session_ && kept_for() > Duration::zero()) has_session_ = changed_ = true;
+  if (!has_session_ && !start_clean_ && kept_for() > Duration::zero()) has_session_ = changed_ = true;
   state_ = State::connecting;
   ++connection_;
   connect_sent_ = last_received_ = last_progress_ = now;
-  if (const auto sent = send(connect_packet(options(), limits()), now); !sent) {
+  if (const auto sent = send(connect_packet(options(), starts_clean(), limits()), now); !sent) {
     state_ = State::offline;
     return sent;
   }
@@ -183,6 +189,24 @@ Duration Session::kept_for() const {
   if (!v5()) return options_.clean_session ? Duration::zero() : Duration::max();
   const auto seconds = expiry_ ? *expiry_ : connect_properties().get(property::session_expiry_interval).value_or(0);
   return seconds == kNeverExpires ? Duration::max() : Duration{std::chrono::seconds{seconds}};
+}
+
+/// What CONNECT says. With Clean Start 0 a server of 5.0 could resume a session whose state is gone here, which would have to be refused
+/// each time anew [MQTT-3.2.2-4].
+bool Session::starts_clean() const noexcept { return options_.clean_session || (v5() && start_clean_ && !options_.accept_unknown_session); }
+
+/// The session has expired. The server's clock began later, so that it may have the session still.
+void Session::expire_session() {
+  discard_session(Error::session_lost);
+  start_clean_ = true;
+}
+
+void Session::change_server() noexcept {
+  if (servers_ == Servers::apart) {
+    start_clean_ = true;
+  } else {
+    servers_ = Servers::another;
+  }
 }
 
 /// The connection must not go on (section 4.8): no byte is read any more, and none sent but the reason in 5.0.

@@ -43,7 +43,7 @@ void Session::refused(const Connack& packet, std::error_code error, TimePoint no
 /// What is wrong with an accepting CONNACK, given what CONNECT said.
 std::error_code Session::problem_of(const Connack& packet) const {
   // We asked for a clean session: a server that claims to have kept one would send messages nobody wants [MQTT-3.2.2-1].
-  if (packet.session_present && options_.clean_session) return Error::protocol_violation;
+  if (packet.session_present && starts_clean()) return Error::protocol_violation;
   if (!v5()) return {};
   if (packet.session_present && !had_session_ && !options_.accept_unknown_session) return Error::unexpected_session;  // [MQTT-3.2.2-4]
   if (packet.properties.contains(PropertyId::assigned_client_identifier) && !options_.client_id.empty()) return Error::protocol_violation;
@@ -58,6 +58,7 @@ void Session::on(const Connack& packet, TimePoint now) {
   if (!v5() && packet.code != ConnectCode::accepted) return refused(packet, error_of(packet.code), now);
   if (const auto problem = problem_of(packet)) {
     has_session_ = had_session_;
+    start_clean_ = start_clean_ || problem == Error::unexpected_session;  // the next CONNECT ends it
     return break_off(problem, now);
   }
   state_ = State::connected;
@@ -70,6 +71,8 @@ void Session::on(const Connack& packet, TimePoint now) {
     changed_ = true;
   }
   if (v5() && !packet.session_present && had_session_) discard_session(Error::session_lost);  // [MQTT-3.2.2-5]
+  if (servers_ == Servers::another) servers_ = packet.session_present ? Servers::one : Servers::apart;
+  start_clean_ = false;
   changed_ = changed_ || has_session_ != kept;
   has_session_ = kept;
   emit(event::Connected{packet.session_present, packet.properties});

@@ -60,7 +60,7 @@ void Session::tick(TimePoint now) {
   if (state_ == State::connecting) {
     break_off(Error::connack_timeout, now);
   } else if (state_ != State::connected) {
-    discard_session(Error::session_lost);
+    if (session_expires_ && now >= *session_expires_) expire_session();
   } else if (const auto due = ack_due(); due && now >= *due) {
     break_off(Error::ack_timeout, now);
   } else if (ping_sent_ && now >= std::max(*ping_sent_, last_progress_) + limits().ping_timeout) {

@@ -181,6 +181,7 @@ Result<> Session::import_state(std::span<const std::byte> bytes, TimePoint now, 
   discard_session(Error::session_lost);
   options_.client_id = identity.client_id;
   has_session_ = !identity.clean_session;
+  start_clean_ = false;
   work().exchanges = std::move(exchanges);
   work().messages_in_flight = work().exchanges.size();
   work().unreleased = std::move(unreleased);

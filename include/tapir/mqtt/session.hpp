@@ -66,6 +66,9 @@ class Session {
   /// The transport's peer has the first `bytes` of the connection's output: it lives, though a long packet may still be ahead of PINGREQ's
   /// answer, and what it has it can acknowledge.
   void transport_progress(TimePoint now, std::uint64_t bytes);
+  /// The next connection is to another server than the last one was. 5.0: where such a server turns out not to have the session, that is
+  /// given up, and what the servers have of it differs from then on: each later change between them begins a new session (Clean Start 1).
+  void change_server() noexcept;
 
   /// Bytes from the transport, cut anywhere. Errors come as event Disconnected, after which input is ignored; in 5.0 a DISCONNECT with
   /// the reason is in the output then.
@@ -150,6 +153,13 @@ class Session {
 
  private:
   enum class State : std::uint8_t { offline, connecting, connected, finished };
+  enum class Turn : std::uint8_t { nobody, server, client };
+  /// What is known of the servers that connections go to.
+  enum class Servers : std::uint8_t {
+    one,      ///< or several that have the session in common
+    another,  ///< the next connection is to another one, of which nothing is known
+    apart,    ///< each has a session of its own
+  };
 
   // An exchange holds one packet identifier until its last acknowledgment (section 2.3.1).
   struct Publishing {
@@ -302,6 +312,8 @@ class Session {
   [[nodiscard]] bool v5() const noexcept { return options_.version == ProtocolVersion::v5_0; }
   [[nodiscard]] bool sends_early() const noexcept { return limits().send_before_connack && !v5(); }
   [[nodiscard]] Duration kept_for() const;
+  [[nodiscard]] bool starts_clean() const noexcept;
+  void expire_session();
   void await(PacketId id, TimePoint now);
   void acknowledged();
   [[nodiscard]] std::optional<TimePoint> ack_due() const noexcept;
@@ -342,6 +354,8 @@ class Session {
   bool has_session_ = false;  ///< the server may keep it, as far as is known here
   bool had_session_ = false;  ///< the same before the last CONNECT
   bool changed_ = false;      ///< since it was saved
+  bool start_clean_ = false;  ///< 5.0: the server may have a session whose state is gone here
+  Servers servers_ = Servers::one;
 
   // The connection.
   State state_ = State::offline;

@@ -27,8 +27,9 @@ struct ConnectOptions {
   /// topic_alias_maximum, maximum_packet_size, request_problem_information, request_response_information, user_property, and
   /// authentication_method and authentication_data, which start an enhanced authentication.
   Properties properties = {};
-  /// 5.0: go on when the server resumes a session of which nothing is known here. The standard asks to close [MQTT-3.2.2-4]; with true
-  /// a program that was started anew takes up its subscriptions and the messages that wait for it.
+  /// 5.0: go on when the server resumes a session of which nothing is known here. The standard asks to close [MQTT-3.2.2-4], and the next
+  /// CONNECT begins a new one (Clean Start 1, as after the session has expired here); with true a program that was started anew takes up
+  /// its subscriptions and the messages that wait for it.
   bool accept_unknown_session = false;
 };
 
