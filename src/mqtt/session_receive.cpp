@@ -151,10 +151,15 @@ std::optional<Session::Exchange> Session::finish(PacketId id) {
   return finished;
 }
 
+/// An exchange is over (5.0 section 4.9). One whose PUBLISH an earlier connection had sent has taken nothing of this one's quota, for of it
+/// only PUBREL was sent again.
+void Session::free_quota(const Exchange& exchange) {
+  if (exchange.published_on == connection_) work().quota = std::min(work().quota + 1, whole_quota());
+}
+
 void Session::message_done(const Exchange& exchange, ReasonCode reason, const Properties& properties) {
   --work().messages_in_flight;
-  work().quota =
-      std::min({work().quota + 1, std::size_t{limits().max_in_flight}, std::size_t{server().receive_maximum}});  // 5.0 section 4.9
+  free_quota(exchange);
   changed_ = true;
   if (is_failure(reason) && reason != ReasonCode::packet_identifier_not_found) {
     emit(event::Failed{exchange.token, reason, properties});

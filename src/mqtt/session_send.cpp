@@ -209,8 +209,10 @@ Result<> Session::send_message(Queued& queued, TimePoint now) {
   if (!id) return fail(Error::session_full);  // may_send() counted
   if (const auto sent = send_publish(queued.message, *id, false, queued.accepted, now); !sent) return sent;
   queued.message.properties.erase(PropertyId::topic_alias);  // one of the user's is for this connection alone
-  work().exchanges[*id] = {
-      .token = queued.token, .order = ++work().last_order, .stage = Publishing{std::move(queued.message), queued.accepted}};
+  work().exchanges[*id] = {.token = queued.token,
+                           .order = ++work().last_order,
+                           .published_on = connection_,
+                           .stage = Publishing{std::move(queued.message), queued.accepted}};
   await(*id, now);
   ++work().messages_in_flight;
   --work().quota;

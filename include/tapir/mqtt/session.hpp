@@ -178,7 +178,8 @@ class Session {
   };
   struct Exchange {
     Token token{};
-    std::uint64_t order = 0;  ///< by which exchanges are sent again
+    std::uint64_t order = 0;         ///< by which exchanges are sent again
+    std::uint64_t published_on = 0;  ///< the connection on which PUBLISH was sent last: only there does it take a place of the quota
     std::variant<Publishing, Releasing, Subscribing, Unsubscribing> stage;
   };
   /// What a received packet is answered with. It stands in line with the events, so that a message is acknowledged when it has been
@@ -332,6 +333,7 @@ class Session {
   void set_up_decoder();
   void rest();
   [[nodiscard]] std::size_t whole_quota() const noexcept;
+  void free_quota(const Exchange& exchange);
   [[nodiscard]] const SessionLimits& limits() const noexcept { return limits_ != nullptr ? *limits_ : kDefaultLimits; }
   [[nodiscard]] const Properties& connect_properties() const noexcept { return options_.properties(); }
   [[nodiscard]] Aliases& aliases();

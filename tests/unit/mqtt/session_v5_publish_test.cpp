@@ -10,30 +10,6 @@ using namespace tapir;
 using namespace tapir::mqtt;
 using namespace tapir::test;
 
-namespace {
-
-/// Everything that was sent, as packets.
-std::vector<ControlPacket> packets_of(const Bytes& bytes) {
-  Decoder decoder{kMaxPacketSize, ProtocolVersion::v5_0};
-  std::span<const std::byte> input{bytes};
-  std::vector<ControlPacket> packets;
-  while (!input.empty()) {
-    auto packet = decoder.next(input);
-    REQUIRE(packet);
-    REQUIRE(*packet);
-    packets.push_back(std::move(**packet));
-  }
-  return packets;
-}
-Publish only_publish(const Bytes& bytes) {
-  const auto packets = packets_of(bytes);
-  REQUIRE(packets.size() == 1);
-  return std::get<Publish>(packets.front());
-}
-std::error_code error_of(const Result<Token>& token) { return token ? std::error_code{} : token.error(); }
-
-}  // namespace
-
 TEST_CASE("5.0: messages of each QoS go out with fresh identifiers, and wait for their acknowledgments",
           "[mqtt][MQTT5-4.3.1-1][MQTT5-4.3.2-1][MQTT5-4.3.2-2][MQTT5-4.3.2-3][MQTT5-4.3.3-1][MQTT5-4.3.3-2][MQTT5-4.3.3-3][MQTT5-4.3.3-4]"
           "[MQTT5-2.2.1-2][MQTT5-3.3.1-2]") {
@@ -94,50 +70,6 @@ TEST_CASE("5.0: a failing PUBACK or PUBREC ends the exchange with the server's r
   CHECK(lab.sent().empty());  // no PUBREL
   lab.session.transport_lost(lab.now);
   lab.connect5({}, true);
-  CHECK(lab.sent().empty());
-}
-
-TEST_CASE("5.0: the server's Receive Maximum holds back messages and nothing else",
-          "[mqtt][MQTT5-3.3.4-7][MQTT5-3.3.4-8][MQTT5-4.9.0-1][MQTT5-4.9.0-2][MQTT5-4.9.0-3][MQTT5-4.9.0-N1][MQTT5-3.1.2-N7]") {
-  SessionLab lab{with_v5()};
-  lab.connect5({{property::receive_maximum, 2}});
-  for (const auto* payload : {"1", "2", "3", "4"}) REQUIRE(lab.publish("t", payload, kQoS2));
-  CHECK(packets_of(lab.sent()).size() == 2);
-  REQUIRE(lab.session.subscribe({{"a"}}, lab.now));
-  lab.receive("32 06 0001 61 0009 00  62 02 0008");
-  CHECK(lab.take<event::MessageReceived>());
-  CHECK(lab.sent() == hex("82 07 0003 00 0001 61 00  40 02 0009  70 03 0008 92"));
-  lab.advance(55s);
-  CHECK(lab.sent() == hex("c0 00"));
-  lab.receive("50 02 0001");
-  CHECK(lab.sent() == hex("62 02 0001"));  // PUBREC frees nothing yet
-  lab.receive("70 02 0001");
-  CHECK(only_publish(lab.sent()).payload == Payload{"3"});
-  lab.receive("40 02 0063 40 02 0062");  // acknowledgments of nothing do not raise the quota
-  CHECK(lab.sent().empty());
-  lab.receive("50 03 0002 80");
-  CHECK(only_publish(lab.sent()).payload == Payload{"4"});
-
-  SessionLab unlimited{with_v5(), SessionLimits{.max_in_flight = 65535}};
-  unlimited.connect5();
-  for (int i = 0; i < 300; ++i) REQUIRE(unlimited.publish("t", "", kQoS1));
-  CHECK(packets_of(unlimited.sent()).size() == 300);
-}
-
-TEST_CASE("5.0: the Receive Maximum of a new connection holds for what is sent again",
-          "[mqtt][MQTT5-3.3.4-7][MQTT5-4.4.0-1][MQTT5-4.6.0-1]") {
-  SessionLab lab{kept_v5()};
-  lab.connect5();
-  for (const auto* payload : {"1", "2", "3"}) REQUIRE(lab.publish("t", payload, kQoS1));
-  (void)lab.sent();
-  lab.session.transport_lost(lab.now);
-  lab.connect5({{property::receive_maximum, 1}}, true);
-  for (const auto id : {std::uint16_t{1}, std::uint16_t{2}, std::uint16_t{3}}) {
-    const auto again = only_publish(lab.sent());
-    CHECK(again.duplicate);
-    CHECK(again.id == PacketId{id});
-    lab.receive5(Puback{.id = PacketId{id}});
-  }
   CHECK(lab.sent().empty());
 }
 
