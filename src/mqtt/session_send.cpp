@@ -180,7 +180,7 @@ void Session::send_queued(TimePoint now) {
   }
 }
 
-/// Puts a PUBLISH into the output, its topic replaced by an alias if the server knows one.
+/// Puts a PUBLISH into the output, its topic replaced by an alias if the server knows one; without, if only the alias makes it too large.
 Result<> Session::send_publish(const Message& message, PacketId id, bool duplicate, TimePoint accepted, TimePoint now) {
   Publish packet{.duplicate = duplicate,
                  .qos = message.qos,
@@ -193,9 +193,12 @@ Result<> Session::send_publish(const Message& message, PacketId id, bool duplica
                                                                                                  : aliases_->outgoing.choose(message.topic);
   if (choice.alias != 0) packet.properties.add({property::topic_alias, choice.alias});
   if (choice.known) packet.topic.clear();
-  auto sent = send(packet, now);
-  if (!sent && choice.alias != 0 && !choice.known) aliases_->outgoing.forget(message.topic);
-  return sent;
+  const auto sent = send(packet, now);
+  if (sent || choice.alias == 0) return sent;
+  if (!choice.known) aliases_->outgoing.forget(message.topic);
+  packet.properties.erase(PropertyId::topic_alias);
+  packet.topic = message.topic;
+  return send(packet, now);
 }
 
 /// Sends a message for the first time; may_send() held.
@@ -247,16 +250,21 @@ void Session::send_again(TimePoint now) {
       await(id, now);
     } else if (const auto* publishing = std::get_if<Publishing>(&exchange->second.stage)) {
       if (work().quota == 0) return;
-      const auto sent = send_publish(publishing->message, id, true, publishing->accepted, now);
-      --work().quota;
-      if (sent) await(id, now);
-      if (sent) continue;
-      const Token token = exchange->second.token;  // larger than this server takes: it can never be sent (5.0 section 3.1.2.11.4)
+      auto error = beyond_server(publishing->message);
+      if (!error) {
+        if (const auto sent = send_publish(publishing->message, id, true, publishing->accepted, now); !sent) error = sent.error();
+      }
+      if (!error) {
+        exchange->second.published_on = connection_;
+        --work().quota;
+        await(id, now);
+        continue;
+      }
+      const Token token = exchange->second.token;  // this server can never take it: it is not sent again (5.0 section 3.1.2.11.4)
       work().exchanges.erase(exchange);
       --work().messages_in_flight;
-      ++work().quota;
       changed_ = true;
-      emit(event::Failed{token, sent.error()});
+      emit(event::Failed{token, error});
     }
   }
 }
