@@ -246,7 +246,7 @@ void Session::send_again(TimePoint now) {
     const auto exchange = work().exchanges.find(id);
     if (exchange == work().exchanges.end()) continue;
     if (std::holds_alternative<Releasing>(exchange->second.stage)) {
-      send_checked(Pubrel{.id = id}, now);
+      send_checked(pubrel(id, true), now);
       await(id, now);
     } else if (const auto* publishing = std::get_if<Publishing>(&exchange->second.stage)) {
       if (work().quota == 0) return;

@@ -317,6 +317,8 @@ class Session {
   void expire_session();
   void await(PacketId id, TimePoint now);
   void acknowledged();
+  [[nodiscard]] Pubrel pubrel(PacketId id, bool again) const;
+  [[nodiscard]] ReasonCode unknown_identifier() const noexcept;
   [[nodiscard]] std::optional<TimePoint> ack_due() const noexcept;
   [[nodiscard]] std::vector<std::byte> no_state() const;
   void append_identity(std::vector<std::byte>& out, Connect identity) const;

@@ -68,7 +68,7 @@ struct SessionLimits {
                                          ///< not delivered; with QoS 1 and 2 the server is told, by payload_format_invalid. One that is
                                          ///< received in parts is not looked at
   /// Goes on where libmosquitto does: Decoder::set_lenient(), an UNSUBACK of an unknown request, a CONNACK that alone has an authentication method
-  /// or alone has none; sends the topic alias it is given.
+  /// or alone has none; sends the topic alias it is given, and PUBREL with success for an unknown identifier.
   bool lenient = false;
   ReasonCode (*disconnect_reason)(std::error_code) noexcept = &reason_for;  ///< 5.0: what DISCONNECT says after an error
 
