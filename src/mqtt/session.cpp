@@ -76,7 +76,7 @@ const Properties& Session::KeptOptions::properties() const noexcept {
 
 bool Session::Work::is_done() const noexcept {
   return exchanges.empty() && unreleased.empty() && queue.empty() && happened.empty() && early.empty() && again.empty() &&
-         in_hand.empty() && !streaming && output.size() == 0 && decoder.buffered() == 0 && decoder.payload_left() == 0;
+         in_hand.empty() && auth_order == 0 && !streaming && output.size() == 0 && decoder.buffered() == 0 && decoder.payload_left() == 0;
 }
 
 Session::Work& Session::work() {
@@ -149,7 +149,8 @@ Result<> Session::connected(TimePoint now) {
   work().in_hand.clear();
   work().again.clear();
   work().waits.clear();
-  reauthenticating_ = false;
+  work().auth_order = 0;
+  turn_ = Turn::server;
   server_.reset();
   expiry_.reset();
   keep_alive_ = std::chrono::duration<std::uint16_t>{options_.keep_alive};
@@ -227,6 +228,7 @@ void Session::leave(State state, std::error_code error, TimePoint now) {
   ping_sent_.reset();
   if (const auto streaming = std::exchange(work().streaming, std::nullopt); streaming && !streaming->repeated)
     emit(event::MessageAborted{});
+  work().auth_order = 0;
   for (const auto& sent : std::exchange(work().early, {})) emit(event::Failed{sent.token, error});
   const Duration kept = kept_for();
   if (kept == Duration::zero() && (was_connected || !v5())) {

@@ -32,8 +32,7 @@ std::optional<TimePoint> Session::ack_due() const noexcept {
   const Duration patience = limits().ack_timeout;
   if (patience <= Duration::zero()) return std::nullopt;
   const auto since = work().waits.since();
-  if (!reauthenticating_) return since ? std::optional{deadline_after(*since, patience)} : std::nullopt;
-  return deadline_after(since ? std::min(*since, connect_sent_) : connect_sent_, patience);
+  return since ? std::optional{deadline_after(*since, patience)} : std::nullopt;
 }
 
 /// From now on the acknowledgment of this exchange's packet, which was just put into the output, is missing.
@@ -45,10 +44,19 @@ void Session::await(PacketId id, TimePoint now) {
   work().waits.add({.id = id, .order = exchange->second.order, .end = work().output.total(), .since = now});
 }
 
-/// An exchange has gone on.
+/// The same of AUTH. It belongs to no exchange, and so has no packet identifier.
+void Session::await_auth(TimePoint now) {
+  work().auth_order = ++work().last_order;
+  acknowledged();
+  work().waits.add({.id = PacketId{}, .order = work().auth_order, .end = work().output.total(), .since = now});
+}
+
+/// An exchange, or an authentication, has gone on.
 void Session::acknowledged() {
   const auto& exchanges = work().exchanges;
-  work().waits.drop(exchanges.size(), [&exchanges](PacketId id, std::uint64_t order) {
+  const std::uint64_t auth_order = work().auth_order;
+  work().waits.drop(exchanges.size() + (auth_order != 0 ? 1 : 0), [&exchanges, auth_order](PacketId id, std::uint64_t order) {
+    if (id == PacketId{}) return order != auth_order;
     const auto exchange = exchanges.find(id);
     return exchange == exchanges.end() || exchange->second.order != order;
   });

@@ -107,9 +107,10 @@ class Session {
   /// properties (session_expiry_interval, but not one above 0 when CONNECT had 0: invalid_property; reason_string and user_property,
   /// left out when the packet would be larger than the server takes). Before 5.0: not_in_this_version.
   [[nodiscard]] Result<> disconnect(TimePoint now, ReasonCode reason = ReasonCode::normal_disconnection, Properties properties = {});
-  /// 5.0: the answer to event Authentication. not_connected, or invalid_argument without an authentication method in CONNECT.
+  /// 5.0: the answer to event Authentication. not_connected when there is none to answer (any more), packet_too_large.
   [[nodiscard]] Result<> authenticate(std::string data, TimePoint now);
-  /// 5.0: begins a new authentication on the connection. Errors as for authenticate().
+  /// 5.0: begins a new authentication on the connection. not_connected, packet_too_large, or invalid_argument without an authentication
+  /// method in CONNECT.
   [[nodiscard]] Result<> reauthenticate(std::string data, TimePoint now);
   /// Withdraws every message that was never sent; each Failed with `error`.
   void fail_queued(std::error_code error);
@@ -228,6 +229,7 @@ class Session {
     std::list<std::variant<Event, Answer>> happened = {};
     std::vector<event::Sent> early = {};  ///< sent before CONNACK, which decides whether they count
     AckWaits waits = {};
+    std::uint64_t auth_order = 0;               ///< in waits, of the AUTH whose answer is missing; 0: there is none
     std::size_t quota = 0;                      ///< how many more messages of QoS 1 and 2 may be sent (5.0 section 4.9)
     std::list<PacketId> again = {};             ///< exchanges of earlier connections that have to be sent again
     std::unordered_set<PacketId> in_hand = {};  ///< received with QoS 1 and 2 and not yet acknowledged to the end
@@ -316,6 +318,7 @@ class Session {
   [[nodiscard]] bool starts_clean() const noexcept;
   void expire_session();
   void await(PacketId id, TimePoint now);
+  void await_auth(TimePoint now);
   void acknowledged();
   [[nodiscard]] Pubrel pubrel(PacketId id, bool again) const;
   [[nodiscard]] ReasonCode unknown_identifier() const noexcept;
@@ -363,7 +366,7 @@ class Session {
 
   // The connection.
   State state_ = State::offline;
-  bool reauthenticating_ = false;
+  Turn turn_ = Turn::nobody;                            ///< 5.0: who has to go on with the authentication
   std::chrono::duration<std::uint16_t> keep_alive_{0};  ///< s
   std::optional<std::uint32_t> expiry_;                 ///< 5.0: s, what CONNACK or DISCONNECT said
   std::uint64_t connection_ = 0;                        ///< counts connections
