@@ -26,11 +26,6 @@ Properties counted_down(const Message& message, Duration waited) {
   return properties;
 }
 
-bool has_expired(const Message& message, Duration waited) {
-  const auto interval = message.properties.get(property::message_expiry_interval);
-  return interval && waited >= std::chrono::seconds{*interval} && waited > Duration::zero();
-}
-
 std::error_code subscription_problem(const Subscription& subscription, bool v5) {
   if (!is_valid_topic_filter(subscription.filter)) return Error::invalid_filter;
   const bool plain =
@@ -129,28 +124,57 @@ bool Session::may_send(QoS qos) const noexcept {
   return work().again.empty() && quota > 0 && work().messages_in_flight < limits().max_in_flight && work().exchanges.size() < kPacketIds;
 }
 
-/// Whether the queue takes one more message, after what the policy allows to be dropped for it.
-bool Session::make_room(const Message& message) {
-  const auto is_full = [&] {
-    if (work().queue.empty()) return limits().max_queued == 0;
-    return work().queue.size() >= limits().max_queued || work().queued_bytes + message.payload.size() > limits().max_queued_bytes;
-  };
-  while (is_full()) {
-    if (work().queue.empty() || limits().when_full == QueuePolicy::refuse) return false;
-    auto victim = work().queue.begin();
-    if (limits().when_full == QueuePolicy::drop_newest_qos_0) {
-      const auto last =
-          std::ranges::find(work().queue.rbegin(), work().queue.rend(), QoS::at_most_once, [](const Queued& q) { return q.message.qos; });
-      if (message.qos == QoS::at_most_once || last == work().queue.rend()) return false;
-      victim = std::prev(last.base());
+/// From when on a message that waits must not be sent any more. With an interval of 0 it may go out at once only.
+TimePoint Session::expiry_of(const Queued& queued) {
+  const auto interval = queued.message.properties.get(property::message_expiry_interval);
+  if (!interval) return TimePoint::max();
+  return deadline_after(queued.accepted, std::max(Duration{std::chrono::seconds{*interval}}, Duration{1}));
+}
+
+void Session::drop_expired(TimePoint now) {
+  if (work_ == nullptr || now < work_->next_expiry) return;
+  work_->next_expiry = TimePoint::max();
+  for (auto place = work_->queue.begin(); place != work_->queue.end();) {
+    const auto message = place++;
+    if (const auto expiry = expiry_of(*message); expiry > now) {
+      work_->next_expiry = std::min(work_->next_expiry, expiry);
+    } else {
+      drop_queued(message, Error::message_expired);
     }
-    drop_queued(victim, tapir::Error::no_buffer_space);
   }
+}
+
+/// Whether the queue takes one more message, after what the policy allows to be dropped for it. When that is not enough nothing is dropped.
+bool Session::make_room(const Message& message) {
+  auto& queue = work().queue;
+  std::size_t count = queue.size();
+  std::size_t bytes = work().queued_bytes;
+  std::vector<std::list<Queued>::iterator> victims;
+  const auto fits = [&] {
+    if (count == 0) return limits().max_queued > 0;
+    return count < limits().max_queued && bytes + message.payload.size() <= limits().max_queued_bytes;
+  };
+  const auto sacrifice = [&](std::list<Queued>::iterator place) {
+    victims.push_back(place);
+    --count;
+    bytes -= place->message.payload.size();
+  };
+  if (limits().when_full == QueuePolicy::drop_oldest) {
+    for (auto place = queue.begin(); place != queue.end() && !fits(); ++place) sacrifice(place);
+  }
+  if (limits().when_full == QueuePolicy::drop_newest_qos_0 && message.qos != QoS::at_most_once) {
+    for (auto place = queue.end(); place != queue.begin() && !fits();) {
+      if ((--place)->message.qos == QoS::at_most_once) sacrifice(place);
+    }
+  }
+  if (!fits()) return false;
+  for (const auto place : victims) drop_queued(place, tapir::Error::no_buffer_space);
   return true;
 }
 
 Result<Token> Session::publish(Message message, TimePoint now) {
   if (const auto allowed = admissible(message); !allowed) return fail(allowed.error());
+  drop_expired(now);
   const bool direct = work().queue.empty() && may_send(message.qos);
   if (!direct && !make_room(message)) return fail(tapir::Error::no_buffer_space);
   Queued queued{.token = next_token(), .message = std::move(message), .accepted = now};
@@ -159,6 +183,7 @@ Result<Token> Session::publish(Message message, TimePoint now) {
     if (const auto sent = send_message(queued, now); !sent) return fail(sent.error());
   } else {
     work().queued_bytes += queued.message.payload.size();
+    work().next_expiry = std::min(work().next_expiry, expiry_of(queued));
     work().queue.push_back(std::move(queued));
     changed_ = true;
   }
@@ -172,7 +197,7 @@ void Session::send_queued(TimePoint now) {
     work().queued_bytes -= queued.message.payload.size();
     changed_ = true;
     std::error_code error = beyond_server(queued.message);
-    if (has_expired(queued.message, now - queued.accepted)) error = Error::message_expired;
+    if (now >= expiry_of(queued)) error = Error::message_expired;
     if (!error) {
       if (const auto sent = send_message(queued, now); !sent) error = sent.error();
     }

@@ -186,7 +186,10 @@ Result<> Session::import_state(std::span<const std::byte> bytes, TimePoint now, 
   work().messages_in_flight = work().exchanges.size();
   work().unreleased = std::move(unreleased);
   work().queue = std::move(queue);
-  for (const Queued& queued : work().queue) work().queued_bytes += queued.message.payload.size();
+  for (const Queued& queued : work().queue) {
+    work().queued_bytes += queued.message.payload.size();
+    work().next_expiry = std::min(work().next_expiry, expiry_of(queued));
+  }
   work().last_order = order;
   last_delivery_ = last_delivery;
   if (has_session_ && v5() && kept_for() != Duration::max()) {

@@ -88,14 +88,15 @@ class Session {
 
   /// When tick() has something to do; nullopt: never, unless something else happens.
   [[nodiscard]] std::optional<TimePoint> next_deadline() const noexcept;
-  /// Sends PINGREQ, or gives up waiting, when that is due.
+  /// Sends PINGREQ, gives up waiting, or drops what has expired, when that is due.
   void tick(TimePoint now);
 
   /// Sends a message now, or when there is a connection and room in flight. Its token comes back in Sent, Delivered or Failed.
   /// invalid_topic, invalid_argument (QoS; a payload from a source with QoS 1 or 2 and a store), message_too_large, no_buffer_space (the
   /// queue is full), not_connected (after disconnect()), session_full. 5.0: the errors of properties, and what the server has announced
   /// that it does not take: packet_too_large, topic_alias_invalid, ReasonCode::qos_not_supported, ReasonCode::retain_not_supported (a
-  /// message that waited for the connection fails with these later). Before 5.0: not_in_this_version for properties.
+  /// message that waited for the connection, or is to be sent again, fails with these later, or with message_expired while it waits).
+  /// Before 5.0: not_in_this_version for properties.
   [[nodiscard]] Result<Token> publish(Message message, TimePoint now);
   /// Answered by Subscribed or Failed. invalid_filter, invalid_argument (no filter, QoS, no_local on a shared subscription),
   /// not_connected, session_full, packet_too_large. 5.0: the errors of properties (subscription_identifier, user_property), and
@@ -220,6 +221,7 @@ class Session {
     std::uint64_t saved_delivery = 0;  ///< numbers up to this one are known to be saved
     std::list<Queued> queue = {};
     std::size_t queued_bytes = 0;
+    TimePoint next_expiry = TimePoint::max();  ///< no message in the queue expires before
     std::size_t messages_in_flight = 0;
     std::uint64_t last_order = 0;
 
@@ -300,6 +302,8 @@ class Session {
   [[nodiscard]] bool may_send(QoS qos) const noexcept;
   [[nodiscard]] bool make_room(const Message& message);
   void drop_queued(std::list<Queued>::iterator place, std::error_code error);
+  void drop_expired(TimePoint now);
+  [[nodiscard]] static TimePoint expiry_of(const Queued& queued);
   [[nodiscard]] Result<> send_message(Queued& queued, TimePoint now);
   [[nodiscard]] Result<> send_publish(const Message& message, PacketId id, bool duplicate, TimePoint accepted, TimePoint now);
   void resume_exchanges();

@@ -37,7 +37,7 @@ struct ConnectOptions {
 /// parsed, protocol_error for what must not be, and the particular codes.
 [[nodiscard]] ReasonCode reason_for(std::error_code error) noexcept;
 
-/// What happens to a message that comes when the queue is full.
+/// What happens to a message that comes when the queue is full of such as have not expired. None is dropped for one that is refused.
 enum class QueuePolicy : std::uint8_t {
   refuse,             ///< publish() fails
   drop_oldest,        ///< the message that waits longest fails in its place

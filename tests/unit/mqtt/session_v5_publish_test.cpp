@@ -220,7 +220,7 @@ TEST_CASE("5.0: the message expiry interval is counted down while a message wait
   };
   const auto expired = publish("a", kQoS0, 10);
   publish("b", kQoS2, 60);
-  lab.advance(20s);
+  lab.now += 20s;
   lab.connect5();
   const auto sent = only_publish(lab.sent());
   CHECK(sent.payload == Payload{"b"});
