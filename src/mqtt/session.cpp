@@ -1,6 +1,7 @@
 #include <tapir/mqtt/session.hpp>
 
 #include <algorithm>
+#include <iterator>
 #include <new>
 #include <utility>
 
@@ -308,12 +309,21 @@ bool Session::may_tell(const Event& event) {
   for (auto& [id, receipt] : work().unreleased) {
     if (receipt.delivery == delivery) receipt.stage = Receipt::Stage::announced;
   }
-  auto& happened = work().happened;
-  for (bool ended = whole != nullptr; !ended && !happened.empty(); happened.pop_front()) {
-    const auto* next = std::get_if<Event>(&happened.front());
-    ended = next != nullptr && (std::holds_alternative<event::MessageEnded>(*next) || std::holds_alternative<event::MessageAborted>(*next));
-  }
+  if (began != nullptr) forget_parts();
   return false;
+}
+
+/// Takes what followed a MessageBegan out of the line of events, which has others between the parts.
+void Session::forget_parts() {
+  auto& happened = work().happened;
+  for (auto place = happened.begin(); place != happened.end();) {
+    const auto* event = std::get_if<Event>(&*place);
+    const bool is_part = event != nullptr && std::holds_alternative<event::MessagePart>(*event);
+    const bool is_end =
+        event != nullptr && (std::holds_alternative<event::MessageEnded>(*event) || std::holds_alternative<event::MessageAborted>(*event));
+    place = is_part || is_end ? happened.erase(place) : std::next(place);
+    if (is_end) return;
+  }
 }
 
 std::optional<Event> Session::next_event() {

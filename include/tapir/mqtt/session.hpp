@@ -284,6 +284,7 @@ class Session {
   void receive_part(std::span<const std::byte>& bytes);
   [[nodiscard]] bool announce(const Publish& packet, Message& message);
   [[nodiscard]] bool may_tell(const Event& event);
+  void forget_parts();
   void finish_receiving(QoS qos, PacketId id);
   [[nodiscard]] bool refuse_payload(const Publish& packet);
   [[nodiscard]] bool tells_too_much(const ControlPacket& packet) const;
