@@ -196,6 +196,10 @@ TEST_CASE("5.0: PUBREL has one of its two reason codes: the message is released,
     CHECK(lab.sent().empty());
   }
   CHECK(lab.session.is_connected());
+  SessionLab lenient{with_v5(), SessionLimits{.lenient = true}};  // as libmosquitto does
+  lenient.connect5();
+  lenient.receive("50 02 0007");
+  CHECK(lenient.sent() == hex("62 02 0007"));
 }
 
 TEST_CASE(
