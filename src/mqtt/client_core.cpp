@@ -148,6 +148,7 @@ void Client::Core::change_transport() {
   std::swap(transport_, other);
   transport_->attach(this);
   for (auto& [filter, wanted] : wanted_) wanted.confirmed = false;  // each server has a session of its own
+  session_.change_server();
   if (std::exchange(next_is_home_, false)) {
     home_ = nullptr;
   } else if (goes_away && home_ == nullptr) {

@@ -85,7 +85,7 @@ bool acceptable_first_byte(std::uint8_t first, ProtocolVersion version) noexcept
     case PacketType::publish: return (flags & 6U) != 6U;
     case PacketType::pubrel:
     case PacketType::subscribe:
-    case PacketType::unsubscribe: return flags == 2;
+    case PacketType::unsubscribe: return flags == 2 || (version == ProtocolVersion::v3_1 && flags == 0xaU);
     case PacketType::auth: return version == ProtocolVersion::v5_0 && flags == 0;
     default: return type >= PacketType::connect && flags == 0;
   }

@@ -74,10 +74,15 @@ void describe(Io& io, Of<Io, Publish>& publish) {
   io.rest(publish.payload);
 }
 
-/// PUBREL, SUBSCRIBE and UNSUBSCRIBE have bit 1 of the fixed header's flags set, for no reason that the standard gives (section 2.2.2).
-template <class Io>
-void describe_flags_0010(Io& io) {
-  io.header_flags([](auto& bits) { bits.one(1); });
+/// PUBREL, SUBSCRIBE and UNSUBSCRIBE have bit 1 of the fixed header's flags set: in 3.1 they are messages with QoS 1, and have DUP when they
+/// are sent again (3.1 section 2.1); later versions fix the bits without a reason (section 2.2.2).
+template <class Io, class Flag>
+void describe_flags_0010(Io& io, Flag& duplicate) {
+  io.header_flags([&](auto& bits) {
+    bits.one(1);
+    if (io.v3_1()) bits.flag(3, duplicate);
+  });
+  io.require(io.v3_1() || !duplicate, Error::not_in_this_version);
 }
 
 template <class Io, class Acknowledgment>
@@ -98,7 +103,7 @@ void describe(Io& io, Of<Io, Pubrec>& packet) {
 
 template <class Io>
 void describe(Io& io, Of<Io, Pubrel>& packet) {
-  describe_flags_0010(io);
+  describe_flags_0010(io, packet.duplicate);
   describe_acknowledgment(io, packet);
 }
 
@@ -109,7 +114,7 @@ void describe(Io& io, Of<Io, Pubcomp>& packet) {
 
 template <class Io>
 void describe(Io& io, Of<Io, Subscribe>& subscribe) {
-  describe_flags_0010(io);
+  describe_flags_0010(io, subscribe.duplicate);
   io.identifier(subscribe.id);
   io.properties(subscribe.properties, place_of(PacketType::subscribe));
   io.list(subscribe.subscriptions, [&](auto& subscription) {
@@ -141,7 +146,7 @@ void describe(Io& io, Of<Io, Suback>& suback) {
 
 template <class Io>
 void describe(Io& io, Of<Io, Unsubscribe>& unsubscribe) {
-  describe_flags_0010(io);
+  describe_flags_0010(io, unsubscribe.duplicate);
   io.identifier(unsubscribe.id);
   io.properties(unsubscribe.properties, place_of(PacketType::unsubscribe));
   io.list(unsubscribe.filters, [&](auto& filter) {

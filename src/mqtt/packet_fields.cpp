@@ -32,11 +32,12 @@ class FieldList {
     add("qos", text_of(packet.qos));
     if (packet.qos != QoS::at_most_once) add("id", std::to_string(packet.id.value()));
     if (packet.retain) add("retain", "1");
-    if (packet.duplicate) add("dup", "1");
+    add_duplicate(packet.duplicate);
     add_properties(packet.properties);
   }
   void operator()(const Subscribe& packet) {
     add("id", std::to_string(packet.id.value()));
+    add_duplicate(packet.duplicate);
     for (const auto& subscription : packet.subscriptions) {
       add("filter", subscription.filter);
       add("qos", text_of(subscription.qos));
@@ -48,11 +49,13 @@ class FieldList {
   }
   void operator()(const Unsubscribe& packet) {
     add("id", std::to_string(packet.id.value()));
+    add_duplicate(packet.duplicate);
     for (const auto& filter : packet.filters) add("filter", filter);
   }
   template <class Packet>
   void operator()(const Packet& packet) {
     if constexpr (requires { packet.id; }) add("id", std::to_string(packet.id.value()));
+    if constexpr (requires { packet.duplicate; }) add_duplicate(packet.duplicate);
     if constexpr (requires { packet.reason; }) {
       if (packet.reason != ReasonCode::success) add("reason", std::string{name(packet.reason)});
     }
@@ -61,6 +64,9 @@ class FieldList {
   [[nodiscard]] const std::vector<Field>& fields() const noexcept { return fields_; }
 
  private:
+  void add_duplicate(bool duplicate) {
+    if (duplicate) add("dup", "1");
+  }
   /// Only the numbers that change what happens: what a user says in text can be secret.
   void add_properties(const Properties& properties) {
     if (const auto alias = properties.get(property::topic_alias)) add("topic_alias", std::to_string(*alias));

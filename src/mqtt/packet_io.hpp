@@ -99,6 +99,7 @@ class PacketWriter {
   PacketWriter(std::vector<std::byte>& out, ProtocolVersion version) noexcept : out_{out}, version_{version} {}
 
   [[nodiscard]] bool v5() const noexcept { return version_ == ProtocolVersion::v5_0; }
+  [[nodiscard]] bool v3_1() const noexcept { return version_ == ProtocolVersion::v3_1; }
   [[nodiscard]] static bool lenient() noexcept { return false; }
 
   [[nodiscard]] std::error_code error() const noexcept { return error_; }
@@ -239,6 +240,7 @@ class PacketReader {
       : reader_{body}, owner_{std::move(owner)}, dialect_{dialect}, flags_{flags} {}
 
   [[nodiscard]] bool v5() const noexcept { return dialect_.version == ProtocolVersion::v5_0; }
+  [[nodiscard]] bool v3_1() const noexcept { return dialect_.version == ProtocolVersion::v3_1; }
   [[nodiscard]] bool lenient() const noexcept { return dialect_.lenient; }
 
   /// Bytes that the description does not know, from senders that add some.

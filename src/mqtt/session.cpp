@@ -1,6 +1,7 @@
 #include <tapir/mqtt/session.hpp>
 
 #include <algorithm>
+#include <iterator>
 #include <new>
 #include <utility>
 
@@ -14,9 +15,9 @@ namespace {
 constexpr std::uint32_t kNeverExpires = 0xffff'ffff;
 constexpr std::size_t kLongestIdOf31 = 23;  // MQTT 3.1 section 3.1: 1 to 23 characters
 
-Connect connect_packet(const ConnectOptions& options, const SessionLimits& limits) {
+Connect connect_packet(const ConnectOptions& options, bool starts_clean, const SessionLimits& limits) {
   Connect packet{.version = options.version,
-                 .clean_session = options.clean_session,
+                 .clean_session = starts_clean,
                  .keep_alive = options.keep_alive,
                  .client_id = options.client_id,
                  .will = options.will,
@@ -76,7 +77,7 @@ const Properties& Session::KeptOptions::properties() const noexcept {
 
 bool Session::Work::is_done() const noexcept {
   return exchanges.empty() && unreleased.empty() && queue.empty() && happened.empty() && early.empty() && again.empty() &&
-         in_hand.empty() && !streaming && output.size() == 0 && decoder.buffered() == 0 && decoder.payload_left() == 0;
+         in_hand.empty() && auth_order == 0 && !streaming && output.size() == 0 && decoder.buffered() == 0 && decoder.payload_left() == 0;
 }
 
 Session::Work& Session::work() {
@@ -127,10 +128,14 @@ Result<> Session::configure(ConnectOptions options) {
   if (options.client_id.empty() && (needs_id || options.version == ProtocolVersion::v3_1)) return fail(Error::missing_client_id);
   if (options.version == ProtocolVersion::v3_1 && options.client_id.size() > kLongestIdOf31) return fail(tapir::Error::invalid_argument);
   std::vector<std::byte> scratch;
-  const auto encoded = encode(connect_packet(options, limits()), scratch);
+  const auto encoded = encode(connect_packet(options, options.clean_session, limits()), scratch);
   const bool old_error = options.version != ProtocolVersion::v5_0 && !encoded && encoded.error() != Error::not_in_this_version;
   if (!encoded) return fail(old_error ? make_error_code(tapir::Error::invalid_argument) : encoded.error());
-  if (options.client_id != options_.client_id) discard_session(Error::session_lost);  // the state belongs to the ClientId [MQTT-3.1.3-2]
+  if (options.client_id != options_.client_id) {
+    discard_session(Error::session_lost);  // the state belongs to the ClientId [MQTT-3.1.3-2]
+    start_clean_ = false;
+    servers_ = Servers::one;
+  }
   options_ = KeptOptions{std::move(options)};
   rest();
   return {};
@@ -145,7 +150,8 @@ Result<> Session::connected(TimePoint now) {
   work().in_hand.clear();
   work().again.clear();
   work().waits.clear();
-  reauthenticating_ = false;
+  work().auth_order = 0;
+  turn_ = Turn::server;
   server_.reset();
   expiry_.reset();
   keep_alive_ = std::chrono::duration<std::uint16_t>{options_.keep_alive};
@@ -153,14 +159,16 @@ Result<> Session::connected(TimePoint now) {
   const std::uint16_t aliases_maximum = connect_properties().get(property::topic_alias_maximum).value_or(0);
   if (aliases_maximum > 0) aliases().incoming.reset(aliases_maximum);  // [MQTT-3.3.2-7]
   work().quota = whole_quota();
-  if (options_.clean_session || (session_expires_ && now >= *session_expires_)) discard_session(Error::session_lost);
-  // From here on the server may keep a session of ours, even if its CONNACK never comes.
+  if (session_expires_ && now >= *session_expires_) expire_session();
+  if (starts_clean()) discard_session(Error::session_lost);
+  // From here on the server may keep a session of ours, even if its CONNACK never comes. When CONNECT is to end another one first, only
+  // CONNACK says that it has.
   had_session_ = has_session_;
-  if (!has_session_ && kept_for() > Duration::zero()) has_session_ = changed_ = true;
+  if (!has_session_ && !start_clean_ && kept_for() > Duration::zero()) has_session_ = changed_ = true;
   state_ = State::connecting;
   ++connection_;
   connect_sent_ = last_received_ = last_progress_ = now;
-  if (const auto sent = send(connect_packet(options(), limits()), now); !sent) {
+  if (const auto sent = send(connect_packet(options(), starts_clean(), limits()), now); !sent) {
     state_ = State::offline;
     return sent;
   }
@@ -185,6 +193,24 @@ Duration Session::kept_for() const {
   return seconds == kNeverExpires ? Duration::max() : Duration{std::chrono::seconds{seconds}};
 }
 
+/// What CONNECT says. With Clean Start 0 a server of 5.0 could resume a session whose state is gone here, which would have to be refused
+/// each time anew [MQTT-3.2.2-4].
+bool Session::starts_clean() const noexcept { return options_.clean_session || (v5() && start_clean_ && !options_.accept_unknown_session); }
+
+/// The session has expired. The server's clock began later, so that it may have the session still.
+void Session::expire_session() {
+  discard_session(Error::session_lost);
+  start_clean_ = true;
+}
+
+void Session::change_server() noexcept {
+  if (servers_ == Servers::apart) {
+    start_clean_ = true;
+  } else {
+    servers_ = Servers::another;
+  }
+}
+
 /// The connection must not go on (section 4.8): no byte is read any more, and none sent but the reason in 5.0.
 void Session::break_off(std::error_code error, TimePoint now) {
   const bool told = v5() && can_be_told(error) && !work().output.reads_source();
@@ -203,6 +229,7 @@ void Session::leave(State state, std::error_code error, TimePoint now) {
   ping_sent_.reset();
   if (const auto streaming = std::exchange(work().streaming, std::nullopt); streaming && !streaming->repeated)
     emit(event::MessageAborted{});
+  work().auth_order = 0;
   for (const auto& sent : std::exchange(work().early, {})) emit(event::Failed{sent.token, error});
   const Duration kept = kept_for();
   if (kept == Duration::zero() && (was_connected || !v5())) {
@@ -282,12 +309,21 @@ bool Session::may_tell(const Event& event) {
   for (auto& [id, receipt] : work().unreleased) {
     if (receipt.delivery == delivery) receipt.stage = Receipt::Stage::announced;
   }
-  auto& happened = work().happened;
-  for (bool ended = whole != nullptr; !ended && !happened.empty(); happened.pop_front()) {
-    const auto* next = std::get_if<Event>(&happened.front());
-    ended = next != nullptr && (std::holds_alternative<event::MessageEnded>(*next) || std::holds_alternative<event::MessageAborted>(*next));
-  }
+  if (began != nullptr) forget_parts();
   return false;
+}
+
+/// Takes what followed a MessageBegan out of the line of events, which has others between the parts.
+void Session::forget_parts() {
+  auto& happened = work().happened;
+  for (auto place = happened.begin(); place != happened.end();) {
+    const auto* event = std::get_if<Event>(&*place);
+    const bool is_part = event != nullptr && std::holds_alternative<event::MessagePart>(*event);
+    const bool is_end =
+        event != nullptr && (std::holds_alternative<event::MessageEnded>(*event) || std::holds_alternative<event::MessageAborted>(*event));
+    place = is_part || is_end ? happened.erase(place) : std::next(place);
+    if (is_end) return;
+  }
 }
 
 std::optional<Event> Session::next_event() {

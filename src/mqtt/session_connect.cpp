@@ -43,7 +43,7 @@ void Session::refused(const Connack& packet, std::error_code error, TimePoint no
 /// What is wrong with an accepting CONNACK, given what CONNECT said.
 std::error_code Session::problem_of(const Connack& packet) const {
   // We asked for a clean session: a server that claims to have kept one would send messages nobody wants [MQTT-3.2.2-1].
-  if (packet.session_present && options_.clean_session) return Error::protocol_violation;
+  if (packet.session_present && starts_clean()) return Error::protocol_violation;
   if (!v5()) return {};
   if (packet.session_present && !had_session_ && !options_.accept_unknown_session) return Error::unexpected_session;  // [MQTT-3.2.2-4]
   if (packet.properties.contains(PropertyId::assigned_client_identifier) && !options_.client_id.empty()) return Error::protocol_violation;
@@ -58,9 +58,11 @@ void Session::on(const Connack& packet, TimePoint now) {
   if (!v5() && packet.code != ConnectCode::accepted) return refused(packet, error_of(packet.code), now);
   if (const auto problem = problem_of(packet)) {
     has_session_ = had_session_;
+    start_clean_ = start_clean_ || problem == Error::unexpected_session;  // the next CONNECT ends it
     return break_off(problem, now);
   }
   state_ = State::connected;
+  turn_ = Turn::nobody;
   session_expires_.reset();
   if (v5()) adopt(packet);
   const bool kept = kept_for() > Duration::zero();
@@ -70,6 +72,8 @@ void Session::on(const Connack& packet, TimePoint now) {
     changed_ = true;
   }
   if (v5() && !packet.session_present && had_session_) discard_session(Error::session_lost);  // [MQTT-3.2.2-5]
+  if (servers_ == Servers::another) servers_ = packet.session_present ? Servers::one : Servers::apart;
+  start_clean_ = false;
   changed_ = changed_ || has_session_ != kept;
   has_session_ = kept;
   emit(event::Connected{packet.session_present, packet.properties});
@@ -95,12 +99,14 @@ void Session::adopt(const Connack& packet) {
 void Session::on(const Auth& packet, TimePoint now) {
   const auto method = connect_properties().get(property::authentication_method);
   const bool expected = state_ == State::connecting ? packet.reason == ReasonCode::continue_authentication
-                                                    : reauthenticating_ && packet.reason != ReasonCode::reauthenticate;
+                                                    : turn_ != Turn::nobody && packet.reason != ReasonCode::reauthenticate;
   if (!method || !expected || packet.properties.get(property::authentication_method) != method) {
     return break_off(Error::protocol_violation, now);  // [MQTT-4.12.0-5, 4.12.0-6]
   }
-  if (packet.reason == ReasonCode::success) reauthenticating_ = false;
-  connect_sent_ = now;  // the server is at work: it may take as long again for the next step
+  turn_ = packet.reason == ReasonCode::success ? Turn::nobody : Turn::client;
+  if (state_ == State::connecting) connect_sent_ = now;  // the server is at work: it may take as long again for the next step
+  work().auth_order = 0;
+  acknowledged();
   emit(event::Authentication{packet.reason, packet.properties});
 }
 
@@ -109,21 +115,25 @@ Result<> Session::send_auth(ReasonCode reason, std::string data, TimePoint now) 
   if (!v5() || !method) return fail(tapir::Error::invalid_argument);  // [MQTT-4.12.0-7]
   Properties properties{{property::authentication_method, std::move(*method)}};
   if (!data.empty()) properties.add({property::authentication_data, std::move(data)});
-  connect_sent_ = now;
-  return send(Auth{.reason = reason, .properties = std::move(properties)}, now);
+  if (const auto sent = send(Auth{.reason = reason, .properties = std::move(properties)}, now); !sent) return sent;
+  turn_ = Turn::server;
+  if (state_ == State::connecting) {
+    connect_sent_ = now;
+  } else {
+    await_auth(now);
+  }
+  return {};
 }
 
 Result<> Session::authenticate(std::string data, TimePoint now) {
-  const bool asked = state_ == State::connecting || (state_ == State::connected && reauthenticating_);
+  const bool asked = (state_ == State::connecting || state_ == State::connected) && turn_ == Turn::client;
   if (!asked) return fail(tapir::Error::not_connected);
   return send_auth(ReasonCode::continue_authentication, std::move(data), now);
 }
 
 Result<> Session::reauthenticate(std::string data, TimePoint now) {
   if (state_ != State::connected) return fail(tapir::Error::not_connected);
-  const auto sent = send_auth(ReasonCode::reauthenticate, std::move(data), now);
-  if (sent) reauthenticating_ = true;
-  return sent;
+  return send_auth(ReasonCode::reauthenticate, std::move(data), now);
 }
 
 /// The server ends the connection, which before 5.0 it does not say.

@@ -133,11 +133,17 @@ bool Session::refuse_payload(const Publish& packet) {
   return true;
 }
 
+/// What PUBREL and PUBCOMP say of an identifier that is unknown here, if the server takes five bytes and the version has reasons.
+ReasonCode Session::unknown_identifier() const noexcept {
+  constexpr std::size_t kWithReason = 5;
+  return v5() && server().maximum_packet_size >= kWithReason ? ReasonCode::packet_identifier_not_found : ReasonCode::success;
+}
+
 void Session::on(const Pubrel& packet, TimePoint /*now*/) {
   const bool known = work().unreleased.erase(packet.id) > 0;
   changed_ = changed_ || known;
   // An unknown identifier is answered too: our first PUBCOMP was lost.
-  answer(Pubcomp{.id = packet.id, .reason = known || !v5() ? ReasonCode::success : ReasonCode::packet_identifier_not_found});
+  answer(Pubcomp{.id = packet.id, .reason = known ? ReasonCode::success : unknown_identifier()});
 }
 
 /// Takes the exchange off if it waits for this acknowledgment.
@@ -151,10 +157,15 @@ std::optional<Session::Exchange> Session::finish(PacketId id) {
   return finished;
 }
 
+/// An exchange is over (5.0 section 4.9). One whose PUBLISH an earlier connection had sent has taken nothing of this one's quota, for of it
+/// only PUBREL was sent again.
+void Session::free_quota(const Exchange& exchange) {
+  if (exchange.published_on == connection_) work().quota = std::min(work().quota + 1, whole_quota());
+}
+
 void Session::message_done(const Exchange& exchange, ReasonCode reason, const Properties& properties) {
   --work().messages_in_flight;
-  work().quota =
-      std::min({work().quota + 1, std::size_t{limits().max_in_flight}, std::size_t{server().receive_maximum}});  // 5.0 section 4.9
+  free_quota(exchange);
   changed_ = true;
   if (is_failure(reason) && reason != ReasonCode::packet_identifier_not_found) {
     emit(event::Failed{exchange.token, reason, properties});
@@ -172,6 +183,10 @@ void Session::on(const Puback& packet, TimePoint now) {
     return;
   }
   if (const auto finished = finish<Publishing>(packet.id)) message_done(*finished, packet.reason, packet.properties);
+}
+
+Pubrel Session::pubrel(PacketId id, bool again) const {
+  return {.id = id, .duplicate = again && options_.version == ProtocolVersion::v3_1};
 }
 
 void Session::on(const Pubrec& packet, TimePoint now) {
@@ -194,10 +209,11 @@ void Session::on(const Pubrec& packet, TimePoint now) {
       changed_ = true;
       acknowledged();
     }
-  } else if (is_failure(packet.reason)) {
-    return;
+    answer(pubrel(packet.id, !awaited));
+  } else if (!is_failure(packet.reason)) {
+    // An unknown identifier is answered too, so that the server can end its exchange.
+    answer(Pubrel{.id = packet.id, .reason = limits().lenient ? ReasonCode::success : unknown_identifier()});
   }
-  answer(Pubrel{.id = packet.id});  // also for an unknown identifier, so that the server can end its exchange
 }
 
 void Session::on(const Pubcomp& packet, TimePoint now) {

@@ -26,11 +26,6 @@ Properties counted_down(const Message& message, Duration waited) {
   return properties;
 }
 
-bool has_expired(const Message& message, Duration waited) {
-  const auto interval = message.properties.get(property::message_expiry_interval);
-  return interval && waited >= std::chrono::seconds{*interval} && waited > Duration::zero();
-}
-
 std::error_code subscription_problem(const Subscription& subscription, bool v5) {
   if (!is_valid_topic_filter(subscription.filter)) return Error::invalid_filter;
   const bool plain =
@@ -129,28 +124,57 @@ bool Session::may_send(QoS qos) const noexcept {
   return work().again.empty() && quota > 0 && work().messages_in_flight < limits().max_in_flight && work().exchanges.size() < kPacketIds;
 }
 
-/// Whether the queue takes one more message, after what the policy allows to be dropped for it.
-bool Session::make_room(const Message& message) {
-  const auto is_full = [&] {
-    if (work().queue.empty()) return limits().max_queued == 0;
-    return work().queue.size() >= limits().max_queued || work().queued_bytes + message.payload.size() > limits().max_queued_bytes;
-  };
-  while (is_full()) {
-    if (work().queue.empty() || limits().when_full == QueuePolicy::refuse) return false;
-    auto victim = work().queue.begin();
-    if (limits().when_full == QueuePolicy::drop_newest_qos_0) {
-      const auto last =
-          std::ranges::find(work().queue.rbegin(), work().queue.rend(), QoS::at_most_once, [](const Queued& q) { return q.message.qos; });
-      if (message.qos == QoS::at_most_once || last == work().queue.rend()) return false;
-      victim = std::prev(last.base());
+/// From when on a message that waits must not be sent any more. With an interval of 0 it may go out at once only.
+TimePoint Session::expiry_of(const Queued& queued) {
+  const auto interval = queued.message.properties.get(property::message_expiry_interval);
+  if (!interval) return TimePoint::max();
+  return deadline_after(queued.accepted, std::max(Duration{std::chrono::seconds{*interval}}, Duration{1}));
+}
+
+void Session::drop_expired(TimePoint now) {
+  if (work_ == nullptr || now < work_->next_expiry) return;
+  work_->next_expiry = TimePoint::max();
+  for (auto place = work_->queue.begin(); place != work_->queue.end();) {
+    const auto message = place++;
+    if (const auto expiry = expiry_of(*message); expiry > now) {
+      work_->next_expiry = std::min(work_->next_expiry, expiry);
+    } else {
+      drop_queued(message, Error::message_expired);
     }
-    drop_queued(victim, tapir::Error::no_buffer_space);
   }
+}
+
+/// Whether the queue takes one more message, after what the policy allows to be dropped for it. When that is not enough nothing is dropped.
+bool Session::make_room(const Message& message) {
+  auto& queue = work().queue;
+  std::size_t count = queue.size();
+  std::size_t bytes = work().queued_bytes;
+  std::vector<std::list<Queued>::iterator> victims;
+  const auto fits = [&] {
+    if (count == 0) return limits().max_queued > 0;
+    return count < limits().max_queued && bytes + message.payload.size() <= limits().max_queued_bytes;
+  };
+  const auto sacrifice = [&](std::list<Queued>::iterator place) {
+    victims.push_back(place);
+    --count;
+    bytes -= place->message.payload.size();
+  };
+  if (limits().when_full == QueuePolicy::drop_oldest) {
+    for (auto place = queue.begin(); place != queue.end() && !fits(); ++place) sacrifice(place);
+  }
+  if (limits().when_full == QueuePolicy::drop_newest_qos_0 && message.qos != QoS::at_most_once) {
+    for (auto place = queue.end(); place != queue.begin() && !fits();) {
+      if ((--place)->message.qos == QoS::at_most_once) sacrifice(place);
+    }
+  }
+  if (!fits()) return false;
+  for (const auto place : victims) drop_queued(place, tapir::Error::no_buffer_space);
   return true;
 }
 
 Result<Token> Session::publish(Message message, TimePoint now) {
   if (const auto allowed = admissible(message); !allowed) return fail(allowed.error());
+  drop_expired(now);
   const bool direct = work().queue.empty() && may_send(message.qos);
   if (!direct && !make_room(message)) return fail(tapir::Error::no_buffer_space);
   Queued queued{.token = next_token(), .message = std::move(message), .accepted = now};
@@ -159,6 +183,7 @@ Result<Token> Session::publish(Message message, TimePoint now) {
     if (const auto sent = send_message(queued, now); !sent) return fail(sent.error());
   } else {
     work().queued_bytes += queued.message.payload.size();
+    work().next_expiry = std::min(work().next_expiry, expiry_of(queued));
     work().queue.push_back(std::move(queued));
     changed_ = true;
   }
@@ -172,7 +197,7 @@ void Session::send_queued(TimePoint now) {
     work().queued_bytes -= queued.message.payload.size();
     changed_ = true;
     std::error_code error = beyond_server(queued.message);
-    if (has_expired(queued.message, now - queued.accepted)) error = Error::message_expired;
+    if (now >= expiry_of(queued)) error = Error::message_expired;
     if (!error) {
       if (const auto sent = send_message(queued, now); !sent) error = sent.error();
     }
@@ -180,7 +205,7 @@ void Session::send_queued(TimePoint now) {
   }
 }
 
-/// Puts a PUBLISH into the output, its topic replaced by an alias if the server knows one.
+/// Puts a PUBLISH into the output, its topic replaced by an alias if the server knows one; without, if only the alias makes it too large.
 Result<> Session::send_publish(const Message& message, PacketId id, bool duplicate, TimePoint accepted, TimePoint now) {
   Publish packet{.duplicate = duplicate,
                  .qos = message.qos,
@@ -193,9 +218,12 @@ Result<> Session::send_publish(const Message& message, PacketId id, bool duplica
                                                                                                  : aliases_->outgoing.choose(message.topic);
   if (choice.alias != 0) packet.properties.add({property::topic_alias, choice.alias});
   if (choice.known) packet.topic.clear();
-  auto sent = send(packet, now);
-  if (!sent && choice.alias != 0 && !choice.known) aliases_->outgoing.forget(message.topic);
-  return sent;
+  const auto sent = send(packet, now);
+  if (sent || choice.alias == 0) return sent;
+  if (!choice.known) aliases_->outgoing.forget(message.topic);
+  packet.properties.erase(PropertyId::topic_alias);
+  packet.topic = message.topic;
+  return send(packet, now);
 }
 
 /// Sends a message for the first time; may_send() held.
@@ -209,8 +237,10 @@ Result<> Session::send_message(Queued& queued, TimePoint now) {
   if (!id) return fail(Error::session_full);  // may_send() counted
   if (const auto sent = send_publish(queued.message, *id, false, queued.accepted, now); !sent) return sent;
   queued.message.properties.erase(PropertyId::topic_alias);  // one of the user's is for this connection alone
-  work().exchanges[*id] = {
-      .token = queued.token, .order = ++work().last_order, .stage = Publishing{std::move(queued.message), queued.accepted}};
+  work().exchanges[*id] = {.token = queued.token,
+                           .order = ++work().last_order,
+                           .published_on = connection_,
+                           .stage = Publishing{std::move(queued.message), queued.accepted}};
   await(*id, now);
   ++work().messages_in_flight;
   --work().quota;
@@ -241,20 +271,25 @@ void Session::send_again(TimePoint now) {
     const auto exchange = work().exchanges.find(id);
     if (exchange == work().exchanges.end()) continue;
     if (std::holds_alternative<Releasing>(exchange->second.stage)) {
-      send_checked(Pubrel{.id = id}, now);
+      send_checked(pubrel(id, true), now);
       await(id, now);
     } else if (const auto* publishing = std::get_if<Publishing>(&exchange->second.stage)) {
       if (work().quota == 0) return;
-      const auto sent = send_publish(publishing->message, id, true, publishing->accepted, now);
-      --work().quota;
-      if (sent) await(id, now);
-      if (sent) continue;
-      const Token token = exchange->second.token;  // larger than this server takes: it can never be sent (5.0 section 3.1.2.11.4)
+      auto error = beyond_server(publishing->message);
+      if (!error) {
+        if (const auto sent = send_publish(publishing->message, id, true, publishing->accepted, now); !sent) error = sent.error();
+      }
+      if (!error) {
+        exchange->second.published_on = connection_;
+        --work().quota;
+        await(id, now);
+        continue;
+      }
+      const Token token = exchange->second.token;  // this server can never take it: it is not sent again (5.0 section 3.1.2.11.4)
       work().exchanges.erase(exchange);
       --work().messages_in_flight;
-      ++work().quota;
       changed_ = true;
-      emit(event::Failed{token, sent.error()});
+      emit(event::Failed{token, error});
     }
   }
 }

@@ -181,11 +181,15 @@ Result<> Session::import_state(std::span<const std::byte> bytes, TimePoint now, 
   discard_session(Error::session_lost);
   options_.client_id = identity.client_id;
   has_session_ = !identity.clean_session;
+  start_clean_ = false;
   work().exchanges = std::move(exchanges);
   work().messages_in_flight = work().exchanges.size();
   work().unreleased = std::move(unreleased);
   work().queue = std::move(queue);
-  for (const Queued& queued : work().queue) work().queued_bytes += queued.message.payload.size();
+  for (const Queued& queued : work().queue) {
+    work().queued_bytes += queued.message.payload.size();
+    work().next_expiry = std::min(work().next_expiry, expiry_of(queued));
+  }
   work().last_order = order;
   last_delivery_ = last_delivery;
   if (has_session_ && v5() && kept_for() != Duration::max()) {

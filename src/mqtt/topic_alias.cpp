@@ -19,7 +19,7 @@ OutgoingAliases::Choice OutgoingAliases::choose(std::string_view topic) {
     return {.alias = place->second->alias, .known = true};
   }
   auto alias = static_cast<std::uint16_t>(recent_.size() + 1);
-  if (recent_.size() >= maximum_) {
+  if (recent_.size() >= maximum_ || (!recent_.empty() && recent_.back().topic.empty())) {
     alias = recent_.back().alias;
     by_topic_.erase(recent_.back().topic);
     recent_.pop_back();

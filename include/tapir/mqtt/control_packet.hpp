@@ -13,7 +13,8 @@
 #include <tapir/mqtt/types.hpp>
 
 /// The control packets of MQTT (OASIS MQTT 5.0 and 3.1.1, chapter 3) as plain values, whichever side sends them. What only 5.0 has
-/// (properties, reason codes, AUTH) is left out when a packet is encoded for an older version, or refused if it says something.
+/// (properties, reason codes, AUTH) is left out when a packet is encoded for an older version, or refused if it says something; so is DUP of
+/// others than PUBLISH, which only 3.1 has (MQTT 3.1 section 2.1).
 namespace tapir::mqtt {
 
 /// CONNACK's return code before 5.0 (MQTT 3.1.1 section 3.2.2.3).
@@ -81,6 +82,7 @@ struct Pubrel {
   PacketId id = {};
   ReasonCode reason = ReasonCode::success;
   Properties properties = {};
+  bool duplicate = false;  ///< 3.1: it is sent again
   friend bool operator==(const Pubrel&, const Pubrel&) = default;
 };
 
@@ -97,6 +99,7 @@ struct Subscribe {
   PacketId id = {};
   std::vector<Subscription> subscriptions = {};  ///< at least one
   Properties properties = {};
+  bool duplicate = false;  ///< 3.1: it is sent again
   friend bool operator==(const Subscribe&, const Subscribe&) = default;
 };
 
@@ -113,6 +116,7 @@ struct Unsubscribe {
   PacketId id = {};
   std::vector<std::string> filters = {};  ///< at least one
   Properties properties = {};
+  bool duplicate = false;  ///< 3.1: it is sent again
   friend bool operator==(const Unsubscribe&, const Unsubscribe&) = default;
 };
 

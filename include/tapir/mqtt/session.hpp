@@ -66,6 +66,9 @@ class Session {
   /// The transport's peer has the first `bytes` of the connection's output: it lives, though a long packet may still be ahead of PINGREQ's
   /// answer, and what it has it can acknowledge.
   void transport_progress(TimePoint now, std::uint64_t bytes);
+  /// The next connection is to another server than the last one was. 5.0: where such a server turns out not to have the session, that is
+  /// given up, and what the servers have of it differs from then on: each later change between them begins a new session (Clean Start 1).
+  void change_server() noexcept;
 
   /// Bytes from the transport, cut anywhere. Errors come as event Disconnected, after which input is ignored; in 5.0 a DISCONNECT with
   /// the reason is in the output then.
@@ -85,14 +88,15 @@ class Session {
 
   /// When tick() has something to do; nullopt: never, unless something else happens.
   [[nodiscard]] std::optional<TimePoint> next_deadline() const noexcept;
-  /// Sends PINGREQ, or gives up waiting, when that is due.
+  /// Sends PINGREQ, gives up waiting, or drops what has expired, when that is due.
   void tick(TimePoint now);
 
   /// Sends a message now, or when there is a connection and room in flight. Its token comes back in Sent, Delivered or Failed.
   /// invalid_topic, invalid_argument (QoS; a payload from a source with QoS 1 or 2 and a store), message_too_large, no_buffer_space (the
   /// queue is full), not_connected (after disconnect()), session_full. 5.0: the errors of properties, and what the server has announced
   /// that it does not take: packet_too_large, topic_alias_invalid, ReasonCode::qos_not_supported, ReasonCode::retain_not_supported (a
-  /// message that waited for the connection fails with these later). Before 5.0: not_in_this_version for properties.
+  /// message that waited for the connection, or is to be sent again, fails with these later, or with message_expired while it waits).
+  /// Before 5.0: not_in_this_version for properties.
   [[nodiscard]] Result<Token> publish(Message message, TimePoint now);
   /// Answered by Subscribed or Failed. invalid_filter, invalid_argument (no filter, QoS, no_local on a shared subscription),
   /// not_connected, session_full, packet_too_large. 5.0: the errors of properties (subscription_identifier, user_property), and
@@ -104,9 +108,10 @@ class Session {
   /// properties (session_expiry_interval, but not one above 0 when CONNECT had 0: invalid_property; reason_string and user_property,
   /// left out when the packet would be larger than the server takes). Before 5.0: not_in_this_version.
   [[nodiscard]] Result<> disconnect(TimePoint now, ReasonCode reason = ReasonCode::normal_disconnection, Properties properties = {});
-  /// 5.0: the answer to event Authentication. not_connected, or invalid_argument without an authentication method in CONNECT.
+  /// 5.0: the answer to event Authentication. not_connected when there is none to answer (any more), packet_too_large.
   [[nodiscard]] Result<> authenticate(std::string data, TimePoint now);
-  /// 5.0: begins a new authentication on the connection. Errors as for authenticate().
+  /// 5.0: begins a new authentication on the connection. not_connected, packet_too_large, or invalid_argument without an authentication
+  /// method in CONNECT.
   [[nodiscard]] Result<> reauthenticate(std::string data, TimePoint now);
   /// Withdraws every message that was never sent; each Failed with `error`.
   void fail_queued(std::error_code error);
@@ -150,6 +155,13 @@ class Session {
 
  private:
   enum class State : std::uint8_t { offline, connecting, connected, finished };
+  enum class Turn : std::uint8_t { nobody, server, client };
+  /// What is known of the servers that connections go to.
+  enum class Servers : std::uint8_t {
+    one,      ///< or several that have the session in common
+    another,  ///< the next connection is to another one, of which nothing is known
+    apart,    ///< each has a session of its own
+  };
 
   // An exchange holds one packet identifier until its last acknowledgment (section 2.3.1).
   struct Publishing {
@@ -168,7 +180,8 @@ class Session {
   };
   struct Exchange {
     Token token{};
-    std::uint64_t order = 0;  ///< by which exchanges are sent again
+    std::uint64_t order = 0;         ///< by which exchanges are sent again
+    std::uint64_t published_on = 0;  ///< the connection on which PUBLISH was sent last: only there does it take a place of the quota
     std::variant<Publishing, Releasing, Subscribing, Unsubscribing> stage;
   };
   /// What a received packet is answered with. It stands in line with the events, so that a message is acknowledged when it has been
@@ -208,6 +221,7 @@ class Session {
     std::uint64_t saved_delivery = 0;  ///< numbers up to this one are known to be saved
     std::list<Queued> queue = {};
     std::size_t queued_bytes = 0;
+    TimePoint next_expiry = TimePoint::max();  ///< no message in the queue expires before
     std::size_t messages_in_flight = 0;
     std::uint64_t last_order = 0;
 
@@ -217,6 +231,7 @@ class Session {
     std::list<std::variant<Event, Answer>> happened = {};
     std::vector<event::Sent> early = {};  ///< sent before CONNACK, which decides whether they count
     AckWaits waits = {};
+    std::uint64_t auth_order = 0;               ///< in waits, of the AUTH whose answer is missing; 0: there is none
     std::size_t quota = 0;                      ///< how many more messages of QoS 1 and 2 may be sent (5.0 section 4.9)
     std::list<PacketId> again = {};             ///< exchanges of earlier connections that have to be sent again
     std::unordered_set<PacketId> in_hand = {};  ///< received with QoS 1 and 2 and not yet acknowledged to the end
@@ -269,6 +284,7 @@ class Session {
   void receive_part(std::span<const std::byte>& bytes);
   [[nodiscard]] bool announce(const Publish& packet, Message& message);
   [[nodiscard]] bool may_tell(const Event& event);
+  void forget_parts();
   void finish_receiving(QoS qos, PacketId id);
   [[nodiscard]] bool refuse_payload(const Publish& packet);
   [[nodiscard]] bool tells_too_much(const ControlPacket& packet) const;
@@ -287,6 +303,8 @@ class Session {
   [[nodiscard]] bool may_send(QoS qos) const noexcept;
   [[nodiscard]] bool make_room(const Message& message);
   void drop_queued(std::list<Queued>::iterator place, std::error_code error);
+  void drop_expired(TimePoint now);
+  [[nodiscard]] static TimePoint expiry_of(const Queued& queued);
   [[nodiscard]] Result<> send_message(Queued& queued, TimePoint now);
   [[nodiscard]] Result<> send_publish(const Message& message, PacketId id, bool duplicate, TimePoint accepted, TimePoint now);
   void resume_exchanges();
@@ -302,8 +320,13 @@ class Session {
   [[nodiscard]] bool v5() const noexcept { return options_.version == ProtocolVersion::v5_0; }
   [[nodiscard]] bool sends_early() const noexcept { return limits().send_before_connack && !v5(); }
   [[nodiscard]] Duration kept_for() const;
+  [[nodiscard]] bool starts_clean() const noexcept;
+  void expire_session();
   void await(PacketId id, TimePoint now);
+  void await_auth(TimePoint now);
   void acknowledged();
+  [[nodiscard]] Pubrel pubrel(PacketId id, bool again) const;
+  [[nodiscard]] ReasonCode unknown_identifier() const noexcept;
   [[nodiscard]] std::optional<TimePoint> ack_due() const noexcept;
   [[nodiscard]] std::vector<std::byte> no_state() const;
   void append_identity(std::vector<std::byte>& out, Connect identity) const;
@@ -320,6 +343,7 @@ class Session {
   void set_up_decoder();
   void rest();
   [[nodiscard]] std::size_t whole_quota() const noexcept;
+  void free_quota(const Exchange& exchange);
   [[nodiscard]] const SessionLimits& limits() const noexcept { return limits_ != nullptr ? *limits_ : kDefaultLimits; }
   [[nodiscard]] const Properties& connect_properties() const noexcept { return options_.properties(); }
   [[nodiscard]] Aliases& aliases();
@@ -342,10 +366,12 @@ class Session {
   bool has_session_ = false;  ///< the server may keep it, as far as is known here
   bool had_session_ = false;  ///< the same before the last CONNECT
   bool changed_ = false;      ///< since it was saved
+  bool start_clean_ = false;  ///< 5.0: the server may have a session whose state is gone here
+  Servers servers_ = Servers::one;
 
   // The connection.
   State state_ = State::offline;
-  bool reauthenticating_ = false;
+  Turn turn_ = Turn::nobody;                            ///< 5.0: who has to go on with the authentication
   std::chrono::duration<std::uint16_t> keep_alive_{0};  ///< s
   std::optional<std::uint32_t> expiry_;                 ///< 5.0: s, what CONNACK or DISCONNECT said
   std::uint64_t connection_ = 0;                        ///< counts connections

@@ -27,8 +27,9 @@ struct ConnectOptions {
   /// topic_alias_maximum, maximum_packet_size, request_problem_information, request_response_information, user_property, and
   /// authentication_method and authentication_data, which start an enhanced authentication.
   Properties properties = {};
-  /// 5.0: go on when the server resumes a session of which nothing is known here. The standard asks to close [MQTT-3.2.2-4]; with true
-  /// a program that was started anew takes up its subscriptions and the messages that wait for it.
+  /// 5.0: go on when the server resumes a session of which nothing is known here. The standard asks to close [MQTT-3.2.2-4], and the next
+  /// CONNECT begins a new one (Clean Start 1, as after the session has expired here); with true a program that was started anew takes up
+  /// its subscriptions and the messages that wait for it.
   bool accept_unknown_session = false;
 };
 
@@ -36,7 +37,7 @@ struct ConnectOptions {
 /// parsed, protocol_error for what must not be, and the particular codes.
 [[nodiscard]] ReasonCode reason_for(std::error_code error) noexcept;
 
-/// What happens to a message that comes when the queue is full.
+/// What happens to a message that comes when the queue is full of such as have not expired. None is dropped for one that is refused.
 enum class QueuePolicy : std::uint8_t {
   refuse,             ///< publish() fails
   drop_oldest,        ///< the message that waits longest fails in its place
@@ -67,7 +68,7 @@ struct SessionLimits {
                                          ///< not delivered; with QoS 1 and 2 the server is told, by payload_format_invalid. One that is
                                          ///< received in parts is not looked at
   /// Goes on where libmosquitto does: Decoder::set_lenient(), an UNSUBACK of an unknown request, a CONNACK that alone has an authentication method
-  /// or alone has none; sends the topic alias it is given.
+  /// or alone has none; sends the topic alias it is given, and PUBREL with success for an unknown identifier.
   bool lenient = false;
   ReasonCode (*disconnect_reason)(std::error_code) noexcept = &reason_for;  ///< 5.0: what DISCONNECT says after an error
 

@@ -24,11 +24,11 @@ class RandomPackets {
       case 2: return publish();
       case 3: return acknowledgment<mqtt::Puback>({0x00, 0x10, 0x80, 0x83, 0x87, 0x90, 0x91, 0x97, 0x99});
       case 4: return acknowledgment<mqtt::Pubrec>({0x00, 0x10, 0x80, 0x83, 0x87, 0x90, 0x91, 0x97, 0x99});
-      case 5: return acknowledgment<mqtt::Pubrel>({0x00, 0x92});
+      case 5: return again(acknowledgment<mqtt::Pubrel>({0x00, 0x92}));
       case 6: return acknowledgment<mqtt::Pubcomp>({0x00, 0x92});
-      case 7: return subscribe();
+      case 7: return again(subscribe());
       case 8: return suback();
-      case 9: return unsubscribe();
+      case 9: return again(unsubscribe());
       case 10: return unsuback();
       case 11: return mqtt::Pingreq{};
       case 12: return mqtt::Pingresp{};
@@ -39,7 +39,7 @@ class RandomPackets {
   /// What a server may send to a client that is connected.
   [[nodiscard]] mqtt::ControlPacket from_server() {
     switch (random_.below(6)) {
-      case 0: return mqtt::Pubrel{.id = id()};
+      case 0: return again(mqtt::Pubrel{.id = id()});
       case 1: return mqtt::Pingresp{};
       case 2: return mqtt::Pubrec{.id = id()};
       default: return publish();
@@ -66,6 +66,12 @@ class RandomPackets {
     if (!v5()) return packet;
     packet.reason = reason(codes);
     packet.properties = problem_properties();
+    return packet;
+  }
+  /// With DUP or without, where the version has it.
+  template <class Packet>
+  [[nodiscard]] Packet again(Packet packet) {
+    packet.duplicate = version_ == mqtt::ProtocolVersion::v3_1 && coin();
     return packet;
   }
   /// Some of these, each at most once.

@@ -153,13 +153,59 @@ TEST_CASE("5.0: each server has its own session: the subscriptions go to it, wha
   b->deliver("90 04 0001 00 00");
   b->end();
   t.lab.advance(2s);
-  accept(*t.far, "20 03 01 00 00");  // at home a session is kept in which there is no subscription
+  accept(*t.far, kAccepted);
   CHECK(t.far->take_sent() == hex("82 09 0002 02 0b01 0001 74 00"));
   t.far->deliver("90 04 0002 00 00");
   t.far->end();
   t.lab.advance(2s);
   accept(*t.far, "20 03 01 00 00");
   CHECK(t.far->take_sent().empty());  // the same server has it
+}
+
+TEST_CASE("5.0: a session that was given up at another server is not taken up again at home", "[mqtt][MQTT5-3.2.2-4]") {
+  ClientConfig config{.client_id = "c", .clean_session = false, .reconnect = {.max_delay = 1s}, .version = ProtocolVersion::v5_0};
+  config.properties = {{property::session_expiry_interval, 3600}};
+  const auto b = std::make_shared<FarEnd>();
+  config.redirection = {.max_hops = 2, .transport = [b](const ServerReference&) { return std::make_unique<ScriptedTransport>(b); }};
+  ClientLab t{config};
+  int received = 0;
+  t.client->on_unmatched([&](const Message&) { ++received; });
+  /// The next connection of a server, which has a session or has not. Whether CONNECT has Clean Start 1.
+  const auto starts_clean = [&](FarEnd& server, bool has_session) {
+    t.turn();
+    (void)server.take_sent();  // on the connection before
+    server.accept();
+    const bool clean = (server.take_sent().at(9) & std::byte{0x02}) != std::byte{};
+    server.deliver(has_session && !clean ? "20 03 01 00 00" : kAccepted);
+    t.turn();
+    return clean;
+  };
+  CHECK_FALSE(starts_clean(*t.far, false));
+  t.far->deliver("34 06 0001 61 0007 00");
+  CHECK(received == 1);
+  t.far->deliver(kLeaveForB);
+  SECTION("the other server has it too") {
+    CHECK_FALSE(starts_clean(*b, true));
+    b->end();
+    t.lab.advance(1s);
+    CHECK_FALSE(starts_clean(*t.far, true));
+    t.far->deliver("3c 06 0001 61 0007 00");
+    CHECK(received == 1);
+  }
+  SECTION("it has a session of its own") {
+    CHECK_FALSE(starts_clean(*b, false));
+    for (int i = 0; i < 2; ++i) {
+      b->end();
+      t.lab.advance(1s);
+      CHECK(starts_clean(*t.far, true));
+      t.far->end();
+      t.lab.advance(1s);
+      CHECK_FALSE(starts_clean(*t.far, true));  // the same server
+      t.far->deliver(kLeaveForB);
+      t.lab.advance(1s);
+      CHECK(starts_clean(*b, true));
+    }
+  }
 }
 
 TEST_CASE("5.0: an ordinary delay ends a row of redirections", "[mqtt]") {

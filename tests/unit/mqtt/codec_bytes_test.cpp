@@ -74,6 +74,20 @@ TEST_CASE("PUBLISH with QoS 1 and 2", "[mqtt][MQTT311-2.2.2-1]") {
                   "3d 05 0001 74 fffe");
 }
 
+TEST_CASE("3.1: PUBREL, SUBSCRIBE and UNSUBSCRIBE have DUP when they are sent again, and in no later version", "[mqtt]") {
+  const Pubrel pubrel{.id = PacketId{0x1234}, .duplicate = true};
+  const Subscribe subscribe{.id = PacketId{1}, .subscriptions = {{"a"}}, .duplicate = true};
+  const Unsubscribe unsubscribe{.id = PacketId{1}, .filters = {"a"}, .duplicate = true};
+  check_both_ways(pubrel, "6a 02 1234", ProtocolVersion::v3_1);
+  check_both_ways(subscribe, "8a 06 0001 0001 61 00", ProtocolVersion::v3_1);
+  check_both_ways(unsubscribe, "aa 05 0001 0001 61", ProtocolVersion::v3_1);
+  for (const auto version : {ProtocolVersion::v3_1_1, ProtocolVersion::v5_0}) {
+    CHECK(tapir::test::encoding(pubrel, version) == mqtt::Error::not_in_this_version);
+    CHECK(tapir::test::encoding(subscribe, version) == mqtt::Error::not_in_this_version);
+    CHECK(tapir::test::encoding(unsubscribe, version) == mqtt::Error::not_in_this_version);
+  }
+}
+
 TEST_CASE("the acknowledgments of PUBLISH", "[mqtt][MQTT311-2.2.2-1][MQTT311-3.6.1-1]") {
   check_both_ways(Puback{PacketId{0x1234}}, "40 02 1234");
   check_both_ways(Pubrec{PacketId{0x1234}}, "50 02 1234");

@@ -19,11 +19,15 @@ const std::error_code kViolation = mqtt::Error::protocol_violation;
 }  // namespace
 
 TEST_CASE("flags of the fixed header other than the standard's are refused at the first byte",
-          "[mqtt][MQTT311-2.2.2-2][MQTT311-3.6.1-1][MQTT311-3.3.1-4]") {
-  const unsigned accepted[] = {0x10, 0x20, 0x30, 0x31, 0x32, 0x33, 0x34, 0x35, 0x38, 0x39, 0x3a, 0x3b, 0x3c,
-                               0x3d, 0x40, 0x50, 0x62, 0x70, 0x82, 0x90, 0xa2, 0xb0, 0xc0, 0xd0, 0xe0};
+          "[mqtt][MQTT311-2.2.2-2][MQTT311-3.6.1-1][MQTT311-3.3.1-4][MQTT5-2.1.3-1][MQTT5-3.6.1-1][MQTT5-3.3.1-4]") {
+  std::vector<unsigned> accepted{0x10, 0x20, 0x30, 0x31, 0x32, 0x33, 0x34, 0x35, 0x38, 0x39, 0x3a, 0x3b, 0x3c,
+                                 0x3d, 0x40, 0x50, 0x62, 0x70, 0x82, 0x90, 0xa2, 0xb0, 0xc0, 0xd0, 0xe0};
+  const auto version = GENERATE(ProtocolVersion::v3_1, ProtocolVersion::v3_1_1, ProtocolVersion::v5_0);
+  if (version == ProtocolVersion::v3_1) accepted.insert(accepted.end(), {0x6a, 0x8a, 0xaa});  // DUP, 3.1 section 2.1
+  if (version == ProtocolVersion::v5_0) accepted.push_back(0xf0);
   for (unsigned first = 0; first < 256; ++first) {
-    Decoder decoder;
+    INFO(first);
+    Decoder decoder{kMaxPacketSize, version};
     const Bytes byte{static_cast<std::byte>(first)};
     std::span<const std::byte> input{byte};
     const auto packet = decoder.next(input);
@@ -31,6 +35,11 @@ TEST_CASE("flags of the fixed header other than the standard's are refused at th
   }
   CHECK(outcome("21 02 00 00") == kMalformed);
   CHECK(outcome("20 02 00 00") == kAccepted);
+  const bool has_dup = version == ProtocolVersion::v3_1;
+  if (version != ProtocolVersion::v5_0) {
+    for (const auto* const again : {"6a 02 0001", "8a 06 0001 0001 61 00", "aa 05 0001 0001 61"})
+      CHECK(outcome(hex(again), version) == (has_dup ? kAccepted : kMalformed));
+  }
 }
 
 TEST_CASE("DUP with QoS 0 is refused", "[mqtt][MQTT311-3.3.1-2]") {

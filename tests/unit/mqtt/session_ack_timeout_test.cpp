@@ -157,6 +157,44 @@ TEST_CASE("a re-authentication that the server leaves unanswered ends the connec
   CHECK(lab.broken_off() == mqtt::Error::ack_timeout);
 }
 
+TEST_CASE("a re-authentication's AUTH behind a long packet is waited for from when the peer has it", "[mqtt]") {
+  auto options = quiet5();
+  options.properties.add({property::authentication_method, "m"});
+  SessionLab lab{options, kLimits};
+  REQUIRE(lab.session.connected(lab.now));
+  std::uint64_t there = lab.sent().size();
+  lab.receive5(Connack{.properties = {{property::authentication_method, "m"}}});
+  CHECK(lab.take<event::Connected>());
+  REQUIRE(lab.publish("t", Payload{std::string(1000, 'x')}, kQoS0));
+  CHECK(lab.take<event::Sent>());
+  REQUIRE(lab.session.reauthenticate("x", lab.now));
+  const std::uint64_t end = there + lab.sent().size();
+  for (; there < end; there = std::min(end, there + 200)) {
+    lab.session.transport_progress(lab.now, there);
+    lab.advance(19s);
+    CHECK_FALSE(lab.has_events());
+  }
+  lab.session.transport_progress(lab.now, end);
+  SECTION("it comes, and then it is the client's turn") {
+    lab.advance(20s - 1ns);
+    lab.receive("f0 06 18 04 15 0001 6d");
+    CHECK(lab.take<event::Authentication>());
+    CHECK_FALSE(lab.session.next_deadline());
+    REQUIRE(lab.session.authenticate("y", lab.now));
+    (void)lab.sent();
+    lab.advance(20s - 1ns);
+    lab.receive("f0 06 00 04 15 0001 6d");
+    CHECK(lab.take<event::Authentication>());
+    CHECK_FALSE(lab.session.next_deadline());
+  }
+  SECTION("it does not") {
+    lab.advance(20s - 1ns);
+    CHECK_FALSE(lab.has_events());
+    lab.advance(1ns);
+    CHECK(lab.broken_off() == mqtt::Error::ack_timeout);
+  }
+}
+
 TEST_CASE("a server that repeats PUBREC makes no wait but one, and puts it off by nothing", "[mqtt]") {
   SessionLab lab{quiet5(), kLimits};
   lab.connect5();

@@ -64,6 +64,39 @@ TEST_CASE("re-authentication keeps the method, and its failure ends the connecti
   }
 }
 
+TEST_CASE("a step of an authentication answers one of the server's, and only one", "[mqtt][MQTT5-4.12.0-3][MQTT5-4.12.1-1]") {
+  SessionLab lab{with_method()};
+  const auto answers = [&] {
+    const auto answered = lab.session.authenticate("x", lab.now);
+    if (!answered) CHECK(answered.error() == tapir::Error::not_connected);
+    CHECK(lab.sent().empty() == !answered.has_value());
+    return answered.has_value();
+  };
+  CHECK_FALSE(answers());
+  lab.open();
+  CHECK_FALSE(answers());
+  for (int i = 0; i < 2; ++i) {
+    lab.receive("f0 06 18 04 15 0001 6d");
+    CHECK(lab.take<event::Authentication>());
+    CHECK(answers());
+    CHECK_FALSE(answers());
+  }
+  lab.receive5(accepting());
+  CHECK(lab.take<event::Connected>());
+  CHECK_FALSE(answers());
+  REQUIRE(lab.session.reauthenticate("4", lab.now));
+  (void)lab.sent();
+  CHECK_FALSE(answers());
+  lab.receive("f0 06 18 04 15 0001 6d");
+  CHECK(lab.take<event::Authentication>());
+  CHECK(answers());
+  CHECK_FALSE(answers());
+  lab.receive("f0 06 18 04 15 0001 6d  f0 06 00 04 15 0001 6d");
+  CHECK(lab.take<event::Authentication>());
+  CHECK(lab.take<event::Authentication>());
+  CHECK_FALSE(answers());  // it is complete
+}
+
 TEST_CASE("AUTH and methods that were not agreed on are protocol errors", "[mqtt][MQTT5-4.12.0-5][MQTT5-4.12.0-6][MQTT5-4.12.0-7]") {
   const auto answer = [](ConnectOptions options, const char* digits) {
     SessionLab lab{std::move(options)};

@@ -1,9 +1,12 @@
 #pragma once
 
 #include <chrono>
+#include <cstdlib>
 #include <deque>
 #include <optional>
+#include <span>
 #include <string_view>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -117,5 +120,24 @@ inline constexpr auto kQoS2 = mqtt::QoS::exactly_once;
 [[nodiscard]] inline mqtt::ConnectOptions kept_v5(std::uint32_t seconds = 3600) {
   return with_v5({{mqtt::property::session_expiry_interval, seconds}}, false);
 }
+
+/// What was sent with 5.0, as packets.
+[[nodiscard]] inline std::vector<mqtt::ControlPacket> packets_of(const Bytes& bytes) {
+  mqtt::Decoder decoder{mqtt::kMaxPacketSize, mqtt::ProtocolVersion::v5_0};
+  std::span<const std::byte> input{bytes};
+  std::vector<mqtt::ControlPacket> packets;
+  while (!input.empty()) {
+    auto packet = decoder.next(input);
+    if (!packet || !*packet) std::abort();
+    packets.push_back(std::move(**packet));
+  }
+  return packets;
+}
+[[nodiscard]] inline mqtt::Publish only_publish(const Bytes& bytes) {
+  const auto packets = packets_of(bytes);
+  if (packets.size() != 1) std::abort();
+  return std::get<mqtt::Publish>(packets.front());
+}
+[[nodiscard]] inline std::error_code error_of(const Result<mqtt::Token>& token) { return token ? std::error_code{} : token.error(); }
 
 }  // namespace tapir::test

@@ -49,6 +49,28 @@ TEST_CASE("after PUBREC only PUBREL is sent again", "[mqtt][MQTT311-4.3.3-1][MQT
   CHECK(lab.take<event::Delivered>()->token == *token);
 }
 
+TEST_CASE("3.1: PUBREL has DUP when it comes again, in both directions", "[mqtt]") {  // MQTT 3.1 section 2.1
+  auto options = persistent();
+  options.version = ProtocolVersion::v3_1;
+  SessionLab lab{options};
+  lab.connect();
+  const auto token = lab.publish("t", "x", kQoS2);
+  (void)lab.sent();
+  lab.receive("50 02 0001  34 05 0001 61 0007");
+  CHECK(lab.sent() == hex("62 02 0001 50 02 0007"));
+  CHECK(lab.take<event::MessageReceived>());
+  lab.receive("50 02 0001");
+  CHECK(lab.sent() == hex("6a 02 0001"));
+  lab.session.transport_lost(lab.now);
+  lab.connect();
+  CHECK(lab.sent() == hex("6a 02 0001"));
+  lab.receive("70 02 0001  6a 02 0007");
+  CHECK(lab.take<event::Delivered>()->token == *token);
+  CHECK(lab.sent() == hex("70 02 0007"));
+  lab.receive("62 02 0007");
+  CHECK(lab.sent() == hex("70 02 0007"));
+}
+
 TEST_CASE("messages are sent again in their original order", "[mqtt][MQTT311-4.6.0-1]") {
   SessionLab lab{persistent()};
   lab.connect();

@@ -76,8 +76,6 @@ TEST_CASE("what expires goes on expiring while a session is stored", "[mqtt]") {
   REQUIRE(early.session.import_state(state, early.now, 70s));
   early.advance(5s);
   CHECK(early.session.in_flight() == 1);
-  early.connect5({}, true);
-  (void)early.sent();
   CHECK(early.take<event::Failed>()->error == mqtt::Error::message_expired);
 
   SessionLab late{kept_v5(100)};
@@ -162,40 +160,29 @@ TEST_CASE("a state that cannot be saved ends the connection before anything leav
   CHECK(lab.sent() == hex("3c 07 0001 74 0001 00 78"));
 }
 
-TEST_CASE("a full queue does what its policy says", "[mqtt]") {
-  const auto queued = [](QueuePolicy policy, std::vector<std::pair<const char*, QoS>> messages) {
-    SessionLab lab{SessionLimits{.max_queued = 2, .when_full = policy}};
-    std::string told;
-    for (const auto& [payload, qos] : messages) told += lab.publish("t", payload, qos) ? '+' : '-';
-    while (const auto failed = lab.take<event::Failed>()) told += failed->error == tapir::Error::no_buffer_space ? 'd' : '?';
-    lab.connect();
-    for (const auto byte : lab.sent()) {
-      if (byte >= std::byte{'1'} && byte <= std::byte{'9'} && byte != std::byte{0x32} && byte != std::byte{0x30})
-        told += static_cast<char>(byte);
-    }
-    return told;
-  };
-  using enum QueuePolicy;
-  const std::vector<std::pair<const char*, QoS>> three{{"5", kQoS1}, {"6", kQoS0}, {"7", kQoS1}};
-  CHECK(queued(refuse, three) == "++-56");
-  CHECK(queued(drop_oldest, three) == "+++d67");
-  CHECK(queued(drop_newest_qos_0, three) == "+++d57");
-  CHECK(queued(drop_newest_qos_0, {{"5", kQoS1}, {"6", kQoS0}, {"7", kQoS0}}) == "++-56");
-  CHECK(queued(drop_newest_qos_0, {{"5", kQoS1}, {"6", kQoS1}, {"7", kQoS1}}) == "++-56");
-}
+TEST_CASE("what happened while a message came in parts is told although that one cannot be", "[mqtt]") {
+  MemoryStore store;
+  SessionLab lab{kept_v5(), SessionLimits{.stream_above = 10}};
+  lab.session.keep_in(&store);
+  lab.connect5();
+  const bool complete = GENERATE(true, false);
+  lab.receive("34 10 0001 61 0007 00 3031323334");
+  const auto token = lab.publish("t", "x", kQoS0);
+  REQUIRE(token);
+  lab.receive(complete ? "3536373839" : "3536");
+  store.broken = true;  // the message's number cannot be saved
+  const auto sent = lab.take<event::Sent>();
+  REQUIRE(sent);
+  CHECK(sent->token == *token);
+  CHECK(lab.broken_off() == mqtt::Error::storage_failed);
+  CHECK_FALSE(lab.has_events());
 
-TEST_CASE("a message that waits can be withdrawn", "[mqtt]") {
-  SessionLab lab;
-  const auto first = lab.publish("t", "1", kQoS1);
-  REQUIRE(lab.publish("t", "5", kQoS0));
-  REQUIRE(lab.session.cancel(*first));
-  const auto failed = lab.take<event::Failed>();
-  REQUIRE(failed);
-  CHECK(failed->token == *first);
-  CHECK(failed->error == tapir::Error::operation_canceled);
-  CHECK(lab.session.cancel(*first).error() == tapir::Error::invalid_argument);
-  lab.connect();
-  CHECK(lab.sent() == hex("30 04 0001 74 35"));
+  store.broken = false;
+  lab.connect5({}, true);
+  lab.receive("3c 10 0001 61 0007 00 30313233343536373839");  // and so it comes again
+  CHECK(lab.take<event::MessageBegan>());
+  CHECK(lab.take<event::MessagePart>());
+  CHECK(lab.take<event::MessageEnded>());
 }
 
 namespace {

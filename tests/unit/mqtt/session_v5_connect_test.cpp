@@ -155,6 +155,8 @@ TEST_CASE("5.0: a session that is unknown here is not taken up, unless the user 
   fresh.receive("20 03 01 00 00");
   CHECK(fresh.broken_off() == mqtt::Error::unexpected_session);
   CHECK(fresh.sent() == hex("e0 01 82"));
+  fresh.connect5();  // session_clean_start_test.cpp says what CONNECT was then
+  CHECK(fresh.session.is_connected());
 
   auto options = kept_v5();
   options.accept_unknown_session = true;
