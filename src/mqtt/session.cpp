@@ -146,6 +146,7 @@ Result<> Session::connected(TimePoint now) {
   work().again.clear();
   work().waits.clear();
   reauthenticating_ = false;
+  takes_messages_ = true;
   server_.reset();
   expiry_.reset();
   keep_alive_ = std::chrono::duration<std::uint16_t>{options_.keep_alive};

@@ -80,6 +80,11 @@ class Session {
   /// What happened, in order; nullopt when all is told. A received message is acknowledged when this is called after it was taken, so
   /// take the events before the output. With a store the number of a message of QoS 2 is saved before the message is told.
   [[nodiscard]] std::optional<Event> next_event();
+  /// From here to the end of the connection messages are neither told nor acknowledged: those that next_event() has not given yet, and those
+  /// that still arrive. The server has those of QoS 1 and 2 for the next connection. What was told is acknowledged to the end.
+  void take_no_more();
+  /// Messages of QoS 1 and 2 that were received on this connection, are taken, and are not acknowledged to the end.
+  [[nodiscard]] std::size_t unacknowledged() const noexcept { return work().in_hand.size(); }
   /// Whether next_event() has something to do.
   [[nodiscard]] bool has_events() const noexcept { return !work().happened.empty(); }
 
@@ -176,6 +181,7 @@ class Session {
   struct Answer {
     ControlPacket packet;
     std::uint64_t connection;
+    bool behind_message = false;  ///< it acknowledges the message whose event stands right before it in the line
   };
   struct Queued {
     Token token{};
@@ -187,6 +193,7 @@ class Session {
     QoS qos{};
     PacketId id;
     bool repeated = false;  ///< the user has it already
+    bool refused = false;   ///< it is not to be acknowledged: see take_no_more()
   };
   /// A received message of QoS 2 whose sender has not released its identifier.
   struct Receipt {
@@ -269,7 +276,7 @@ class Session {
   void receive_part(std::span<const std::byte>& bytes);
   [[nodiscard]] bool announce(const Publish& packet, Message& message);
   [[nodiscard]] bool may_tell(const Event& event);
-  void finish_receiving(QoS qos, PacketId id);
+  void finish_receiving(QoS qos, PacketId id, bool told);
   [[nodiscard]] bool refuse_payload(const Publish& packet);
   [[nodiscard]] bool tells_too_much(const ControlPacket& packet) const;
   template <class FromClient>
@@ -277,7 +284,10 @@ class Session {
 
   [[nodiscard]] Result<> send(const ControlPacket& packet, TimePoint now);
   void send_checked(const ControlPacket& packet, TimePoint now);
-  void answer(ControlPacket packet) { work().happened.emplace_back(Answer{std::move(packet), connection_}); }
+  void answer(ControlPacket packet, bool behind_message = false) {
+    work().happened.emplace_back(Answer{std::move(packet), connection_, behind_message});
+  }
+  void take_back(const Answer& answer);
   void give(const Answer& answer);
   void emit(Event event) { work().happened.emplace_back(std::move(event)); }
   template <class Packet, class Stage>
@@ -346,6 +356,7 @@ class Session {
   // The connection.
   State state_ = State::offline;
   bool reauthenticating_ = false;
+  bool takes_messages_ = true;
   std::chrono::duration<std::uint16_t> keep_alive_{0};  ///< s
   std::optional<std::uint32_t> expiry_;                 ///< 5.0: s, what CONNACK or DISCONNECT said
   std::uint64_t connection_ = 0;                        ///< counts connections
