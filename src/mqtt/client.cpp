@@ -37,6 +37,20 @@ void Client::drain(ReasonCode reason, Properties properties, Completion done) {
   if (done) done(fail(tapir::Error::not_connected));
 }
 
+bool Client::hold_acknowledgment() { return core_ != nullptr && core_->hold_acknowledgment(); }
+
+void Client::acknowledge() {
+  if (core_ != nullptr) core_->acknowledge();
+}
+
+void Client::pause_reading() {
+  if (core_ != nullptr) core_->pause_reading();
+}
+
+void Client::resume_reading() {
+  if (core_ != nullptr) core_->resume_reading();
+}
+
 Client::Operation Client::publish(std::string topic, Payload payload, QoS qos, Completion done) {
   return publish({.topic = std::move(topic), .payload = std::move(payload), .qos = qos}, std::move(done));
 }

@@ -239,6 +239,7 @@ void Client::Core::read_through(std::span<std::byte> buffer) {
     // A peer that sends without reading would make our answers pile up. Messages of ours do not count: while they go out slowly the
     // acknowledgments of earlier ones come.
     if (session_.pending_answers() >= config_.limits.output_high_water) break;
+    if (paused_ && phase_ == Phase::connected) break;
     const auto received = transport_->receive(buffer);
     if (!received) {
       if (received.error() != tapir::Error::would_block) on_closed(received.error());
@@ -252,6 +253,16 @@ void Client::Core::read_through(std::span<std::byte> buffer) {
     process_events();
     write();
   }
+}
+
+void Client::Core::acknowledge() {
+  session_.acknowledge();
+  write();
+  settle();
+}
+
+void Client::Core::resume_reading() {
+  if (std::exchange(paused_, false)) defer([this] { on_readable(); });
 }
 
 void Client::Core::on_writable() {

@@ -26,6 +26,10 @@ class Client::Core final : public std::enable_shared_from_this<Client::Core>, Tr
   [[nodiscard]] Result<> connect();
   void disconnect(ReasonCode reason, Properties properties, Completion done);
   void drain(ReasonCode reason, Properties properties, Completion done);
+  bool hold_acknowledgment() { return session_.hold_acknowledgment(); }
+  void acknowledge();
+  void pause_reading() noexcept { paused_ = true; }
+  void resume_reading();
   Operation publish(Message message, Completion done);
   Operation subscribe(Subscription subscription, Properties properties, Handler handler, Granted done);
   Operation unsubscribe(const std::string& filter, Properties properties, Completion done);
@@ -191,6 +195,7 @@ class Client::Core final : public std::enable_shared_from_this<Client::Core>, Tr
   Phase phase_ = Phase::idle;
   DropCounters drops_;
   bool gone_ = false;     ///< the Client was destroyed
+  bool paused_ = false;   ///< nothing is read from a connection that stands
   bool holding_ = false;  ///< between hold_calls() and release_calls()
   /// Connections in a row, for the backoff, that could not be made, or ended soon and before the broker acknowledged or sent anything: one
   /// that accepts every CONNECT and then refuses what follows is no success.

@@ -183,6 +183,17 @@ class Client {
   /// with the broker, as far as it keeps the session. disconnect() in a handler leaves that message there too.
   void drain(ReasonCode reason = ReasonCode::normal_disconnection, Properties properties = {}, Completion done = {});
 
+  /// In a handler: its message is not acknowledged when the handlers have returned but by acknowledge(), and no later one before it. False for
+  /// QoS 0, and when another handler of the message has said so already: there is nothing to acknowledge for this one. A message that is held
+  /// when its connection ends comes again on the next one, with QoS 2 without being handed out again as long as the broker keeps the session.
+  bool hold_acknowledgment();
+  /// Acknowledges the oldest of the messages that are held.
+  void acknowledge();
+  /// Nothing is read from a connection that the broker has accepted, so that the transport makes it wait. It is good for moments: what is not read are
+  /// also acknowledgments and PINGRESP, so that the connection ends by keep-alive after a while, and the next one is not read either.
+  void pause_reading();
+  void resume_reading();
+
   /// `done` with success means: QoS 0, the broker's TCP has acknowledged the bytes; QoS 1 and 2, the broker has taken the message over.
   /// Without connection messages queue, within the limits (no_buffer_space).
   Operation publish(std::string topic, Payload payload, QoS qos = QoS::at_most_once, Completion done = {});

@@ -80,6 +80,12 @@ class Session {
   /// What happened, in order; nullopt when all is told. A received message is acknowledged when this is called after it was taken, so
   /// take the events before the output. With a store the number of a message of QoS 2 is saved before the message is told.
   [[nodiscard]] std::optional<Event> next_event();
+  /// For the user of a message that next_event() has given just now: it is acknowledged by acknowledge(), and what is received behind it not
+  /// before it, as the order of acknowledgments demands [MQTT-4.6.0-2, 4.6.0-3]. False, and nothing, for a message that is not acknowledged.
+  bool hold_acknowledgment();
+  /// Acknowledges the oldest message that is held. Of one that came on an earlier connection the server hears nothing: it sends it again,
+  /// with QoS 2 without its being told again.
+  void acknowledge();
   /// From here to the end of the connection messages are neither told nor acknowledged: those that next_event() has not given yet, and those
   /// that still arrive. The server has those of QoS 1 and 2 for the next connection. What was told is acknowledged to the end.
   void take_no_more();
@@ -222,6 +228,7 @@ class Session {
     Decoder decoder{};
     OutputQueue output = {};
     std::list<std::variant<Event, Answer>> happened = {};
+    std::list<Answer> held = {};          ///< acknowledgments that wait for acknowledge(), and those that stand behind one of these
     std::vector<event::Sent> early = {};  ///< sent before CONNACK, which decides whether they count
     AckWaits waits = {};
     std::size_t quota = 0;                      ///< how many more messages of QoS 1 and 2 may be sent (5.0 section 4.9)
@@ -288,6 +295,7 @@ class Session {
     work().happened.emplace_back(Answer{std::move(packet), connection_, behind_message});
   }
   void take_back(const Answer& answer);
+  void forget_held();
   void give(const Answer& answer);
   void emit(Event event) { work().happened.emplace_back(std::move(event)); }
   template <class Packet, class Stage>
