@@ -68,7 +68,7 @@ bool Client::Core::follow(ReasonCode reason, const Properties& properties) {
 }
 
 void Client::Core::connection_over(Disconnection why, bool in_order) {
-  auto drained = std::exchange(draining_, std::nullopt);
+  const auto drained = std::exchange(draining_, std::nullopt);
   if (drained) why.will_retry = false;
   hold_calls();
   if (in_order) {

@@ -136,7 +136,7 @@ void Session::take_no_more() {
   for (auto place = work().happened.begin(); place != work().happened.end();) {
     const auto* const event = std::get_if<Event>(&*place);
     if (event == nullptr) {
-      auto& answer = std::get<Answer>(*place);
+      const auto& answer = std::get<Answer>(*place);
       const bool belongs = std::exchange(dropped, false) && answer.behind_message;
       if (belongs) take_back(answer);
       place = belongs ? work().happened.erase(place) : std::next(place);

@@ -21,9 +21,10 @@ std::string details(const tapir::Crossing& packet) {
   const std::string_view kind = packet.summary;
   const bool sent = packet.direction == tapir::Direction::down;
   const auto field = [&packet](std::string_view name) { return value_of(packet, name); };
-  if (kind == "PUBLISH")
+  if (kind == "PUBLISH") {
     return fmt::format("d{}, q{}, r{}, m{}, '{}', ... ({} bytes)", field("dup"), field("qos"), field("retain"), field("id"),
                        value_of(packet, "topic", ""), packet.payload_size);
+  }
   if (kind == "CONNACK") return std::string{field("code")};
   if (kind == "DISCONNECT" || kind == "AUTH") return sent && field("code") == "0" ? std::string{} : std::string{field("code")};
   if (kind == "PUBACK" || kind == "PUBCOMP" || kind == "PUBREC" || kind == "PUBREL") {

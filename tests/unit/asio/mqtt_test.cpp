@@ -173,7 +173,7 @@ TEST_CASE("a message of QoS 1 or 2 is acknowledged when async_receive has it, an
   client.set_inbox_limit(2 * (sizeof(mqtt::Message) + 2));
   std::array<char, 64> buffer{};
   std::string answered;
-  std::function<void()> read = [&] {
+  const std::function<void()> read = [&] {
     hosts.broker.stream.async_read_some(net::buffer(buffer), [&](ErrorCode error, std::size_t size) {
       if (error) return;
       answered.append(buffer.data(), size);
