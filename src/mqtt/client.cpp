@@ -32,6 +32,25 @@ void Client::disconnect(ReasonCode reason, Properties properties, Completion don
   if (done) done(fail(tapir::Error::not_connected));
 }
 
+void Client::drain(ReasonCode reason, Properties properties, Completion done) {
+  if (core_ != nullptr) return core_->drain(reason, std::move(properties), std::move(done));
+  if (done) done(fail(tapir::Error::not_connected));
+}
+
+bool Client::hold_acknowledgment() { return core_ != nullptr && core_->hold_acknowledgment(); }
+
+void Client::acknowledge() {
+  if (core_ != nullptr) core_->acknowledge();
+}
+
+void Client::pause_reading() {
+  if (core_ != nullptr) core_->pause_reading();
+}
+
+void Client::resume_reading() {
+  if (core_ != nullptr) core_->resume_reading();
+}
+
 Client::Operation Client::publish(std::string topic, Payload payload, QoS qos, Completion done) {
   return publish({.topic = std::move(topic), .payload = std::move(payload), .qos = qos}, std::move(done));
 }
@@ -82,6 +101,10 @@ void Client::on_disconnected(std::function<void(const Disconnection&)> handler) 
   if (core_ != nullptr) core_->disconnected_handler = std::move(handler);
 }
 
+void Client::on_subscription_lost(std::function<void(const SubscriptionLost&)> handler) {
+  if (core_ != nullptr) core_->subscription_lost_handler = std::move(handler);
+}
+
 void Client::on_unmatched(Handler handler) {
   if (core_ != nullptr) core_->unmatched_handler = std::move(handler);
 }
@@ -92,6 +115,12 @@ void Client::on_restored(std::function<void(const Restored&)> handler) {
 
 void Client::on_stream(std::function<void(const StreamEvent&)> handler) {
   if (core_ != nullptr) core_->stream_handler = std::move(handler);
+}
+
+const Properties& Client::answer_properties() const noexcept {
+  static const Properties none;
+  const auto* const properties = core_ != nullptr ? core_->answer_properties() : nullptr;
+  return properties != nullptr ? *properties : none;
 }
 
 bool Client::is_connected() const noexcept { return core_ != nullptr && core_->session().is_connected(); }

@@ -76,10 +76,12 @@ void Client::Core::shut_down() {
   session_.observe(nullptr);
   connected_handler = {};
   disconnected_handler = {};
+  subscription_lost_handler = {};
   unmatched_handler = {};
   stream_handler = {};
   restored_handler = {};
   reauthenticated_.reset();
+  draining_.reset();
   publishing_.clear();
   unconfirmed_.clear();
   wanted_.clear();
@@ -126,6 +128,12 @@ void Client::Core::disconnect(ReasonCode reason, Properties properties, Completi
     return;
   }
   closed_ = std::move(done);
+  if (auto drained = std::exchange(draining_, std::nullopt); drained && drained->done) {
+    closed_ = [first = std::move(drained->done), second = std::move(closed_)](const Result<>& outcome) {
+      first(outcome);
+      if (second) second(outcome);
+    };
+  }
   phase_ = Phase::closing;
   if (in_order) {
     phase_timer_.arm_after(config_.connect_timeout);
@@ -137,6 +145,21 @@ void Client::Core::disconnect(ReasonCode reason, Properties properties, Completi
     defer([this] { finish_closing({}); });
   }
   settle();
+}
+
+void Client::Core::drain(ReasonCode reason, Properties properties, Completion done) {
+  if (phase_ != Phase::connected || !session_.is_connected() || draining_)
+    return disconnect(reason, std::move(properties), std::move(done));
+  session_.take_no_more();
+  draining_ = Draining{reason, std::move(properties), std::move(done)};
+  phase_timer_.arm_after(config_.connect_timeout);
+  turn_timer_.arm_at(context_.now());  // not at once: the message that is being handled is acknowledged behind its handler
+}
+
+void Client::Core::finish_draining() {
+  auto drained = std::exchange(draining_, std::nullopt);
+  phase_timer_.cancel();
+  disconnect(drained->reason, std::move(drained->properties), std::move(drained->done));
 }
 
 /// To the server that the broker has named, or back from there.
@@ -177,6 +200,9 @@ void Client::Core::on_phase_timer() {
       transport_->abort();
       finish_closing(fail(tapir::Error::timed_out));
       break;
+    case Phase::connected:
+      if (draining_) finish_draining();  // a broker that does not end its exchanges
+      break;
     case Phase::idle: transport_->abort(); break;  // a broker that refused and does not close
     default: break;
   }
@@ -214,6 +240,7 @@ void Client::Core::read_through(std::span<std::byte> buffer) {
     // A peer that sends without reading would make our answers pile up. Messages of ours do not count: while they go out slowly the
     // acknowledgments of earlier ones come.
     if (session_.pending_answers() >= config_.limits.output_high_water) break;
+    if (paused_ && phase_ == Phase::connected) break;
     const auto received = transport_->receive(buffer);
     if (!received) {
       if (received.error() != tapir::Error::would_block) on_closed(received.error());
@@ -227,6 +254,16 @@ void Client::Core::read_through(std::span<std::byte> buffer) {
     process_events();
     write();
   }
+}
+
+void Client::Core::acknowledge() {
+  session_.acknowledge();
+  write();
+  settle();
+}
+
+void Client::Core::resume_reading() {
+  if (std::exchange(paused_, false)) defer([this] { on_readable(); });
 }
 
 void Client::Core::on_writable() {
@@ -267,6 +304,7 @@ void Client::Core::on_turn() {
   process_events();
   if (const auto error = std::exchange(write_error_, {})) on_closed(error);
   settle();
+  if (draining_ && session_.unacknowledged() == 0) finish_draining();
 }
 
 void Client::Core::defer(std::function<void()> call) {
@@ -305,7 +343,8 @@ void Client::Core::settle() {
   } else {
     session_timer_.arm_at(*deadline);
   }
-  if (!gone_ && session_.has_events()) turn_timer_.arm_at(context_.now());
+  const bool drained = draining_ && session_.unacknowledged() == 0;
+  if (!gone_ && (session_.has_events() || drained)) turn_timer_.arm_at(context_.now());
 }
 
 void Client::Core::confirm_acknowledged() {

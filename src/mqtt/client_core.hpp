@@ -25,6 +25,11 @@ class Client::Core final : public std::enable_shared_from_this<Client::Core>, Tr
   void shut_down();
   [[nodiscard]] Result<> connect();
   void disconnect(ReasonCode reason, Properties properties, Completion done);
+  void drain(ReasonCode reason, Properties properties, Completion done);
+  bool hold_acknowledgment() { return session_.hold_acknowledgment(); }
+  void acknowledge();
+  void pause_reading() noexcept { paused_ = true; }
+  void resume_reading();
   Operation publish(Message message, Completion done);
   Operation subscribe(Subscription subscription, Properties properties, Handler handler, Granted done);
   Operation unsubscribe(const std::string& filter, Properties properties, Completion done);
@@ -33,12 +38,14 @@ class Client::Core final : public std::enable_shared_from_this<Client::Core>, Tr
 
   std::function<void(const event::Connected&)> connected_handler;
   std::function<void(const Disconnection&)> disconnected_handler;
+  std::function<void(const SubscriptionLost&)> subscription_lost_handler;
   Handler unmatched_handler;
   std::function<void(const Restored&)> restored_handler;
   std::function<void(const StreamEvent&)> stream_handler;
 
   [[nodiscard]] const Session& session() const noexcept { return session_; }
   [[nodiscard]] const DropCounters& drops() const noexcept { return drops_; }
+  [[nodiscard]] const Properties* answer_properties() const noexcept { return answer_properties_; }
 
  private:
   enum class Phase : std::uint8_t {
@@ -83,6 +90,13 @@ class Client::Core final : public std::enable_shared_from_this<Client::Core>, Tr
     std::uint64_t number = 0;  ///< of the call; 0: there was none, or it was cancelled
   };
 
+  /// What disconnect() is called with when the messages in hand are acknowledged.
+  struct Draining {
+    ReasonCode reason;
+    Properties properties;
+    Completion done;
+  };
+
   void on_open() override;
   void on_readable() override;
   void on_writable() override;
@@ -103,6 +117,7 @@ class Client::Core final : public std::enable_shared_from_this<Client::Core>, Tr
   [[nodiscard]] bool follow(ReasonCode reason, const Properties& properties);
   void write();
   void settle();
+  void finish_draining();
   /// Calls a handler of the user's, if there is one and the Client still exists; later, while calls are held.
   template <class F, class... Arguments>
   void call(const F& handler, const Arguments&... arguments) {
@@ -125,7 +140,7 @@ class Client::Core final : public std::enable_shared_from_this<Client::Core>, Tr
   void confirm_acknowledged();
   void connection_failed(std::error_code error);
   void session_failed(Disconnection why, bool refused, bool in_order);
-  void connection_over(const Disconnection& why, bool in_order);
+  void connection_over(Disconnection why, bool in_order);
   void end(std::error_code error);
   void finish_closing(Result<> outcome);
   void fail_unconfirmed(const Result<>& outcome);
@@ -148,7 +163,8 @@ class Client::Core final : public std::enable_shared_from_this<Client::Core>, Tr
   void complete(Token token, const Result<>& outcome);
   void send_subscriptions(std::span<const std::string> filters);
   void send_subscribe(std::span<const std::string> filters);
-  void answer_subscription(const std::string& filter, Token request, Result<QoS> outcome);
+  void cannot_subscribe(const std::string& filter, std::error_code error);
+  void answer_subscription(const std::string& filter, const event::Subscribed& event, Result<QoS> outcome);
   [[nodiscard]] std::vector<Subscriber> take_subscribers(const std::string& filter);
   void end_subscription(const std::string& filter, std::error_code error);
   void want(const Subscriber& subscriber);
@@ -179,6 +195,7 @@ class Client::Core final : public std::enable_shared_from_this<Client::Core>, Tr
   Phase phase_ = Phase::idle;
   DropCounters drops_;
   bool gone_ = false;     ///< the Client was destroyed
+  bool paused_ = false;   ///< nothing is read from a connection that stands
   bool holding_ = false;  ///< between hold_calls() and release_calls()
   /// Connections in a row, for the backoff, that could not be made, or ended soon and before the broker acknowledged or sent anything: one
   /// that accepts every CONNECT and then refuses what follows is no success.
@@ -199,6 +216,8 @@ class Client::Core final : public std::enable_shared_from_this<Client::Core>, Tr
   std::uint32_t last_identifier_ = 0;    ///< of subscriptions
   std::uint64_t last_number_ = 0;        ///< of calls of subscribe() and unsubscribe()
   Completion closed_;                    ///< of disconnect()
+  std::optional<Draining> draining_;
+  const Properties* answer_properties_ = nullptr;  ///< while completions are called that an acknowledgment is for
   std::optional<Completion> reauthenticated_;
   std::deque<std::function<void()>> deferred_;
   std::deque<std::function<void()>> held_;

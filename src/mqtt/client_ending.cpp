@@ -3,10 +3,23 @@
 
 #include <fmt/format.h>
 
+#include <tapir/mqtt/error.hpp>
+
 #include "client_core.hpp"
 
 /// How a connection of a Client ends, what becomes of what waits, and where the next one goes.
 namespace tapir::mqtt {
+
+namespace {
+
+/// Whether a refusal by CONNACK is one that passes by itself.
+bool is_temporary(std::error_code error) {
+  using enum ReasonCode;
+  return error == Error::server_unavailable || error == server_unavailable || error == server_busy || error == quota_exceeded ||
+         error == connection_rate_exceeded;
+}
+
+}  // namespace
 
 void Client::Core::fail_unconfirmed(const Result<>& outcome) {
   for (auto lost = std::exchange(unconfirmed_, {}); !lost.empty(); lost.pop_front()) call(lost.front().done, outcome);
@@ -34,15 +47,16 @@ void Client::Core::session_failed(Disconnection why, bool refused, bool in_order
   if (const auto words = why.properties.get(property::reason_string)) why.text += ": " + *words;
   if (const auto server = why.properties.get(property::server_reference)) why.text += fmt::format(" ({})", *server);
   why.redirected = why.by_server && follow(why.reason, why.properties);
-  why.will_retry = why.redirected || (config_.reconnect.enabled && (!refused || config_.reconnect.after_refusal));
-  connection_over(why, in_order);
+  why.will_retry =
+      why.redirected || (config_.reconnect.enabled && (!refused || config_.reconnect.after_refusal || is_temporary(why.error)));
+  connection_over(std::move(why), in_order);
 }
 
 /// Whether the next connection is to a server that the broker has named (5.0 section 4.11).
 bool Client::Core::follow(ReasonCode reason, const Properties& properties) {
   const bool moved = reason == ReasonCode::server_moved;
   if (!moved && reason != ReasonCode::use_another_server) return false;
-  if (hops_ >= config_.redirection.max_hops || !config_.redirection.transport) return false;
+  if (draining_ || hops_ >= config_.redirection.max_hops || !config_.redirection.transport) return false;
   for (const auto& server : server_references(properties.get(property::server_reference).value_or(""))) {
     next_ = config_.redirection.transport(server);
     if (next_ == nullptr) continue;
@@ -53,7 +67,9 @@ bool Client::Core::follow(ReasonCode reason, const Properties& properties) {
   return false;
 }
 
-void Client::Core::connection_over(const Disconnection& why, bool in_order) {
+void Client::Core::connection_over(Disconnection why, bool in_order) {
+  const auto drained = std::exchange(draining_, std::nullopt);
+  if (drained) why.will_retry = false;
   hold_calls();
   if (in_order) {
     transport_->close();
@@ -74,6 +90,7 @@ void Client::Core::connection_over(const Disconnection& why, bool in_order) {
   fail_unconfirmed(fail(why.error));
   if (const auto waiting = std::exchange(reauthenticated_, std::nullopt)) call(*waiting, Result<>{fail(why.error)});
   if (!why.will_retry) end(why.error);
+  if (drained) call(drained->done, Result<>{fail(why.error)});
   settle();
   release_calls();
   const auto handler = disconnected_handler;

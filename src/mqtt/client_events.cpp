@@ -23,6 +23,18 @@ std::optional<Drop> drop_for(const event::Disconnected& event) {
   return std::nullopt;
 }
 
+/// The acknowledgment whose properties completions may ask for, as long as they are being called.
+class Telling {
+ public:
+  Telling(const Properties*& place, const Properties& properties) : place_{place} { place_ = &properties; }
+  Telling(const Telling&) = delete;
+  Telling& operator=(const Telling&) = delete;
+  ~Telling() { place_ = nullptr; }
+
+ private:
+  const Properties*& place_;
+};
+
 }  // namespace
 
 Client::Operation Client::Core::publish(Message message, Completion done) {
@@ -140,15 +152,33 @@ void Client::Core::send_subscribe(std::span<const std::string> filters) {
     send_subscribe(filters.subspan(filters.size() / 2));
     return;
   }
-  end_subscription(filters[0], token.error());
+  cannot_subscribe(filters[0], token.error());
 }
 
-/// Tells those who wait for this SUBACK. A subscription that the last one refuses is wanted no more.
-void Client::Core::answer_subscription(const std::string& filter, Token request, Result<QoS> outcome) {
+/// The broker has said in CONNACK that it does not take the filter.
+void Client::Core::cannot_subscribe(const std::string& filter, std::error_code error) {
+  Wanted& wanted = wanted_.at(filter);
+  if (!wanted.waiting.empty()) return end_subscription(filter, error);
+  wanted.confirmed = false;
+  defer([this, lost = SubscriptionLost{.subscription = wanted.subscription, .error = error}] {
+    const auto handler = subscription_lost_handler;
+    call(handler, lost);
+  });
+}
+
+/// Tells those who wait for this SUBACK. A subscription that the last one refuses is wanted no more, unless it had been granted: then nobody
+/// waits, and a broker that refuses today may grant it to the next connection.
+void Client::Core::answer_subscription(const std::string& filter, const event::Subscribed& event, Result<QoS> outcome) {
   const auto wanted = wanted_.find(filter);
   if (wanted == wanted_.end()) return;
+  const Token request = event.token;
   auto& waiting = wanted->second.waiting;
   const bool is_last = wanted->second.request == request;
+  if (is_last && !outcome && waiting.empty()) {
+    wanted->second.confirmed = false;
+    const auto handler = subscription_lost_handler;
+    return call(handler, SubscriptionLost{wanted->second.subscription, outcome.error(), event.properties});
+  }
   const bool is_over = is_last && !outcome;
   std::vector<Subscriber> told, left;
   for (auto& subscriber : waiting) (!is_over && subscriber.request != request ? left : told).push_back(std::move(subscriber));
@@ -288,6 +318,7 @@ void Client::Core::handle(event::Sent& event) {
 
 void Client::Core::handle(event::Delivered& event) {
   failures_ = hops_ = 0;
+  const Telling telling{answer_properties_, event.properties};
   complete(event.token, {});
 }
 
@@ -295,16 +326,19 @@ void Client::Core::handle(event::Subscribed& event) {
   failures_ = hops_ = 0;
   auto place = subscribing_.extract(event.token);
   if (place.empty()) return;
+  const Telling telling{answer_properties_, event.properties};
+  const bool has_reasons = config_.version == ProtocolVersion::v5_0;
   for (std::size_t i = 0; i < event.codes.size(); ++i) {
     const auto code = event.codes[i];
-    answer_subscription(place.mapped()[i], event.token,
-                        is_failure(code) ? Result<QoS>{fail(Error::subscription_refused)} : Result<QoS>{static_cast<QoS>(code)});
+    const auto error = has_reasons ? make_error_code(code) : make_error_code(Error::subscription_refused);
+    answer_subscription(place.mapped()[i], event, is_failure(code) ? Result<QoS>{fail(error)} : Result<QoS>{static_cast<QoS>(code)});
   }
 }
 
 void Client::Core::handle(event::Unsubscribed& event) {
   auto place = unsubscribing_.extract(event.token);
   if (place.empty()) return;
+  const Telling telling{answer_properties_, event.properties};
   const auto refused = std::ranges::find_if(event.codes, is_failure);  // it may go on sending: 5.0 section 3.11.3
   call(place.mapped().done, refused == event.codes.end() ? Result<>{} : fail(make_error_code(*refused)));
 }
@@ -324,6 +358,7 @@ void Client::Core::handle(event::Failed& event) {
     }
     return;
   }
+  const Telling telling{answer_properties_, event.properties};
   complete(event.token, fail(event.error));
 }
 

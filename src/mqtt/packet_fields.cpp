@@ -13,6 +13,12 @@ namespace {
 std::string text_of(QoS qos) { return std::to_string(static_cast<unsigned>(qos)); }
 std::string text_of(bool flag) { return flag ? "1" : "0"; }
 
+/// The options byte without the quality of service (5.0 section 3.8.3.1).
+unsigned options_of(const Subscription& subscription) {
+  return (subscription.no_local ? 0x04U : 0U) | (subscription.retain_as_published ? 0x08U : 0U) |
+         static_cast<unsigned>(subscription.retain_handling) << 4U;
+}
+
 class FieldList {
  public:
   void operator()(const Connect& packet) {
@@ -41,6 +47,7 @@ class FieldList {
     for (const auto& subscription : packet.subscriptions) {
       add("filter", subscription.filter);
       add("qos", text_of(subscription.qos));
+      add("options", std::to_string(options_of(subscription)));
     }
   }
   void operator()(const Suback& packet) {
@@ -57,7 +64,10 @@ class FieldList {
     if constexpr (requires { packet.id; }) add("id", std::to_string(packet.id.value()));
     if constexpr (requires { packet.duplicate; }) add_duplicate(packet.duplicate);
     if constexpr (requires { packet.reason; }) {
-      if (packet.reason != ReasonCode::success) add("reason", std::string{name(packet.reason)});
+      if (packet.reason != ReasonCode::success) {
+        add("reason", std::string{name(packet.reason)});
+        add("code", std::to_string(static_cast<unsigned>(packet.reason)));
+      }
     }
     if constexpr (requires { packet.properties; }) add_properties(packet.properties);
   }

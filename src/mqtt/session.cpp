@@ -38,6 +38,11 @@ bool can_be_told(std::error_code error) noexcept {
          error != Error::payload_source_failed && error != Error::out_of_memory;
 }
 
+/// Whether it acknowledges a message, or the first step of one of QoS 2.
+bool is_receipt(const ControlPacket& packet) noexcept {
+  return std::holds_alternative<Puback>(packet) || std::holds_alternative<Pubrec>(packet);
+}
+
 }  // namespace
 
 constinit const SessionLimits Session::kDefaultLimits{};
@@ -76,7 +81,7 @@ const Properties& Session::KeptOptions::properties() const noexcept {
 }
 
 bool Session::Work::is_done() const noexcept {
-  return exchanges.empty() && unreleased.empty() && queue.empty() && happened.empty() && early.empty() && again.empty() &&
+  return exchanges.empty() && unreleased.empty() && queue.empty() && happened.empty() && held.empty() && early.empty() && again.empty() &&
          in_hand.empty() && auth_order == 0 && !streaming && output.size() == 0 && decoder.buffered() == 0 && decoder.payload_left() == 0;
 }
 
@@ -152,6 +157,7 @@ Result<> Session::connected(TimePoint now) {
   work().waits.clear();
   work().auth_order = 0;
   turn_ = Turn::server;
+  takes_messages_ = true;
   server_.reset();
   expiry_.reset();
   keep_alive_ = std::chrono::duration<std::uint16_t>{options_.keep_alive};
@@ -255,6 +261,7 @@ void Session::discard_session(std::error_code error) {
   changed_ = changed_ || has_session_ || !work().unreleased.empty();
   work().messages_in_flight = 0;
   work().unreleased.clear();
+  forget_held();
   has_session_ = false;
   session_expires_.reset();
 }
@@ -279,6 +286,7 @@ Result<> Session::cancel(Token token) {
 
 /// Sends an answer whose turn has come, unless its connection has gone.
 void Session::give(const Answer& answer) {
+  if (answer.connection == 0) return;  // the session that it was for has ended
   if (const auto* pubrec = std::get_if<Pubrec>(&answer.packet)) {
     if (const auto received = work().unreleased.find(pubrec->id); received != work().unreleased.end()) {
       if (received->second.stage == Receipt::Stage::waiting) received->second.stage = Receipt::Stage::taken;
@@ -326,6 +334,31 @@ void Session::forget_parts() {
   }
 }
 
+bool Session::hold_acknowledgment() {
+  if (work_ == nullptr || work().happened.empty()) return false;
+  auto* const answer = std::get_if<Answer>(&work().happened.front());
+  if (answer == nullptr || !answer->behind_message) return false;
+  work().held.push_back(std::move(*answer));
+  work().happened.pop_front();
+  return true;
+}
+
+void Session::acknowledge() {
+  if (work_ == nullptr || work().held.empty()) return;
+  auto& held = work().held;
+  do {
+    const Answer next = std::move(held.front());
+    held.pop_front();
+    give(next);
+  } while (!held.empty() && !held.front().behind_message);
+  rest();
+}
+
+/// The session has ended: what the user still acknowledges was of that one.
+void Session::forget_held() {
+  for (auto& answer : work().held) answer.connection = 0;
+}
+
 std::optional<Event> Session::next_event() {
   if (work_ == nullptr) return std::nullopt;
   while (!work().happened.empty()) {
@@ -333,8 +366,11 @@ std::optional<Event> Session::next_event() {
     work().happened.pop_front();
     if (auto* event = std::get_if<Event>(&next)) {
       if (may_tell(*event)) return std::move(*event);
+    } else if (auto& answer = std::get<Answer>(next); !work().held.empty() && is_receipt(answer.packet)) {
+      answer.behind_message = false;  // this one nobody holds
+      work().held.push_back(std::move(answer));
     } else {
-      give(std::get<Answer>(next));
+      give(answer);
     }
   }
   rest();

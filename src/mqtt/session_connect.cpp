@@ -69,6 +69,7 @@ void Session::on(const Connack& packet, TimePoint now) {
   // The server numbers its messages afresh; a server of 3.1 does not say whether it has the session.
   if (!packet.session_present && options_.version != ProtocolVersion::v3_1 && !work().unreleased.empty()) {
     work().unreleased.clear();
+    forget_held();
     changed_ = true;
   }
   if (v5() && !packet.session_present && had_session_) discard_session(Error::session_lost);  // [MQTT-3.2.2-5]

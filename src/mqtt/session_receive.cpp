@@ -1,6 +1,7 @@
 #include <tapir/mqtt/session.hpp>
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include <tapir/mqtt/topic.hpp>
@@ -58,6 +59,11 @@ void Session::on(const Publish& packet, TimePoint now) {
     if (!resolved) return break_off(resolved.error(), now);
     topic = std::move(*resolved);
   }
+  if (!takes_messages_) {
+    if (work().decoder.payload_left() > 0)
+      work().streaming = Streaming{.qos = packet.qos, .id = packet.id, .repeated = true, .refused = true};
+    return;
+  }
   if (packet.qos != QoS::at_most_once) {
     work().in_hand.insert(packet.id);
     const std::size_t maximum = connect_properties().get(property::receive_maximum).value_or(65535);
@@ -78,7 +84,7 @@ void Session::on(const Publish& packet, TimePoint now) {
     return;
   }
   if (!repeated) emit(event::MessageReceived{std::move(message)});
-  finish_receiving(packet.qos, packet.id);
+  finish_receiving(packet.qos, packet.id, !repeated);
 }
 
 /// Notes a message of QoS 2: until PUBREL a PUBLISH with this identifier is the same one [MQTT-4.3.3-2]. False: the user has it already,
@@ -97,14 +103,15 @@ bool Session::announce(const Publish& packet, Message& message) {
   return true;
 }
 
-void Session::finish_receiving(QoS qos, PacketId id) {
+/// `told`: the event of the message was put in line just now.
+void Session::finish_receiving(QoS qos, PacketId id, bool told) {
   if (qos == QoS::at_least_once) {
-    answer(Puback{.id = id});
+    answer(Puback{.id = id}, told);
   } else if (qos == QoS::exactly_once) {
     if (const auto receipt = work().unreleased.find(id);
         receipt != work().unreleased.end() && receipt->second.stage == Receipt::Stage::announced)
       receipt->second.stage = Receipt::Stage::waiting;
-    answer(Pubrec{.id = id});
+    answer(Pubrec{.id = id}, told);
   }
 }
 
@@ -114,8 +121,47 @@ void Session::receive_part(std::span<const std::byte>& bytes) {
   if (!work().streaming->repeated && !part.empty()) emit(event::MessagePart{Payload{part}});
   if (work().decoder.payload_left() > 0) return;
   const auto complete = std::exchange(work().streaming, std::nullopt);
+  if (complete->refused) return;
   if (!complete->repeated) emit(event::MessageEnded{});
-  finish_receiving(complete->qos, complete->id);
+  finish_receiving(complete->qos, complete->id, !complete->repeated);
+}
+
+void Session::take_no_more() {
+  takes_messages_ = false;
+  if (work_ == nullptr) return;
+  auto& streaming = work().streaming;
+  bool half_told = streaming && !streaming->repeated;
+  bool first_of_stream = true;
+  bool dropped = false;  // the element before
+  for (auto place = work().happened.begin(); place != work().happened.end();) {
+    const auto* const event = std::get_if<Event>(&*place);
+    if (event == nullptr) {
+      const auto& answer = std::get<Answer>(*place);
+      const bool belongs = std::exchange(dropped, false) && answer.behind_message;
+      if (belongs) take_back(answer);
+      place = belongs ? work().happened.erase(place) : std::next(place);
+      continue;
+    }
+    const bool of_stream = std::holds_alternative<event::MessageBegan>(*event) || std::holds_alternative<event::MessagePart>(*event) ||
+                           std::holds_alternative<event::MessageEnded>(*event) || std::holds_alternative<event::MessageAborted>(*event);
+    if (of_stream && std::exchange(first_of_stream, false)) half_told = !std::holds_alternative<event::MessageBegan>(*event);
+    dropped = of_stream || std::holds_alternative<event::MessageReceived>(*event);
+    place = dropped ? work().happened.erase(place) : std::next(place);
+  }
+  if (half_told) emit(event::MessageAborted{});
+  if (!streaming) return;
+  work().in_hand.erase(streaming->id);
+  streaming->repeated = streaming->refused = true;
+}
+
+/// The message is not acknowledged, and comes again.
+void Session::take_back(const Answer& answer) {
+  if (const auto* puback = std::get_if<Puback>(&answer.packet)) work().in_hand.erase(puback->id);
+  const auto* pubrec = std::get_if<Pubrec>(&answer.packet);
+  if (pubrec == nullptr) return;
+  work().in_hand.erase(pubrec->id);
+  if (const auto receipt = work().unreleased.find(pubrec->id); receipt != work().unreleased.end())
+    receipt->second.stage = Receipt::Stage::announced;
 }
 
 /// Answers text that is not text (5.0 section 3.3.2.3.2), if the user wants that to be looked at.

@@ -15,7 +15,7 @@ STACKS = (OWN_STACK, HOST_STACK)
 def run(command, *options, stack=HOST_STACK, host=lab.HOST, stdin="", seconds=lab.SECONDS):
     """One run of the tool to its end."""
     address = ("-h", host) if host else ()
-    words = [str(word) for word in (TOOL, *stack, command, *address, *options)]
+    words = [word if isinstance(word, bytes) else str(word) for word in (TOOL, *stack, command, *address, *options)]
     return subprocess.run(words, input=stdin, capture_output=True, text=True, timeout=seconds)
 
 

@@ -1,11 +1,10 @@
-"""tools/tapir against a real mosquitto, over our own stack on the TAP device and over the kernel's: every group of its options, and its exit codes.
+"""What tools/tapir does with messages at a real mosquitto, over our own stack on the TAP device and over the kernel's.
 
 The third argument is the program.
 """
 import json
 import pathlib
 import re
-import shutil
 import signal
 import subprocess
 import tempfile
@@ -13,10 +12,7 @@ import tempfile
 import lab
 from tool_lab import HOST_STACK, OWN_STACK, STACKS, TOOL, Case, TapirSub, run
 
-lab.require("mosquitto", "mosquitto_sub", "mosquitto_pub", "openssl")
-PYTHON = "/usr/bin/python3"  # the one that Debian's packages are for
-PASSWORDS = "sensor:secret\n"
-PSK = "0123456789abcdef0123456789abcdef"
+lab.require("mosquitto", "mosquitto_sub", "mosquitto_pub", "mosquitto_rr")
 
 
 class Publish(Case):
@@ -153,6 +149,43 @@ class Subscribe(Case):
             self.publish("s", "not wanted")
             self.fails(run("sub", "-t", "other", "-c", "-i", "steady", "-q", 1, "-C", 1, "-W", 1), 1, "timed out")
 
+    def keep(self, stack, qos, *texts):
+        """The first words of a command on a session in which these messages wait."""
+        session = ("-t", "s", "-c", "-i", "steady", "-q", qos)
+        self.ok(run("sub", *session, "-E", stack=stack), "")
+        for text in texts:
+            self.publish("s", text, "-q", str(qos))
+        return ("sub", *session, "-W", 20)
+
+    def test_messages_behind_the_last_one_stay_with_the_broker(self):
+        for stack in STACKS:
+            for qos in (1, 2):
+                for version in ("mqttv311", "mqttv5"):
+                    with self.subTest(stack=stack, qos=qos, version=version), lab.Broker("max_inflight_messages 10") as broker:
+                        words = (*self.keep(stack, qos, "m1", "m2", "m3", "m4"), "-V", version)
+                        self.ok(run(*words, "-C", 1, stack=stack), "m1\n")
+                        self.ok(run(*words, "-C", 2, stack=stack), "m2\nm3\n")
+                        self.ok(run(*words, "-C", 1, stack=stack), "m4\n")
+                        done = ("Received PUBCOMP from steady" if qos == 2 else "Received PUBACK from steady")
+                        self.assertEqual(broker.output.count(done), 4)
+
+    def test_a_message_that_cannot_be_printed_stays_with_the_broker(self):
+        for stack in STACKS:
+            for qos in (1, 2):
+                with self.subTest(stack=stack, qos=qos), lab.Broker(), open("/dev/full", "w") as full:
+                    words = self.keep(stack, qos, "m1", "m2")
+                    line = [str(word) for word in (TOOL, *stack, words[0], "-h", lab.HOST, *words[1:])]
+                    done = subprocess.run(line, stdout=full, stderr=subprocess.PIPE, text=True, timeout=lab.SECONDS)
+                    self.assertEqual((done.returncode, done.stderr), (1, "tapir sub: cannot write to standard output\n"))
+                    self.ok(run(*words, "-C", 2, stack=stack), "m1\nm2\n")
+
+    def test_the_message_that_ends_retained_only_stays_with_the_broker(self):
+        for stack in STACKS:
+            with self.subTest(stack=stack), lab.Broker():
+                words = self.keep(stack, 1, "m1", "m2")
+                self.ok(run(*words, "--retained-only", stack=stack), "")
+                self.ok(run(*words, "-C", 2, stack=stack), "m1\nm2\n")
+
     def test_overlapping_shared_subscriptions_print_each_message_that_came_once(self):
         with lab.Broker(), TapirSub("-t", "$share/g/a", "-t", "a", "-C", 4) as client:
             self.publish("a", "one")
@@ -174,16 +207,50 @@ class Subscribe(Case):
                     self.assertEqual(client.printed(), [flag])
                 self.ok(run("pub", "-t", "new", "-n", "-r"))
 
+    def test_a_message_without_payload_is_printed_as_mosquitto_does(self):
+        def mosquitto_sub(*options):
+            words = ("mosquitto_sub", "-h", lab.HOST, "-t", "s", "-c", "-i", "other", "-q", 1, *options)
+            return subprocess.run([str(word) for word in words], capture_output=True, text=True, timeout=lab.SECONDS).stdout
+
+        for options in ((), ("-v",), ("-v", "-N"), ("-F", "%t|%p|")):
+            with self.subTest(options), lab.Broker():
+                mosquitto_sub("-E")
+                words = self.keep(HOST_STACK, 1, "", "y")
+                self.ok(run(*words, "-C", 2, *options), mosquitto_sub("-C", 2, *options))
+
     def test_ctrl_c_ends_it_in_order(self):
         with lab.Broker() as broker, TapirSub("-t", "x", "-i", "leaver") as client:
             self.assertEqual(client.stop(signal.SIGINT), 0)
             broker.wait_for("DISCONNECT from leaver|Client leaver disconnected")
 
-    def test_debug_shows_the_packets(self):
-        with lab.Broker():
-            done = run("sub", "-t", "x", "-E", "-d", "-i", "shown")
-            for packet in ("sending CONNECT", "received CONNACK", "sending SUBSCRIBE", "received SUBACK", "sending DISCONNECT"):
-                self.assertRegex(done.stderr, f"(?m)^tapir sub: Client shown {packet}")
+    def shown(self, output):
+        """The packets that -d shows. The identifiers of requests, of QoS 0 and of concurrent messages are each program's own affair."""
+        return [re.sub(r"(PUBLISH .*q0, r\d, )m\d+", r"\1", line) for line in re.findall(r"(?m)Client shown (.*)$", output)]
+
+    def test_debug_shows_the_packets_as_mosquitto_does(self):
+        for version in ("mqttv311", "mqttv5"):
+            for qos in (0, 1, 2):
+                with self.subTest(version=version, qos=qos), lab.Broker():
+                    words = ("-t", "a/b", "-m", "hello", "-r", "-q", qos, "-V", version, "-d", "-i", "shown")
+                    ours = run("pub", *words)
+                    other = subprocess.run([str(word) for word in ("mosquitto_pub", "-h", lab.HOST, *words)], capture_output=True, text=True)
+                    self.assertEqual(self.shown(ours.stderr), self.shown(other.stdout))
+                    self.assertIn(f"(d0, q{qos}, r1, ", ours.stderr)
+                    self.assertIn(", 'a/b', ... (5 bytes))", ours.stderr)
+                    words = ("-t", "a/b", "-q", 2, "-C", 1, "-V", version, "-d", "-i", "shown", "-U", "gone", "--retain-as-published")
+                    if version == "mqttv311":
+                        words = words[:-1]
+                    ours = run("sub", *words)
+                    other = subprocess.run([str(word) for word in ("mosquitto_sub", "-h", lab.HOST, *words)], capture_output=True, text=True)
+                    number = re.compile(r"(SUBSCRIBE \()Mid: \d+")  # which request is the first
+                    ours, other = ([number.sub(r"\1", line) for line in self.shown(text)] for text in (ours.stderr, other.stdout))
+                    # mosquitto unsubscribes last, and no one waits for UNSUBACK.
+                    self.assertEqual(*(sorted(set(lines) - {"received UNSUBACK"}) for lines in (ours, other)))
+
+    def test_debug_shows_signs_of_life(self):
+        with lab.Broker(), TapirSub("-t", "x", "-k", 1, "-i", "shown") as client:
+            client.wait_for("^tapir sub: Client shown sending PINGREQ$")
+            client.wait_for("^tapir sub: Client shown received PINGRESP$")
 
 
 class Properties(Case):
@@ -278,7 +345,7 @@ class Request(Case):
             path = pathlib.Path(folder) / "message"
             path.write_text("file")
             self.ok(run(*echo, "-f", path, "-V", "mqttv311", "-q", 2, "-F", "%p|%R"), "file|\n")
-            self.assertRegex(run(*echo, "-n", "--latency").stdout, r"^\nLatency: [\d.]+(s|ms|\u00b5s|ns|)\n$")
+            self.assertRegex(run(*echo, "-n", "--latency").stdout, r"^Latency: [\d.]+(s|ms|\u00b5s|ns|)\n$")
             self.assertEqual(json.loads(run(*echo, "-m", "x", "-F", "%j", "--pretty").stdout)["properties"], {"response-topic": "e"})
             self.ok(run("pub", "-t", "e", "-m", "stale", "-r", "-q", 1))
             self.ok(run(*echo, "-m", "fresh", "-R"), "fresh\n")
@@ -297,211 +364,6 @@ class Request(Case):
                             self.ok(run("pub", "-t", "open", "-m", "x", "-q", qos, stack=stack))
                             self.fails(run("pub", "-t", "shut", "-m", "x", "-q", qos, stack=stack), 3,
                                        "^tapir pub: the message was not delivered: not authorized$")
-
-
-class BindAddress(Case):
-    def test_of_the_kernel_and_of_our_own_stack(self):
-        with lab.Broker() as broker:
-            self.ok(run("pub", "-t", "x", "-m", "x", "-A", "127.0.0.9"))
-            broker.wait_for("New connection from 127.0.0.9")
-            self.ok(run("pub", "-t", "x", "-m", "x", "-A", lab.STACK, stack=OWN_STACK))
-            broker.wait_for(f"New connection from {lab.STACK}")
-            self.assertEqual(run("pub", "-t", "x", "-m", "x", "-A", "192.0.2.77").returncode, 4)
-            self.assertEqual(run("pub", "-t", "x", "-m", "x", "-A", "192.0.2.77", stack=OWN_STACK).returncode, 4)
-
-
-class Refused(Case):
-    def test_by_the_broker(self):
-        with tempfile.TemporaryDirectory() as folder:
-            passwords = pathlib.Path(folder) / "passwords"
-            passwords.write_text(PASSWORDS)
-            subprocess.run(["mosquitto_passwd", "-U", passwords], check=True)
-            with lab.Broker("allow_anonymous false", f"password_file {passwords}"):
-                self.ok(run("pub", "-t", "x", "-m", "x", "-u", "sensor", "-P", "secret"))
-                self.ok(run("pub", "-L", f"mqtt://sensor:secret@{lab.HOST}:1883/x", "-m", "x", host=None))
-                self.fails(run("pub", "-t", "x", "-m", "x", "-u", "sensor", "-P", "wrong"), 3, "^tapir pub: mqtt: .*refused")
-                self.fails(run("sub", "-t", "x"), 3, "^tapir sub: mqtt: .*refused")
-
-    def test_unreachable_with_the_layer(self):
-        for stack in STACKS:
-            with self.subTest(stack=stack):
-                self.fails(run("pub", "-t", "x", "-m", "x", stack=stack), 4, "^tapir pub: tcp: connection refused by 192.0.2.1:1883$")
-        self.fails(run("pub", "-t", "x", "-m", "x", stack=OWN_STACK, host="192.0.2.99"), 4, "^tapir pub: arp: ")
-        self.fails(run("pub", "-t", "x", "-m", "x", host="not..a..name"), 4, "^tapir pub: name lookup: ")
-        quiet = run("pub", "-t", "x", "-m", "x", "--quiet")
-        self.assertEqual((quiet.returncode, quiet.stderr), (4, ""))
-
-    def test_wrong_use(self):
-        for words in (("pub",), ("pub", "-t", "x"), ("pub", "-m", "x"), ("pub", "-t", "#", "-m", "x"), ("pub", "-t", "x", "-m", "x", "-n"),
-                      ("sub", "-t", "a/#/b"), ("sub", "-t", "x", "-q", "3"), ("sub", "-t", "x", "-c"), ("sub", "-t", "x", "-P", "y"),
-                      ("sub", "-t", "x", "-V", "mqttv311", "-x", "5"), ("sub", "-t", "x", "--cert", "y"), ("sub", "-t", "x", "--psk", "xyz"),
-                      ("sub", "-t", "x", "-F", "%y"), ("sub", "-L", "http://x/y"), ("sub", "-t", "x", "--frobnicate"), ("sub", "-t", "x", "--insecure"),
-                      ("pub", "-t", "x", "-m", "x", "-D", "publish", "receive-maximum", "1"), ("pub", "-t", "x", "-m", "x", "-D", "publish", "content-type"),
-                      ("rr", "-t", "x", "-m", "x"), ("rr", "-e", "x", "-m", "x"), ("rr", "-t", "x", "-e", "y"), ("pub", "-t", "x", "-m", "x", "-A", "here")):
-            with self.subTest(words):
-                done = run(*words)
-                self.fails(done, 2, "^tapir: .*--help\\)$")
-                self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
-        self.fails(run("pub", "-t", "x", "-m", "x", stack=()), 2, "--host-stack")
-        self.fails(run("pub", "-t", "x", "-m", "x", stack=("--tap", "tap0")), 2, "--ip")
-
-    def test_help_and_man_pages(self):
-        for command in ("pub", "sub", "rr"):
-            done = subprocess.run([TOOL, command, "--help"], capture_output=True, text=True)
-            self.ok(done)
-            page = subprocess.run([TOOL, "--man", command], capture_output=True, text=True)
-            self.ok(page)
-            options = re.findall(r"(?m)^  (?:-\w,)?(--[\w-]+)", done.stdout)
-            self.assertGreater(len(options), 20)
-            for option in options:
-                self.assertIn(option.replace("-", "\\-"), page.stdout)
-            of_mosquitto = set("hptfmlsnqriIVcxkuPMDdLA") | {"sub": set("CWFvRTUNE"), "pub": set(), "rr": set("eWFvRN")}[command]
-            of_mosquitto -= {"sub": set("fmlsnr"), "pub": set(), "rr": set("lr")}[command]
-            letters = set(re.findall(r"(?m)^  -(\w)\b", done.stdout))
-            self.assertEqual(letters, of_mosquitto)
-            self.assertEqual(set(re.findall(r"(?m)^\\fB\\-(\w)\b", page.stdout)), letters)
-
-
-class OwnStack(Case):
-    def test_its_options(self):
-        with tempfile.TemporaryDirectory() as folder, lab.Broker():
-            capture = pathlib.Path(folder) / "x.pcapng"
-            self.ok(run("pub", "-t", "x", "-m", "y" * 1000, "--mtu", 600, "--mac", "02:00:00:00:00:09", "--gw", lab.HOST, "--seed", 7, "--pcap",
-                        capture, stack=OWN_STACK))
-            frames = capture.read_bytes()
-            self.assertIn(bytes.fromhex("020000000009"), frames)
-            self.assertIn(b"yyyy", frames)
-            self.assertNotIn(b"y" * 600, frames)
-
-
-class Secured(Case):
-    @classmethod
-    def setUpClass(cls):
-        cls.folder = tempfile.TemporaryDirectory()
-        cls.path = pathlib.Path(cls.folder.name)
-        cls.certify("ca", "/CN=Test Authority")
-        cls.certify("server", "/CN=broker", "subjectAltName=IP:192.0.2.1,DNS:localhost")
-        cls.certify("client", "/CN=sensor-1")
-        cls.certify("other", "/CN=Another Authority")
-        (cls.path / "psk").write_text(f"sensor:{PSK}\n")
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.folder.cleanup()
-
-    @classmethod
-    def certify(cls, name, subject, *extensions):
-        issuer = () if name in ("ca", "other") else ("-CA", cls.path / "ca.crt", "-CAkey", cls.path / "ca.key")
-        added = [word for extension in extensions for word in ("-addext", extension)]
-        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", subject,
-                        "-keyout", cls.path / f"{name}.key", "-out", cls.path / f"{name}.crt", *issuer, *added],
-                       check=True, capture_output=True)
-
-    def broker(self, *more):
-        return lab.Broker(f"listener 8883 {lab.HOST}", f"cafile {self.path}/ca.crt", f"certfile {self.path}/server.crt",
-                          f"keyfile {self.path}/server.key", *more)
-
-    def test_tls(self):
-        for stack in STACKS:
-            for version in ("tlsv1.2", "tlsv1.3"):
-                with self.subTest(stack=stack, version=version), self.broker(), lab.Subscriber("x", qos=1) as subscriber:
-                    self.ok(run("pub", "-t", "x", "-m", "over TLS", "-q", 1, "--cafile", self.path / "ca.crt", "--tls-version", version, stack=stack))
-                    subscriber.wait_for("^message x over TLS")
-        with self.broker():
-            self.ok(run("pub", "-L", f"mqtts://{lab.HOST}/x", "-m", "x", "--cafile", self.path / "ca.crt", host=None))
-            self.ok(run("pub", "-L", f"mqtts://{lab.HOST}:8883/kept", "-m", "by URL", "-r", "-q", 1, "--cafile", self.path / "ca.crt", host=None))
-            self.ok(run("sub", "-L", f"mqtts://{lab.HOST}/kept", "-C", 1, "--cafile", self.path / "ca.crt", host=None), "by URL\n")
-            lines = "".join(f"{'long ' * 200}{number}\n" for number in range(500))
-            with lab.Subscriber("x", qos=1) as subscriber:
-                self.ok(run("pub", "-t", "x", "-l", "-q", 2, "--cafile", self.path / "ca.crt", stack=OWN_STACK, stdin=lines))
-                subscriber.wait_for("long 499$")
-                self.assertEqual(subscriber.messages(), lines.split("\n")[:-1])
-
-    def test_the_certificate_is_checked(self):
-        with self.broker():
-            wrong = ("pub", "-t", "x", "-m", "x", "--cafile", self.path / "other.crt", "-p", 8883)
-            for stack in STACKS:
-                self.fails(run(*wrong, stack=stack), 4, "^tapir pub: tls: .*certificate refused: ")
-            self.fails(run(*wrong, "--insecure"), 4, "certificate refused")
-            self.fails(run("pub", "-t", "x", "-m", "x", "-p", 8883), 4, "certificate refused")
-            self.fails(run("pub", "-t", "x", "-m", "x", "--cafile", "/nonexistent"), 1, "tls: CA file /nonexistent: No such file or directory")
-        self.certify("server", "/CN=broker", "subjectAltName=DNS:elsewhere.example")
-        try:
-            with self.broker():
-                named = ("pub", "-t", "x", "-m", "x", "--cafile", self.path / "ca.crt")
-                self.fails(run(*named), 4, "tls: .*certificate refused: IP address mismatch")
-                self.ok(run(*named, "--insecure"))
-        finally:
-            self.certify("server", "/CN=broker", "subjectAltName=IP:192.0.2.1,DNS:localhost")
-
-    def test_a_folder_of_authorities(self):
-        folder = self.path / "authorities"
-        folder.mkdir()
-        for name in ("ca", "other"):
-            shutil.copy(self.path / f"{name}.crt", folder)
-        named = ("pub", "-t", "x", "-m", "by folder", "-q", 1, "--capath", folder)
-        with self.broker(), lab.Subscriber("x", qos=1) as subscriber:
-            self.fails(run(*named), 4, "certificate refused")  # its files are not named by hash
-            subprocess.run(["openssl", "rehash", folder], check=True)
-            for stack in STACKS:
-                self.ok(run(*named, stack=stack))
-            subscriber.wait_for("^message x by folder$", times=2)
-
-    def test_client_certificate(self):
-        identity = ("--cert", self.path / "client.crt", "--key", self.path / "client.key")
-        # mosquitto resets the connection behind its alert. Linux lets a program read what came before a reset; our own TCP throws it away, as RFC 9293
-        # section 3.10.7.4 has it, and has both in one turn.
-        alert = "tls: .*the peer says: .*handshake failure"
-        for stack, why in ((HOST_STACK, alert), (OWN_STACK, f"{alert}|tcp: cannot connect to {lab.HOST}:8883: connection reset by the peer$")):
-            with (self.subTest(stack=stack), self.broker("require_certificate true", "use_identity_as_username true") as broker,
-                  lab.Subscriber("x", qos=1) as subscriber):
-                self.ok(run("pub", "-t", "x", "-m", "with", "-q", 1, "--cafile", self.path / "ca.crt", *identity, stack=stack))
-                broker.wait_for("u'sensor-1'")
-                # In TLS 1.2, where the client has not finished by then: the other version is that of a connection that was lost.
-                self.fails(run("pub", "-t", "x", "-m", "without", "-q", 1, "--cafile", self.path / "ca.crt", "--tls-version", "tlsv1.2", stack=stack),
-                           4, f"^tapir pub: ({why})")
-                broker.wait_for("peer did not return a certificate")
-                subscriber.wait_for("^message x with$")
-                self.assertEqual(subscriber.messages(), ["with"])
-
-    def test_pre_shared_key(self):
-        config = (f"listener 8883 {lab.HOST}", "psk_hint x", f"psk_file {self.path}/psk", "use_identity_as_username true")
-        for stack in STACKS:
-            with self.subTest(stack=stack), lab.Broker(*config) as broker:
-                self.ok(run("pub", "-t", "x", "-m", "x", "-q", 1, "--psk", PSK, "--psk-identity", "sensor", stack=stack))
-                broker.wait_for("u'sensor'")
-                self.fails(run("pub", "-t", "x", "-m", "x", "--psk", PSK[::-1], "--psk-identity", "sensor", stack=stack), 4, "tls: ")
-
-    def test_key_log(self):
-        with self.broker():
-            log = self.path / "keys"
-            self.ok(run("pub", "-t", "x", "-m", "x", "--cafile", self.path / "ca.crt", "--tls-keylog", log))
-            self.assertIn("CLIENT_TRAFFIC_SECRET_0 ", log.read_text())
-
-    @staticmethod
-    def version():
-        return subprocess.run(["mosquitto", "-h"], capture_output=True, text=True).stdout.splitlines()[0] + "\n"
-
-    def test_websocket(self):
-        if subprocess.run([PYTHON, "-c", "import websockets"], capture_output=True).returncode != 0:
-            self.skipTest("python3-websockets is missing; run scripts/setup")
-        bridge = pathlib.Path(__file__).with_name("websocket_bridge.py")
-        secure = (self.path / "server.crt", self.path / "server.key")
-        for stack in STACKS:
-            for scheme, port, keys in (("ws", 8080, ()), ("wss", 8443, secure)):
-                with (self.subTest(stack=stack, scheme=scheme), lab.Broker(), lab.Subscriber("x", qos=1) as subscriber,
-                      lab.Program(PYTHON, "-B", bridge, lab.HOST, port, lab.BROKER_PORT, *keys) as server):
-                    server.wait_for("ready")
-                    trust = ("--cafile", self.path / "ca.crt") if keys else ()
-                    url = f"{scheme}://{lab.HOST}:{port}/mqtt"
-                    lines = "".join(f"{'wide ' * 100}{number}\n" for number in range(300))
-                    self.ok(run("pub", "-L", url, "-t", "x", "-l", "-q", 2, *trust, host=None, stack=stack, stdin=lines))
-                    subscriber.wait_for("wide 299$")
-                    self.assertEqual(subscriber.messages(), lines.split("\n")[:-1])
-                    self.ok(run("sub", "-h", lab.HOST, "-p", port, "--ws", "-t", "$SYS/broker/version", "-C", 1, *trust, host=None, stack=stack),
-                            self.version())
-        with lab.Broker():
-            self.fails(run("pub", "-L", f"ws://{lab.HOST}:{lab.BROKER_PORT}/mqtt", "-t", "x", "-m", "x", host=None), 4, "^tapir pub: (websocket|tcp): ")  # mosquitto may reset before the answer is complete
 
 
 if __name__ == "__main__":

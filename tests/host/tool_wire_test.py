@@ -4,6 +4,7 @@ The third argument is the program.
 """
 import os
 import pathlib
+import signal
 import socket
 import struct
 import subprocess
@@ -176,6 +177,9 @@ class ConnectFields(WireCase):
         fields = self.connect("-u", "name", "-P", "secret")
         self.assertEqual((fields.flags, fields.user_name, fields.password), (0xc2, "name", "secret"))
 
+        fields = self.connect("-u", "", "-P", "")  # as mosquitto_pub: a user name without letters
+        self.assertEqual((fields.flags, fields.user_name, fields.password), (0xc2, "", ""))
+
     def test_the_parts_of_a_url(self):
         with Broker() as broker:
             program = start("pub", "-L", f"mqtt://na%6de:se%2fcret@{lab.HOST}:{lab.BROKER_PORT}/a/b", "-m", "y")
@@ -213,6 +217,7 @@ class Behaviour(WireCase):
         for stack in STACKS:
             for qos, answer, code, said in ((1, "40 02 {:04x}", 0, "^$"), (1, "40 03 {:04x} 10", 0, "^$"),
                                             (1, "40 03 {:04x} 87", 3, "^tapir pub: the message was not delivered: not authorized$"),
+                                            (1, "40 09 {:04x} 87 05 1f 0002 6e6f", 3, "^tapir pub: the message was not delivered: not authorized: no$"),
                                             (2, "50 03 {:04x} 97", 3, "^tapir pub: the message was not delivered: quota exceeded$")):
                 with self.subTest(stack=stack, answer=answer), Broker() as broker:
                     program = self.start("pub", "-t", "x", "-m", "y", "-q", qos, stack=stack)
@@ -234,14 +239,52 @@ class Behaviour(WireCase):
                 self.ends(program, 3, f"^tapir sub: mqtt: broker refused: {said}")
 
     def test_a_subscription_that_the_broker_does_not_take(self):
-        for version, answer in (("mqttv311", "90 03 {:04x} 80"), ("mqttv5", "90 04 {:04x} 00 87")):
-            with self.subTest(version=version), Broker() as broker:
+        for version, answer, said in (("mqttv311", "90 03 {:04x} 80", "subscription refused"), ("mqttv5", "90 04 {:04x} 00 87", "not authorized"),
+                                      ("mqttv5", "90 04 {:04x} 00 97", "quota exceeded"), ("mqttv5", "90 04 {:04x} 00 8f", "topic filter invalid"),
+                                      ("mqttv5", "90 09 {:04x} 05 1f 0002 6e6f 97", "quota exceeded: no")):
+            with self.subTest(answer=answer), Broker() as broker:
                 program = self.start("sub", "-t", "x", "-V", version)
                 broker.accept(ACCEPTED[version])
                 kind, _, body = broker.packet()
                 self.assertEqual(kind, SUBSCRIBE)
                 broker.send(answer.format(struct.unpack_from(">H", body)[0]))
-                self.ends(program, 3, "^tapir sub: mqtt: subscription to x refused: ")
+                self.ends(program, 3, f"^tapir sub: mqtt: subscription to x refused: {said}$")
+
+    def test_a_subscription_that_the_broker_does_not_take_again(self):
+        with Broker() as broker:
+            program = self.start("sub", "-t", "x", "-t", "y")
+            broker.accept(ACCEPTED["mqttv5"])
+            for _ in range(2):
+                _, _, body = broker.packet()
+                broker.send(f"90 05 {struct.unpack_from('>H', body)[0]:04x} 00 00 00")
+                broker.connection.close()
+                broker.accept(ACCEPTED["mqttv5"])
+            kind, _, body = broker.packet()
+            self.assertEqual(kind, SUBSCRIBE)
+            broker.send(f"90 05 {struct.unpack_from('>H', body)[0]:04x} 00 87 87")
+            self.ends(program, 3, "(?s)tapir sub: mqtt: subscription to x refused after a new connection: not authorized\n"
+                                  "tapir sub: mqtt: subscription to y refused after a new connection: not authorized$")
+
+    def test_a_broker_that_is_silent(self):
+        with Broker() as broker:
+            program = self.start("sub", "-t", "x")
+            broker.accept()
+            self.ends(program, 4, f"^tapir sub: mqtt: {lab.HOST}:{lab.BROKER_PORT}: no answer to CONNECT$")
+
+    def test_a_signal_before_the_end(self):
+        for number in (signal.SIGINT, signal.SIGTERM):
+            for words in (("pub", "-t", "x", "-m", "y", "-q", 1), ("rr", "-t", "x", "-e", "z", "-m", "y"), ("sub", "-t", "x")):
+                for connected in (True, False):
+                    with self.subTest(words=words, number=number, connected=connected), Broker() as broker:
+                        program = self.start(*words)
+                        broker.accept(ACCEPTED["mqttv5"] if connected else None)
+                        if connected:
+                            broker.packet()
+                        program.send_signal(number)
+                        if words[0] == "sub":
+                            self.ends(program, 0)
+                        else:
+                            self.ends(program, 1, f"^tapir {words[0]}: interrupted before it was done$")
 
     def test_a_broker_that_is_none(self):
         with Broker() as broker:

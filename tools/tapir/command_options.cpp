@@ -81,7 +81,8 @@ void PublishOptions::add_to(CLI::App& app) {
   add_qos(app, qos, "quality of service");
   app.add_flag("-r,--retain", retain, "the broker keeps the message for later subscribers");
   app.add_option("--repeat", repeat, "publish the message this often")->check(CLI::Range(1U, 1'000'000'000U))->capture_default_str();
-  app.add_option("--repeat-delay", repeat_delay, "seconds in between")->check(CLI::Range(0.0, 86'400.0))->capture_default_str();
+  delay_given_ =
+      app.add_option("--repeat-delay", repeat_delay, "seconds in between")->check(CLI::Range(0.0, 86'400.0))->capture_default_str();
 }
 
 std::string PublishOptions::problem(const BrokerOptions& /*broker*/) const {
@@ -89,6 +90,7 @@ std::string PublishOptions::problem(const BrokerOptions& /*broker*/) const {
   const int kinds = payload.given() + (lines ? 1 : 0);
   if (kinds != 1) return kinds == 0 ? "no message: give one of -m, -f, -l, -s, -n" : "only one of -m, -f, -l, -s, -n can be used";
   if (lines && repeat > 1) return "--repeat cannot be used with -l";
+  if (lines && delay_given_ != nullptr && delay_given_->count() > 0) return "--repeat-delay cannot be used with -l";
   if (std::isnan(repeat_delay)) return "--repeat-delay: not a number";
   return {};
 }

@@ -58,6 +58,9 @@ struct PublishOptions {
 
   void add_to(CLI::App& app);
   [[nodiscard]] std::string problem(const BrokerOptions& broker) const;
+
+ private:
+  const CLI::Option* delay_given_ = nullptr;
 };
 
 struct SubscribeOptions {

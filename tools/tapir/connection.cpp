@@ -11,6 +11,8 @@
 #include <tapir/tls/tls_transport.hpp>
 #include <tapir/websocket/websocket_transport.hpp>
 
+#include "packet_words.hpp"
+
 namespace tool {
 
 namespace {
@@ -29,17 +31,14 @@ std::unexpected<std::string> failure(std::string_view what, std::error_code erro
 }  // namespace
 
 void PacketPrinter::crossed(const tapir::Crossing& crossing) {
-  std::string fields;
-  for (const auto& field : crossing.fields) fields += fmt::format("{}{}: {}", fields.empty() ? "" : ", ", field.name, field.value);
-  console_.note(fmt::format("Client {} {} {} ({})", client_id_, crossing.direction == tapir::Direction::down ? "sending" : "received",
-                            crossing.summary, fields));
+  for (const auto& line : debug_lines(crossing)) console_.note(fmt::format("Client {} {}", client_id_, line));
 }
 
 tapir::mqtt::ClientConfig client_config(const BrokerOptions& broker, const std::string& client_id) {
   tapir::mqtt::ClientConfig config{
       .client_id = client_id, .clean_session = !broker.keep_session, .keep_alive = std::chrono::seconds{broker.keep_alive}};
-  if (!broker.user_name.empty()) config.user_name = broker.user_name;
-  if (!broker.password.empty()) config.password = broker.password;
+  config.user_name = broker.user_name;
+  config.password = broker.password;
   if (!broker.will.topic.empty())
     config.will = tapir::mqtt::Will{.topic = broker.will.topic,
                                     .payload = std::string_view{broker.will.payload},
@@ -65,7 +64,15 @@ Connection::Connection(const NetworkOptions& network, const BrokerOptions& broke
       printer_{console, client_id},
       context_{runtime_.scheduler(), runtime_.pool(), runtime_.random(), broker.debug ? &printer_ : nullptr} {}
 
-std::expected<void, std::string> Connection::set_up(tapir::mqtt::ClientConfig config) {
+std::expected<void, int> Connection::set_up(tapir::mqtt::ClientConfig config) {
+  if (const auto made = make_client(std::move(config)); !made) return std::unexpected{console_.fail(Exit::failure, made.error())};
+  // Whether CONNECT can carry the options; it goes out when the loop runs.
+  if (const auto usable = client_->connect(); !usable)
+    return std::unexpected{console_.fail(Exit::usage, "these options make no CONNECT: " + usable.error().message())};
+  return {};
+}
+
+std::expected<void, std::string> Connection::make_client(tapir::mqtt::ClientConfig config) {
   if (const auto usable = runtime_.status(); !usable) return failure("event loop", usable.error());
   if (!network_.host_stack) {
     if (auto up = bring_up_stack(); !up) return up;
@@ -79,7 +86,7 @@ std::expected<void, std::string> Connection::set_up(tapir::mqtt::ClientConfig co
 }
 
 int Connection::run() {
-  if (const auto signals = runtime_.stop_on_signals({SIGINT, SIGTERM}, static_cast<int>(Exit::ok)); !signals)
+  if (const auto signals = runtime_.stop_on_signals({SIGINT, SIGTERM}, kInterrupted); !signals)
     return console_.fail(Exit::failure, signals.error().message());
   const int code = runtime_.run();
   client_.reset();

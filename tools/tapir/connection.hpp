@@ -33,15 +33,18 @@ class Connection {
  public:
   Connection(const NetworkOptions& network, const BrokerOptions& broker, const Console& console, const std::string& client_id);
 
-  /// Sets up the network and makes the client, which connects when the loop runs. What is wrong otherwise.
-  [[nodiscard]] std::expected<void, std::string> set_up(tapir::mqtt::ClientConfig config);
-  /// Runs until stop(). The exit code.
+  static constexpr int kInterrupted = -1;  ///< as an exit code: a signal has ended the loop
+
+  /// Sets up the network and makes the client, which connects when the loop runs. Otherwise says what is wrong; the exit code.
+  [[nodiscard]] std::expected<void, int> set_up(tapir::mqtt::ClientConfig config);
+  /// Runs until stop(). The exit code, or kInterrupted.
   [[nodiscard]] int run();
 
   [[nodiscard]] tapir::Runtime& runtime() { return runtime_; }
   [[nodiscard]] tapir::mqtt::Client& client() { return *client_; }
 
  private:
+  [[nodiscard]] std::expected<void, std::string> make_client(tapir::mqtt::ClientConfig config);
   using Made = std::expected<std::unique_ptr<tapir::mqtt::Transport>, std::string>;
   [[nodiscard]] std::expected<void, std::string> bring_up_stack();
   [[nodiscard]] Made make_tcp();

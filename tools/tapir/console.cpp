@@ -21,6 +21,12 @@ std::string layer_of(const tapir::mqtt::Disconnection& why) {
   return why.layer == tapir::LayerId::dns ? "name lookup" : std::string{tapir::name(why.layer)};
 }
 
+std::string in_words(const tapir::mqtt::SubscriptionLost& lost) {
+  const auto said = lost.properties.get(tapir::mqtt::property::reason_string);
+  return fmt::format("subscription to {} refused after a new connection: {}{}{}", lost.subscription.filter, lost.error.message(),
+                     said ? ": " : "", said.value_or(""));
+}
+
 Exit exit_code_for(std::error_code error) {
   if (error.category() == tapir::mqtt::reason_category()) return Exit::refused;
   if (error.category() != tapir::mqtt::error_category()) return Exit::failure;
@@ -36,6 +42,7 @@ Exit exit_code_for(std::error_code error) {
 }
 
 Exit exit_code_for(const tapir::mqtt::Disconnection& why) {
+  if (why.error == tapir::mqtt::Error::connack_timeout) return Exit::unreachable;  // whoever listens there, it is no broker that answers
   const bool is_mqtt = why.error.category() == tapir::mqtt::reason_category() || why.error.category() == tapir::mqtt::error_category();
   return is_mqtt ? exit_code_for(why.error) : Exit::unreachable;
 }

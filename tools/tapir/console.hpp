@@ -39,6 +39,8 @@ class Console {
 
 /// Which layer a connection failed in: "arp", "tcp", "tls", "websocket", "name lookup".
 [[nodiscard]] std::string layer_of(const tapir::mqtt::Disconnection& why);
+/// What has become of a subscription that the broker had granted.
+[[nodiscard]] std::string in_words(const tapir::mqtt::SubscriptionLost& lost);
 /// What a failure with a broker that was reached is for the program: Exit::refused when the broker said no, otherwise Exit::failure.
 [[nodiscard]] Exit exit_code_for(std::error_code error);
 /// The exit code for a connection that could not be made.

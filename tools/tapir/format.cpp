@@ -292,6 +292,8 @@ Frame frame_of(const PrintOptions& options, const mqtt::Message& message, std::s
 
 std::string text_of(const PrintOptions& options, const mqtt::Message& message) {
   const char* const end = options.no_newline ? "" : "\n";
+  if (options.format.empty() && message.payload.size() == 0)
+    return options.verbose && !options.no_newline ? message.topic + " (null)\n" : "";  // as mosquitto does
   if (options.format.empty()) return fmt::format("{}{}{}", options.verbose ? message.topic + " " : "", message.payload.text(), end);
   return formatted(options.format, message, time_now(), options.pretty) + end;
 }

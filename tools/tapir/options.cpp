@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdlib>
 
 #include <fmt/format.h>
 
@@ -17,11 +18,31 @@ namespace tool {
 namespace {
 
 constexpr std::uint32_t kForEver = 0xffff'ffff;  // MQTT 5.0 section 3.1.2.11.2
+constexpr std::size_t kLongestField = 65535;     // bytes of binary data, MQTT 5.0 section 1.5.6
+constexpr std::size_t kLongestIdOf31 = 23;       // MQTT 3.1 section 3.1
 
 std::string check(bool ok, const char* what) { return ok ? std::string{} : std::string{what}; }
 
+std::string check_string(const std::string& text) {
+  return check(tapir::mqtt::is_valid_string(text), "not UTF-8, or longer than 65535 bytes");
+}
+
+std::string check_identifier(const std::string& text) { return text.empty() ? "empty" : check_string(text); }
+
 bool is_hex(const std::string& text) {
   return text.size() % 2 == 0 && std::ranges::all_of(text, [](unsigned char digit) { return std::isxdigit(digit) != 0; });
+}
+
+/// Whether an HTTP request line takes it as its target.
+bool is_path(const std::string& text) {
+  return text.starts_with('/') && std::ranges::all_of(text, [](unsigned char sign) { return sign > ' ' && sign < 0x7f; });
+}
+
+/// Whether the option stands on the command line, and not only in the environment.
+bool is_given(const CLI::Option& option) {
+  const auto& variable = option.get_envname();
+  const char* const set = variable.empty() ? nullptr : std::getenv(variable.c_str());
+  return option.count() > 0 && (set == nullptr || option.results() != std::vector<std::string>{set});
 }
 
 bool is_ip_address(const std::string& text) {
@@ -37,28 +58,35 @@ std::string check_topic(const std::string& text) {
 
 void NetworkOptions::add_to(CLI::App& app) {
   const auto group = "Network stack";
-  app.add_option("--tap", tap, "TAP device to put tapir's own stack on, opened or created")->envname("TAPIR_TAP")->group(group);
-  app.add_option("--ip", address, "the stack's address and network, such as 192.0.2.2/24")
-      ->envname("TAPIR_IP")
-      ->group(group)
-      ->check([](const std::string& text) {
-        return check(text.contains('/') && tapir::Ipv4Prefix::parse(text), "not an IPv4 address with prefix length, such as 192.0.2.2/24");
+  auto* const on =
+      app.add_option("--tap", tap, "TAP device to put tapir's own stack on, opened or created")->envname("TAPIR_TAP")->group(group);
+  auto* const as = app.add_option("--ip", address, "the stack's address and network, such as 192.0.2.2/24")
+                       ->envname("TAPIR_IP")
+                       ->group(group)
+                       ->check([](const std::string& text) {
+                         return check(text.contains('/') && tapir::Ipv4Prefix::parse(text),
+                                      "not an IPv4 address with prefix length, such as 192.0.2.2/24");
+                       });
+  auto* const by = app.add_option("--gw", gateway, "the stack's default gateway")->envname("TAPIR_GW")->group(group);
+  by->check([](const std::string& text) { return check(tapir::Ipv4Address::parse(text).has_value(), "not an IPv4 address"); });
+  auto* const from =
+      app.add_option("--mac", mac, "the stack's hardware address; random by default")->group(group)->check([](const std::string& text) {
+        return check(tapir::MacAddress::parse(text).has_value(), "not a hardware address");
       });
-  app.add_option("--gw", gateway, "the stack's default gateway")->envname("TAPIR_GW")->group(group)->check([](const std::string& text) {
-    return check(tapir::Ipv4Address::parse(text).has_value(), "not an IPv4 address");
-  });
-  app.add_option("--mac", mac, "the stack's hardware address; random by default")->group(group)->check([](const std::string& text) {
-    return check(tapir::MacAddress::parse(text).has_value(), "not a hardware address");
-  });
-  app.add_option("--mtu", mtu, "largest datagram in bytes, if less than the device's")->group(group)->check(CLI::Range(68U, 65535U));
+  auto* const most =
+      app.add_option("--mtu", mtu, "largest datagram in bytes, if less than the device's")->group(group)->check(CLI::Range(68U, 65535U));
   app.add_option("--seed", seed, "make the stack's random numbers repeat, for tests: they are no secret then")->group(group);
-  app.add_option("--pcap", pcap, "record all frames to this pcapng file")->group(group);
+  auto* const to = app.add_option("--pcap", pcap, "record all frames to this pcapng file")->group(group);
   app.add_flag("--host-stack", host_stack, "use the kernel's sockets in the place of a stack of our own")->group(group);
+  of_own_stack_ = {on, as, by, from, most, to};
 }
 
 std::string NetworkOptions::problem() const {
   const bool own = !tap.empty() || !address.empty();
-  if (host_stack) return {};
+  if (host_stack) {
+    const auto idle = std::ranges::find_if(of_own_stack_, [](const CLI::Option* option) { return is_given(*option); });
+    return idle == of_own_stack_.end() ? "" : (*idle)->get_name() + ": is for a stack of our own, and cannot be used with --host-stack";
+  }
   if (!own) return "no network stack: give --tap and --ip, or --host-stack";
   if (tap.empty() || address.empty()) return "--tap and --ip are needed together";
   return {};
@@ -107,7 +135,9 @@ std::string TlsOptions::problem() const {
 void WillOptions::add_to(CLI::App& app) {
   const auto group = "Will";
   app.add_option("--will-topic", topic, "what the broker publishes to when this client vanishes")->group(group)->check(check_topic);
-  app.add_option("--will-payload", payload, "the will's payload; empty by default")->group(group);
+  app.add_option("--will-payload", payload, "the will's payload; empty by default")->group(group)->check([](const std::string& text) {
+    return check(text.size() <= kLongestField, "longer than 65535 bytes");
+  });
   app.add_option("--will-qos", qos, "the will's quality of service")->group(group)->check(CLI::Range(0, 2));
   app.add_flag("--will-retain", retain, "the broker retains the will")->group(group);
 }
@@ -125,10 +155,8 @@ void BrokerOptions::add_to(CLI::App& app) {
   });
   app.add_option("-L,--url", url,
                  "[mqtt|mqtts|ws|wss]://[user[:password]@]host[:port]/topic, for ws and wss /path; in the place of -h, -p, -u, -P, -t");
-  app.add_option("-i,--id", id, "client identifier; named after the process by default")->check([](const std::string& text) {
-    return check(tapir::mqtt::is_valid_string(text), "not UTF-8, or longer than 65535 bytes");
-  });
-  app.add_option("-I,--id-prefix", id_prefix, "client identifier of this and the process's number");
+  app.add_option("-i,--id", id, "client identifier; named after the process by default")->check(check_identifier);
+  app.add_option("-I,--id-prefix", id_prefix, "client identifier of this and the process's number")->check(check_identifier);
   app.add_option("-k,--keepalive", keep_alive, "seconds between signs of life, 0 for none")
       ->check(CLI::Range(0, 65535))
       ->capture_default_str();
@@ -136,18 +164,24 @@ void BrokerOptions::add_to(CLI::App& app) {
   app.add_option("-x,--session-expiry-interval", session_expiry,
                  "seconds that the broker keeps the session (mqttv5), -1 for ever; with -c for ever by default")
       ->transform([](const std::string& text) { return text == "-1" || text == "∞" ? std::to_string(kForEver) : text; });
-  app.add_option("-u,--username", user_name, "user name");
-  app.add_option("-P,--pw", password, "password, which needs a user name");
+  app.add_option("-u,--username", user_name, "user name")->check(check_string);
+  app.add_option("-P,--pw", password, "password, which needs a user name")->check([](const std::string& text) {
+    return check(text.size() <= kLongestField, "longer than 65535 bytes");
+  });
   app.add_option("-V,--protocol-version", version, "mqttv5, mqttv311 or mqttv31")
       ->check(CLI::IsMember({"mqttv5", "mqttv311", "mqttv31", "5", "311", "31"}))
       ->capture_default_str();
   app.add_option("-M,--max-inflight", max_in_flight, "messages of QoS 1 and 2 sent and not acknowledged, at most")
       ->check(CLI::Range(1, 65535))
       ->capture_default_str();
+  app.add_flag("--nodelay", no_delay, "small packets are sent at once; that is always so");
   app.add_flag("-d,--debug", debug, "show every packet on standard error");
   app.add_flag("--quiet", quiet, "do not say on standard error what went wrong");
   app.add_flag("--ws", websocket, "speak MQTT over WebSocket");
-  app.add_option("--ws-path", websocket_path, "path of the WebSocket")->capture_default_str();
+  path_given_ =
+      app.add_option("--ws-path", websocket_path, "path of the WebSocket")->capture_default_str()->check([](const std::string& text) {
+        return check(is_path(text), "not a path: it begins with / and has neither blanks nor signs beyond ASCII");
+      });
   properties.add_to(app);
   will.add_to(app);
   tls.add_to(app);
@@ -168,12 +202,14 @@ std::string BrokerOptions::take_url(std::vector<std::string>& topics) {
   if (!parsed) return "-L: " + parsed.error();
   host = parsed->host;
   if (parsed->port) port = *parsed->port;
-  if (parsed->user_name) user_name = *parsed->user_name;
-  if (parsed->password) password = *parsed->password;
+  if (parsed->user_name) user_name = parsed->user_name;
+  if (parsed->password) password = parsed->password;
+  if (user_name && !tapir::mqtt::is_valid_string(*user_name)) return "-L: the user name is not UTF-8";
   tls_by_url_ = parsed->tls;
   websocket = websocket || parsed->websocket;
   if (parsed->websocket) {
     if (!parsed->path.empty()) websocket_path = "/" + parsed->path;
+    if (!is_path(websocket_path)) return "-L: the path has blanks or signs beyond ASCII";
   } else if (!parsed->path.empty()) {
     topics.push_back(parsed->path);
   }
@@ -182,9 +218,13 @@ std::string BrokerOptions::take_url(std::vector<std::string>& topics) {
 
 std::string BrokerOptions::problem() const {
   if (session_expiry && protocol() != tapir::mqtt::ProtocolVersion::v5_0) return "-x: needs MQTT 5.0 (-V mqttv5)";
-  if (!password.empty() && user_name.empty()) return "-P: a password needs a user name (-u)";
+  if (password && !user_name) return "-P: a password needs a user name (-u)";
   if (keep_session && id.empty()) return "-c: the broker keeps a session under a client identifier, which must be given (-i)";
   if (!id.empty() && !id_prefix.empty()) return "-i and -I cannot be used together";
+  if (protocol() == tapir::mqtt::ProtocolVersion::v3_1 && client_id("pub").size() > kLongestIdOf31)
+    return fmt::format("{}: MQTT 3.1 has client identifiers of at most {} bytes", id.empty() ? "-I" : "-i", kLongestIdOf31);
+  if (!websocket && path_given_ != nullptr && path_given_->count() > 0)
+    return "--ws-path: there is no WebSocket; --ws, ws:// or wss:// turns it on";
   if (auto wrong = will.problem(); !wrong.empty()) return wrong;
   if (auto wrong = property_problem(); !wrong.empty()) return wrong;
   if (auto wrong = tls.problem(); !wrong.empty()) return wrong;

@@ -31,6 +31,9 @@ struct NetworkOptions {
   void add_to(CLI::App& app);
   /// What is wrong with the options together; empty: nothing.
   [[nodiscard]] std::string problem() const;
+
+ private:
+  std::vector<const CLI::Option*> of_own_stack_;
 };
 
 struct TlsOptions {
@@ -72,8 +75,8 @@ struct BrokerOptions {
   std::string url;
   std::string id;
   std::string id_prefix;
-  std::string user_name;
-  std::string password;
+  std::optional<std::string> user_name;
+  std::optional<std::string> password;
   std::string version = "mqttv5";
   std::optional<std::uint32_t> session_expiry;  // seconds
   std::uint16_t keep_alive = 60;
@@ -81,6 +84,7 @@ struct BrokerOptions {
   bool keep_session = false;
   bool debug = false;
   bool quiet = false;
+  bool no_delay = false;  // it changes nothing
   bool websocket = false;
   std::string websocket_path = "/mqtt";
   PropertyOptions properties;
@@ -103,6 +107,7 @@ struct BrokerOptions {
   [[nodiscard]] std::string problem() const;
   [[nodiscard]] std::string property_problem() const;
   bool tls_by_url_ = false;
+  const CLI::Option* path_given_ = nullptr;
 };
 
 }  // namespace tool

@@ -64,7 +64,7 @@ class Publisher final : public Task {
   }
   void delivered(const tapir::Result<>& outcome) {
     if (is_over()) return;
-    if (!outcome) return fail(exit_code_for(outcome.error()), "the message was not delivered: " + outcome.error().message());
+    if (!outcome) return fail(exit_code_for(outcome.error()), "the message was not delivered: " + words_for(outcome.error()));
     const bool was_full = waiting_for_room();
     --under_way_;
     if (was_full && lines_) return publish_lines();
@@ -95,9 +95,9 @@ int publish(const NetworkOptions& network, const BrokerOptions& broker, const Pu
   if (!message) return console.fail(Exit::failure, message.error());
   const auto id = broker.client_id("pub");
   Connection connection{network, broker, console, id};
-  if (const auto up = connection.set_up(client_config(broker, id)); !up) return console.fail(Exit::failure, up.error());
-  const Publisher publisher{connection, broker, options, console, std::move(*message)};
-  return connection.run();
+  if (const auto up = connection.set_up(client_config(broker, id)); !up) return up.error();
+  Publisher publisher{connection, broker, options, console, std::move(*message)};
+  return publisher.run();
 }
 
 }  // namespace tool

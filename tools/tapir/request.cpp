@@ -14,7 +14,7 @@ namespace {
 
 namespace mqtt = tapir::mqtt;
 
-std::string in_words(std::chrono::nanoseconds latency) {
+std::string time_in_words(std::chrono::nanoseconds latency) {
   const auto count = latency.count();
   if (count >= 1'000'000'000) return fmt::format("{}.{:09}", count / 1'000'000'000, count % 1'000'000'000);
   if (count >= 1'000'000) return fmt::format("{:.6f}ms", static_cast<double>(count) / 1e6);
@@ -31,6 +31,9 @@ class Requester final : public Task {
                 .qos = static_cast<mqtt::QoS>(options.qos),
                 .properties = broker.properties.publish};
     if (v5_) request_.properties.add({mqtt::property::response_topic, options.response_topic});
+    client().on_subscription_lost([this](const mqtt::SubscriptionLost& lost) {
+      if (!is_over()) fail(Exit::refused, "mqtt: " + in_words(lost));
+    });
     give_up_after(options.wait);
   }
 
@@ -43,11 +46,11 @@ class Requester final : public Task {
   void subscribed(const tapir::Result<mqtt::QoS>& granted) {
     if (is_over()) return;
     if (!granted)
-      return fail(Exit::refused, fmt::format("mqtt: subscription to {} refused: {}", options_.response_topic, granted.error().message()));
+      return fail(Exit::refused, fmt::format("mqtt: subscription to {} refused: {}", options_.response_topic, words_for(granted.error())));
     asked_ = true;
     asked_at_ = std::chrono::steady_clock::now();
     client().publish(request_, [this](const tapir::Result<>& outcome) {
-      if (!outcome && !is_over()) fail(exit_code_for(outcome.error()), "the request was not delivered: " + outcome.error().message());
+      if (!outcome && !is_over()) fail(exit_code_for(outcome.error()), "the request was not delivered: " + words_for(outcome.error()));
     });
   }
   void received(const mqtt::Message& message) {
@@ -55,7 +58,7 @@ class Requester final : public Task {
     if (message.retain && options_.print.no_retained) return;
     const auto latency = std::chrono::steady_clock::now() - asked_at_;
     auto text = text_of(options_.print, message);
-    if (options_.latency) text += fmt::format("Latency: {}\n", in_words(latency));
+    if (options_.latency) text += fmt::format("Latency: {}\n", time_in_words(latency));
     if (!out_.print(text)) return fail(Exit::failure, "cannot write to standard output");
     leave();
   }
@@ -76,9 +79,9 @@ int request(const NetworkOptions& network, const BrokerOptions& broker, const Re
   if (!payload) return console.fail(Exit::failure, payload.error());
   const auto id = broker.client_id("rr");
   Connection connection{network, broker, console, id};
-  if (const auto up = connection.set_up(client_config(broker, id)); !up) return console.fail(Exit::failure, up.error());
-  const Requester requester{connection, broker, options, console, std::move(*payload)};
-  return connection.run();
+  if (const auto up = connection.set_up(client_config(broker, id)); !up) return up.error();
+  Requester requester{connection, broker, options, console, std::move(*payload)};
+  return requester.run();
 }
 
 }  // namespace tool

@@ -28,6 +28,7 @@ class Subscriber final : public Task {
     // One place for all messages: those of a stored session would not be printed otherwise.
     client().on_unmatched([this](const mqtt::Message& message) { received(message); });
     client().on_stream([this](const mqtt::StreamEvent& event) { std::visit([this](const auto& happened) { handle(happened); }, event); });
+    client().on_subscription_lost([this](const mqtt::SubscriptionLost& lost) { subscription_lost(lost); });
     give_up_after(options.wait);
   }
 
@@ -47,15 +48,22 @@ class Subscriber final : public Task {
     ++answered_;
     if (!granted) {
       ++refused_;
-      console().note(fmt::format("mqtt: subscription to {} refused: {}", filter, granted.error().message()));
+      console().note(fmt::format("mqtt: subscription to {} refused: {}", filter, words_for(granted.error())));
     }
     if (answered_ < options_.topics.size()) return;
     if (refused_ == answered_) return stop(static_cast<int>(Exit::refused));
     if (options_.exit_when_subscribed) leave();
   }
+  void connected_again() override { lost_ = 0; }  // all are asked for anew, or the broker still has them
+  void subscription_lost(const mqtt::SubscriptionLost& lost) {
+    if (is_over()) return;
+    console().note("mqtt: " + in_words(lost));
+    if (++lost_ + refused_ == options_.topics.size()) stop(static_cast<int>(Exit::refused));
+  }
+  int interrupted() override { return static_cast<int>(Exit::ok); }
   void unsubscribed(const tapir::Result<>& done) {
     if (is_over()) return;
-    if (!done) console().note("mqtt: unsubscribe: " + done.error().message());
+    if (!done) console().note("mqtt: unsubscribe: " + words_for(done.error()));
     if (options_.topics.empty() && ++unsubscribed_ == options_.unsubscribed.size()) leave();
   }
   /// The client calls the handler of each filter that matches; the message is printed for the first.
@@ -74,7 +82,7 @@ class Subscriber final : public Task {
   bool takes(const mqtt::Message& message, std::size_t size) {
     if (is_over()) return false;
     if (options_.retained_only && !message.retain) {
-      leave();
+      leave_message();
       return false;
     }
     for (const auto& filter : options_.filtered_out) {
@@ -120,6 +128,7 @@ class Subscriber final : public Task {
   std::optional<Frame> frame_;  ///< of the message that comes in parts
   std::size_t answered_ = 0;
   std::size_t refused_ = 0;
+  std::size_t lost_ = 0;  ///< of those that were granted, refused on this connection
   std::size_t unsubscribed_ = 0;
   unsigned printed_ = 0;
 };
@@ -132,9 +141,9 @@ int subscribe(const NetworkOptions& network, const BrokerOptions& broker, const 
   Connection connection{network, broker, console, id};
   auto config = client_config(broker, id);
   if (prints_in_parts(options.print)) config.limits.stream_above = kLong;
-  if (const auto up = connection.set_up(std::move(config)); !up) return console.fail(Exit::failure, up.error());
-  const Subscriber subscriber{connection, broker, options, console};
-  return connection.run();
+  if (const auto up = connection.set_up(std::move(config)); !up) return up.error();
+  Subscriber subscriber{connection, broker, options, console};
+  return subscriber.run();
 }
 
 }  // namespace tool

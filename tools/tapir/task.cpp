@@ -10,25 +10,36 @@ Task::Task(Connection& connection, const BrokerOptions& broker, const Console& c
     : connection_{connection},
       broker_{broker},
       console_{console},
-      leave_timer_{tapir::Timer::calling<&Task::on_leave>(connection.runtime().scheduler(), *this)},
       wait_timer_{tapir::Timer::calling<&Task::on_wait_over>(connection.runtime().scheduler(), *this)} {
   client().on_connected([this](const auto&) {
-    if (!std::exchange(connected_, true)) start();
+    if (!std::exchange(connected_, true)) return start();
+    connected_again();
   });
   client().on_disconnected([this](const tapir::mqtt::Disconnection& why) { disconnected(why); });
 }
 
-void Task::leave() {
-  if (!std::exchange(leaving_, true)) leave_timer_.arm_at(runtime().scheduler().now());
+int Task::run() {
+  const int code = connection_.run();
+  if (code != Connection::kInterrupted) return code;
+  return is_over() ? static_cast<int>(Exit::ok) : interrupted();
 }
 
-void Task::on_leave() {
-  client().disconnect(tapir::mqtt::ReasonCode::normal_disconnection, properties().disconnect,
-                      [this](tapir::Result<>) { stop(static_cast<int>(Exit::ok)); });
+void Task::leave() {
+  if (std::exchange(leaving_, true)) return;
+  client().drain(tapir::mqtt::ReasonCode::normal_disconnection, properties().disconnect, [this](tapir::Result<>) { left(); });
 }
+
+void Task::leave_message() {
+  if (std::exchange(leaving_, true)) return;
+  client().disconnect(tapir::mqtt::ReasonCode::normal_disconnection, properties().disconnect, [this](tapir::Result<>) { left(); });
+}
+
+void Task::left() { stop(static_cast<int>(Exit::ok)); }
 
 void Task::stop(int code) {
-  if (!std::exchange(stopped_, true)) runtime().stop(code);
+  if (std::exchange(stopped_, true)) return;
+  client().disconnect(tapir::mqtt::ReasonCode::normal_disconnection, properties().disconnect);
+  runtime().stop(code);
 }
 
 void Task::give_up_after(unsigned seconds) {
@@ -36,7 +47,15 @@ void Task::give_up_after(unsigned seconds) {
   if (seconds > 0) wait_timer_.arm_after(std::chrono::seconds{seconds});
 }
 
-void Task::on_wait_over() { fail(Exit::failure, fmt::format("timed out after {} s", wait_)); }
+void Task::on_wait_over() {
+  if (leaving_) return left();
+  fail(Exit::failure, fmt::format("timed out after {} s", wait_));
+}
+
+std::string Task::words_for(std::error_code error) {
+  const auto said = client().answer_properties().get(tapir::mqtt::property::reason_string);
+  return said ? fmt::format("{}: {}", error.message(), *said) : error.message();
+}
 
 void Task::disconnected(const tapir::mqtt::Disconnection& why) {
   if (is_over()) return;

@@ -13,18 +13,30 @@ class Task {
   Task& operator=(const Task&) = delete;
   virtual ~Task() = default;
 
+  /// Runs until the command is done. The exit code.
+  [[nodiscard]] int run();
+
  protected:
   /// The broker has accepted for the first time.
   virtual void start() = 0;
+  /// It has accepted again, after a loss.
+  virtual void connected_again() {}
 
-  /// Disconnects in order and ends with success, in the next turn: the message that is being handled is acknowledged behind its handler.
+  /// What a signal before the end means: exit code 1, unless the command has no end.
+  [[nodiscard]] virtual int interrupted() { return console_.fail(Exit::failure, "interrupted before it was done"); }
+
+  /// Takes no more messages, disconnects in order, and ends with success. The message that is being handled is acknowledged to the end.
   void leave();
-  /// Ends the loop at once.
+  /// The same, but the message that is being handled stays with the broker.
+  void leave_message();
+  /// Disconnects and ends the loop at once: no message is acknowledged any more, nor the one that is being handled.
   void stop(int code);
   void fail(Exit code, std::string_view why) { stop(console_.fail(code, why)); }
   /// Gives up after so many seconds; 0: never.
   void give_up_after(unsigned seconds);
 
+  /// An error, and what the broker has said of it.
+  [[nodiscard]] std::string words_for(std::error_code error);
   [[nodiscard]] bool is_connected() const { return connected_; }
   /// It leaves, or has stopped.
   [[nodiscard]] bool is_over() const { return leaving_ || stopped_; }
@@ -35,13 +47,12 @@ class Task {
 
  private:
   void disconnected(const tapir::mqtt::Disconnection& why);
-  void on_leave();
+  void left();
   void on_wait_over();
 
   Connection& connection_;
   const BrokerOptions& broker_;
   const Console& console_;
-  tapir::Timer leave_timer_;
   tapir::Timer wait_timer_;
   unsigned wait_ = 0;  ///< seconds
   bool connected_ = false;

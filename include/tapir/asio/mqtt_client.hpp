@@ -142,7 +142,9 @@ class mqtt_client {
         token, std::move(filter), std::move(properties));
   }
 
-  /// void(error_code, Message): the oldest message that was received and not taken yet, whatever subscription it is for. When there is none and
+  /// void(error_code, Message): the oldest message that was received and not taken yet, whatever subscription it is for. One of QoS 1 or 2 is
+  /// acknowledged when this completes with it, and not before: a program that dies has lost none that wait. A connection that is lost
+  /// meanwhile brings those of QoS 1 again. When there is none and
   /// the client does not connect again, the reason; boost::asio::error::not_connected after async_disconnect().
   template <boost::asio::completion_token_for<Received> Token>
   auto async_receive(Token&& token) {
@@ -152,8 +154,8 @@ class mqtt_client {
         },
         token);
   }
-  /// How much may wait for async_receive(), in bytes, 16 MiB by default. A message beyond that, of any quality of service, is dropped and
-  /// counted: who cannot take that subscribes with a handler.
+  /// How much may wait for async_receive(), in bytes, 16 MiB by default. Beyond that a message of QoS 0 is dropped and counted; one of QoS 1
+  /// or 2 makes the client read no further from the connection until there is room, see mqtt::Client::pause_reading().
   void set_inbox_limit(std::size_t bytes) noexcept { state_->inbox_limit = bytes; }
   /// How many messages that were.
   [[nodiscard]] std::uint64_t dropped() const noexcept { return state_->dropped; }
@@ -161,7 +163,7 @@ class mqtt_client {
   /// As mqtt::Client::on_disconnected(): also when the client will try again. Called from inside the stack.
   void on_disconnected(std::function<void(const mqtt::Disconnection&)> handler) { state_->disconnected_handler = std::move(handler); }
   [[nodiscard]] bool is_connected() const noexcept { return state_->client().is_connected(); }
-  /// For what is not here: on_stream(), session(), drops(). Its other handlers belong to this client.
+  /// For what is not here: on_stream(), on_subscription_lost(), session(), drops(). Its other handlers belong to this client.
   [[nodiscard]] mqtt::Client& native_handle() noexcept { return state_->client(); }
 
  private:

@@ -37,7 +37,9 @@ struct Reconnect {
   /// whole. Doubling starts anew once the broker has acknowledged or sent something, or a connection has lasted for max_delay.
   Duration min_delay = std::chrono::seconds{1};
   Duration max_delay = std::chrono::seconds{60};
-  bool after_refusal = false;  ///< also when the broker refused by CONNACK
+  /// Also when the broker refused by CONNACK. What passes by itself is tried again in any case: server_unavailable (in every version),
+  /// server_busy, quota_exceeded, connection_rate_exceeded.
+  bool after_refusal = false;
 };
 
 /// What comes of it when a broker of 5.0 names another server, by use_another_server or server_moved in CONNACK or DISCONNECT (section 4.11).
@@ -55,8 +57,10 @@ struct Redirection {
 /// What a Client is told at its construction.
 struct ClientConfig {
   Endpoint broker = {};
-  std::string client_id = {};           ///< may be empty with a clean session
-  bool clean_session = true;            ///< false: messages of QoS 1 and 2 outlive the connection
+  std::string client_id = {};  ///< may be empty with a clean session
+  /// False: the broker keeps the session, and messages of QoS 1 and 2 outlive the connection; in 5.0 only with session_expiry_interval in
+  /// `properties`, the seconds that it is kept for (0xffffffff: for ever), for otherwise the session ends with the connection.
+  bool clean_session = true;
   std::chrono::seconds keep_alive{60};  ///< 0-65535 s; 0: off
   std::optional<Will> will = {};
   std::optional<std::string> user_name = {};
@@ -96,6 +100,13 @@ struct Disconnection {
   ReasonCode reason = ReasonCode::success;  ///< … this reason (name() has it in words)
   Properties properties = {};               ///< … and these: reason_string, user_property, server_reference
   bool redirected = false;                  ///< the next connection is to the server that the broker has named
+};
+
+/// A subscription that the broker had granted and refuses to make again.
+struct SubscriptionLost {
+  Subscription subscription = {};
+  std::error_code error = {};  ///< as of subscribe()
+  Properties properties = {};  ///< 5.0: of SUBACK: reason_string, user_property
 };
 
 /// What has come of a message that an earlier process had accepted and not finished, taken up from the store.
@@ -167,14 +178,31 @@ class Client {
   /// Without a connection there is nobody to tell.
   void disconnect(ReasonCode reason, Properties properties, Completion done = {});
 
+  /// Takes no more messages, and disconnects as disconnect() does once those that were given to a handler are acknowledged to the end, or
+  /// after ClientConfig::connect_timeout. In a handler that includes the message that it has. Messages behind that one stay
+  /// with the broker, as far as it keeps the session. disconnect() in a handler leaves that message there too.
+  void drain(ReasonCode reason = ReasonCode::normal_disconnection, Properties properties = {}, Completion done = {});
+
+  /// In a handler: its message is not acknowledged when the handlers have returned but by acknowledge(), and no later one before it. False for
+  /// QoS 0, and when another handler of the message has said so already: there is nothing to acknowledge for this one. A message that is held
+  /// when its connection ends comes again on the next one, with QoS 2 without being handed out again as long as the broker keeps the session.
+  bool hold_acknowledgment();
+  /// Acknowledges the oldest of the messages that are held.
+  void acknowledge();
+  /// Nothing is read from a connection that the broker has accepted, so that the transport makes it wait. It is good for moments: what is not read are
+  /// also acknowledgments and PINGRESP, so that the connection ends by keep-alive after a while, and the next one is not read either.
+  void pause_reading();
+  void resume_reading();
+
   /// `done` with success means: QoS 0, the broker's TCP has acknowledged the bytes; QoS 1 and 2, the broker has taken the message over.
   /// Without connection messages queue, within the limits (no_buffer_space).
   Operation publish(std::string topic, Payload payload, QoS qos = QoS::at_most_once, Completion done = {});
   Operation publish(Message message, Completion done = {});
 
   /// Calls `handler` for messages that match `filter`, over all connections until unsubscribe(). Subscribing to the same filter again
-  /// replaces its handler. An empty one leaves the messages to on_unmatched(). `done` comes at the first SUBACK of this call;
-  /// subscription_refused removes the subscription.
+  /// replaces its handler. An empty one leaves the messages to on_unmatched(). `done` comes at the first SUBACK of this call; a refusal
+  /// there removes the subscription: its ReasonCode, before 5.0 subscription_refused. Refusals on later connections go to
+  /// on_subscription_lost().
   ///
   /// Of subscriptions that overlap each handler gets a message once, whether the broker sends it once or for each of them (5.0 section
   /// 3.3.4), as long as it tells by subscription identifiers which they are. Otherwise, and always before 5.0, a broker that sends a copy for
@@ -199,12 +227,19 @@ class Client {
   void on_connected(std::function<void(const event::Connected&)> handler);
   /// Called when a connection has ended, also by disconnect(), and when none could be made. An empty handler: nobody is told.
   void on_disconnected(std::function<void(const Disconnection&)> handler);
+  /// Called when a subscription that was granted is made again, because the broker has forgotten it, and is refused: by SUBACK, or because
+  /// CONNACK forbids its filter. It stays wanted, and the next connection asks again, until unsubscribe().
+  void on_subscription_lost(std::function<void(const SubscriptionLost&)> handler);
   /// Messages that no subscription's handler is for, such as those of a session stored by the broker.
   void on_unmatched(Handler handler);
   /// Called once for each message that was taken up from the store, when it is finished.
   void on_restored(std::function<void(const Restored&)> handler);
   /// Messages that are received in parts, whatever subscription they are for: with limits.stream_above.
   void on_stream(std::function<void(const StreamEvent&)> handler);
+
+  /// 5.0: in a completion of publish(), subscribe() or unsubscribe(), the properties of the acknowledgment that it comes from: reason_string,
+  /// user_property. Otherwise none.
+  [[nodiscard]] const Properties& answer_properties() const noexcept;
 
   /// Whether the broker has accepted by CONNACK and the connection still stands.
   [[nodiscard]] bool is_connected() const noexcept;

@@ -83,6 +83,17 @@ class Session {
   /// What happened, in order; nullopt when all is told. A received message is acknowledged when this is called after it was taken, so
   /// take the events before the output. With a store the number of a message of QoS 2 is saved before the message is told.
   [[nodiscard]] std::optional<Event> next_event();
+  /// For the user of a message that next_event() has given just now: it is acknowledged by acknowledge(), and what is received behind it not
+  /// before it, as the order of acknowledgments demands [MQTT-4.6.0-2, 4.6.0-3]. False, and nothing, for a message that is not acknowledged.
+  bool hold_acknowledgment();
+  /// Acknowledges the oldest message that is held. Of one that came on an earlier connection the server hears nothing: it sends it again,
+  /// with QoS 2 without its being told again.
+  void acknowledge();
+  /// From here to the end of the connection messages are neither told nor acknowledged: those that next_event() has not given yet, and those
+  /// that still arrive. The server has those of QoS 1 and 2 for the next connection. What was told is acknowledged to the end.
+  void take_no_more();
+  /// Messages of QoS 1 and 2 that were received on this connection, are taken, and are not acknowledged to the end.
+  [[nodiscard]] std::size_t unacknowledged() const noexcept { return work().in_hand.size(); }
   /// Whether next_event() has something to do.
   [[nodiscard]] bool has_events() const noexcept { return !work().happened.empty(); }
 
@@ -189,6 +200,7 @@ class Session {
   struct Answer {
     ControlPacket packet;
     std::uint64_t connection;
+    bool behind_message = false;  ///< it acknowledges the message whose event stands right before it in the line
   };
   struct Queued {
     Token token{};
@@ -200,6 +212,7 @@ class Session {
     QoS qos{};
     PacketId id;
     bool repeated = false;  ///< the user has it already
+    bool refused = false;   ///< it is not to be acknowledged: see take_no_more()
   };
   /// A received message of QoS 2 whose sender has not released its identifier.
   struct Receipt {
@@ -229,6 +242,7 @@ class Session {
     Decoder decoder{};
     OutputQueue output = {};
     std::list<std::variant<Event, Answer>> happened = {};
+    std::list<Answer> held = {};          ///< acknowledgments that wait for acknowledge(), and those that stand behind one of these
     std::vector<event::Sent> early = {};  ///< sent before CONNACK, which decides whether they count
     AckWaits waits = {};
     std::uint64_t auth_order = 0;               ///< in waits, of the AUTH whose answer is missing; 0: there is none
@@ -285,7 +299,7 @@ class Session {
   [[nodiscard]] bool announce(const Publish& packet, Message& message);
   [[nodiscard]] bool may_tell(const Event& event);
   void forget_parts();
-  void finish_receiving(QoS qos, PacketId id);
+  void finish_receiving(QoS qos, PacketId id, bool told);
   [[nodiscard]] bool refuse_payload(const Publish& packet);
   [[nodiscard]] bool tells_too_much(const ControlPacket& packet) const;
   template <class FromClient>
@@ -293,7 +307,11 @@ class Session {
 
   [[nodiscard]] Result<> send(const ControlPacket& packet, TimePoint now);
   void send_checked(const ControlPacket& packet, TimePoint now);
-  void answer(ControlPacket packet) { work().happened.emplace_back(Answer{std::move(packet), connection_}); }
+  void answer(ControlPacket packet, bool behind_message = false) {
+    work().happened.emplace_back(Answer{std::move(packet), connection_, behind_message});
+  }
+  void take_back(const Answer& answer);
+  void forget_held();
   void give(const Answer& answer);
   void emit(Event event) { work().happened.emplace_back(std::move(event)); }
   template <class Packet, class Stage>
@@ -371,7 +389,8 @@ class Session {
 
   // The connection.
   State state_ = State::offline;
-  Turn turn_ = Turn::nobody;                            ///< 5.0: who has to go on with the authentication
+  Turn turn_ = Turn::nobody;  ///< 5.0: who has to go on with the authentication
+  bool takes_messages_ = true;
   std::chrono::duration<std::uint16_t> keep_alive_{0};  ///< s
   std::optional<std::uint32_t> expiry_;                 ///< 5.0: s, what CONNACK or DISCONNECT said
   std::uint64_t connection_ = 0;                        ///< counts connections

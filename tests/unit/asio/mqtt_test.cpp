@@ -166,6 +166,49 @@ TEST_CASE("messages wait in a bounded inbox; those of a subscription with a hand
   CHECK(client.dropped() == 1);
 }
 
+TEST_CASE("a message of QoS 1 or 2 is acknowledged when async_receive has it, and beyond the inbox nothing is read", "[asio][mqtt]") {
+  MqttHosts hosts;
+  hosts.connect();
+  auto& client = *hosts.client;
+  client.set_inbox_limit(2 * (sizeof(mqtt::Message) + 2));
+  std::array<char, 64> buffer{};
+  std::string answered;
+  const std::function<void()> read = [&] {
+    hosts.broker.stream.async_read_some(net::buffer(buffer), [&](ErrorCode error, std::size_t size) {
+      if (error) return;
+      answered.append(buffer.data(), size);
+      read();
+    });
+  };
+  read();
+  std::string taken;
+  const auto take = [&] {
+    answered.clear();
+    client.async_receive([&](ErrorCode error, const mqtt::Message& message) {
+      CHECK_FALSE(error);
+      taken += message.payload.text();
+    });
+    hosts.pass(1s);
+  };
+  hosts.play(hosts.broker.send("32 06 0001 74 0001 61  34 06 0001 74 0002 62  32 06 0001 74 0003 63  30 04 0001 74 64"));
+  hosts.pass(1s);
+  hosts.play(hosts.broker.send("32 06 0001 74 0004 65"));
+  hosts.pass(1s);
+  CHECK(answered.empty());
+  CHECK(client.native_handle().session().unacknowledged() == 3);  // the fourth is not read
+  CHECK(client.dropped() == 1);                                   // of QoS 0
+  take();
+  CHECK(answered == std::string{"\x40\x02\0\1", 4});
+  CHECK(client.native_handle().session().unacknowledged() == 3);
+  take();
+  CHECK(answered == std::string{"\x50\x02\0\2", 4});
+  take();
+  CHECK(answered == std::string{"\x40\x02\0\3", 4});
+  take();
+  CHECK(answered == std::string{"\x40\x02\0\4", 4});
+  CHECK(taken == "abce");
+}
+
 TEST_CASE("an MQTT operation's handler is called by its own executor, and lives in its own allocator's memory", "[asio][mqtt]") {
   MqttHosts hosts;
   hosts.connect();

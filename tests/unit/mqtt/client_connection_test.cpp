@@ -154,7 +154,7 @@ TEST_CASE("a refusal is tried again if that is wanted", "[mqtt]") {
   const Told told;
   t.client->publish("t", "x", kQoS1, told.callback());
   t.open();
-  t.far->deliver("20 02 00 03");
+  t.far->deliver("20 02 00 05");
   CHECK(t.disconnections.at(0).will_retry);
   t.lab.advance(1s);
   CHECK(t.far->opened == 2);

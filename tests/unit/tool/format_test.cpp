@@ -39,6 +39,21 @@ TEST_CASE("fields of a message in every version", "[tool]") {
   CHECK(shown(R"(\0\a\e\n\r\t\v\\)", kPlain) == std::string("\0\a\033\n\r\t\v\\", 8));
 }
 
+TEST_CASE("a message without payload is printed as mosquitto does", "[tool]") {
+  const Message empty{.topic = "e"};
+  PrintOptions verbose;
+  verbose.verbose = true;
+  PrintOptions bare = verbose;
+  bare.no_newline = true;
+  PrintOptions format;
+  format.format = "%t|%p|";
+  CHECK(text_of(PrintOptions{}, empty).empty());
+  CHECK(text_of(verbose, empty) == "e (null)\n");
+  CHECK(text_of(bare, empty).empty());
+  CHECK(text_of(format, empty) == "e||\n");
+  CHECK(text_of(verbose, Message{.topic = "e", .payload = "x"}) == "e x\n");
+}
+
 TEST_CASE("fields of MQTT 5.0, and nothing without the property", "[tool]") {
   struct Case {
     const char* format;

@@ -1,6 +1,7 @@
 #include <catch2/catch.hpp>
 
 #include <algorithm>
+#include <cstdlib>
 
 #include <tapir/mqtt/property_table.hpp>
 
@@ -199,6 +200,65 @@ TEST_CASE("subscriptions have the options of 5.0", "[tool]") {
   CHECK_FALSE(sub({"--retain-handling", "sometimes"}).wrong.empty());
   CHECK(contains(sub({"-V", "311", "--retain-as-published"}).wrong, "needs MQTT 5.0"));
   CHECK(contains(sub({"-V", "311", "--retain-handling", "never"}).wrong, "needs MQTT 5.0"));
+}
+
+TEST_CASE("what CONNECT cannot carry is refused with the option's name", "[tool]") {
+  CHECK(contains(pub({"-V", "31", "-i", std::string(24, 'i')}).wrong, "-i: MQTT 3.1 has client identifiers of at most 23 bytes"));
+  CHECK(contains(pub({"-V", "31", "-I", std::string(23, 'i')}).wrong, "-I: MQTT 3.1 has client identifiers of at most 23 bytes"));
+  CHECK(pub({"-V", "31", "-i", std::string(23, 'i')}).wrong.empty());
+  CHECK(pub({"-V", "31"}).wrong.empty());
+  CHECK(pub({"-V", "311", "-i", std::string(24, 'i')}).wrong.empty());
+  CHECK(contains(pub({"-i", ""}).wrong, "empty"));
+  CHECK(contains(pub({"-u", "\xff"}).wrong, "not UTF-8"));
+  CHECK(contains(pub({"-u", std::string(65536, 'u')}).wrong, "longer than 65535 bytes"));
+  CHECK(contains(pub({"-L", "mqtt://%ff@h/x", "-t", "x"}).wrong, "not UTF-8"));
+  CHECK(contains(pub({"-u", "u", "-P", std::string(65536, 'p')}).wrong, "longer than 65535 bytes"));
+  CHECK(contains(pub({"--will-payload", std::string(65536, 'w')}).wrong, "longer than 65535 bytes"));
+  CHECK(pub({"-u", "u", "-P", std::string(65535, '\xff'), "--will-payload", std::string(65535, '\xff')}).wrong.empty());
+}
+
+TEST_CASE("a user name and a password may be empty, and a password does not come alone", "[tool]") {
+  CHECK(pub({"-u", "", "-P", ""}).broker.user_name == "");
+  CHECK(pub({"-u", ""}).broker.password == std::nullopt);
+  CHECK(pub({}).broker.user_name == std::nullopt);
+  CHECK(contains(pub({"-P", ""}).wrong, "-P: a password needs a user name"));
+}
+
+TEST_CASE("options that would not count are refused, not passed over", "[tool]") {
+  CHECK(contains(pub({"--ws-path", "/mqtt"}).wrong, "--ws-path: there is no WebSocket"));
+  CHECK(pub({"--ws", "--ws-path", "/mqtt"}).wrong.empty());
+  CHECK(contains(pub({"--ws", "--ws-path", "mqtt"}).wrong, "not a path"));
+  CHECK(contains(pub({"--ws", "--ws-path", "/a b"}).wrong, "not a path"));
+  CHECK(Parsed<PublishOptions>{{"-L", "ws://h/p", "-t", "x", "-n", "--ws-path", "/p"}}.wrong.empty());
+  CHECK(contains(Parsed<PublishOptions>{{"-L", "ws://h/a b", "-t", "x", "-n"}}.wrong, "-L: the path has blanks"));
+  CHECK(contains(Parsed<PublishOptions>{{"-t", "x", "-l", "--repeat-delay", "0"}}.wrong, "--repeat-delay cannot be used with -l"));
+  CHECK(pub({"--repeat-delay", "1"}).wrong.empty());
+  CHECK(pub({"--nodelay"}).wrong.empty());
+
+  const auto network = [](std::vector<std::string> words) {
+    CLI::App app;
+    NetworkOptions options;
+    options.add_to(app);
+    std::ranges::reverse(words);
+    app.parse(words);
+    return options.problem();
+  };
+  for (const std::vector<std::string>& words : {std::vector<std::string>{"--tap", "tap0"},
+                                                {"--ip", "192.0.2.2/24"},
+                                                {"--gw", "192.0.2.1"},
+                                                {"--mac", "02:00:00:00:00:09"},
+                                                {"--mtu", "1400"},
+                                                {"--pcap", "file"}}) {
+    CAPTURE(words[0]);
+    CHECK(network(with({"--host-stack"}, words)) == words[0] + ": is for a stack of our own, and cannot be used with --host-stack");
+    CHECK(network(with({"--tap", "tap0", "--ip", "192.0.2.2/24"},
+                       words[0] == "--tap" || words[0] == "--ip" ? std::vector<std::string>{} : words))
+              .empty());
+  }
+  CHECK(network({"--host-stack", "--seed", "1"}).empty());
+  REQUIRE(::setenv("TAPIR_TAP", "tap0", 1) == 0);
+  CHECK(network({"--host-stack"}).empty());  // for those programs that do not say --host-stack
+  REQUIRE(::unsetenv("TAPIR_TAP") == 0);
 }
 
 TEST_CASE("-A is an address", "[tool]") {

@@ -125,9 +125,12 @@ class MqttState {
   /// The oldest message; empty: there is none yet.
   [[nodiscard]] std::optional<std::tuple<boost::system::error_code, mqtt::Message>> next_message() {
     if (!inbox_.empty()) {
-      std::tuple outcome{boost::system::error_code{}, std::move(inbox_.front())};
+      std::tuple outcome{boost::system::error_code{}, std::move(inbox_.front().message)};
+      const bool held = inbox_.front().held;
       inbox_.pop_front();
       inbox_bytes_ -= size_of(std::get<mqtt::Message>(outcome));
+      if (held) client_.acknowledge();
+      if (inbox_bytes_ <= inbox_limit) client_.resume_reading();
       return outcome;
     }
     if (over_) return std::tuple{*over_, mqtt::Message{}};
@@ -157,12 +160,15 @@ class MqttState {
   }
   void received(const mqtt::Message& message) {
     const auto size = size_of(message);
-    if (receives_.empty() && inbox_bytes_ + size > inbox_limit) {
+    const bool held = client_.hold_acknowledgment();
+    const bool too_much = receives_.empty() && inbox_bytes_ + size > inbox_limit;
+    if (too_much && !held) {
       ++dropped;
       return;
     }
     inbox_bytes_ += size;
-    inbox_.push_back(message);
+    inbox_.push_back({message, held});
+    if (too_much) client_.pause_reading();
     receives_.attempt_first();
   }
 
@@ -170,7 +176,11 @@ class MqttState {
   OperationQueue connects_;
   OperationQueue receives_;
   OperationQueue calls_;
-  std::deque<mqtt::Message> inbox_;
+  struct Waiting {
+    mqtt::Message message;
+    bool held;  ///< the broker has no acknowledgment yet
+  };
+  std::deque<Waiting> inbox_;
   std::size_t inbox_bytes_ = 0;
   bool session_present_ = false;
   std::optional<boost::system::error_code> over_;  ///< why the client does not connect any more
