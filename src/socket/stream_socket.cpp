@@ -5,7 +5,9 @@
 #include <sys/epoll.h>
 
 #include <algorithm>
+#include <limits>
 #include <utility>
+#include <vector>
 
 #include "environment.hpp"
 #include "error_number.hpp"
@@ -19,6 +21,15 @@ namespace {
 constexpr std::size_t kLeastHalfOpen = 16;  // handshakes under way, for however small a backlog
 constexpr std::uint32_t kEverything = EPOLLIN | EPOLLRDNORM | EPOLLOUT | EPOLLWRNORM | EPOLLRDHUP | EPOLLHUP | EPOLLERR;
 
+/// By their numbers: the local ports of connections whose local address overlaps this one.
+std::vector<bool> ports_in_use(const tcp::Tcp& tcp, IpAddress address) {
+  std::vector<bool> taken(std::size_t{std::numeric_limits<std::uint16_t>::max()} + 1);
+  tcp.for_each_connection([&](const Endpoint& local, const Endpoint&) {
+    if (overlap(local.address, address)) taken[local.port.value()] = true;
+  });
+  return taken;
+}
+
 bool is_own_fin_under_way(State state) { return state == State::fin_wait_1 || state == State::closing || state == State::last_ack; }
 }  // namespace
 
@@ -28,14 +39,11 @@ StreamSocket::~StreamSocket() = default;
 /// The port is also taken by connections that no descriptor holds any more, TIME-WAIT included.
 Result<> StreamSocket::claim(const Endpoint& local) {
   auto& stack = environment().stack();
-  const auto connections = stack.tcp().connections();
-  auto& orphans = environment().orphans();
-  orphans.keep_only(connections);
+  std::optional<std::vector<bool>> taken;  // looked up once, for however many ports are asked for
   const auto busy = [&](const Endpoint& wanted, Sharing sharing) {
-    return std::ranges::any_of(connections, [&](const tcp::Info& connection) {
-      return connection.local.port == wanted.port && overlap(connection.local.address, wanted.address) &&
-             (!sharing.any() || orphans.contains(connection));
-    });
+    if (sharing.any()) return environment().orphans().hold(wanted, stack.tcp());
+    if (!taken) taken = ports_in_use(stack.tcp(), wanted.address);
+    return bool{(*taken)[wanted.port.value()]};
   };
   auto claimed = environment().tcp_ports().claim(local, sharing(), stack.context().random, busy);
   if (!claimed) return fail(claimed.error());
