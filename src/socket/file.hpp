@@ -19,7 +19,7 @@ class Watcher {
  public:
   virtual ~Watcher() = default;
   /// `events`: EPOLL bits of what has happened; readiness() says what is the case.
-  virtual void happened(File& file, std::uint32_t events) = 0;
+  virtual void happened(std::uint32_t events) = 0;
 };
 
 /// What a descriptor refers to.
