@@ -204,6 +204,24 @@ TEST_CASE("nobody answers", "[socket]") {
   }
 }
 
+TEST_CASE("a TCP_USER_TIMEOUT of 0 is the system's again", "[socket]") {
+  const bool taken_back = GENERATE(true, false);
+  auto config = far_apart(10ms);
+  config.left.tcp.user_timeout = 100s;
+  TwoHosts hosts{config};
+  const auto ends = hosts.linked();
+  REQUIRE(TwoHosts::set(hosts.left, ends.client, IPPROTO_TCP, TCP_USER_TIMEOUT, 5000) == 0);
+  const bool under_way = GENERATE(true, false);  // what is sent is being timed already when it is taken back
+  hosts.pair.cable.cut(true);
+  if (under_way) CHECK(TwoHosts::send(hosts.left, ends.client, "x") == 1);
+  if (taken_back) REQUIRE(TwoHosts::set(hosts.left, ends.client, IPPROTO_TCP, TCP_USER_TIMEOUT, 0) == 0);
+  CHECK(TwoHosts::get(hosts.left, ends.client, IPPROTO_TCP, TCP_USER_TIMEOUT) == (taken_back ? 0 : 5000));
+  if (!under_way) CHECK(TwoHosts::send(hosts.left, ends.client, "x") == 1);
+  const auto over = [&] { return (hosts.left.readiness(ends.client) & EPOLLHUP) != 0; };
+  CHECK(hosts.pair.world.run_until(over, 90s) != taken_back);
+  CHECK(hosts.pair.world.run_until(over, 20s));
+}
+
 TEST_CASE("TCP_USER_TIMEOUT ends a connection whose peer is silent", "[socket]") {
   TwoHosts hosts;
   const auto ends = hosts.linked();
