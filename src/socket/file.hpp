@@ -34,6 +34,11 @@ class File : public std::enable_shared_from_this<File> {
   [[nodiscard]] virtual std::uint32_t readiness() const = 0;
   /// The descriptor is gone: ends what the file stands for. May wait (SO_LINGER).
   virtual void close() = 0;
+  /// The same, but it never waits. Whether close() would: then `closed` is called when it would return.
+  [[nodiscard]] virtual bool close_without_waiting(std::function<void()> /*closed*/) {
+    close();
+    return false;
+  }
   [[nodiscard]] virtual Socket* as_socket() noexcept { return nullptr; }
   [[nodiscard]] virtual Epoll* as_epoll() noexcept { return nullptr; }
 

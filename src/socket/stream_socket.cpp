@@ -29,8 +29,6 @@ std::vector<bool> ports_in_use(const tcp::Tcp& tcp, IpAddress address) {
   });
   return taken;
 }
-
-bool is_own_fin_under_way(State state) { return state == State::fin_wait_1 || state == State::closing || state == State::last_ack; }
 }  // namespace
 
 StreamSocket::StreamSocket(Environment& environment) : Socket{environment, SOCK_STREAM, IPPROTO_TCP} {}
@@ -265,11 +263,29 @@ Result<> StreamSocket::shutdown(int how) {
   return closed ? error(ENOTCONN) : Result<>{};
 }
 
-void StreamSocket::close() {
-  const auto alive = shared_from_this();
+/// SO_LINGER: no time at all resets the connection; otherwise close() waits until the peer has got everything. Whether it has to.
+bool StreamSocket::begin_close() {
   listener_ = {};
   listening_ = false;
-  if (connection_ && connection_.unread() == 0 && options_.lingering.l_onoff != 0) linger();
+  if (!connection_ || connection_.unread() > 0 || options_.lingering.l_onoff == 0) return false;
+  if (options_.lingering.l_linger == 0) {
+    connection_.abort();
+    return false;
+  }
+  connection_.close();
+  return lingers();
+}
+
+bool StreamSocket::lingers() const noexcept {
+  const State now = state();
+  return now == State::fin_wait_1 || now == State::closing || now == State::last_ack;
+}
+
+void StreamSocket::on_progress_of_close(std::function<void()> handler) {
+  connection_.handle({.acknowledged = handler, .closed = [handler](std::error_code) { handler(); }});
+}
+
+void StreamSocket::finish_close() {
   const Endpoint here = connection_.local();
   const Endpoint there = connection_.remote();
   const bool gone = state() == State::closed && connection_.state() != State::time_wait;
@@ -278,12 +294,20 @@ void StreamSocket::close() {
   claim_.reset();
 }
 
-/// SO_LINGER: no time at all resets the connection; otherwise close() waits until the peer has got everything.
-void StreamSocket::linger() {
-  if (options_.lingering.l_linger == 0) return connection_.abort();
-  connection_.close();
-  const auto deadline = deadline_after(std::chrono::seconds{options_.lingering.l_linger});
-  if (is_own_fin_under_way(state())) (void)wait([this] { return !is_own_fin_under_way(state()); }, deadline);
+void StreamSocket::close() {
+  const auto alive = shared_from_this();
+  if (begin_close()) (void)wait([this] { return !lingers(); }, end_of_lingering());
+  finish_close();
+}
+
+bool StreamSocket::close_without_waiting(std::function<void()> closed) {
+  if (!begin_close()) {
+    finish_close();
+    return false;
+  }
+  const auto self = std::static_pointer_cast<StreamSocket>(shared_from_this());
+  environment().lingering().add(self, *end_of_lingering(), std::move(closed));
+  return true;
 }
 
 }  // namespace tapir::posix::detail
