@@ -35,7 +35,7 @@ class File : public std::enable_shared_from_this<File> {
   /// The descriptor is gone: ends what the file stands for. May wait (SO_LINGER).
   virtual void close() = 0;
   /// The same, but it never waits. Whether close() would: then `closed` is called when it would return.
-  [[nodiscard]] virtual bool close_without_waiting(std::function<void()> /*closed*/) {
+  [[nodiscard]] virtual bool close_without_waiting(const std::function<void()>& /*closed*/) {
     close();
     return false;
   }

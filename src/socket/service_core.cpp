@@ -235,8 +235,8 @@ int Service::Core::close(int descriptor) {
   return static_cast<int>(completion.result);
 }
 
-int Service::Core::begin_close(int descriptor, std::function<void()> closed) {
-  const int begun = sockets_->close_without_waiting(descriptor, std::move(closed));
+int Service::Core::begin_close(int descriptor, const std::function<void()>& closed) {
+  const int begun = sockets_->close_without_waiting(descriptor, closed);
   if (begun < 0) return begun;
   entries_.erase(descriptor);
   happened(descriptor);  // those who wait for it learn that it is gone

@@ -74,7 +74,7 @@ class Service::Core {
   /// The runtime does not run any more.
   void end();
   /// As Sockets::close_without_waiting().
-  [[nodiscard]] int begin_close(int descriptor, std::function<void()> closed);
+  [[nodiscard]] int begin_close(int descriptor, const std::function<void()>& closed);
   void happened(int descriptor);
   void refresh(int descriptor);
   /// Completes the waiter if one of its descriptors is ready.

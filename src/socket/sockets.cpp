@@ -142,8 +142,8 @@ int Sockets::shutdown(int descriptor, int how) {
 
 int Sockets::close(int descriptor) { return reported(table_->close(descriptor)); }
 
-int Sockets::close_without_waiting(int descriptor, std::function<void()> closed) {
-  const auto lingers = table_->close_without_waiting(descriptor, std::move(closed));
+int Sockets::close_without_waiting(int descriptor, const std::function<void()>& closed) {
+  const auto lingers = table_->close_without_waiting(descriptor, closed);
   if (!lingers) return failed(detail::number_of(lingers.error()));
   return *lingers ? 1 : 0;
 }

@@ -281,7 +281,7 @@ bool StreamSocket::lingers() const noexcept {
   return now == State::fin_wait_1 || now == State::closing || now == State::last_ack;
 }
 
-void StreamSocket::on_progress_of_close(std::function<void()> handler) {
+void StreamSocket::on_progress_of_close(const std::function<void()>& handler) {
   connection_.handle({.acknowledged = handler, .closed = [handler](std::error_code) { handler(); }});
 }
 
@@ -300,13 +300,13 @@ void StreamSocket::close() {
   finish_close();
 }
 
-bool StreamSocket::close_without_waiting(std::function<void()> closed) {
+bool StreamSocket::close_without_waiting(const std::function<void()>& closed) {
   if (!begin_close()) {
     finish_close();
     return false;
   }
   const auto self = std::static_pointer_cast<StreamSocket>(shared_from_this());
-  environment().lingering().add(self, *end_of_lingering(), std::move(closed));
+  environment().lingering().add(self, *end_of_lingering(), closed);
   return true;
 }
 

@@ -118,10 +118,10 @@ Result<> Table::close(int descriptor) {
   return {};
 }
 
-Result<bool> Table::close_without_waiting(int descriptor, std::function<void()> closed) {
+Result<bool> Table::close_without_waiting(int descriptor, const std::function<void()>& closed) {
   const auto released = release(descriptor);
   if (!released) return fail(released.error());
-  return (*released)->close_without_waiting(std::move(closed));
+  return (*released)->close_without_waiting(closed);
 }
 
 Result<int> Table::fcntl(int descriptor, int command, long argument) const {

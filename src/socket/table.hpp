@@ -29,7 +29,7 @@ class Table {
   [[nodiscard]] Result<std::shared_ptr<Socket>> accept(int descriptor, int flags, int& opened);
   [[nodiscard]] Result<> close(int descriptor);
   /// See Sockets::close_without_waiting().
-  [[nodiscard]] Result<bool> close_without_waiting(int descriptor, std::function<void()> closed);
+  [[nodiscard]] Result<bool> close_without_waiting(int descriptor, const std::function<void()>& closed);
   [[nodiscard]] Result<int> fcntl(int descriptor, int command, long argument) const;
   [[nodiscard]] Result<> ioctl(int descriptor, unsigned long request, void* argument) const;
   /// EBADF.
