@@ -31,7 +31,8 @@ Environment::Environment(Stack& stack, SocketsConfig config)
       config_{std::move(config)},
       tcp_ports_{config_.first_port, config_.last_port},
       udp_ports_{config_.first_port, config_.last_port},
-      announcer_{stack.context().scheduler} {}
+      announcer_{stack.context().scheduler},
+      lingering_{stack.context().scheduler} {}
 
 Environment::~Environment() = default;
 

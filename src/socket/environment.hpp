@@ -9,6 +9,7 @@
 #include <tapir/socket/sockets.hpp>
 #include <tapir/stack/stack.hpp>
 
+#include "lingering_closes.hpp"
 #include "orphans.hpp"
 #include "port_book.hpp"
 
@@ -42,6 +43,7 @@ class Environment {
   [[nodiscard]] PortBook& tcp_ports() noexcept { return tcp_ports_; }
   [[nodiscard]] PortBook& udp_ports() noexcept { return udp_ports_; }
   [[nodiscard]] Orphans& orphans() noexcept { return orphans_; }
+  [[nodiscard]] LingeringCloses& lingering() noexcept { return lingering_; }
   [[nodiscard]] Announcer& announcer() noexcept { return announcer_; }
   [[nodiscard]] RawTap& raw_tap();
 
@@ -55,6 +57,7 @@ class Environment {
   PortBook udp_ports_;
   Orphans orphans_;
   Announcer announcer_;
+  LingeringCloses lingering_;  ///< its sockets hold ports
   std::unique_ptr<RawTap> raw_tap_;
 };
 

@@ -17,16 +17,15 @@ constexpr std::uint32_t kWithExclusive = EPOLLIN | EPOLLOUT | EPOLLERR | EPOLLHU
 Epoll::~Epoll() { close(); }
 
 void Epoll::close() {
-  for (auto& [descriptor, entry] : entries_) entry.file->unwatch(*this);
-  entries_.clear();
   ready_.clear();
+  entries_.clear();
 }
 
 bool Epoll::contains(const File& file, int budget) const {
   if (&file == this) return true;
   if (budget == 0) return true;
   return std::ranges::any_of(entries_ | std::views::values, [&](const Entry& entry) {
-    const Epoll* const inner = entry.file->as_epoll();
+    const Epoll* const inner = entry.file.as_epoll();
     return inner != nullptr && inner->contains(file, budget - 1);
   });
 }
@@ -35,7 +34,7 @@ int Epoll::depth(int budget) const {
   int deepest = 0;
   if (budget == 0) return 1;
   for (const Entry& entry : entries_ | std::views::values) {
-    if (const Epoll* const inner = entry.file->as_epoll()) deepest = std::max(deepest, inner->depth(budget - 1));
+    if (const Epoll* const inner = entry.file.as_epoll()) deepest = std::max(deepest, inner->depth(budget - 1));
   }
   return deepest + 1;
 }
@@ -47,11 +46,9 @@ Result<> Epoll::add(int descriptor, File& file, const epoll_event& event) {
   if (Epoll* const inner = file.as_epoll()) {
     if (inner->contains(*this, kDeepest) || inner->depth(kDeepest) + 1 > kDeepest) return error(ELOOP);
   }
-  Entry& entry = entries_[descriptor];
-  entry = {.file = &file, .event = event, .exclusive = exclusive};
+  Entry& entry = entries_.try_emplace(descriptor, *this, file, event).first->second;
   entry.event.events |= kAlways;
-  file.watch(*this);
-  if ((file.readiness() & entry.event.events) != 0) list(descriptor, entry);
+  if (entry.ready() != 0) list(entry);
   return {};
 }
 
@@ -60,51 +57,43 @@ Result<> Epoll::modify(int descriptor, const epoll_event& event) {
   if ((event.events & EPOLLEXCLUSIVE) != 0) return error(EINVAL);
   if (found == entries_.end()) return error(ENOENT);
   Entry& entry = found->second;
-  if (entry.exclusive) return error(EINVAL);
+  if ((entry.event.events & EPOLLEXCLUSIVE) != 0) return error(EINVAL);
   entry.event = event;
   entry.event.events |= kAlways;
-  if ((entry.file->readiness() & entry.event.events) != 0) list(descriptor, entry);
+  if (entry.ready() != 0) list(entry);
   return {};
 }
 
 Result<> Epoll::remove(int descriptor) {
   const auto found = entries_.find(descriptor);
   if (found == entries_.end()) return error(ENOENT);
-  found->second.file->unwatch(*this);
+  if (const auto place = found->second.place) ready_.erase(*place);
   entries_.erase(found);
-  std::erase(ready_, descriptor);
   return {};
 }
 
-/// Something has happened to one of the files; only an event that is waited for counts.
-void Epoll::happened(File& file, std::uint32_t events) {
-  for (auto& [descriptor, entry] : entries_) {
-    if (entry.file == &file && (entry.event.events & events & ~kFlags) != 0) list(descriptor, entry);
-  }
+/// Something has happened to the file; only an event that is waited for counts.
+void Epoll::happened(Entry& entry, std::uint32_t events) {
+  if ((entry.event.events & events & ~kFlags) != 0) list(entry);
 }
 
-void Epoll::list(int descriptor, Entry& entry) {
-  if (!entry.listed) ready_.push_back(descriptor);
-  entry.listed = true;
+void Epoll::list(Entry& entry) {
+  if (!entry.place) entry.place = ready_.insert(ready_.end(), &entry);
   notify(EPOLLIN | EPOLLRDNORM);
 }
 
 std::uint32_t Epoll::readiness() const {
-  const bool ready = std::ranges::any_of(ready_, [this](int descriptor) {
-    const Entry& entry = entries_.at(descriptor);
-    return (entry.file->readiness() & entry.event.events) != 0;
-  });
+  const bool ready = std::ranges::any_of(ready_, [](const Entry* entry) { return entry->ready() != 0; });
   return ready ? EPOLLIN | EPOLLRDNORM : 0U;
 }
 
 std::size_t Epoll::collect(std::span<epoll_event> into) {
   std::size_t count = 0;
   for (std::size_t left = ready_.size(); left > 0 && count < into.size(); --left) {
-    const int descriptor = ready_.front();
+    Entry& entry = *ready_.front();
     ready_.pop_front();
-    Entry& entry = entries_.at(descriptor);
-    entry.listed = false;
-    const std::uint32_t events = entry.file->readiness() & entry.event.events;
+    entry.place.reset();
+    const std::uint32_t events = entry.ready();
     if (events == 0) continue;
     into[count].events = events;
     into[count].data = entry.event.data;
@@ -112,8 +101,7 @@ std::size_t Epoll::collect(std::span<epoll_event> into) {
     if ((entry.event.events & EPOLLONESHOT) != 0) {
       entry.event.events &= kFlags;  // silent until it is modified
     } else if ((entry.event.events & EPOLLET) == 0) {
-      ready_.push_back(descriptor);  // level-triggered: looked at again the next time, behind the others
-      entry.listed = true;
+      entry.place = ready_.insert(ready_.end(), &entry);  // level-triggered: looked at again the next time, behind the others
     }
   }
   return count;

@@ -6,6 +6,7 @@
 #include <list>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 
 #include "file.hpp"
@@ -13,7 +14,7 @@
 namespace tapir::posix::detail {
 
 /// man 7 epoll. Entries that may be ready stand in a list, in the order in which that happened; what they are is looked up when somebody waits.
-class Epoll final : public File, private Watcher {
+class Epoll final : public File {
  public:
   explicit Epoll(Environment& environment) noexcept : File{environment} {}
   ~Epoll() override;
@@ -37,21 +38,30 @@ class Epoll final : public File, private Watcher {
   [[nodiscard]] bool has_ready() const { return readiness() != 0; }
 
  private:
-  struct Entry {
-    File* file = nullptr;
-    epoll_event event{};
-    bool listed = false;     ///< in ready_
-    bool exclusive = false;  ///< EPOLLEXCLUSIVE: cannot be modified
+  /// One file that is watched. What happens to the file finds it without a search.
+  struct Entry final : Watcher {
+    Entry(Epoll& holder, File& watched, const epoll_event& wanted) : epoll{holder}, file{watched}, event{wanted} { file.watch(*this); }
+    ~Entry() override { file.unwatch(*this); }
+    Entry(const Entry&) = delete;
+    Entry& operator=(const Entry&) = delete;
+    void happened(std::uint32_t events) override { epoll.happened(*this, events); }
+    /// What of the events that are waited for is the case.
+    [[nodiscard]] std::uint32_t ready() const { return file.readiness() & event.events; }
+
+    Epoll& epoll;
+    File& file;
+    epoll_event event;
+    std::optional<std::list<Entry*>::iterator> place{};  ///< in ready_
   };
 
-  void happened(File& file, std::uint32_t events) override;
-  void list(int descriptor, Entry& entry);
+  void happened(Entry& entry, std::uint32_t events);
+  void list(Entry& entry);
   /// How deep epolls are nested below this one; more than kDeepest is a loop, or as good as one.
   [[nodiscard]] int depth(int budget) const;
   [[nodiscard]] bool contains(const File& file, int budget) const;
 
   std::map<int, Entry> entries_;
-  std::list<int> ready_;
+  std::list<Entry*> ready_;
 };
 
 }  // namespace tapir::posix::detail

@@ -9,7 +9,7 @@ namespace tapir::posix::detail {
 File::~File() = default;
 
 void File::notify(std::uint32_t events) {
-  for (Watcher* watcher : watchers_) watcher->happened(*this, events);
+  for (Watcher* watcher : watchers_) watcher->happened(events);
   if (handler_ != nullptr) environment_.announcer().add(weak_from_this());
 }
 

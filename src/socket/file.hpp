@@ -19,7 +19,7 @@ class Watcher {
  public:
   virtual ~Watcher() = default;
   /// `events`: EPOLL bits of what has happened; readiness() says what is the case.
-  virtual void happened(File& file, std::uint32_t events) = 0;
+  virtual void happened(std::uint32_t events) = 0;
 };
 
 /// What a descriptor refers to.
@@ -34,6 +34,11 @@ class File : public std::enable_shared_from_this<File> {
   [[nodiscard]] virtual std::uint32_t readiness() const = 0;
   /// The descriptor is gone: ends what the file stands for. May wait (SO_LINGER).
   virtual void close() = 0;
+  /// The same, but it never waits. Whether close() would: then `closed` is called when it would return.
+  [[nodiscard]] virtual bool close_without_waiting(const std::function<void()>& /*closed*/) {
+    close();
+    return false;
+  }
   [[nodiscard]] virtual Socket* as_socket() noexcept { return nullptr; }
   [[nodiscard]] virtual Epoll* as_epoll() noexcept { return nullptr; }
 

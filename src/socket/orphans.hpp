@@ -1,11 +1,11 @@
 #pragma once
 
-#include <algorithm>
-#include <span>
-#include <utility>
-#include <vector>
+#include <cstddef>
+#include <list>
+#include <map>
 
-#include <tapir/tcp/info.hpp>
+#include <tapir/core/addresses.hpp>
+#include <tapir/tcp/tcp.hpp>
 
 namespace tapir::posix::detail {
 
@@ -13,24 +13,20 @@ namespace tapir::posix::detail {
 /// bind() refuses it.
 class Orphans {
  public:
-  void add(const Endpoint& local, const Endpoint& remote) {
-    if (ends_.size() >= kMost) ends_.erase(ends_.begin());
-    ends_.emplace_back(local, remote);
-  }
-  [[nodiscard]] bool contains(const tcp::Info& connection) const {
-    return std::ranges::find(ends_, std::pair{connection.local, connection.remote}) != ends_.end();
-  }
-  /// Forgets those that are not among `connections` any more.
-  void keep_only(std::span<const tcp::Info> connections) {
-    std::erase_if(ends_, [connections](const auto& ends) {
-      return std::ranges::none_of(
-          connections, [&](const tcp::Info& connection) { return connection.local == ends.first && connection.remote == ends.second; });
-    });
-  }
+  void add(const Endpoint& local, const Endpoint& remote);
+  /// Whether one that is still there holds a local endpoint which overlaps `wanted`. Those at its port that have gone are forgotten.
+  [[nodiscard]] bool hold(const Endpoint& wanted, const tcp::Tcp& tcp);
 
  private:
   static constexpr std::size_t kMost = 4096;  ///< the oldest are forgotten beyond that
-  std::vector<std::pair<Endpoint, Endpoint>> ends_;
+  struct Ends {
+    Endpoint local;
+    Endpoint remote;
+  };
+  using ByAge = std::list<Ends>;
+
+  ByAge by_age_;                                  ///< the oldest first
+  std::multimap<Port, ByAge::iterator> by_port_;  ///< of one port the oldest first, too
 };
 
 }  // namespace tapir::posix::detail

@@ -76,15 +76,7 @@ int Service::shutdown(int descriptor, int how) {
   return static_cast<int>(core_->carry_out_on(descriptor, [=](Sockets& sockets) { return sockets.shutdown(descriptor, how); }));
 }
 
-int Service::close(int descriptor) {
-  return static_cast<int>(core_->carry_out([=, this](Sockets& sockets) {
-    const int result = sockets.close(descriptor);
-    const int error = errno;
-    if (result == 0) core_->closed(descriptor);
-    errno = error;
-    return result;
-  }));
-}
+int Service::close(int descriptor) { return core_->close(descriptor); }
 
 ssize_t Service::send(int descriptor, const void* bytes, std::size_t size, int flags) {
   return sendto(descriptor, bytes, size, flags, nullptr, 0);

@@ -23,44 +23,46 @@ bool ends_here(Sockets& sockets, int descriptor) {
 }
 }  // namespace
 
-Service::Core::Core(Runtime& runtime, Stack& stack, SocketsConfig config) : runtime_{runtime} {
+Service::Core::Core(Runtime& runtime, Stack& stack, SocketsConfig config) : runtime_{runtime}, dispatcher_{runtime} {
   config.wait = {};
   sockets_.emplace(stack, std::move(config));
-  thread_ = std::thread{[this] { (void)runtime_.run(); }};
+  thread_ = std::thread{[this] {
+    (void)runtime_.run();
+    end();
+  }};
 }
 
 Service::Core::~Core() {
-  runtime_.post([this] {
+  dispatcher_.post([this] {
     entries_.clear();
     sockets_.reset();
     runtime_.stop();
   });
   thread_.join();
+  entries_.clear();  // where somebody else has stopped the runtime, the task has not run and will not
+  sockets_.reset();
+}
+
+/// Whoever waits, in a call or for an eventfd, learns of it from the call that fails.
+void Service::Core::end() {
+  waiters_.clear();
+  for (const auto& [descriptor, entry] : entries_) {
+    if (entry.signal != nullptr) entry.signal->raise(true);
+  }
+  dispatcher_.shut_down();
 }
 
 long Service::Core::carry_out(const Call& call) {
   if (on_stack_thread()) return call(*sockets_);
-  struct Outcome {
-    std::condition_variable ready;
-    long result = 0;
-    int error = 0;
-    bool done = false;
-  } outcome;
-  runtime_.post([&] {
+  detail::Completion completion;
+  dispatcher_.dispatch(completion, [&] {
     errno = 0;
     const long result = call(*sockets_);
-    const int error = errno;
-    // Told under the lock: the caller owns `outcome` and may be gone as soon as it is free.
-    const std::lock_guard lock{mutex_};
-    outcome.result = result;
-    outcome.error = error;
-    outcome.done = true;
-    outcome.ready.notify_one();
+    dispatcher_.complete(completion, result, errno);
   });
-  std::unique_lock lock{mutex_};
-  outcome.ready.wait(lock, [&outcome] { return outcome.done; });
-  if (outcome.result < 0) errno = outcome.error;
-  return outcome.result;
+  (void)dispatcher_.wait(completion);
+  if (completion.result < 0) errno = completion.error;
+  return completion.result;
 }
 
 long Service::Core::carry_out_on(int descriptor, const Call& call) {
@@ -89,11 +91,6 @@ void Service::Core::opened(int descriptor, bool nonblocking) {
   (void)sockets_->on_event(descriptor, [this, descriptor] { happened(descriptor); });
 }
 
-void Service::Core::closed(int descriptor) {
-  entries_.erase(descriptor);
-  happened(descriptor);  // those who wait for it learn that it is gone
-}
-
 void Service::Core::refresh(int descriptor) {
   const auto found = entries_.find(descriptor);
   if (found == entries_.end() || found->second.signal == nullptr) return;
@@ -111,37 +108,26 @@ void Service::Core::happened(int descriptor) {
 
 bool Service::Core::look(Waiter& waiter) {
   const int result = sockets_->poll(waiter.descriptors, waiter.count, 0);
-  const int error = errno;
   if (result == 0) return false;
-  const std::lock_guard lock{mutex_};
-  waiter.result = result;
-  waiter.error = error;
-  waiter.done = true;
-  waiter.ready.notify_one();
+  dispatcher_.complete(waiter.completion, result, errno);
   return true;
 }
 
 /// The caller's half of poll().
 int Service::Core::wait_for(Waiter& waiter, Deadline deadline) {
-  runtime_.post([this, &waiter] {
+  dispatcher_.dispatch(waiter.completion, [this, &waiter] {
     if (!look(waiter)) waiters_.push_back(&waiter);
   });
-  {
-    std::unique_lock lock{mutex_};
-    const auto done = [&waiter] { return waiter.done; };
-    if (!deadline) {
-      waiter.ready.wait(lock, done);
-    } else {
-      waiter.ready.wait_until(lock, *deadline, done);
-    }
+  if (!dispatcher_.wait(waiter.completion, deadline)) {
+    // Behind this the stack's thread does not know the waiter any more; it may have become ready meanwhile.
+    (void)carry_out([this, &waiter](Sockets&) {
+      waiters_.remove(&waiter);
+      dispatcher_.complete(waiter.completion, 0, 0);
+      return 0L;
+    });
   }
-  // Behind this the stack's thread does not know the waiter any more; it may have become ready meanwhile.
-  (void)carry_out([this, &waiter](Sockets&) {
-    waiters_.remove(&waiter);
-    return 0L;
-  });
-  if (waiter.result < 0) errno = waiter.error;
-  return waiter.result;
+  if (waiter.completion.result < 0) errno = waiter.completion.error;
+  return static_cast<int>(waiter.completion.result);
 }
 
 int Service::Core::poll(pollfd* descriptors, nfds_t count, int timeout) {
@@ -232,6 +218,29 @@ int Service::Core::connect(int descriptor, const sockaddr* address, socklen_t si
     return -1;
   }
   return static_cast<int>(carry_out_on(descriptor, call));  // the second call says what came of the first
+}
+
+/// SO_LINGER has the caller wait, not the stack's thread: others close meanwhile, and each has its own time.
+int Service::Core::close(int descriptor) {
+  if (on_stack_thread()) return std::min(begin_close(descriptor, [] {}), 0);
+  detail::Completion completion;
+  dispatcher_.dispatch(completion, [this, descriptor, &completion] {
+    const int begun = begin_close(descriptor, [this, &completion] { dispatcher_.complete(completion, 0, 0); });
+    if (begun <= 0) dispatcher_.complete(completion, begun, errno);
+  });
+  (void)dispatcher_.wait(completion);
+  // A program that a raised eventfd has woken must be able to get rid of it, or it is woken for ever.
+  dispatcher_.run_if_over([this, descriptor] { entries_.erase(descriptor); });
+  if (completion.result < 0) errno = completion.error;
+  return static_cast<int>(completion.result);
+}
+
+int Service::Core::begin_close(int descriptor, const std::function<void()>& closed) {
+  const int begun = sockets_->close_without_waiting(descriptor, closed);
+  if (begun < 0) return begun;
+  entries_.erase(descriptor);
+  happened(descriptor);  // those who wait for it learn that it is gone
+  return begun;
 }
 
 int Service::Core::event_descriptor(int descriptor, std::uint32_t events) {

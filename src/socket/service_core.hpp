@@ -1,12 +1,10 @@
 #pragma once
 
 #include <chrono>
-#include <condition_variable>
 #include <functional>
 #include <list>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <span>
 #include <thread>
@@ -14,6 +12,7 @@
 
 #include <tapir/socket/service.hpp>
 
+#include "dispatcher.hpp"
 #include "event_signal.hpp"
 
 namespace tapir::posix {
@@ -27,12 +26,12 @@ class Service::Core {
   ~Core();
 
   using Clock = std::chrono::steady_clock;
-  using Deadline = std::optional<Clock::time_point>;
+  using Deadline = detail::Dispatcher::Deadline;
   /// A call as it is made on the stack's thread: result and errno as Sockets has them.
   using Call = std::function<long(Sockets& sockets)>;
 
   // From any thread.
-  /// Has `call` made, waits for it, sets errno.
+  /// Has `call` made, waits for it, sets errno: ENETDOWN when the stack's thread is over.
   long carry_out(const Call& call);
   /// The same; the descriptor's eventfd is brought up to date.
   long carry_out_on(int descriptor, const Call& call);
@@ -48,6 +47,7 @@ class Service::Core {
   /// poll(). Descriptors are checked on the stack's thread.
   int poll(pollfd* descriptors, nfds_t count, int timeout);
   int connect(int descriptor, const sockaddr* address, socklen_t size);
+  int close(int descriptor);
 
   // On the stack's thread.
   /// Whether calls on the descriptor must not wait.
@@ -55,7 +55,6 @@ class Service::Core {
   void set_nonblocking(int descriptor, bool on);
   /// A descriptor has been opened: its events are watched from now on.
   void opened(int descriptor, bool nonblocking);
-  void closed(int descriptor);
   [[nodiscard]] int event_descriptor(int descriptor, std::uint32_t events);
 
  private:
@@ -69,12 +68,13 @@ class Service::Core {
   struct Waiter {
     pollfd* descriptors;
     nfds_t count;
-    std::condition_variable ready{};
-    int result = 0;
-    int error = 0;
-    bool done = false;
+    detail::Completion completion{};
   };
 
+  /// The runtime does not run any more.
+  void end();
+  /// As Sockets::close_without_waiting().
+  [[nodiscard]] int begin_close(int descriptor, const std::function<void()>& closed);
   void happened(int descriptor);
   void refresh(int descriptor);
   /// Completes the waiter if one of its descriptors is ready.
@@ -88,7 +88,7 @@ class Service::Core {
   std::optional<Sockets> sockets_;
   std::map<int, Entry> entries_;
   std::list<Waiter*> waiters_;
-  std::mutex mutex_;  ///< guards what callers wait for: Waiter::done and the outcome of calls
+  detail::Dispatcher dispatcher_;
   std::thread thread_;
 };
 

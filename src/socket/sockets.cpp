@@ -142,6 +142,12 @@ int Sockets::shutdown(int descriptor, int how) {
 
 int Sockets::close(int descriptor) { return reported(table_->close(descriptor)); }
 
+int Sockets::close_without_waiting(int descriptor, const std::function<void()>& closed) {
+  const auto lingers = table_->close_without_waiting(descriptor, closed);
+  if (!lingers) return failed(detail::number_of(lingers.error()));
+  return *lingers ? 1 : 0;
+}
+
 ssize_t Sockets::send(int descriptor, const void* bytes, std::size_t size, int flags) {
   return sendto(descriptor, bytes, size, flags, nullptr, 0);
 }

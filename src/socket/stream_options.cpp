@@ -332,7 +332,7 @@ void StreamSocket::options_changed() {
   if (changed(&tcp::Settings::minimum_ttl)) connection_.set_minimum_ttl(now.minimum_ttl);
   if (changed(&tcp::Settings::not_sent_low)) connection_.set_not_sent_low(now.not_sent_low);
   if (changed(&tcp::Settings::keepalive)) (void)connection_.set_keepalive(now.keepalive);
-  if (changed(&tcp::Settings::user_timeout) && now.user_timeout) (void)connection_.set_user_timeout(*now.user_timeout);
+  if (changed(&tcp::Settings::user_timeout)) (void)connection_.set_user_timeout(now.user_timeout);
   if (changed(&tcp::Settings::send_buffer) && now.send_buffer) connection_.set_send_buffer(*now.send_buffer);
   if (changed(&tcp::Settings::receive_buffer) && now.receive_buffer) connection_.set_receive_buffer(*now.receive_buffer);
 }

@@ -5,7 +5,9 @@
 #include <sys/epoll.h>
 
 #include <algorithm>
+#include <limits>
 #include <utility>
+#include <vector>
 
 #include "environment.hpp"
 #include "error_number.hpp"
@@ -19,7 +21,14 @@ namespace {
 constexpr std::size_t kLeastHalfOpen = 16;  // handshakes under way, for however small a backlog
 constexpr std::uint32_t kEverything = EPOLLIN | EPOLLRDNORM | EPOLLOUT | EPOLLWRNORM | EPOLLRDHUP | EPOLLHUP | EPOLLERR;
 
-bool is_own_fin_under_way(State state) { return state == State::fin_wait_1 || state == State::closing || state == State::last_ack; }
+/// By their numbers: the local ports of connections whose local address overlaps this one.
+std::vector<bool> ports_in_use(const tcp::Tcp& tcp, IpAddress address) {
+  std::vector<bool> taken(std::size_t{std::numeric_limits<std::uint16_t>::max()} + 1);
+  tcp.for_each_connection([&](const Endpoint& local, const Endpoint&) {
+    if (overlap(local.address, address)) taken[local.port.value()] = true;
+  });
+  return taken;
+}
 }  // namespace
 
 StreamSocket::StreamSocket(Environment& environment) : Socket{environment, SOCK_STREAM, IPPROTO_TCP} {}
@@ -28,14 +37,11 @@ StreamSocket::~StreamSocket() = default;
 /// The port is also taken by connections that no descriptor holds any more, TIME-WAIT included.
 Result<> StreamSocket::claim(const Endpoint& local) {
   auto& stack = environment().stack();
-  const auto connections = stack.tcp().connections();
-  auto& orphans = environment().orphans();
-  orphans.keep_only(connections);
+  std::optional<std::vector<bool>> taken;  // looked up once, for however many ports are asked for
   const auto busy = [&](const Endpoint& wanted, Sharing sharing) {
-    return std::ranges::any_of(connections, [&](const tcp::Info& connection) {
-      return connection.local.port == wanted.port && overlap(connection.local.address, wanted.address) &&
-             (!sharing.any() || orphans.contains(connection));
-    });
+    if (sharing.any()) return environment().orphans().hold(wanted, stack.tcp());
+    if (!taken) taken = ports_in_use(stack.tcp(), wanted.address);
+    return bool{(*taken)[wanted.port.value()]};
   };
   auto claimed = environment().tcp_ports().claim(local, sharing(), stack.context().random, busy);
   if (!claimed) return fail(claimed.error());
@@ -257,11 +263,29 @@ Result<> StreamSocket::shutdown(int how) {
   return closed ? error(ENOTCONN) : Result<>{};
 }
 
-void StreamSocket::close() {
-  const auto alive = shared_from_this();
+/// SO_LINGER: no time at all resets the connection; otherwise close() waits until the peer has got everything. Whether it has to.
+bool StreamSocket::begin_close() {
   listener_ = {};
   listening_ = false;
-  if (connection_ && connection_.unread() == 0 && options_.lingering.l_onoff != 0) linger();
+  if (!connection_ || connection_.unread() > 0 || options_.lingering.l_onoff == 0) return false;
+  if (options_.lingering.l_linger == 0) {
+    connection_.abort();
+    return false;
+  }
+  connection_.close();
+  return lingers();
+}
+
+bool StreamSocket::lingers() const noexcept {
+  const State now = state();
+  return now == State::fin_wait_1 || now == State::closing || now == State::last_ack;
+}
+
+void StreamSocket::on_progress_of_close(const std::function<void()>& handler) {
+  connection_.handle({.acknowledged = handler, .closed = [handler](std::error_code) { handler(); }});
+}
+
+void StreamSocket::finish_close() {
   const Endpoint here = connection_.local();
   const Endpoint there = connection_.remote();
   const bool gone = state() == State::closed && connection_.state() != State::time_wait;
@@ -270,12 +294,20 @@ void StreamSocket::close() {
   claim_.reset();
 }
 
-/// SO_LINGER: no time at all resets the connection; otherwise close() waits until the peer has got everything.
-void StreamSocket::linger() {
-  if (options_.lingering.l_linger == 0) return connection_.abort();
-  connection_.close();
-  const auto deadline = deadline_after(std::chrono::seconds{options_.lingering.l_linger});
-  if (is_own_fin_under_way(state())) (void)wait([this] { return !is_own_fin_under_way(state()); }, deadline);
+void StreamSocket::close() {
+  const auto alive = shared_from_this();
+  if (begin_close()) (void)wait([this] { return !lingers(); }, end_of_lingering());
+  finish_close();
+}
+
+bool StreamSocket::close_without_waiting(const std::function<void()>& closed) {
+  if (!begin_close()) {
+    finish_close();
+    return false;
+  }
+  const auto self = std::static_pointer_cast<StreamSocket>(shared_from_this());
+  environment().lingering().add(self, *end_of_lingering(), closed);
+  return true;
 }
 
 }  // namespace tapir::posix::detail

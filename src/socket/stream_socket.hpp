@@ -30,6 +30,13 @@ class StreamSocket final : public Socket {
   [[nodiscard]] Result<std::shared_ptr<Socket>> accept() override;
   [[nodiscard]] Result<> shutdown(int how) override;
   void close() override;
+  [[nodiscard]] bool close_without_waiting(const std::function<void()>& closed) override;
+  /// The second half of close(): what it had to wait for has come, or will not.
+  void finish_close();
+  /// Whether that is still to come: that the peer has got everything, our FIN as well.
+  [[nodiscard]] bool lingers() const noexcept;
+  /// From now on nothing but this is called: when lingers() may have become false.
+  void on_progress_of_close(const std::function<void()>& handler);
 
   // Bytes: stream_transfer.cpp, stream_urgent.cpp
   [[nodiscard]] Result<std::size_t> send(const Outgoing& message) override;
@@ -87,7 +94,10 @@ class StreamSocket final : public Socket {
   [[nodiscard]] Result<> await_handshake(bool first, int flags);
   void adopt(tcp::Connection connection);
   void forget_connection();
-  void linger();
+  [[nodiscard]] bool begin_close();
+  [[nodiscard]] std::optional<TimePoint> end_of_lingering() const {
+    return deadline_after(std::chrono::seconds{options_.lingering.l_linger});
+  }
   [[nodiscard]] bool handshaking() const noexcept;
   /// Takes note of an end of the connection that has come since the last call.
   void sync() const;

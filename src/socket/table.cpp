@@ -98,9 +98,9 @@ Result<std::shared_ptr<Socket>> Table::accept(int descriptor, int flags, int& op
   return accepted;
 }
 
-Result<> Table::close(int descriptor) {
-  const auto found = file(descriptor);
-  if (!found) return fail(found.error());
+Result<std::shared_ptr<File>> Table::release(int descriptor) {
+  auto found = file(descriptor);
+  if (!found) return found;
   files_[static_cast<std::size_t>(descriptor - environment_.config().first_descriptor)] = nullptr;
   --open_;
   for (const auto& other : files_) {
@@ -108,8 +108,20 @@ Result<> Table::close(int descriptor) {
     if (Epoll* const epoll = other->as_epoll()) epoll->forget(descriptor);
   }
   (*found)->set_handler({});
-  (*found)->close();
+  return found;
+}
+
+Result<> Table::close(int descriptor) {
+  const auto released = release(descriptor);
+  if (!released) return fail(released.error());
+  (*released)->close();
   return {};
+}
+
+Result<bool> Table::close_without_waiting(int descriptor, const std::function<void()>& closed) {
+  const auto released = release(descriptor);
+  if (!released) return fail(released.error());
+  return (*released)->close_without_waiting(closed);
 }
 
 Result<int> Table::fcntl(int descriptor, int command, long argument) const {

@@ -28,6 +28,8 @@ class Table {
   [[nodiscard]] Result<int> epoll_create(int flags);
   [[nodiscard]] Result<std::shared_ptr<Socket>> accept(int descriptor, int flags, int& opened);
   [[nodiscard]] Result<> close(int descriptor);
+  /// See Sockets::close_without_waiting().
+  [[nodiscard]] Result<bool> close_without_waiting(int descriptor, const std::function<void()>& closed);
   [[nodiscard]] Result<int> fcntl(int descriptor, int command, long argument) const;
   [[nodiscard]] Result<> ioctl(int descriptor, unsigned long request, void* argument) const;
   /// EBADF.
@@ -43,6 +45,8 @@ class Table {
 
  private:
   [[nodiscard]] Result<int> insert(std::shared_ptr<File> file, int flags);
+  /// The descriptor is free again; its file is to be closed.
+  [[nodiscard]] Result<std::shared_ptr<File>> release(int descriptor);
   [[nodiscard]] Result<> has_room() const;
   /// Waits as poll() does; a timeout in ms.
   [[nodiscard]] Result<> wait_ready(const std::function<bool()>& ready, int timeout);

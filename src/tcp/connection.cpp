@@ -108,7 +108,7 @@ Result<> Connection::set_keepalive(const Keepalive& keepalive) {
   return record_->core()->set_keepalive(keepalive);
 }
 
-Result<> Connection::set_user_timeout(Duration timeout) {
+Result<> Connection::set_user_timeout(std::optional<Duration> timeout) {
   if (record_ == nullptr) return fail(Error::not_connected);
   return record_->core()->set_user_timeout(timeout);
 }

@@ -98,7 +98,7 @@ class ConnectionCore final : public ReadySource,
   void await_room() noexcept { wants_room_ = true; }
   void report_sent(bool on) noexcept { report_sent_ = on; }
   [[nodiscard]] Result<> set_keepalive(const Keepalive& keepalive);
-  [[nodiscard]] Result<> set_user_timeout(Duration timeout);
+  [[nodiscard]] Result<> set_user_timeout(std::optional<Duration> timeout);
   [[nodiscard]] Result<> set_user_timeout_option(const UserTimeoutOption& option);
   [[nodiscard]] Result<> set_mtu_probing(const std::optional<MtuProbing>& probing);
   [[nodiscard]] Result<> set_congestion_control(std::string_view name);

@@ -42,6 +42,7 @@ void ConnectionCore::own_fin_acknowledged() {
   switch (tcb_.state) {
     case State::fin_wait_1:
       set_state(State::fin_wait_2);
+      tell(kAcknowledged);
       if (reading_over_) deadlines_.linger = deadline_after(context_.now(), fin_wait_2_timeout());
       break;
     case State::closing: enter_time_wait(); break;

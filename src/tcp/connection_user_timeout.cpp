@@ -45,8 +45,8 @@ void ConnectionCore::change_user_timeout(const Change& change) {
   user_timeout_changed();
 }
 
-Result<> ConnectionCore::set_user_timeout(Duration timeout) {
-  if (timeout <= Duration::zero()) return fail(Error::invalid_argument);
+Result<> ConnectionCore::set_user_timeout(std::optional<Duration> timeout) {
+  if (timeout && *timeout <= Duration::zero()) return fail(Error::invalid_argument);
   change_user_timeout([&] { settings_.user_timeout = timeout; });
   return {};
 }

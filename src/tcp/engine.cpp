@@ -148,7 +148,6 @@ Result<FourTuple> Engine::choose_ends(const Endpoint& remote, const Endpoint& lo
     if (!ports_.choose(tuple.local.address, remote, usable)) return fail(Error::address_not_available);
     return tuple;
   }
-  if (tuple.local == remote) return fail(Error::invalid_argument);
   if (is_taken(tuple)) return fail(Error::address_in_use);
   return tuple;
 }

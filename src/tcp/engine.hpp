@@ -57,6 +57,16 @@ class Engine final {
   void receive_error(const network::ErrorReport& report);
   [[nodiscard]] std::size_t connection_count() const noexcept { return open_connections() + time_wait_.size(); }
   [[nodiscard]] std::vector<Info> connections();
+  [[nodiscard]] bool is_taken(const FourTuple& tuple) const {
+    return connections_.contains(tuple) || half_open_.find(tuple) != nullptr || time_wait_.find(tuple) != nullptr;
+  }
+  /// Of every connection, as connections() has them.
+  template <class Visitor>
+  void for_each_tuple(const Visitor& visit) const {
+    connections_.for_each([&visit](const ConnectionRecord& record) { visit(record.tuple()); });
+    half_open_.for_each([&visit](const HalfOpen& kept) { visit(kept.tuple); });
+    time_wait_.for_each([&visit](const TimeWaitRecord& record) { visit(record.tuple); });
+  }
 
   // What connections and listeners need.
   [[nodiscard]] Context& context() noexcept { return context_; }
@@ -111,9 +121,6 @@ class Engine final {
   [[nodiscard]] std::shared_ptr<ListenerCore> find_listener(const FourTuple& tuple) const;
   [[nodiscard]] Result<FourTuple> choose_ends(const Endpoint& remote, const Endpoint& local);
   [[nodiscard]] std::shared_ptr<ConnectionRecord> add(const FourTuple& tuple, const Settings& settings, SeqNum iss);
-  [[nodiscard]] bool is_taken(const FourTuple& tuple) const {
-    return connections_.contains(tuple) || half_open_.find(tuple) != nullptr || time_wait_.find(tuple) != nullptr;
-  }
   /// TIME-WAIT not counted.
   [[nodiscard]] std::size_t open_connections() const noexcept { return connections_.size() + half_open_.size(); }
   [[nodiscard]] std::shared_ptr<ConnectionRecord> find(const FourTuple& tuple);

@@ -49,6 +49,10 @@ bool Tcp::has_congestion_control(std::string_view name) const {
 void Tcp::set_config(Config config) { engine_->set_config(std::move(config)); }
 std::size_t Tcp::connection_count() const noexcept { return engine_->connection_count(); }
 std::vector<Info> Tcp::connections() const { return engine_->connections(); }
+void Tcp::for_each_connection(const std::function<void(const Endpoint& local, const Endpoint& remote)>& visit) const {
+  engine_->for_each_tuple([&visit](const FourTuple& tuple) { visit(tuple.local, tuple.remote); });
+}
+bool Tcp::has_connection(const Endpoint& local, const Endpoint& remote) const { return engine_->is_taken({local, remote}); }
 const Stats& Tcp::stats() const noexcept { return engine_->stats(); }
 const DropCounters& Tcp::drops() const noexcept { return engine_->drops(); }
 

@@ -17,7 +17,13 @@ namespace tapir::posix {
 ///     tapir::posix::Service sockets{runtime, stack};
 ///
 /// While it lives nobody else touches the runtime (except Runtime::post()) or the stack; both outlive it. No call may be under way when it is destroyed, which ends the thread
-/// and closes every descriptor. SocketsConfig::wait is not used. close() with SO_LINGER makes the whole stack's callers wait for as long as it takes; packets go on.
+/// and closes every descriptor.
+///
+/// When the runtime stops before that, by Runtime::stop() in a task that was posted or by a signal of Runtime::stop_on_signals(), the network is down for good: calls that wait and
+/// all later ones fail with ENETDOWN, and every event_descriptor() stays readable. close() then fails as well, but the descriptor's eventfd is closed; the connections end, without a
+/// word to their peers unless the runtime is run again, when the service is destroyed.
+///
+/// SocketsConfig::wait is not used. close() with SO_LINGER waits as any blocking call does, also of a non-blocking descriptor, as Linux has it; the descriptor is free at once.
 class Service {
  public:
   /// Starts the thread.

@@ -110,6 +110,9 @@ class Sockets {
   /// From now on `handler` is called, on the stack's thread and never from within a call of the user's, when something has happened to the
   /// descriptor that may have made it ready; an empty one: no more. It may close the descriptor. EBADF.
   int on_event(int descriptor, std::function<void()> handler);
+  /// close() that does not wait: 0, or 1 where SO_LINGER makes close() wait. The descriptor is free in either case; with 1 `closed` is called when close() would have
+  /// returned, on the stack's thread and never from within a call of the user's, unless this object is destroyed before. EBADF.
+  int close_without_waiting(int descriptor, const std::function<void()>& closed);
   /// How long a blocking call on the descriptor waits: `option` is SO_RCVTIMEO or SO_SNDTIMEO. Empty: for ever. Zero: not at all, which getsockopt()
   /// cannot tell from that.
   [[nodiscard]] std::optional<Duration> timeout(int descriptor, int option) const;

@@ -30,7 +30,7 @@ struct Events {
   std::move_only_function<void()> readable = {};      ///< more can be received, perhaps the end of the stream
   std::move_only_function<void()> writable = {};      ///< there is room again after a send() that took less than given
   std::move_only_function<void()> sent = {};          ///< unsent() went down, where Connection::report_sent() asks for it
-  std::move_only_function<void()> acknowledged = {};  ///< unacknowledged() went down; at 0 all that was sent has arrived
+  std::move_only_function<void()> acknowledged = {};  ///< unacknowledged() went down, at 0 all that was sent has arrived; or our FIN has
   std::move_only_function<void()> peer_closed = {};   ///< the peer sends nothing more; what has arrived can still be read
   std::move_only_function<void()> urgent = {};        ///< urgent data begins, or its end moved on: see Info::urgent_unread
   /// It is over: in order when there is no error (TIME-WAIT may still be running), otherwise why not. The last event.
@@ -128,8 +128,8 @@ class Connection {
   void set_nagle(bool on);
   /// Error::invalid_argument outside the documented ranges.
   Result<> set_keepalive(const Keepalive& keepalive);
-  /// How long sent data may stay unacknowledged; Duration::max(): for ever. Error::invalid_argument unless positive.
-  Result<> set_user_timeout(Duration timeout);
+  /// How long sent data may stay unacknowledged; Duration::max(): for ever; empty: as in Config. Error::invalid_argument unless positive.
+  Result<> set_user_timeout(std::optional<Duration> timeout);
   /// As Settings::user_timeout_option; what is advertised anew goes with the next segment. Error::invalid_argument outside the documented ranges.
   Result<> set_user_timeout_option(const UserTimeoutOption& option);
   /// As Settings::mtu_probing; empty: as in Config. Error::invalid_argument outside the documented ranges.

@@ -3,11 +3,14 @@
 
 #include <linux/sockios.h>
 
+#include <atomic>
 #include <string>
+#include <thread>
 
 #include "same_as_linux.hpp"
 
 using tapir::test::same_as_linux;
+using tapir::test::same_as_linux_in_threads;
 using tapir::test::Transcript;
 
 TEST_CASE("half-close", "[socket][linux]") {
@@ -212,6 +215,38 @@ TEST_CASE("SO_LINGER waits no longer than it says, and the rest goes on", "[sock
     }
     t.say(received == sent ? "all of it arrived" : "another number arrived");
     t.recv(all.server, 1);
+  });
+}
+
+TEST_CASE("of two lingering closes each has its own time", "[socket][linux]") {
+  same_as_linux_in_threads([](Transcript& t) {
+    const auto first = t.linked();
+    const auto second = t.linked();
+    const std::string much(std::size_t{64} * 1024, 'x');
+    for (const auto& all : {first, second}) {
+      t.control(all.client, F_SETFL, O_NONBLOCK);
+      while (t.calls().send(all.client, much.data(), much.size(), 0) > 0) {}
+    }
+    linger on{.l_onoff = 1, .l_linger = 1};
+    t.set_raw(first.client, SOL_SOCKET, SO_LINGER, &on, sizeof(on));
+    on.l_linger = 600;
+    t.set_raw(second.client, SOL_SOCKET, SO_LINGER, &on, sizeof(on));
+    std::atomic<int> first_result{1};
+    std::atomic<int> second_result{1};
+    const auto begin = [&t](int fd, std::atomic<int>& result) {
+      std::thread closer{[&t, fd, &result] { result = t.calls().close(fd); }};
+      while (t.calls().fcntl(fd, F_GETFD, 0) >= 0) {  // the descriptor is gone when the wait begins
+      }
+      return closer;
+    };
+    auto first_closer = begin(first.client, first_result);
+    auto second_closer = begin(second.client, second_result);
+    first_closer.join();
+    t.say("the first: " + std::to_string(first_result) + ", the second meanwhile: " + std::to_string(second_result));
+    std::string into(std::size_t{1024} * 1024, '\0');
+    while (t.calls().recv(second.server, into.data(), into.size(), 0) > 0) {}
+    second_closer.join();
+    t.say("the second: " + std::to_string(second_result));
   });
 }
 

@@ -106,6 +106,34 @@ TEST_CASE("sharing a port", "[socket][linux]") {
   });
 }
 
+TEST_CASE("a socket that connects to itself", "[socket][linux]") {
+  same_as_linux([](Transcript& t) {
+    const int fd = t.stream();
+    t.bind(fd);
+    t.connect(fd, t.place_of(fd));
+    t.name_of(fd);
+    t.peer_of(fd);
+    t.poll(fd);
+    t.connect(fd, t.place_of(fd));
+    t.send(fd, "to myself");
+    t.recv(fd, 20);
+    t.send(fd, "the last");
+    t.shutdown(fd, SHUT_WR);
+    t.await(fd, POLLRDHUP);
+    t.poll(fd);
+    t.recv(fd, 20);
+    t.recv(fd, 20);
+    t.send(fd, "x");
+    t.close(fd);
+    const int waiting = t.stream(SOCK_NONBLOCK);
+    t.bind(waiting);
+    t.connect(waiting, t.place_of(waiting));
+    t.await(waiting, POLLOUT);
+    t.get(waiting, SOL_SOCKET, SO_ERROR);
+    t.close(waiting);
+  });
+}
+
 TEST_CASE("a port whose connection lingers", "[socket][linux]") {
   same_as_linux([](Transcript& t) {
     auto all = t.linked();

@@ -89,6 +89,20 @@ TEST_CASE("numbers and their ranges", "[socket][linux]") {
   });
 }
 
+TEST_CASE("a user timeout that is taken back", "[socket][linux]") {
+  same_as_linux([](Transcript& t) {
+    const auto all = t.linked();
+    for (const int fd : {t.stream(), all.client, all.server}) {
+      for (const int value : {5000, 0}) {
+        t.set(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, value);
+        t.get(fd, IPPROTO_TCP, TCP_USER_TIMEOUT);
+      }
+    }
+    t.send(all.client, "x");
+    t.recv(all.server, 10);
+  });
+}
+
 TEST_CASE("a bound of the window", "[socket][linux]") {
   same_as_linux([](Transcript& t) {
     const int fd = t.stream();

@@ -270,3 +270,23 @@ TEST_CASE("a writer waits no longer than SO_SNDTIMEO", "[socket][linux]") {
     t.say(received == static_cast<std::size_t>(sent) ? "all of it arrived" : "another number arrived");
   });
 }
+
+TEST_CASE("what Nagle holds back goes with the FIN", "[socket][linux]") {
+  same_as_linux([](Transcript& t) {
+    const auto all = t.linked();
+    for (int i = 0; i < 30; ++i) {  // an exchange, in which acknowledgments wait for answers
+      t.send(all.client, "p");
+      t.recv(all.server, 10);
+      t.send(all.server, "q");
+      t.recv(all.client, 10);
+    }
+    t.set(all.server, IPPROTO_TCP, TCP_QUICKACK, 0);
+    t.send(all.client, std::string(100, 'x'));
+    t.send(all.client, std::string(100, 'y'));
+    t.ioctl(all.server, SIOCINQ);  // the second waits
+    t.shutdown(all.client, SHUT_WR);
+    t.ioctl(all.server, SIOCINQ);
+    t.recv(all.server, 300, MSG_DONTWAIT);
+    t.recv(all.server, 300, MSG_DONTWAIT);
+  });
+}

@@ -1,13 +1,12 @@
 #include "same_as_linux.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <deque>
 
 #include <fmt/format.h>
 #include <linux/errqueue.h>
 #include <netinet/ip.h>
-#include <catch2/catch.hpp>
 
 #include "message_room.hpp"
 #include "socket_address.hpp"
@@ -41,16 +40,18 @@ std::string shown(const sockaddr_in& in) {
 
 }  // namespace
 
+std::uint32_t address_on(Setting setting, Host host) {
+  constexpr std::uint32_t kNear = 0xc0000201;  // 192.0.2.1
+  constexpr std::uint32_t kFar = 0xc0000202;
+  if (setting == Setting::one_host) return INADDR_LOOPBACK;
+  return host == Host::near ? kNear : kFar;
+}
+
 Transcript::~Transcript() {
   for (const auto& [fd, host] : open_) (void)calls_.close(fd);
 }
 
-std::uint32_t Transcript::address_of(Host host) const {
-  constexpr std::uint32_t kNear = 0xc0000201;  // 192.0.2.1
-  constexpr std::uint32_t kFar = 0xc0000202;
-  if (setting_ == Setting::one_host) return INADDR_LOOPBACK;
-  return host == Host::near ? kNear : kFar;
-}
+std::uint32_t Transcript::address_of(Host host) const { return address_on(setting_, host); }
 
 Host Transcript::host_of(int fd) const {
   const auto found = open_.find(fd);
@@ -367,58 +368,6 @@ Transcript::Linked Transcript::linked() {
   connect(all.client, all.place);
   all.server = accept(all.listener);
   return all;
-}
-
-namespace {
-
-std::vector<std::string> lines_of(const Body& body, std::unique_ptr<Calls> calls, Setting setting) {
-  Transcript transcript{*calls, setting};
-  body(transcript);
-  return transcript.lines();
-}
-
-/// Where what was sent is handed over by another thread (a kernel's, when it is busy; the Service's) a call may look before it has arrived. That comes out otherwise
-/// the next time; a real difference does not.
-template <class MakeCalls>
-std::vector<std::string> lines_like(const std::vector<std::string>& expected, const Body& body, MakeCalls make_calls, Setting setting) {
-  constexpr int kMostTimes = 5;
-  auto lines = lines_of(body, make_calls(), setting);
-  for (int i = 1; i < kMostTimes && lines != expected; ++i) lines = lines_of(body, make_calls(), setting);
-  return lines;
-}
-
-/// Line by line: the first difference says what went another way, the rest follows from it.
-void compare(const std::vector<std::string>& theirs, const std::vector<std::string>& ours) {
-  REQUIRE(theirs.size() > 1);
-  constexpr std::size_t kShown = 6;
-  std::deque<std::string> before;
-  for (std::size_t i = 0; i < std::max(theirs.size(), ours.size()); ++i) {
-    INFO("line " << i << ", behind:" << fmt::format("{}", fmt::join(before, "")));
-    REQUIRE(i < theirs.size());
-    REQUIRE(i < ours.size());
-    REQUIRE(ours[i] == theirs[i]);
-    before.push_back("\n    " + theirs[i]);
-    if (before.size() > kShown) before.pop_front();
-  }
-}
-
-}  // namespace
-
-void same_as_linux(const Body& body) {
-  for (const Setting setting : {Setting::one_host, Setting::two_hosts}) same_as_linux_on(setting, body);
-}
-
-void same_as_linux_on(Setting setting, const Body& body) {
-  INFO((setting == Setting::one_host ? "on one host" : "on two hosts"));
-  const auto ours = lines_of(body, own_calls(setting), setting);
-  const auto theirs = lines_like(ours, body, [setting] { return kernel_calls(setting); }, setting);
-  {
-    INFO("posix::Sockets");
-    compare(theirs, ours);
-  }
-  if (setting == Setting::two_hosts) return;
-  INFO("posix::Service");
-  compare(theirs, lines_like(theirs, body, service_calls, setting));
 }
 
 }  // namespace tapir::test

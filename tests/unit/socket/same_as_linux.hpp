@@ -24,6 +24,8 @@ enum class Setting : std::uint8_t { one_host, two_hosts };
 /// One of the two hosts; in the setting with one they are the same.
 enum class Host : std::uint8_t { near, far };
 
+[[nodiscard]] std::uint32_t address_on(Setting setting, Host host);
+
 /// The calls, over the kernel's sockets or over ours. A descriptor belongs to the host that it was opened on.
 class Calls {
  public:
@@ -63,8 +65,8 @@ class Calls {
 [[nodiscard]] std::unique_ptr<Calls> kernel_calls(Setting setting);
 /// posix::Sockets, in virtual time: a host with nothing but its loopback, or 192.0.2.1 and 192.0.2.2 on a cable.
 [[nodiscard]] std::unique_ptr<Calls> own_calls(Setting setting);
-/// posix::Service: a host with nothing but its loopback, whose stack runs on a thread of its own in real time.
-[[nodiscard]] std::unique_ptr<Calls> service_calls();
+/// posix::Service on the same hosts, whose stacks run on threads of their own in real time.
+[[nodiscard]] std::unique_ptr<Calls> service_calls(Setting setting);
 
 /// Where a socket can be reached.
 struct Place {
@@ -173,9 +175,11 @@ class Transcript {
 };
 
 using Body = std::function<void(Transcript&)>;
-/// Runs `body` over the kernel's sockets and over ours, on one host and on two, and requires that all tell the same as the kernel there.
+/// Runs `body` over the kernel's sockets and over ours, on one host and on two, and requires that all tell the same as the kernel there: Sockets and Service.
 void same_as_linux(const Body& body);
 /// Likewise in one setting, for what has no sense in the other.
 void same_as_linux_on(Setting setting, const Body& body);
+/// Likewise for calls that wait for each other in several threads, which Sockets is not made for: over the kernel's sockets and over Service.
+void same_as_linux_in_threads(const Body& body);
 
 }  // namespace tapir::test

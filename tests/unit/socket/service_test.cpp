@@ -9,6 +9,8 @@
 
 #include <atomic>
 #include <cerrno>
+#include <functional>
+#include <memory>
 #include <string>
 #include <thread>
 #include <vector>
@@ -301,4 +303,182 @@ TEST_CASE("connecting to nobody", "[socket][service]") {
   Host host;
   CHECK(host.connect() == -1);
   CHECK(errno == ECONNREFUSED);
+}
+
+namespace {
+/// What a call comes to when nobody runs the stack: -1 and ENETDOWN.
+bool is_down(long result) { return result == -1 && errno == ENETDOWN; }
+}  // namespace
+
+TEST_CASE("when its runtime has been stopped every call of a service fails, those that wait as well", "[socket][service]") {
+  Host host;
+  auto& sockets = host.sockets;
+  const int listener = host.listen();
+  const int client = host.connect();
+  const int server = sockets.accept(listener, nullptr, nullptr);
+  const int writer = host.connect();
+  const int reader = sockets.accept(listener, nullptr, nullptr);  // does not read
+  REQUIRE(reader >= 0);
+  const int datagram = sockets.socket(AF_INET, SOCK_DGRAM, 0);
+  const int epoll = sockets.epoll_create1(0);
+  const int watched = sockets.event_descriptor(datagram, EPOLLIN);
+  REQUIRE(watched >= 0);
+  pollfd real{.fd = watched, .events = POLLIN, .revents = 0};
+  REQUIRE(::poll(&real, 1, 0) == 0);
+  std::atomic<int> down{0};
+  std::atomic<bool> begun{false};
+  const std::function<long()> waiting[] = {
+      [&] { return sockets.accept(listener, nullptr, nullptr); },
+      [&] {
+        char byte = 0;
+        return sockets.recv(datagram, &byte, 1, 0);
+      },
+      [&] {
+        char byte = 0;
+        return sockets.recv(server, &byte, 1, 0);
+      },
+      [&] {
+        const std::string much(100'000, 'x');
+        while (sockets.send(writer, much.data(), much.size(), 0) == static_cast<ssize_t>(much.size())) {}
+        return sockets.send(writer, "x", 1, 0);  // the one before has told how much it had queued
+      },
+      [&] {
+        pollfd entry{.fd = datagram, .events = POLLIN, .revents = 0};
+        return sockets.poll(&entry, 1, -1);
+      },
+      [&] {
+        epoll_event event{};
+        return sockets.epoll_wait(epoll, &event, 1, -1);
+      },
+  };
+  std::vector<std::thread> threads;
+  for (const auto& call : waiting) {
+    threads.emplace_back([&down, &call] { down += is_down(call()) ? 1 : 0; });
+  }
+  SECTION("from within") {
+    host.runtime.post([&] { host.runtime.stop(); });
+  }
+  SECTION("while calls are made") {
+    threads.emplace_back([&] {
+      int fd = 0;
+      while (fd >= 0) {
+        fd = sockets.socket(AF_INET, SOCK_DGRAM, 0);
+        begun = true;
+        if (fd >= 0) fd = sockets.close(fd);
+      }
+    });
+    while (!begun) std::this_thread::yield();
+    host.runtime.post([&] { host.runtime.stop(); });
+  }
+  for (auto& thread : threads) thread.join();
+  CHECK(down == std::ssize(waiting));
+  CHECK(::poll(&real, 1, 10'000) == 1);  // a real epoll wakes up, and then learns why
+  CHECK(is_down(sockets.socket(AF_INET, SOCK_DGRAM, 0)));
+  CHECK(is_down(sockets.send(client, "x", 1, MSG_DONTWAIT)));
+  CHECK(is_down(sockets.getsockname(server, nullptr, nullptr)));
+  CHECK(is_down(sockets.connect(datagram, nullptr, 0)));
+  CHECK(is_down(sockets.event_descriptor(server, EPOLLIN)));
+  pollfd entry{.fd = datagram, .events = POLLIN, .revents = 0};
+  CHECK(is_down(sockets.poll(&entry, 1, 0)));
+  CHECK(is_down(sockets.close(datagram)));
+  CHECK(::poll(&real, 1, 0) == 1);
+  CHECK(real.revents == POLLNVAL);  // close() has given the eventfd back all the same
+}
+
+TEST_CASE("a service whose runtime has been stopped can be destroyed, and what it left in the runtime does nothing", "[socket][service]") {
+  tapir::Runtime runtime;
+  tapir::Stack stack{runtime, tapir::StackConfig{}};
+  {
+    Service sockets{runtime, stack};
+    const int fd = sockets.socket(AF_INET, SOCK_DGRAM, 0);
+    CHECK(fd >= 0);
+    runtime.post([&] { runtime.stop(); });
+    char byte = 0;
+    CHECK(is_down(sockets.recv(fd, &byte, 1, 0)));
+  }
+  bool ran = false;
+  runtime.post([&] { ran = true; });
+  CHECK(runtime.run_until([&] { return ran; }, std::chrono::seconds{10}));
+  Service again{runtime, stack};  // it can be had once more
+  CHECK(again.socket(AF_INET, SOCK_DGRAM, 0) >= 0);
+}
+
+TEST_CASE("a service on a runtime that is to stop before it runs is down from the beginning", "[socket][service]") {
+  tapir::Runtime runtime;
+  tapir::Stack stack{runtime, tapir::StackConfig{}};
+  runtime.stop();
+  Service sockets{runtime, stack};
+  CHECK(is_down(sockets.socket(AF_INET, SOCK_STREAM, 0)));
+}
+
+namespace {
+/// A connection whose send buffer and whose peer's window are full: what is queued leaves when `reader` reads.
+struct Full {
+  explicit Full(Host& host, int listener) : writer{host.connect()}, reader{host.sockets.accept(listener, nullptr, nullptr)} {
+    const std::string much(100'000, 'x');
+    while (host.sockets.send(writer, much.data(), much.size(), MSG_DONTWAIT) > 0) {}
+  }
+  int writer;
+  int reader;
+};
+
+std::thread close_with_linger(Service& sockets, int fd, int seconds, std::atomic<int>& result) {
+  const linger on{.l_onoff = 1, .l_linger = seconds};
+  (void)sockets.setsockopt(fd, SOL_SOCKET, SO_LINGER, &on, sizeof(on));
+  result = 1;
+  std::thread closer{[&sockets, fd, &result] { result = sockets.close(fd); }};
+  while (sockets.fcntl(fd, F_GETFL) >= 0) {  // until the descriptor is gone: the wait has begun
+  }
+  return closer;
+}
+
+constexpr int kHour = 3600;
+}  // namespace
+
+TEST_CASE("of two lingering closes each ends when its own peer has everything", "[socket][service]") {
+  Host host;
+  const int listener = host.listen();
+  const Full first{host, listener};
+  const Full second{host, listener};
+  std::atomic<int> first_result{};
+  std::atomic<int> second_result{};
+  auto first_closer = close_with_linger(host.sockets, first.writer, kHour, first_result);
+  auto second_closer = close_with_linger(host.sockets, second.writer, kHour, second_result);
+  CHECK(first_result == 1);
+  CHECK(host.sockets.socket(AF_INET, SOCK_DGRAM, 0) >= 0);  // the stack goes on
+  CHECK_FALSE(read_all(host.sockets, first.reader).empty());
+  first_closer.join();
+  CHECK(first_result == 0);
+  CHECK(second_result == 1);
+  CHECK_FALSE(read_all(host.sockets, second.reader).empty());
+  second_closer.join();
+  CHECK(second_result == 0);
+}
+
+TEST_CASE("a lingering close ends with its own time, though another has longer", "[socket][service]") {
+  Host host;
+  const int listener = host.listen();
+  const Full first{host, listener};
+  const Full second{host, listener};
+  std::atomic<int> first_result{};
+  std::atomic<int> second_result{};
+  auto first_closer = close_with_linger(host.sockets, first.writer, 1, first_result);
+  auto second_closer = close_with_linger(host.sockets, second.writer, kHour, second_result);
+  first_closer.join();
+  CHECK(first_result == 0);
+  CHECK(second_result == 1);
+  CHECK(host.sockets.close(second.reader) == 0);  // with what it has not read: that resets the connection
+  second_closer.join();
+  CHECK(second_result == 0);
+}
+
+TEST_CASE("a lingering close ends when its runtime stops", "[socket][service]") {
+  Host host;
+  const int listener = host.listen();
+  const Full full{host, listener};
+  std::atomic<int> result{};
+  auto closer = close_with_linger(host.sockets, full.writer, kHour, result);
+  host.runtime.post([&] { host.runtime.stop(); });
+  closer.join();
+  CHECK(result == -1);
 }

@@ -36,6 +36,65 @@ TEST_CASE("a connection under way", "[socket]") {
   CHECK(errno == EISCONN);
 }
 
+TEST_CASE("a port is taken by connections that are no socket's", "[socket]") {
+  constexpr std::uint16_t kFirst = 40000, kLast = 40002;
+  TwoHosts hosts;
+  hosts.listen();
+  tapir::posix::Sockets sockets{*hosts.pair.left, {.first_port = tapir::Port{kFirst}, .last_port = tapir::Port{kLast}}};
+  const auto bind = [&](tapir::Ipv4Address address, std::uint16_t port, bool shares = false) {
+    const int fd = sockets.socket(AF_INET, SOCK_STREAM, 0);
+    if (shares) (void)TwoHosts::set(sockets, fd, SOL_SOCKET, SO_REUSEADDR, 1);
+    const auto in = tapir::test::socket_address(address, port);
+    return sockets.bind(fd, tapir::test::generic(in), sizeof(in)) == 0 ? fd : -1;
+  };
+  std::vector<tapir::tcp::Connection> others;
+  for (std::uint16_t port = kFirst; port < kLast; ++port) {
+    auto opened = hosts.pair.left->tcp().connect({tapir::test::kRightAddress, tapir::Port{TwoHosts::kPort}},
+                                                 {.local = {tapir::test::kLeftAddress, tapir::Port{port}}});
+    REQUIRE(opened.has_value());
+    others.push_back(std::move(*opened));
+  }
+  hosts.pair.world.run_for(100s);  // long enough for them to sleep
+  CHECK(bind({}, kFirst) == -1);
+  CHECK(errno == EADDRINUSE);
+  CHECK(bind(tapir::test::kLeftAddress, kFirst) == -1);
+  CHECK(bind(tapir::Ipv4Address{0x7f000001}, kFirst) >= 0);  // at another address
+  CHECK(bind({}, kFirst + 1, true) >= 0);                    // nobody said that it is not to be shared
+  const int chosen = bind(tapir::test::kLeftAddress, 0);     // the one that is left
+  REQUIRE(chosen >= 0);
+  sockaddr_in got{};
+  socklen_t size = sizeof(got);
+  CHECK(sockets.getsockname(chosen, tapir::test::generic(got), &size) == 0);
+  CHECK(ntohs(got.sin_port) == kLast);
+  CHECK(bind({}, 0) == -1);
+  CHECK(errno == EADDRINUSE);
+  CHECK(hosts.pair.left->tcp().stats().sleeps == 2);
+  CHECK(hosts.pair.left->tcp().stats().wakes == 0);
+}
+
+TEST_CASE("a port whose connection outlives its socket is free when that is over", "[socket]") {
+  TwoHosts hosts{far_apart(10ms)};
+  const auto ends = hosts.linked();
+  const auto bind = [&](int port, bool shares) {
+    const int fd = hosts.left.socket(AF_INET, SOCK_STREAM, 0);
+    if (shares) (void)TwoHosts::set(hosts.left, fd, SOL_SOCKET, SO_REUSEADDR, 1);
+    const auto in = tapir::test::socket_address(tapir::Ipv4Address{}, static_cast<std::uint16_t>(port));
+    const int result = hosts.left.bind(fd, tapir::test::generic(in), sizeof(in));
+    (void)hosts.left.close(fd);
+    return result;
+  };
+  sockaddr_in in{};
+  socklen_t size = sizeof(in);
+  REQUIRE(hosts.left.getsockname(ends.client, tapir::test::generic(in), &size) == 0);
+  const int port = ntohs(in.sin_port);
+  CHECK(hosts.left.close(ends.client) == 0);
+  CHECK(hosts.right.close(ends.server) == 0);
+  hosts.pair.world.run_for(1s);
+  for (const bool shares : {true, false}) CHECK(bind(port, shares) == -1);  // its socket did not agree to share
+  hosts.pair.world.run_for(300s);                                           // TIME-WAIT is over
+  for (const bool shares : {true, false}) CHECK(bind(port, shares) == 0);
+}
+
 TEST_CASE("a port that nobody asked for is of the range that was set", "[socket]") {
   TwoHosts hosts;
   constexpr std::uint16_t kFirst = 40000, kLast = 40002;
@@ -143,6 +202,24 @@ TEST_CASE("nobody answers", "[socket]") {
     CHECK(hosts.left.connect(fd, tapir::test::generic(in), sizeof(in)) == -1);
     CHECK(errno == ENETUNREACH);
   }
+}
+
+TEST_CASE("a TCP_USER_TIMEOUT of 0 is the system's again", "[socket]") {
+  const bool taken_back = GENERATE(true, false);
+  auto config = far_apart(10ms);
+  config.left.tcp.user_timeout = 100s;
+  TwoHosts hosts{config};
+  const auto ends = hosts.linked();
+  REQUIRE(TwoHosts::set(hosts.left, ends.client, IPPROTO_TCP, TCP_USER_TIMEOUT, 5000) == 0);
+  const bool under_way = GENERATE(true, false);  // what is sent is being timed already when it is taken back
+  hosts.pair.cable.cut(true);
+  if (under_way) CHECK(TwoHosts::send(hosts.left, ends.client, "x") == 1);
+  if (taken_back) REQUIRE(TwoHosts::set(hosts.left, ends.client, IPPROTO_TCP, TCP_USER_TIMEOUT, 0) == 0);
+  CHECK(TwoHosts::get(hosts.left, ends.client, IPPROTO_TCP, TCP_USER_TIMEOUT) == (taken_back ? 0 : 5000));
+  if (!under_way) CHECK(TwoHosts::send(hosts.left, ends.client, "x") == 1);
+  const auto over = [&] { return (hosts.left.readiness(ends.client) & EPOLLHUP) != 0; };
+  CHECK(hosts.pair.world.run_until(over, 90s) != taken_back);
+  CHECK(hosts.pair.world.run_until(over, 20s));
 }
 
 TEST_CASE("TCP_USER_TIMEOUT ends a connection whose peer is silent", "[socket]") {
