@@ -200,7 +200,7 @@ bool ConnectionCore::send_new() {
   if (!transfers() || (unsent() == 0 && !fin_unsent())) return false;
   const bool lost_goes_first = !recovery_.prefers_new_data() && (recovery_.sack() || !recovery_.in_fast_recovery());
   if (lost_goes_first && recovery_.queue().lost_bytes() > 0) return false;
-  if (recovery_.queue().empty() && last_data_sent_) {
+  if (recovery_.queue().empty() && last_data_sent_ && peer_window_left() > 0) {
     congestion_->on_idle({.now = context_.now(), .idle = context_.now() - *last_data_sent_, .rto = rtt_.rto()});
   }
   const SendDecision decision = new_data_decision();

@@ -254,3 +254,23 @@ TEST_CASE("only data breaks an idleness: after it the restart window holds", "[t
     CHECK(talk.info().cwnd == 14600);
   }
 }
+
+TEST_CASE("behind a closed window the restart window waits until there is something to send", "[tcp][RFC6928-2-4]") {
+  Conversation talk{{.config = {.probe_with_data = false}}};
+  for (int i = 0; i < 4; ++i) {
+    talk.write(stream(talk.info().cwnd));
+    (void)talk.peer.drain();
+  }
+  const auto grown = talk.info().cwnd;
+  REQUIRE(grown > 2 * 14600);
+  REQUIRE(talk.peer.say({.window = std::uint16_t{0}}));
+  talk.write(stream(20'000));
+  for (int i = 0; i < 10; ++i) {
+    talk.advance(1s);
+    if (!talk.peer.hear().empty()) REQUIRE(talk.peer.say({.ack = talk.info().snd_una, .window = std::uint16_t{0}}));
+    CHECK(talk.info().cwnd == grown);
+  }
+  REQUIRE(talk.peer.say({.ack = talk.info().snd_una, .window = std::uint16_t{65535}}));
+  (void)talk.peer.hear();
+  CHECK(talk.info().cwnd < grown);
+}
