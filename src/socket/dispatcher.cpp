@@ -58,7 +58,7 @@ void Dispatcher::run_if_over(const Task& task) const {
 
 void Dispatcher::complete(Completion& completion, long result, int error) {
   const std::lock_guard lock{state_->mutex};
-  if (completion.done) return;
+  if (state_->over || completion.done) return;  // over: who waited has been told, and may be gone
   std::erase(state_->waiting, &completion);
   State::complete(completion, result, error);
 }

@@ -13,12 +13,14 @@ namespace tapir::posix::detail {
 /// bind() refuses it.
 class Orphans {
  public:
-  void add(const Endpoint& local, const Endpoint& remote);
+  void add(const Endpoint& local, const Endpoint& remote, const tcp::Tcp& tcp);
   /// Whether one that is still there holds a local endpoint which overlaps `wanted`. Those at its port that have gone are forgotten.
   [[nodiscard]] bool hold(const Endpoint& wanted, const tcp::Tcp& tcp);
 
  private:
-  static constexpr std::size_t kMost = 4096;  ///< the oldest are forgotten beyond that
+  void forget_ended(const tcp::Tcp& tcp);
+
+  static constexpr std::size_t kMost = 4096;  ///< beyond that those that have gone are forgotten, else the oldest
   struct Ends {
     Endpoint local;
     Endpoint remote;

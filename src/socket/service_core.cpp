@@ -224,13 +224,17 @@ int Service::Core::connect(int descriptor, const sockaddr* address, socklen_t si
 int Service::Core::close(int descriptor) {
   if (on_stack_thread()) return std::min(begin_close(descriptor, [] {}), 0);
   detail::Completion completion;
-  dispatcher_.dispatch(completion, [this, descriptor, &completion] {
+  bool begun_there = false;
+  dispatcher_.dispatch(completion, [this, descriptor, &completion, &begun_there] {
+    begun_there = true;
     const int begun = begin_close(descriptor, [this, &completion] { dispatcher_.complete(completion, 0, 0); });
     if (begun <= 0) dispatcher_.complete(completion, begun, errno);
   });
   (void)dispatcher_.wait(completion);
-  // A program that a raised eventfd has woken must be able to get rid of it, or it is woken for ever.
-  dispatcher_.run_if_over([this, descriptor] { entries_.erase(descriptor); });
+  // A program that a raised eventfd has woken must be able to get rid of it, or it is woken for ever. Where the close has begun the number may be another's.
+  dispatcher_.run_if_over([this, descriptor, &begun_there] {
+    if (!begun_there) entries_.erase(descriptor);
+  });
   if (completion.result < 0) errno = completion.error;
   return static_cast<int>(completion.result);
 }

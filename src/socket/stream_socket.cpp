@@ -290,7 +290,7 @@ void StreamSocket::finish_close() {
   const Endpoint there = connection_.remote();
   const bool gone = state() == State::closed && connection_.state() != State::time_wait;
   connection_ = {};
-  if (!gone && !sharing().any()) environment().orphans().add(here, there);
+  if (!gone && !sharing().any()) environment().orphans().add(here, there, environment().stack().tcp());
   claim_.reset();
 }
 

@@ -50,9 +50,10 @@ void ConnectionCore::fast_open_unanswered(bool given_up) {
   const auto& attempt = fast_open_.attempt;
   const bool of_syn = tcb_.state == State::syn_sent;
   if (tcb_.passive || (attempt.data == 0 && !(of_syn && attempt.option))) return;
+  if (counters_.bytes_acked > attempt.data) return;  // what came behind the SYN has got through
   constexpr std::uint32_t kSuspicious = 2;
-  const std::uint32_t before = of_syn ? syn_retransmissions_ : front_retransmissions_;
-  if (before == kSuspicious || (given_up && before < kSuspicious && (of_syn || before > 0))) {
+  const std::uint32_t timeouts = of_syn ? syn_retransmissions_ : front_retransmissions_;
+  if (timeouts == kSuspicious || (given_up && timeouts < kSuspicious && (of_syn || timeouts > 0))) {
     engine_->fast_open_cache().on_blackhole(engine_->config().fast_open_blackhole_timeout, context_.now());
   }
   if (given_up && of_syn) engine_->fast_open_cache().on_silence(tuple_.remote.address, attempt, context_.now());

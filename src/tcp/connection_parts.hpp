@@ -48,11 +48,13 @@ inline constexpr std::uint16_t kDefaultMss = 536;  // of a peer whose SYN does n
 
 /// What a connection consists of and knows. No logic: ConnectionCore has that.
 class ConnectionParts {
+ public:
+  ConnectionParts(const ConnectionParts&) = delete;
+  ConnectionParts& operator=(const ConnectionParts&) = delete;
+
  protected:
   /// As they are before the SYN, whose number is `iss`; without congestion control, which is made last.
   ConnectionParts(Engine& engine, const FourTuple& tuple, const Settings& settings, SeqNum iss);
-  ConnectionParts(const ConnectionParts&) = delete;
-  ConnectionParts& operator=(const ConnectionParts&) = delete;
   ~ConnectionParts() = default;
   [[nodiscard]] static LossRecovery::Config recovery_config(const RecoveryConfig& config) noexcept;
 

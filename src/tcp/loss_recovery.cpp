@@ -22,7 +22,7 @@ void LossRecovery::set_config(const Config& config) {
   if (!other_detection) return;
   log_.clear();
   reordering_deadline_.reset();
-  judged_until_ = snd_una_;
+  judged_until_ = recovering() ? later(snd_una_, retransmitted_until_) : snd_una_;  // what went again is under way
   rebuild_log();
 }
 

@@ -82,7 +82,7 @@ class LossRecovery {
 
   /// `rtt` gets the samples, and must outlive this.
   LossRecovery(const Config& config, RttEstimator& rtt, SeqNum iss) noexcept;
-  /// While it lives; but for the threshold, which has become what was seen of the path.
+  /// While it lives; but for the threshold, which is as at the start.
   void set_config(const Config& config);
 
   /// The handshake is over. `sack`: both ends permitted it.

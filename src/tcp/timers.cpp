@@ -109,9 +109,7 @@ void ConnectionCore::on_retransmit_timer() {
   ++counters_.timeouts;
   if (!tcb_.syn_acked) {
     ++syn_retransmissions_;
-    fast_open_unanswered(false);
   } else {
-    fast_open_unanswered(false);
     congestion_->on_rto(
         {.now = context_.now(), .flight_size = sent.outstanding(), .first = front_retransmissions_ == 0, .snd_nxt = tcb_.snd_nxt});
     ecn_.on_reduced(tcb_.snd_nxt);
@@ -121,6 +119,7 @@ void ConnectionCore::on_retransmit_timer() {
     update_mss();  // the path may be wider again, or another connection may have learned that it is not
   }
   ++front_retransmissions_;
+  fast_open_unanswered(false);
   rtt_.back_off();
   recovery_.on_timeout(context_.now());
   reconsider_mtu_report();
@@ -182,7 +181,8 @@ void ConnectionCore::on_keepalive_timer() {
 
 /// A user timeout of the connection's own bounds the silence instead of the number of probes, as Linux has it.
 bool ConnectionCore::keepalive_in_vain() const noexcept {
-  if (keepalive_unanswered_ > 0 && settings_.user_timeout) return context_.now() - last_received_ >= *settings_.user_timeout;
+  const bool bounded = settings_.user_timeout && *settings_.user_timeout != Duration::max();
+  if (keepalive_unanswered_ > 0 && bounded) return context_.now() - last_received_ >= *settings_.user_timeout;
   return keepalive_unanswered_ >= std::max(settings_.keepalive.probes.value_or(engine_->config().keepalive_probes), 2U);
 }
 

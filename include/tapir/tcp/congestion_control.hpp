@@ -124,7 +124,7 @@ struct RtoEvent {
 /// Data is about to be sent after the connection was idle.
 struct IdleEvent {
   TimePoint now{};
-  Duration idle{};  ///< since the last segment was sent
+  Duration idle{};  ///< since data was sent last
   Duration rto{};
 };
 

@@ -36,6 +36,16 @@ TEST_CASE("losses of a living connection are found as the stack has it now", "[t
     flight.say_ack(0, {{1, 4}});
     CHECK(flight.sent() == std::vector{0U});
   }
+  SECTION("and what a recovery has sent again is under way") {
+    SackFlight flight{10'000, {.recovery = {.tail_loss_probe = false}, .quick_acks = 0}};
+    flight.advance(40ms);
+    flight.say_ack(0, {{1, 5}});
+    REQUIRE(flight.sent() == std::vector{0U});
+    set(flight, [](tcp::RecoveryConfig& recovery) { recovery.rack = false; });
+    flight.say_ack(0, {{1, 6}});
+    flight.say_ack(0, {{1, 7}});
+    for (const auto segment : flight.sent()) CHECK(segment != 0);
+  }
 }
 
 TEST_CASE("a tail loss probe is sent where the stack has it now", "[tcp][run-time]") {

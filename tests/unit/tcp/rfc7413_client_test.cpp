@@ -245,10 +245,25 @@ TEST_CASE("data that is swallowed behind a SYN with data stops Fast Open for a w
     const std::string more = stream(100);
     REQUIRE(client.connection.send(std::as_bytes(std::span{more})));
     (void)client.peer->hear();
-    for (int timeouts = 1; timeouts <= 3; ++timeouts) {
+    for (int timeouts = 1; timeouts <= 2; ++timeouts) {
       CHECK(client.tcp.fast_open_ready(kPeerAddress));
       while (client.connection.info().timeouts < static_cast<std::uint64_t>(timeouts)) client.advance(100ms);
     }
     CHECK(client.tcp.fast_open_ready(kPeerAddress) == !with_data);
   }
+}
+
+TEST_CASE("once data has got through, silence says nothing of Fast Open", "[tcp][fastopen]") {
+  FastOpenClient client{{.fast_open_blackhole_timeout = 1h}};
+  client.learn("COOKIE12");
+  (void)client.open("hello");
+  client.answer(5, mss_option(1460));
+  (void)client.peer->hear();
+  const std::string more = stream(100);
+  REQUIRE(client.connection.send(std::as_bytes(std::span{more})));
+  (void)client.peer->drain();
+  REQUIRE(client.connection.send(std::as_bytes(std::span{more})));
+  client.advance(60s);
+  REQUIRE(client.connection.info().timeouts > 3);
+  CHECK(client.tcp.fast_open_ready(kPeerAddress));
 }

@@ -236,6 +236,10 @@ TEST_CASE("a user timeout bounds the silence instead of the number of probes", "
   Conversation patient{{.settings = {.user_timeout = 300s, .keepalive = {.on = true, .idle = 2s, .interval = 2s, .probes = 3}}}};
   patient.advance(20s);
   CHECK(patient.connection.state() == State::established);
+  Conversation for_ever{
+      {.settings = {.user_timeout = Duration::max(), .keepalive = {.on = true, .idle = 2s, .interval = 2s, .probes = 3}}}};
+  for_ever.advance(20s);
+  CHECK(for_ever.app.error == Error::timed_out);
   Conversation without{{.settings = {.keepalive = often}}};
   without.advance(20s);
   CHECK(without.connection.state() == State::established);
