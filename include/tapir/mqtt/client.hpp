@@ -220,7 +220,8 @@ class Client {
 
   /// 5.0: begins a new authentication on the connection (section 4.12.1), with the method that `properties` of the configuration name. What
   /// the broker asks then goes to ClientConfig::authenticate. `done`: the broker has agreed; or why it has not, the error with which the
-  /// connection ended: an answer that cannot be sent ends it too. not_connected, invalid_argument without a method, already_connected while another one is under way.
+  /// connection ended: an answer that cannot be sent ends it too. not_connected, invalid_argument without a method, already_connected while
+  /// another one is under way.
   void reauthenticate(std::string data, Completion done = {});
 
   /// Called at each CONNACK by which the broker accepts, with what it says there: whether it has kept this client's session, and in 5.0 its
