@@ -129,15 +129,16 @@ void Client::Core::disconnect(ReasonCode reason, Properties properties, Completi
   }
   closed_ = std::move(done);
   if (auto drained = std::exchange(draining_, std::nullopt); drained && drained->done) {
-    closed_ = [first = std::move(drained->done), second = std::move(closed_)](const Result<>& outcome) {
-      first(outcome);
-      if (second) second(outcome);
+    closed_ = [this, first = std::move(drained->done), second = std::move(closed_)](const Result<>& outcome) {
+      call(first, outcome);
+      call(second, outcome);  // unless the first has destroyed the client
     };
   }
   phase_ = Phase::closing;
   if (in_order) {
     phase_timer_.arm_after(config_.connect_timeout);
     write();
+    read_though_paused();
   } else {
     transport_->abort();
     session_.transport_lost(context_.now());
@@ -150,10 +151,12 @@ void Client::Core::disconnect(ReasonCode reason, Properties properties, Completi
 void Client::Core::drain(ReasonCode reason, Properties properties, Completion done) {
   if (phase_ != Phase::connected || !session_.is_connected() || draining_)
     return disconnect(reason, std::move(properties), std::move(done));
+  if (const auto allowed = session_.may_disconnect(reason, properties); !allowed) return complete_later(std::move(done), allowed.error());
   session_.take_no_more();
   draining_ = Draining{reason, std::move(properties), std::move(done)};
   phase_timer_.arm_after(config_.connect_timeout);
   turn_timer_.arm_at(context_.now());  // not at once: the message that is being handled is acknowledged behind its handler
+  read_though_paused();
 }
 
 void Client::Core::finish_draining() {
@@ -170,18 +173,20 @@ void Client::Core::change_transport() {
   transport_->attach(nullptr);
   std::swap(transport_, other);
   transport_->attach(this);
+  const auto left = std::exchange(server_, goes_away ? next_server_ : home_server_);
   for (auto& [filter, wanted] : wanted_) wanted.confirmed = false;  // each server has a session of its own
-  session_.change_server();
   if (std::exchange(next_is_home_, false)) {
     home_ = nullptr;
   } else if (goes_away && home_ == nullptr) {
     home_ = std::move(other);
+    home_server_ = left;
   }
 }
 
 void Client::Core::open() {
   transport_->abort();  // one that is still closing in order
   change_transport();
+  session_.next_server(accepted_by_ && *accepted_by_ != server_);
   phase_ = Phase::opening;
   slice_ = {};
   slice_at_ = 0;
@@ -240,7 +245,7 @@ void Client::Core::read_through(std::span<std::byte> buffer) {
     // A peer that sends without reading would make our answers pile up. Messages of ours do not count: while they go out slowly the
     // acknowledgments of earlier ones come.
     if (session_.pending_answers() >= config_.limits.output_high_water) break;
-    if (paused_ && phase_ == Phase::connected) break;
+    if (paused_ && phase_ == Phase::connected && !draining_) break;
     const auto received = transport_->receive(buffer);
     if (!received) {
       if (received.error() != tapir::Error::would_block) on_closed(received.error());
@@ -264,6 +269,11 @@ void Client::Core::acknowledge() {
 
 void Client::Core::resume_reading() {
   if (std::exchange(paused_, false)) defer([this] { on_readable(); });
+}
+
+/// Whoever leaves gets no messages any more, and waits for PUBREL and the end of the stream.
+void Client::Core::read_though_paused() {
+  if (paused_) defer([this] { on_readable(); });
 }
 
 void Client::Core::on_writable() {

@@ -118,6 +118,7 @@ class Client::Core final : public std::enable_shared_from_this<Client::Core>, Tr
   void write();
   void settle();
   void finish_draining();
+  void read_though_paused();
   /// Calls a handler of the user's, if there is one and the Client still exists; later, while calls are held.
   template <class F, class... Arguments>
   void call(const F& handler, const Arguments&... arguments) {
@@ -187,8 +188,12 @@ class Client::Core final : public std::enable_shared_from_this<Client::Core>, Tr
   std::unique_ptr<Transport> home_;  ///< to the broker that has sent the client to another one for once
   std::unique_ptr<Transport> next_;  ///< to the server that the broker has named
   bool next_is_home_ = false;        ///< for good
-  unsigned hops_ = 0;                ///< redirections followed in a row, for the bound
-  unsigned redirections_ = 0;        ///< the same, for the pause between them, whatever the servers acknowledge in between
+  ServerReference server_;           ///< that transport_ leads to, as a broker has named it; empty: the broker of the configuration
+  ServerReference home_server_;      ///< the same of home_
+  ServerReference next_server_;      ///< the same of next_
+  std::optional<ServerReference> accepted_by_;  ///< the server that accepted last
+  unsigned hops_ = 0;                           ///< redirections followed in a row, for the bound
+  unsigned redirections_ = 0;                   ///< the same, for the pause between them, whatever the servers acknowledge in between
   ClientConfig config_;
   Session session_;
   Result<> configured_;

@@ -60,6 +60,7 @@ bool Client::Core::follow(ReasonCode reason, const Properties& properties) {
   for (const auto& server : server_references(properties.get(property::server_reference).value_or(""))) {
     next_ = config_.redirection.transport(server);
     if (next_ == nullptr) continue;
+    next_server_ = server;
     next_is_home_ = moved;
     ++hops_;
     return true;

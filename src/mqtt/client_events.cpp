@@ -245,6 +245,7 @@ void Client::Core::process_events() {
 void Client::Core::handle(event::Connected& event) {
   phase_ = Phase::connected;
   connected_at_ = context_.now();
+  accepted_by_ = server_;
   std::vector<std::string> filters;
   for (auto& [filter, wanted] : wanted_) {
     if (event.session_present && wanted.confirmed) continue;
@@ -288,9 +289,15 @@ void Client::Core::handle(event::Authentication& event) {
     if (const auto waiting = std::exchange(reauthenticated_, std::nullopt)) call(*waiting, Result<>{});
     return;
   }
-  if (event.reason != ReasonCode::continue_authentication || !config_.authenticate) return;
-  const auto authenticate = config_.authenticate;
-  (void)session_.authenticate(authenticate(event), context_.now());  // fails only if the callback has ended the connection
+  if (event.reason != ReasonCode::continue_authentication) return;
+  const auto answered = [&]() -> Result<> {
+    const auto authenticate = config_.authenticate;
+    if (!authenticate) return fail(Error::authentication_unanswered);
+    return session_.authenticate(authenticate(event), context_.now());
+  }();
+  // Before CONNACK that has its time. not_connected: the callback has ended the connection.
+  if (answered || gone_ || phase_ != Phase::connected || answered.error() == tapir::Error::not_connected) return;
+  session_.give_up(Error::authentication_unanswered, context_.now());
 }
 
 /// The events of a message that comes in parts.

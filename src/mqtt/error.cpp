@@ -43,6 +43,7 @@ class ErrorCategory final : public std::error_category {
       case Error::invalid_state: return "the stored session cannot be read";
       case Error::payload_source_failed: return "the payload could not be read";
       case Error::ack_timeout: return "no acknowledgment in time";
+      case Error::authentication_unanswered: return "the server asks for an authentication that is not configured";
     }
     return "unknown error";
   }
@@ -57,6 +58,7 @@ class ErrorCategory final : public std::error_category {
       case Error::identifier_rejected:
       case Error::bad_credentials:
       case Error::not_authorized:
+      case Error::authentication_unanswered:
       case Error::subscription_refused: return std::errc::permission_denied;
       case Error::keep_alive_timeout:
       case Error::ack_timeout:

@@ -166,11 +166,11 @@ Result<> Session::connected(TimePoint now) {
   if (aliases_maximum > 0) aliases().incoming.reset(aliases_maximum);  // [MQTT-3.3.2-7]
   work().quota = whole_quota();
   if (session_expires_ && now >= *session_expires_) expire_session();
-  if (starts_clean()) discard_session(Error::session_lost);
+  if (starts_clean() || begins_anew()) discard_session(Error::session_lost);  // a session that is taken up unknown is not the one here
   // From here on the server may keep a session of ours, even if its CONNACK never comes. When CONNECT is to end another one first, only
   // CONNACK says that it has.
   had_session_ = has_session_;
-  if (!has_session_ && !start_clean_ && kept_for() > Duration::zero()) has_session_ = changed_ = true;
+  if (!has_session_ && !begins_anew() && kept_for() > Duration::zero()) has_session_ = changed_ = true;
   state_ = State::connecting;
   ++connection_;
   connect_sent_ = last_received_ = last_progress_ = now;
@@ -201,7 +201,7 @@ Duration Session::kept_for() const {
 
 /// What CONNECT says. With Clean Start 0 a server of 5.0 could resume a session whose state is gone here, which would have to be refused
 /// each time anew [MQTT-3.2.2-4].
-bool Session::starts_clean() const noexcept { return options_.clean_session || (v5() && start_clean_ && !options_.accept_unknown_session); }
+bool Session::starts_clean() const noexcept { return options_.clean_session || (begins_anew() && !options_.accept_unknown_session); }
 
 /// The session has expired. The server's clock began later, so that it may have the session still.
 void Session::expire_session() {
@@ -209,11 +209,12 @@ void Session::expire_session() {
   start_clean_ = true;
 }
 
-void Session::change_server() noexcept {
-  if (servers_ == Servers::apart) {
-    start_clean_ = true;
+void Session::next_server(bool another) noexcept {
+  const bool apart = servers_ == Servers::apart || servers_ == Servers::another_apart;
+  if (apart) {
+    servers_ = another ? Servers::another_apart : Servers::apart;
   } else {
-    servers_ = Servers::another;
+    servers_ = another ? Servers::another : Servers::one;
   }
 }
 
@@ -224,6 +225,10 @@ void Session::break_off(std::error_code error, TimePoint now) {
   if (told) (void)send(Disconnect{.reason = limits().disconnect_reason(error)}, now);
   leave(State::offline, Error::session_lost, now);
   emit(event::Disconnected{.error = error});
+}
+
+void Session::give_up(std::error_code error, TimePoint now) {
+  if (state_ == State::connecting || state_ == State::connected) break_off(error, now);
 }
 
 /// Ends the connection; what does not outlive it fails with `error`. Of the exchanges only those of a stored session outlive it, and of

@@ -73,7 +73,8 @@ void Session::on(const Connack& packet, TimePoint now) {
     changed_ = true;
   }
   if (v5() && !packet.session_present && had_session_) discard_session(Error::session_lost);  // [MQTT-3.2.2-5]
-  if (servers_ == Servers::another) servers_ = packet.session_present ? Servers::one : Servers::apart;
+  if (servers_ == Servers::another) servers_ = packet.session_present || !had_session_ ? Servers::one : Servers::apart;
+  if (servers_ == Servers::another_apart) servers_ = Servers::apart;
   start_clean_ = false;
   changed_ = changed_ || has_session_ != kept;
   has_session_ = kept;
@@ -148,7 +149,7 @@ void Session::on(const Disconnect& packet, TimePoint now) {
   emit(event::Disconnected{.error = error, .by_server = true, .reason = packet.reason, .properties = packet.properties});
 }
 
-Result<> Session::disconnect(TimePoint now, ReasonCode reason, Properties properties) {
+Result<> Session::may_disconnect(ReasonCode reason, const Properties& properties) const {
   if (state_ != State::connected) return fail(tapir::Error::not_connected);
   if (!v5() && (reason != ReasonCode::normal_disconnection || !properties.empty())) return fail(Error::not_in_this_version);
   if (!client_may_say(reason)) return fail(Error::invalid_reason_code);
@@ -156,6 +157,15 @@ Result<> Session::disconnect(TimePoint now, ReasonCode reason, Properties proper
   const auto expiry = properties.get(property::session_expiry_interval);
   const bool had_none = connect_properties().get(property::session_expiry_interval).value_or(0) == 0;
   if (expiry.value_or(0) != 0 && had_none) return fail(Error::invalid_property);  // section 3.14.2.2.2
+  std::vector<std::byte> scratch;
+  if (const auto encoded = encode(Disconnect{.reason = reason, .properties = properties}, scratch, options_.version); !encoded)
+    return fail(encoded.error());
+  return {};
+}
+
+Result<> Session::disconnect(TimePoint now, ReasonCode reason, Properties properties) {
+  if (const auto allowed = may_disconnect(reason, properties); !allowed) return allowed;
+  const auto expiry = properties.get(property::session_expiry_interval);
   auto sent = send(Disconnect{.reason = reason, .properties = properties}, now);
   if (!sent && sent.error() == Error::packet_too_large) {  // [MQTT-3.14.2-3, 3.14.2-4]
     properties.erase(PropertyId::reason_string);

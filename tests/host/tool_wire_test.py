@@ -265,6 +265,20 @@ class Behaviour(WireCase):
             self.ends(program, 3, "(?s)tapir sub: mqtt: subscription to x refused after a new connection: not authorized\n"
                                   "tapir sub: mqtt: subscription to y refused after a new connection: not authorized$")
 
+    def test_a_subscription_that_is_given_twice_and_not_taken_again(self):
+        with Broker() as broker:
+            program = self.start("sub", "-t", "x", "-t", "x")
+            broker.accept(ACCEPTED["mqttv5"])
+            for _ in range(2):
+                _, _, body = broker.packet()
+                broker.send(f"90 04 {struct.unpack_from('>H', body)[0]:04x} 00 00")
+            broker.connection.close()
+            broker.accept(ACCEPTED["mqttv5"])
+            kind, _, body = broker.packet()
+            self.assertEqual(kind, SUBSCRIBE)
+            broker.send(f"90 04 {struct.unpack_from('>H', body)[0]:04x} 00 87")
+            self.ends(program, 3, "tapir sub: mqtt: subscription to x refused after a new connection: not authorized$")
+
     def test_a_broker_that_is_silent(self):
         with Broker() as broker:
             program = self.start("sub", "-t", "x")

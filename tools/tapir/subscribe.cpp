@@ -1,4 +1,6 @@
 #include <optional>
+#include <set>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <variant>
@@ -46,19 +48,22 @@ class Subscriber final : public Task {
   void subscribed(const std::string& filter, const tapir::Result<mqtt::QoS>& granted) {
     if (is_over()) return;
     ++answered_;
-    if (!granted) {
-      ++refused_;
+    if (granted) {
+      refused_.erase(filter);
+    } else {
+      refused_.insert(filter);
       console().note(fmt::format("mqtt: subscription to {} refused: {}", filter, words_for(granted.error())));
     }
     if (answered_ < options_.topics.size()) return;
-    if (refused_ == answered_) return stop(static_cast<int>(Exit::refused));
+    if (refused_ == filters_) return stop(static_cast<int>(Exit::refused));
     if (options_.exit_when_subscribed) leave();
   }
-  void connected_again() override { lost_ = 0; }  // all are asked for anew, or the broker still has them
+  void connected_again() override { lost_.clear(); }  // all are asked for anew, or the broker still has them
   void subscription_lost(const mqtt::SubscriptionLost& lost) {
     if (is_over()) return;
     console().note("mqtt: " + in_words(lost));
-    if (++lost_ + refused_ == options_.topics.size()) stop(static_cast<int>(Exit::refused));
+    lost_.insert(lost.subscription.filter);
+    if (lost_.size() + refused_.size() == filters_.size()) stop(static_cast<int>(Exit::refused));
   }
   int interrupted() override { return static_cast<int>(Exit::ok); }
   void unsubscribed(const tapir::Result<>& done) {
@@ -127,8 +132,9 @@ class Subscriber final : public Task {
   Console& out_;
   std::optional<Frame> frame_;  ///< of the message that comes in parts
   std::size_t answered_ = 0;
-  std::size_t refused_ = 0;
-  std::size_t lost_ = 0;  ///< of those that were granted, refused on this connection
+  const std::set<std::string> filters_{options_.topics.begin(), options_.topics.end()};  ///< each once, however often it was given
+  std::set<std::string> refused_;
+  std::set<std::string> lost_;  ///< of those that were granted, refused on this connection
   std::size_t unsubscribed_ = 0;
   unsigned printed_ = 0;
 };

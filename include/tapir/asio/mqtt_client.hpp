@@ -143,9 +143,9 @@ class mqtt_client {
   }
 
   /// void(error_code, Message): the oldest message that was received and not taken yet, whatever subscription it is for. One of QoS 1 or 2 is
-  /// acknowledged when this completes with it, and not before: a program that dies has lost none that wait. A connection that is lost
-  /// meanwhile brings those of QoS 1 again. When there is none and
-  /// the client does not connect again, the reason; boost::asio::error::not_connected after async_disconnect().
+  /// acknowledged when this completes with it, and not before: a program that dies has lost none that wait, as far as the broker keeps
+  /// the session. A connection that is lost meanwhile brings those of QoS 1 again. When there is none and the client does not connect again, the
+  /// reason; boost::asio::error::not_connected after async_disconnect().
   template <boost::asio::completion_token_for<Received> Token>
   auto async_receive(Token&& token) {
     return boost::asio::async_initiate<Token, Received>(
@@ -155,7 +155,8 @@ class mqtt_client {
         token);
   }
   /// How much may wait for async_receive(), in bytes, 16 MiB by default. Beyond that a message of QoS 0 is dropped and counted; one of QoS 1
-  /// or 2 makes the client read no further from the connection until there is room, see mqtt::Client::pause_reading().
+  /// or 2 makes the client read no further from the connection until there is room, see mqtt::Client::pause_reading(), or another operation
+  /// than async_receive() waits for the broker.
   void set_inbox_limit(std::size_t bytes) noexcept { state_->inbox_limit = bytes; }
   /// How many messages that were.
   [[nodiscard]] std::uint64_t dropped() const noexcept { return state_->dropped; }

@@ -85,7 +85,7 @@ struct ClientConfig {
   std::span<std::byte> read_buffer = {};
   /// 5.0: what AUTH of the broker's (its authentication_data is in the event's properties) is answered with, in an enhanced authentication
   /// that authentication_method in `properties` begins (section 4.12). Empty: it is not answered, and the connection fails with
-  /// connack_timeout.
+  /// connack_timeout, in a re-authentication with authentication_unanswered.
   std::function<std::string(const event::Authentication&)> authenticate = {};
 };
 
@@ -180,7 +180,8 @@ class Client {
 
   /// Takes no more messages, and disconnects as disconnect() does once those that were given to a handler are acknowledged to the end, or
   /// after ClientConfig::connect_timeout. In a handler that includes the message that it has. Messages behind that one stay
-  /// with the broker, as far as it keeps the session. disconnect() in a handler leaves that message there too.
+  /// with the broker, as far as it keeps the session. disconnect() in a handler leaves that message there too, and so does a second drain(), which
+  /// disconnects at once. With what DISCONNECT cannot say `done` fails, and messages are taken on. What pause_reading() keeps unread is read.
   void drain(ReasonCode reason = ReasonCode::normal_disconnection, Properties properties = {}, Completion done = {});
 
   /// In a handler: its message is not acknowledged when the handlers have returned but by acknowledge(), and no later one before it. False for
@@ -219,7 +220,8 @@ class Client {
 
   /// 5.0: begins a new authentication on the connection (section 4.12.1), with the method that `properties` of the configuration name. What
   /// the broker asks then goes to ClientConfig::authenticate. `done`: the broker has agreed; or why it has not, the error with which the
-  /// connection ended. not_connected, invalid_argument without a method, already_connected while another one is under way.
+  /// connection ended: an answer that cannot be sent ends it too. not_connected, invalid_argument without a method, already_connected while
+  /// another one is under way.
   void reauthenticate(std::string data, Completion done = {});
 
   /// Called at each CONNACK by which the broker accepts, with what it says there: whether it has kept this client's session, and in 5.0 its

@@ -66,9 +66,10 @@ class Session {
   /// The transport's peer has the first `bytes` of the connection's output: it lives, though a long packet may still be ahead of PINGREQ's
   /// answer, and what it has it can acknowledge.
   void transport_progress(TimePoint now, std::uint64_t bytes);
-  /// The next connection is to another server than the last one was. 5.0: where such a server turns out not to have the session, that is
-  /// given up, and what the servers have of it differs from then on: each later change between them begins a new session (Clean Start 1).
-  void change_server() noexcept;
+  /// Where the next connection goes: to the server that accepted last, or to `another`; one that refused in between does not count. 5.0: where
+  /// another server turns out not to have the session that was there, that is given up, and what the servers have of it differs from then
+  /// on: each later change between them begins a new session (Clean Start 1).
+  void next_server(bool another) noexcept;
 
   /// Bytes from the transport, cut anywhere. Errors come as event Disconnected, after which input is ignored; in 5.0 a DISCONNECT with
   /// the reason is in the output then.
@@ -119,6 +120,11 @@ class Session {
   /// properties (session_expiry_interval, but not one above 0 when CONNECT had 0: invalid_property; reason_string and user_property,
   /// left out when the packet would be larger than the server takes). Before 5.0: not_in_this_version.
   [[nodiscard]] Result<> disconnect(TimePoint now, ReasonCode reason = ReasonCode::normal_disconnection, Properties properties = {});
+  /// What disconnect() would fail with.
+  [[nodiscard]] Result<> may_disconnect(ReasonCode reason, const Properties& properties) const;
+  /// Ends the connection because of what the user cannot go on with: in 5.0 DISCONNECT with the reason code of `error`, if it has one to tell,
+  /// and event Disconnected with `error`. A session that is kept goes on with the next connection. Nothing without a connection.
+  void give_up(std::error_code error, TimePoint now);
   /// 5.0: the answer to event Authentication. not_connected when there is none to answer (any more), packet_too_large.
   [[nodiscard]] Result<> authenticate(std::string data, TimePoint now);
   /// 5.0: begins a new authentication on the connection. not_connected, packet_too_large, or invalid_argument without an authentication
@@ -169,9 +175,10 @@ class Session {
   enum class Turn : std::uint8_t { nobody, server, client };
   /// What is known of the servers that connections go to.
   enum class Servers : std::uint8_t {
-    one,      ///< or several that have the session in common
-    another,  ///< the next connection is to another one, of which nothing is known
-    apart,    ///< each has a session of its own
+    one,            ///< or several that have the session in common
+    another,        ///< the next connection is to another one, of which nothing is known
+    apart,          ///< each has a session of its own
+    another_apart,  ///< and the next connection is to another one
   };
 
   // An exchange holds one packet identifier until its last acknowledgment (section 2.3.1).
@@ -339,6 +346,7 @@ class Session {
   [[nodiscard]] bool sends_early() const noexcept { return limits().send_before_connack && !v5(); }
   [[nodiscard]] Duration kept_for() const;
   [[nodiscard]] bool starts_clean() const noexcept;
+  [[nodiscard]] bool begins_anew() const noexcept { return v5() && (start_clean_ || servers_ == Servers::another_apart); }
   void expire_session();
   void await(PacketId id, TimePoint now);
   void await_auth(TimePoint now);

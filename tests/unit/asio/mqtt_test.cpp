@@ -209,6 +209,42 @@ TEST_CASE("a message of QoS 1 or 2 is acknowledged when async_receive has it, an
   CHECK(taken == "abce");
 }
 
+TEST_CASE("a full inbox holds up no operation that waits for the broker", "[asio][mqtt]") {
+  MqttHosts hosts;
+  hosts.connect();
+  auto& client = *hosts.client;
+  client.set_inbox_limit(2 * (sizeof(mqtt::Message) + 2));
+  const auto unacknowledged = [&] { return client.native_handle().session().unacknowledged(); };
+  const char* const five =
+      "32 06 0001 74 0001 61  32 06 0001 74 0002 62  32 06 0001 74 0003 63  32 06 0001 74 0004 64  32 06 0001 74 0005 65";
+  Outcome taken;
+  Outcome published;
+  const auto publish = [&] { client.async_publish("u", "x", mqtt::QoS::at_least_once, published.callback()); };
+  SECTION("begun before") {
+    publish();
+    hosts.play(hosts.broker.expect("32 06 0001 75 0001 78"), hosts.broker.send(five));
+    hosts.pass(1s);
+    hosts.play(hosts.broker.send("40 02 0001"));
+  }
+  SECTION("begun behind a message that does not make enough room") {
+    hosts.play(hosts.broker.send(five));
+    hosts.pass(1s);
+    client.async_receive(taken.callback());
+    hosts.play(hosts.broker.expect("40 02 0001"));
+    publish();
+    hosts.play(hosts.broker.expect("32 06 0001 75 0001 78"), hosts.broker.send("40 02 0001"));
+  }
+  hosts.pass(1s);
+  CHECK(published.error == ErrorCode{});
+  // Nobody waits any more: one more is read, and nothing behind it.
+  const auto before = unacknowledged();
+  hosts.play(hosts.broker.send("32 06 0001 74 0006 66"));
+  hosts.pass(1s);
+  hosts.play(hosts.broker.send("32 06 0001 74 0007 67"));
+  hosts.pass(1s);
+  CHECK(unacknowledged() == before + 1);
+}
+
 TEST_CASE("an MQTT operation's handler is called by its own executor, and lives in its own allocator's memory", "[asio][mqtt]") {
   MqttHosts hosts;
   hosts.connect();

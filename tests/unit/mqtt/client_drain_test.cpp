@@ -151,3 +151,54 @@ TEST_CASE("a message that comes in parts is acknowledged if its end was told bef
   t.turn();
   CHECK(t.far->take_sent() == hex(kDisconnect));
 }
+
+TEST_CASE("drain() with what DISCONNECT cannot say fails, and messages go on arriving", "[mqtt]") {
+  Draining t;
+  t.first = [] {};
+  t.client->drain(ReasonCode::disconnect_with_will, {}, t.told.callback());  // not in 3.1.1
+  t.turn();
+  CHECK(t.told.failure(mqtt::Error::not_in_this_version));
+  CHECK(t.client->is_connected());
+  t.far->deliver("32 06 0001 61 0001 31");
+  CHECK(t.heard == Heard{"1"});
+  CHECK(t.far->take_sent() == hex("40 02 0001"));
+  t.client->drain();
+  t.turn();
+  CHECK(t.far->take_sent() == hex(kDisconnect));
+}
+
+TEST_CASE("a client that is paused reads on when it drains", "[mqtt]") {
+  Draining t;
+  t.first = [] {};
+  t.far->deliver("34 06 0001 61 0001 31");
+  t.client->pause_reading();
+  (void)t.far->take_sent();
+  t.far->deliver("62 02 0001");
+  CHECK(t.far->take_sent().empty());
+  t.client->drain(ReasonCode::normal_disconnection, {}, t.told.callback());
+  t.turn();
+  CHECK(t.far->take_sent() == hex("70 02 0001 e0 00"));
+}
+
+TEST_CASE("a client that is paused reads on when it disconnects", "[mqtt]") {
+  Draining t;
+  t.client->pause_reading();
+  t.far->deliver("30 04 0001 61 31");
+  t.client->disconnect(t.told.callback());
+  t.turn();
+  CHECK(t.far->inbox.empty());
+  t.far->end();
+  CHECK(t.told.success());
+  CHECK(t.heard.empty());
+}
+
+TEST_CASE("a client that is destroyed when it has drained calls nobody else", "[mqtt]") {
+  Draining t;
+  t.first = [] {};
+  t.far->deliver("34 06 0001 61 0001 31");
+  t.client->drain(ReasonCode::normal_disconnection, {}, [&t](const Result<>&) { t.client.reset(); });
+  t.client->disconnect(t.told.callback());
+  t.far->end();
+  CHECK_FALSE(t.client);
+  CHECK(t.told.nothing());
+}

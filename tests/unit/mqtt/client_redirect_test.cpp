@@ -208,6 +208,72 @@ TEST_CASE("5.0: a session that was given up at another server is not taken up ag
   }
 }
 
+namespace {
+
+/// A client of a kept session whose own broker may name b.
+struct Balanced : ClientLab {
+  explicit Balanced(bool accept_unknown = false) : ClientLab{config(accept_unknown)} {}
+  ClientConfig config(bool accept_unknown) {
+    ClientConfig made{.client_id = "c", .clean_session = false, .reconnect = {.max_delay = 1s}, .version = ProtocolVersion::v5_0};
+    made.properties = {{property::session_expiry_interval, 3600}};
+    made.accept_unknown_session = accept_unknown;
+    made.redirection = {.max_hops = 2, .transport = [this](const ServerReference&) { return std::make_unique<ScriptedTransport>(b); }};
+    return made;
+  }
+  /// The next connection of a server, which answers so. Whether CONNECT had Clean Start 1.
+  bool starts_clean(FarEnd& server, const char* connack) {
+    turn();
+    (void)server.take_sent();  // on the connection before
+    server.accept();
+    const bool clean = (server.take_sent().at(9) & std::byte{0x02}) != std::byte{};
+    server.deliver(connack);
+    return clean;
+  }
+  void lose(FarEnd& server) {
+    server.end();
+    lab.advance(1s);
+  }
+  std::shared_ptr<FarEnd> b = std::make_shared<FarEnd>();
+};
+
+constexpr const char* kResumed = "20 03 01 00 00";
+
+}  // namespace
+
+TEST_CASE("5.0: a broker that only names another server has no session, and the other one's goes on", "[mqtt]") {
+  Balanced t;
+  CHECK_FALSE(t.starts_clean(*t.far, kAnotherB));
+  CHECK_FALSE(t.starts_clean(*t.b, kAccepted));
+  SECTION("it is kept") {}
+  SECTION("once it is lost") {
+    t.lose(*t.b);
+    CHECK_FALSE(t.starts_clean(*t.far, kAnotherB));
+    CHECK_FALSE(t.starts_clean(*t.b, kAccepted));
+  }
+  const Told told;
+  t.client->publish("t", "x", kQoS1, told.callback());
+  for (int i = 0; i < 3; ++i) {
+    t.lose(*t.b);
+    CHECK_FALSE(t.starts_clean(*t.far, kAnotherB));
+    CHECK_FALSE(t.starts_clean(*t.b, kResumed));
+  }
+  CHECK(t.b->take_sent() == hex("3a 07 0001 74 0001 00 78"));
+  CHECK(told.nothing());
+}
+
+TEST_CASE("5.0: what one server has not acknowledged is not taken to another one, though its session be taken up", "[mqtt]") {
+  Balanced t{true};
+  t.starts_clean(*t.far, kAccepted);
+  t.far->deliver(kLeaveForB);
+  t.starts_clean(*t.b, kAccepted);
+  const Told told;
+  t.client->publish("t", "x", kQoS2, told.callback());
+  t.lose(*t.b);
+  CHECK_FALSE(t.starts_clean(*t.far, kResumed));
+  CHECK(told.failure(mqtt::Error::session_lost));
+  CHECK(t.far->take_sent().empty());
+}
+
 TEST_CASE("5.0: an ordinary delay ends a row of redirections", "[mqtt]") {
   Servers t{1};
   for (int i = 0; i < 3; ++i) {
@@ -335,6 +401,26 @@ TEST_CASE("5.0: a client authenticates anew", "[mqtt][MQTT5-4.12.1-1]") {
     lab.far->end();
     CHECK(told.failure(tapir::Error::operation_canceled));
   }
+}
+
+TEST_CASE("5.0: a question of a re-authentication that nobody answers ends the connection", "[mqtt]") {
+  ClientConfig config{.client_id = "c", .version = ProtocolVersion::v5_0, .properties = {{property::authentication_method, "m"}}};
+  SECTION("without a function") {}
+  SECTION("with an answer that AUTH cannot carry") {
+    config.authenticate = [](const event::Authentication&) { return std::string(70000, 'x'); };
+  }
+  ClientLab lab{config};
+  lab.open();
+  lab.far->deliver("20 07 00 00 04 15 0001 6d");
+  const Told told;
+  lab.client->reauthenticate("1", told.callback());
+  (void)lab.far->take_sent();
+  lab.far->deliver("f0 06 18 04 15 0001 6d");
+  CHECK(told.failure(mqtt::Error::authentication_unanswered));
+  CHECK(lab.far->take_sent() == hex("e0 01 80"));
+  REQUIRE(lab.disconnections.size() == 1);
+  CHECK(lab.disconnections[0].error == mqtt::Error::authentication_unanswered);
+  CHECK(lab.disconnections[0].will_retry);
 }
 
 TEST_CASE("5.0: without a method there is no authentication to renew", "[mqtt]") {

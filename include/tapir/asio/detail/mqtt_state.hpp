@@ -105,6 +105,7 @@ class MqttState {
     auto answer = std::make_shared<Answer<Outcome>>();
     auto call = begin(answer);
     answer->waiting = start(calls_, executor_, Told<Outcome, decltype(call)>{answer, std::move(call)}, std::move(handler));
+    client_.resume_reading();
   }
 
   /// Has the client connect, if it does not do so already. The error of a client that cannot.
@@ -168,7 +169,8 @@ class MqttState {
     }
     inbox_bytes_ += size;
     inbox_.push_back({message, held});
-    if (too_much) client_.pause_reading();
+    // What the broker says to an operation that waits comes behind further messages; and the handler may be all that would take them.
+    if (too_much && calls_.empty()) client_.pause_reading();
     receives_.attempt_first();
   }
 
