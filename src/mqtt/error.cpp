@@ -43,7 +43,7 @@ class ErrorCategory final : public std::error_category {
       case Error::invalid_state: return "the stored session cannot be read";
       case Error::payload_source_failed: return "the payload could not be read";
       case Error::ack_timeout: return "no acknowledgment in time";
-      case Error::authentication_unanswered: return "the server asks for an authentication that is not configured";
+      case Error::authentication_unanswered: return "the server asks for an authentication that nothing here answers";
     }
     return "unknown error";
   }

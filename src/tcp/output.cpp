@@ -88,8 +88,7 @@ bool ConnectionCore::retransmit() {
   std::uint32_t payload = size - (with_fin ? 1U : 0U);
   // A short rest is filled up with what has not been sent yet; not what went with the SYN, for which room was left.
   const SeqNum syn_data_end = tcb_.iss + 1 + fast_open_.attempt.data;
-  const bool of_syn =
-      distance(begin, syn_data_end) - 1 < fast_open_.attempt.data;  // no octet is 0 from the end, and one of later is far from it
+  const bool of_syn = distance(begin, syn_data_end) - 1 < fast_open_.attempt.data;  // begin lies 1 to `data` octets before the end of that
   const bool ends_record = payload > 0 && record_left(begin) == payload;
   if (begin + size == tcb_.snd_nxt && !fin_sent_ && payload < mss_ && !ends_record && !of_syn)
     payload += std::min({mss_ - payload, unsent(), usable_window(), record_left(tcb_.snd_nxt)});
@@ -189,7 +188,8 @@ SendDecision ConnectionCore::new_data_decision() const {
           .usable_window = usable_window(),
           .mss = current_mss(),
           .max_window = tcb_.max_snd_wnd,
-          .outstanding = settings_.minshall ? in_flight(small_end_ - 1) : recovery_.queue().outstanding() > syn_outstanding(),
+          .outstanding =
+              settings_.minshall ? in_flight(small_end_ - 1 /* its last octet */) : recovery_.queue().outstanding() > syn_outstanding(),
           .minshall = settings_.minshall,
           .no_delay = !settings_.nagle || middle || fin_queued_,  // nothing comes that it could wait for
           .corked = (settings_.cork || more_follows_) && !fin_queued_ && !middle,

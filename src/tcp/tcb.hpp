@@ -20,10 +20,9 @@ struct Negotiated {
 /// The variables of one connection under their names in RFC 9293 section 3.3.1. Plain state: who changes it keeps it consistent.
 struct Tcb {
   State state = State::closed;
-  bool passive = false;  ///< came from LISTEN: a reset in SYN-RECEIVED goes back there (MUST-11)
-  // Numbers cannot tell of these two: after 2^32 octets ISS comes round again.
-  bool syn_sent = false;
-  bool syn_acked = false;
+  bool passive = false;    ///< came from LISTEN: a reset in SYN-RECEIVED goes back there (MUST-11)
+  bool syn_sent = false;   ///< our SYN has left. No comparison with iss says it, since that number comes round again after 2^32 octets
+  bool syn_acked = false;  ///< and was acknowledged; likewise
 
   SeqNum iss;
   SeqNum snd_una;
