@@ -4,13 +4,9 @@
 
 namespace tapir {
 
-void SliceList::push_back(Slice slice) {
-  if (count_ < inline_capacity) {
-    near_[count_] = std::move(slice);
-  } else {
-    far_.push_back(std::move(slice));
-  }
-  ++count_;
+void SliceList::push_far(Slice slice) {
+  if (far_ == nullptr) far_ = std::make_unique<std::vector<Slice>>();
+  far_->push_back(std::move(slice));
 }
 
 void SliceList::push_front(Slice slice) {
@@ -26,11 +22,15 @@ void SliceList::pop_front() noexcept {
 
 void SliceList::pop_back() noexcept {
   if (count_ > inline_capacity) {
-    far_.pop_back();
+    far_->pop_back();
   } else {
-    near_[count_ - 1] = Slice{};
+    std::destroy_at(&near_[count_ - 1]);
   }
   --count_;
+}
+
+void SliceList::clear() noexcept {
+  while (count_ > 0) pop_back();
 }
 
 Packet::Packet(PacketPool& pool, std::size_t tailroom)
@@ -67,26 +67,15 @@ bool Packet::gather(std::size_t offset, std::span<std::byte> into) const noexcep
   return true;
 }
 
-void Packet::prepend_bytes(std::span<const std::byte> bytes) {
-  const auto room = prepend_room(bytes.size());
-  if (!bytes.empty()) std::memcpy(room.data(), bytes.data(), bytes.size());
-}
-
-std::span<std::byte> Packet::prepend_room(std::size_t size) {
-  if (begin_ < size || !head_.unique()) {
-    // No room, or somebody else reads these bytes: they become the first slice behind a head of our own.
-    if (head_size() > 0) {
-      tail_size_ += head_size();
-      slices_.push_front(Slice{std::move(head_), begin_, head_size()});
-    }
-    const std::size_t room = std::max(headroom, size);
-    head_ = pool_->slab(room);
-    begin_ = end_ = static_cast<std::uint32_t>(room);
+void Packet::make_headroom(std::size_t size) {
+  // No room, or somebody else reads these bytes: they become the first slice behind a head of our own.
+  if (head_size() > 0) {
+    tail_size_ += head_size();
+    slices_.push_front(Slice{std::move(head_), begin_, head_size()});
   }
-  begin_ -= static_cast<std::uint32_t>(size);
-  floor_ = begin_;
-  shift_marks(static_cast<std::int32_t>(size));
-  return head_.bytes().subspan(begin_, size);
+  const std::size_t room = std::max(headroom, size);
+  head_ = pool_->slab(room);
+  begin_ = end_ = static_cast<std::uint32_t>(room);
 }
 
 bool Packet::overwrite(std::size_t offset, std::span<const std::byte> bytes) {
@@ -143,7 +132,7 @@ void Packet::append_zeros(std::size_t count) {
   }
 }
 
-void Packet::trim_front(std::size_t count) noexcept {
+void Packet::trim_slices(std::size_t count) noexcept {
   count = std::min(count, size());
   shift_marks(-static_cast<std::int32_t>(count));
   const std::size_t from_head = std::min(count, head_size());
@@ -159,11 +148,10 @@ void Packet::trim_front(std::size_t count) noexcept {
   }
 }
 
-void Packet::truncate(std::size_t size) noexcept {
-  if (size >= this->size()) return;
+void Packet::cut_to(std::size_t size) noexcept {
   if (size <= head_size()) {
     end_ = begin_ + static_cast<std::uint32_t>(size);
-    slices_ = SliceList{};
+    slices_.clear();
     tail_size_ = 0;
     return;
   }

@@ -11,6 +11,7 @@ namespace {
 
 /// The options of a datagram whose header is in front.
 OptionBytes options_of(const Packet& packet, const Header& header) {
+  if (header.header_size() == sizeof(Header)) return {};
   std::array<std::byte, max_options_size> bytes{};
   const auto options = std::span{bytes}.first(header.header_size() - sizeof(Header));
   (void)packet.copy_out(sizeof(Header), options);
@@ -35,10 +36,17 @@ Accepted Ipv4::receive(Packet&& packet, const Arrival& arrival) {
   packet.truncate(header->total_length);  // what is behind it is link padding
   packet.mark_network();
   if (context_.observer != nullptr) observe(Direction::up, packet, *header);
-  if (const auto wrong = invalid_addresses(*header, arrival)) return drop(*wrong, stats_.in_addr_errors);
   const Ipv4Address destination = header->destination;
+  const KnownEnds ends{header->source, destination, arrival.interface, interfaces_version_};
+  const Arrival ours{.interface = arrival.interface, .cast = arrival.cast, .local = arrival.local, .ours = true};
+  const bool from_outside = arrival.cast == LinkCast::unicast && !arrival.local;
+  if (from_outside && ends == known_ends_) return receive_own(std::move(packet), *header, ours);
+  if (const auto wrong = invalid_addresses(*header, arrival)) return drop(*wrong, stats_.in_addr_errors);
   if (destination.is_multicast()) ++stats_.in_mcast_pkts;
-  if (is_ours(destination, arrival)) return receive_own(std::move(packet), *header, arrival);
+  if (is_ours(destination, arrival)) {
+    if (from_outside) known_ends_ = ends;
+    return receive_own(std::move(packet), *header, ours);
+  }
   if (is_broadcast(destination)) ++stats_.in_bcast_pkts;
   if (is_group_of_ours(destination, arrival)) return receive_own(std::move(packet), *header, arrival);
   if (is_group(destination) && !config_.forwarding) return drop(Drop::not_for_us, stats_.in_addr_errors);
@@ -58,10 +66,9 @@ std::expected<Header, Drop> Ipv4::check_header(const Packet& packet) {
   if (size > packet.size()) return drop(Drop::truncated, stats_.in_truncated_pkts);
   if (header->total_length < size) return drop(Drop::bad_length, stats_.in_hdr_errors);
   if (header->total_length > packet.size()) return drop(Drop::truncated, stats_.in_truncated_pkts);
-  std::array<std::byte, max_header_size> bytes{};
-  (void)packet.copy_out(0, std::span{bytes}.first(size));
   InternetChecksum sum;
-  sum.add(std::span{bytes}.first(size));
+  sum.add(std::as_bytes(std::span{&*header, 1}));
+  if (size > sizeof(Header)) sum.add(options_of(packet, *header).bytes());
   if (sum.value() != 0) return drop(Drop::bad_checksum, stats_.in_hdr_errors);
   return *header;
 }
@@ -154,7 +161,7 @@ Accepted Ipv4::deliver(Packet&& packet, const Header& header, const Arrival& arr
                                    .tos = header.tos,
                                    .interface = arrival.interface->index,
                                    .cast = arrival.cast,
-                                   .to_group = is_group(destination) || destination.is_unspecified(),
+                                   .to_group = !arrival.ours && (is_group(destination) || destination.is_unspecified()),
                                    .header_size = header.header_size(),
                                    .options = options.bytes()};
   packet.trim_front(header.header_size());

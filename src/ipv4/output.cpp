@@ -28,6 +28,7 @@ bool may_leave_without_source(const network::Send& to, const Packet& packet) {
 /// The options as they leave, and the address that they lead to first.
 Result<OptionBytes> prepare_options(const network::Send& to, Ipv4Address& destination) {
   OptionBytes options;
+  if (to.options.empty()) return options;
   if (!options.append(to.options)) return fail(Error::invalid_argument);
   const auto summary = parse_options(options.bytes());
   // A second source route is among the problems (RFC 1122 section 3.2.1.8 (c)); the stream identifier is obsolete (section 3.2.1.8 (b)).

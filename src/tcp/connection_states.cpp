@@ -193,8 +193,9 @@ void ConnectionCore::handle(Events events) {
 void ConnectionCore::dispatch() {
   queued_ = false;
   const auto fire = [this](News bit, auto&& call) {
+    if ((news_ & bit) == 0) return;
     const auto events = events_;
-    if (events == nullptr || (news_ & bit) == 0) return;
+    if (events == nullptr) return;
     news_ &= ~static_cast<std::uint32_t>(bit);
     call(*events);
   };

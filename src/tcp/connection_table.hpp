@@ -39,6 +39,7 @@ class ConnectionTable {
   void erase(const FourTuple& tuple) {
     const Slot* const found = slot_of(tuple);
     if (found == nullptr) return;
+    last_found_ = nullptr;
     auto gap = static_cast<std::size_t>(found - slots_.data());
     const std::shared_ptr<Connection> gone =
         std::exchange(slots_[gap].connection, nullptr);  // its end may ask the table: after all is in order
@@ -73,14 +74,16 @@ class ConnectionTable {
   [[nodiscard]] std::size_t next(std::size_t at) const noexcept { return (at + 1) & mask(); }
 
   [[nodiscard]] const Slot* slot_of(const FourTuple& tuple) const noexcept {
+    if (last_found_ != nullptr && last_found_->connection->tuple() == tuple) return last_found_;
     if (slots_.empty()) return nullptr;
     const std::uint32_t tag = tag_of(tuple);
     for (std::size_t at = tag & mask(); slots_[at].connection != nullptr; at = next(at)) {
-      if (slots_[at].tag == tag && slots_[at].connection->tuple() == tuple) return &slots_[at];
+      if (slots_[at].tag == tag && slots_[at].connection->tuple() == tuple) return last_found_ = &slots_[at];
     }
     return nullptr;
   }
   void place(Slot slot) noexcept {
+    last_found_ = nullptr;
     std::size_t at = slot.tag & mask();
     while (slots_[at].connection != nullptr) at = next(at);
     slots_[at] = std::move(slot);
@@ -96,6 +99,7 @@ class ConnectionTable {
 
   FourTupleHash hash_;
   std::vector<Slot> slots_;  ///< none, or a power of two of them, a quarter of which is free at least
+  mutable const Slot* last_found_ = nullptr;  ///< the next segment is mostly of the same connection; nullptr once the slots have changed
   std::size_t size_ = 0;
 };
 

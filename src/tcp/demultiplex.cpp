@@ -63,7 +63,7 @@ std::expected<Arrival, Drop> Engine::read(Packet&& packet, const network::Receiv
                  .tuple = tuple,
                  .tos = from.tos,
                  .ttl = from.ttl,
-                 .ip_options = network_.return_route(from.options, from.source),
+                 .ip_options = from.options.empty() ? std::vector<std::byte>{} : network_.return_route(from.options, from.source),
                  .segments = segments,
                  .ingress = ingress};
 }

@@ -8,8 +8,8 @@
 
 namespace tapir::tcp::detail {
 
+/// The caller keeps this connection alive while it ends.
 Accepted ConnectionCore::segment_arrives(Arrival&& arrival) {
-  const auto self = shared_from_this();
   ++counters_.segments_received;
   if (!arrival.segment.has(Flags::syn)) arrival.segment.window <<= tcb_.snd_wind_shift;  // RFC 7323 section 2.3
   const Accepted outcome = tcb_.state == State::syn_sent ? syn_sent_arrives(arrival) : checks(arrival);

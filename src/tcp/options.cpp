@@ -1,6 +1,9 @@
 #include "options.hpp"
 
 #include <algorithm>
+#include <cstring>
+
+#include <tapir/core/byte_order.hpp>
 
 #include "window_scale.hpp"
 
@@ -18,6 +21,15 @@ constexpr std::uint16_t kFastOpenMagic = 0xf989;  // RFC 7413 section 4.1.1: of 
 constexpr std::size_t fast_open_size(const FastOpenOption& option) noexcept {
   return 2 + (option.experimental ? sizeof(kFastOpenMagic) : 0) + option.cookie.size();
 }
+
+/// What nearly all segments carry and no more, in the layout of RFC 7323 appendix A: two times no operation, then the timestamps.
+struct AlignedTimestamps {
+  be32 layout;
+  be32 value;
+  be32 echo_reply;
+};
+static_assert(sizeof(AlignedTimestamps) == kAlignedTimestampsSize && alignof(AlignedTimestamps) == 1);
+constexpr std::uint32_t kAlignedTimestampsLayout = 0x0101'080a;
 
 /// Reads the value of one option; `value` is what follows its length byte.
 bool read_value(OptionKind kind, std::span<const std::byte> value, Options& options) noexcept {
@@ -69,11 +81,23 @@ bool read_value(OptionKind kind, std::span<const std::byte> value, Options& opti
   }
 }
 
+bool only_timestamps(const Options& options) noexcept {
+  return options.timestamps && options.sack.empty() && !options.mss && !options.sack_permitted && !options.window_scale &&
+         !options.user_timeout && !options.fast_open;
+}
+
 }  // namespace
 
 std::expected<Options, Drop> parse_options(std::span<const std::byte> bytes) noexcept {
   Options options;
   Reader reader{bytes};
+  if (AlignedTimestamps image{}; bytes.size() == sizeof(image)) {
+    std::memcpy(&image, bytes.data(), sizeof(image));
+    if (image.layout == kAlignedTimestampsLayout) {
+      options.timestamps = Timestamps{.value = image.value, .echo_reply = image.echo_reply};
+      return options;
+    }
+  }
   while (!reader.empty()) {
     const auto kind = *reader.read<OptionKind>();
     if (kind == OptionKind::end_of_list) break;
@@ -94,6 +118,10 @@ std::size_t encoded_size(const Options& options) noexcept {
 }
 
 std::expected<void, Drop> encode_options(const Options& options, Writer& into) noexcept {
+  if (only_timestamps(options)) {
+    const AlignedTimestamps image{kAlignedTimestampsLayout, options.timestamps->value, options.timestamps->echo_reply};
+    return into.write(std::as_bytes(std::span{&image, 1}));
+  }
   if (into.remaining() < encoded_size(options)) return std::unexpected{Drop::truncated};
   bool written = true;
   const auto put = [&](auto value) { written = into.write(value).has_value() && written; };

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <memory>
 #include <optional>
 #include <span>
 #include <type_traits>
@@ -44,42 +45,67 @@ struct PacketMeta {
   std::uint8_t tos = 0;               ///< on the way down: the type of service, for links that care (RFC 1122 section 2.4)
 };
 
-/// The list of payload slices: a few inline, more on the heap (only reassembled datagrams have more).
+/// The list of payload slices: a few inline, more on the heap (only reassembled datagrams have more). A packet is moved at every layer and mostly has none or
+/// one: what is not there is not touched.
 class SliceList {
  public:
   static constexpr std::size_t inline_capacity = 4;
 
-  SliceList() noexcept = default;
-  SliceList(const SliceList&) = default;
-  SliceList& operator=(const SliceList&) = default;
-  /// The other is empty afterwards. A packet is moved at every layer and has a slice or two: only those are touched.
-  SliceList(SliceList&& other) noexcept : far_{std::move(other.far_)}, count_{std::exchange(other.count_, 0)} {
-    const std::size_t near = count_ < inline_capacity ? count_ : inline_capacity;
-    for (std::size_t i = 0; i < near; ++i) near_[i] = std::move(other.near_[i]);
+  SliceList() noexcept {}
+  SliceList(const SliceList& other) : SliceList{} {
+    for (std::size_t i = 0; i < other.count_; ++i) push_back(other[i]);
+  }
+  SliceList& operator=(const SliceList& other) { return *this = SliceList{other}; }
+  /// The other is empty afterwards.
+  SliceList(SliceList&& other) noexcept : SliceList{} {
+    if (other.count_ > 0) take(other);
   }
   SliceList& operator=(SliceList&& other) noexcept {
     if (this == &other) return *this;
-    while (count_ > 0) pop_back();
-    far_ = std::move(other.far_);
-    count_ = std::exchange(other.count_, 0);
-    const std::size_t near = count_ < inline_capacity ? count_ : inline_capacity;
-    for (std::size_t i = 0; i < near; ++i) near_[i] = std::move(other.near_[i]);
+    if (count_ > 0) clear();
+    if (other.count_ > 0) take(other);
     return *this;
   }
-  ~SliceList() = default;
+  ~SliceList() {
+    if (count_ > 0) clear();
+  }
 
   [[nodiscard]] std::size_t size() const noexcept { return count_; }
   [[nodiscard]] bool empty() const noexcept { return count_ == 0; }
-  [[nodiscard]] Slice& operator[](std::size_t i) noexcept { return i < inline_capacity ? near_[i] : far_[i - inline_capacity]; }
-  [[nodiscard]] const Slice& operator[](std::size_t i) const noexcept { return i < inline_capacity ? near_[i] : far_[i - inline_capacity]; }
-  void push_back(Slice slice);
+  [[nodiscard]] Slice& operator[](std::size_t i) noexcept { return i < inline_capacity ? near_[i] : (*far_)[i - inline_capacity]; }
+  [[nodiscard]] const Slice& operator[](std::size_t i) const noexcept {
+    return i < inline_capacity ? near_[i] : (*far_)[i - inline_capacity];
+  }
+  void push_back(Slice slice) {
+    if (count_ < inline_capacity) {
+      std::construct_at(&near_[count_], std::move(slice));
+    } else {
+      push_far(std::move(slice));
+    }
+    ++count_;
+  }
   void push_front(Slice slice);
   void pop_front() noexcept;
   void pop_back() noexcept;
+  void clear() noexcept;
 
  private:
-  std::array<Slice, inline_capacity> near_;
-  std::vector<Slice> far_;
+  void push_far(Slice slice);
+  /// All that `other` has, into this list, which is empty.
+  void take(SliceList& other) noexcept {
+    const std::size_t near = other.count_ < inline_capacity ? other.count_ : inline_capacity;
+    for (std::size_t i = 0; i < near; ++i) {
+      std::construct_at(&near_[i], std::move(other.near_[i]));
+      std::destroy_at(&other.near_[i]);
+    }
+    if (other.count_ > inline_capacity) std::swap(far_, other.far_);
+    count_ = std::exchange(other.count_, 0);
+  }
+
+  union {
+    std::array<Slice, inline_capacity> near_;  ///< the first count_ of them live
+  };
+  std::unique_ptr<std::vector<Slice>> far_;
   std::size_t count_ = 0;
 };
 
@@ -150,9 +176,18 @@ class Packet {
     std::memcpy(prepend_room(sizeof(H)).data(), &header, sizeof(H));
   }
   /// Puts `bytes` in front.
-  void prepend_bytes(std::span<const std::byte> bytes);
+  void prepend_bytes(std::span<const std::byte> bytes) {
+    const auto room = prepend_room(bytes.size());
+    if (!bytes.empty()) std::memcpy(room.data(), bytes.data(), bytes.size());
+  }
   /// `size` bytes of unspecified contents in front, to be written by the caller.
-  [[nodiscard]] std::span<std::byte> prepend_room(std::size_t size);
+  [[nodiscard]] std::span<std::byte> prepend_room(std::size_t size) {
+    if (begin_ < size || !head_.unique()) make_headroom(size);
+    begin_ -= static_cast<std::uint32_t>(size);
+    floor_ = begin_;
+    shift_marks(static_cast<std::int32_t>(size));
+    return head_.bytes().subspan(begin_, size);
+  }
 
   /// Overwrites bytes from `offset` on; false, and nothing written, when the packet is too short. Shared bytes are copied first.
   bool overwrite(std::size_t offset, std::span<const std::byte> bytes);
@@ -171,9 +206,15 @@ class Packet {
   void append_zeros(std::size_t count);
 
   /// Takes bytes off the front, at most all.
-  void trim_front(std::size_t count) noexcept;
+  void trim_front(std::size_t count) noexcept {
+    if (count > head_size()) return trim_slices(count);
+    shift_marks(-static_cast<std::int32_t>(count));
+    begin_ += static_cast<std::uint32_t>(count);
+  }
   /// Keeps the first `size` bytes.
-  void truncate(std::size_t size) noexcept;
+  void truncate(std::size_t size) noexcept {
+    if (size < this->size()) cut_to(size);
+  }
   /// The first `count` bytes, at most all, as a packet of its own over the same bytes; this one loses them. Its meta() starts anew.
   [[nodiscard]] Packet take_front(std::size_t count);
   /// Takes back `count` bytes that trim_front() took off; false when they are no longer there.
@@ -212,6 +253,11 @@ class Packet {
     meta_.transport += by;
   }
   void gather_head(std::size_t size);
+  /// Makes `size` bytes of headroom that nobody shares.
+  void make_headroom(std::size_t size);
+  /// trim_front() beyond the head, truncate() of something: they change the slices, too.
+  void trim_slices(std::size_t count) noexcept;
+  void cut_to(std::size_t size) noexcept;
 
   PacketPool* pool_;
   SlabRef head_;

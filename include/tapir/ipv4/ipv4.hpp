@@ -199,6 +199,16 @@ class Ipv4 final : public Layer<network::Send, ethernet::Received>,
     const Interface* interface = nullptr;
     LinkCast cast = LinkCast::unicast;
     bool local = false;  ///< sent by this host
+    bool ours = false;   ///< to an address of this host, as far as is known yet
+  };
+  /// The two ends of the last datagram that came to an address of ours alone, and was found in order: the next one's are mostly the same.
+  struct KnownEnds {
+    Ipv4Address source;
+    Ipv4Address destination;
+    const Interface* interface = nullptr;  ///< nullptr: none yet
+    std::uint64_t version = 0;             ///< of the interfaces
+
+    friend bool operator==(const KnownEnds&, const KnownEnds&) noexcept = default;
   };
   /// By which way a datagram leaves.
   struct Egress {
@@ -311,6 +321,7 @@ class Ipv4 final : public Layer<network::Send, ethernet::Received>,
   std::uint64_t interfaces_version_ = 1;  ///< another number whenever an interface or an address comes or goes
   RoutingTable routes_;
   mutable KnownEgress known_egress_;
+  KnownEnds known_ends_;
   PathMtuCache path_mtus_;
   Reassembly reassembly_;
   IdentificationCounters identifications_;
