@@ -80,9 +80,7 @@ Result<> Ipv4::encapsulate(Packet packet, const network::Send& to) {
   return transmit(std::move(packet), header, *egress, mtu);
 }
 
-Result<Ipv4::Egress> Ipv4::egress_for(Ipv4Address destination, Ipv4Address source) const {
-  const std::uint64_t version = interfaces_version_ + routes_.version();  // neither ever becomes less
-  if (destination == known_egress_.destination && version == known_egress_.version) return known_egress_.egress;
+Result<Ipv4::Egress> Ipv4::look_up_egress(Ipv4Address destination, Ipv4Address source, std::uint64_t version) const {
   auto found = find_egress(destination, source);
   // The way to a group, and to a neighbour without a router (RFC 3927), may depend on the source.
   const bool of_one_host =

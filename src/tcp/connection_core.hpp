@@ -274,7 +274,7 @@ class ConnectionCore final : public ReadySource,
   }
   void process_urgent(const Segment& segment);
   [[nodiscard]] Accepted process_text(Arrival& arrival);
-  void accept_in_order(Packet payload);
+  void accept_in_order(Packet&& payload);
   void text_in_order(Arrival& arrival);
   [[nodiscard]] Accepted text_beyond_gap(Arrival& arrival);
   void acknowledge_later(const Segment& segment);
@@ -341,7 +341,7 @@ class ConnectionCore final : public ReadySource,
   [[nodiscard]] bool waits_for_device(const SendDecision& decision);
   [[nodiscard]] bool cwnd_limited() const noexcept { return cwnd_usage_.limited(congestion_->cwnd(), congestion_->in_slow_start()); }
   /// `whole`: it is not cut, by nobody on the way either.
-  [[nodiscard]] Result<> emit(Packet packet, SeqNum seq, Flags flags, bool whole = false);
+  [[nodiscard]] Result<> emit(Packet&& packet, SeqNum seq, Flags flags, bool whole = false);
   [[nodiscard]] std::uint16_t window_field(Flags flags);
   [[nodiscard]] bool paced_out();
   [[nodiscard]] std::optional<std::uint64_t> pacing_rate() const noexcept;

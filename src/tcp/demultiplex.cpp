@@ -21,7 +21,7 @@ std::unexpected<Drop> Engine::malformed(Drop reason) {
   return drop(reason);
 }
 
-Accepted Engine::demultiplex(Packet packet, const network::Received& from) {
+Accepted Engine::demultiplex(Packet&& packet, const network::Received& from) {
   ++stats_.in_segs;
   // RFC 9293 section 3.9.2.3: TCP speaks with single hosts only (MUST-57, MUST-63).
   if (from.to_group || from.cast != LinkCast::unicast) return drop(Drop::not_for_us);

@@ -178,7 +178,7 @@ void Engine::forget(const ListenerCore& listener) {
   if (erased > 0) observe(listener.local(), State::listen, State::closed);
 }
 
-Result<> Engine::send(Packet packet, const Send& to) {
+Result<> Engine::send(Packet&& packet, const Send& to) {
   if (to.options.size() > kMaxOptionsSize || to.options.size() % 4 != 0) return fail(Error::invalid_argument);
   const std::size_t payload_size = packet.size();
   const std::size_t size = payload_size + to.options.size() + sizeof(Header);

@@ -49,10 +49,10 @@ class Engine final {
   // What Tcp offers.
   [[nodiscard]] Result<std::shared_ptr<ListenerCore>> listen(const Endpoint& local, AcceptHandler handler, const ListenOptions& options);
   [[nodiscard]] Result<std::shared_ptr<ConnectionRecord>> connect(const Endpoint& remote, const ConnectOptions& options);
-  [[nodiscard]] Result<> send(Packet packet, const Send& to);
+  [[nodiscard]] Result<> send(Packet&& packet, const Send& to);
   /// A segment without payload, with these options.
   [[nodiscard]] Result<> send(Send to, const Options& options);
-  [[nodiscard]] Accepted demultiplex(Packet packet, const network::Received& from);
+  [[nodiscard]] Accepted demultiplex(Packet&& packet, const network::Received& from);
   [[nodiscard]] bool believes(const network::ErrorReport& report) const;
   void receive_error(const network::ErrorReport& report);
   [[nodiscard]] std::size_t connection_count() const noexcept { return open_connections() + time_wait_.size(); }

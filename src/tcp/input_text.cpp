@@ -102,7 +102,7 @@ Accepted ConnectionCore::text_beyond_gap(Arrival& arrival) {
 }
 
 /// Hands the octets at RCV.NXT to the user, and those that waited behind them.
-void ConnectionCore::accept_in_order(Packet payload) {
+void ConnectionCore::accept_in_order(Packet&& payload) {
   const auto advance = [this](std::size_t bytes) {
     const auto count = static_cast<std::uint32_t>(bytes);
     tcb_.rcv_nxt += count;

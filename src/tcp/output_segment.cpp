@@ -78,7 +78,7 @@ Result<> ConnectionCore::transmit(SeqNum seq, std::uint32_t payload_size, Flags 
   return emit(std::move(packet), seq, flags, whole);
 }
 
-Result<> ConnectionCore::emit(Packet packet, SeqNum seq, Flags flags, bool whole) {
+Result<> ConnectionCore::emit(Packet&& packet, SeqNum seq, Flags flags, bool whole) {
   const auto payload_size = static_cast<std::uint32_t>(packet.size());
   const Options options = has(flags, Flags::syn) ? syn_options() : segment_options(flags, payload_size);
   const std::uint32_t mss = payload_size > mss_ ? current_mss() : mss_;

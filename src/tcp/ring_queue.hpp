@@ -1,8 +1,8 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 #include <utility>
-#include <vector>
 
 namespace tapir::tcp {
 
@@ -12,13 +12,14 @@ class RingQueue {
  public:
   RingQueue() noexcept = default;
   RingQueue(RingQueue&& other) noexcept
-      : cells_{std::move(other.cells_)}, first_{std::exchange(other.first_, 0)}, count_{std::exchange(other.count_, 0)} {
-    other.cells_.clear();
-  }
+      : cells_{std::move(other.cells_)},
+        capacity_{std::exchange(other.capacity_, 0)},
+        first_{std::exchange(other.first_, 0)},
+        count_{std::exchange(other.count_, 0)} {}
   RingQueue& operator=(RingQueue&& other) noexcept {
     if (this == &other) return *this;
     cells_ = std::move(other.cells_);
-    other.cells_.clear();
+    capacity_ = std::exchange(other.capacity_, 0);
     first_ = std::exchange(other.first_, 0);
     count_ = std::exchange(other.count_, 0);
     return *this;
@@ -43,7 +44,7 @@ class RingQueue {
   }
   void push_front(T value) {
     make_room();
-    first_ = (first_ + cells_.size() - 1) & (cells_.size() - 1);
+    first_ = cell(capacity_ - 1);
     cells_[first_] = std::move(value);
     ++count_;
   }
@@ -82,16 +83,19 @@ class RingQueue {
   void clear() noexcept { *this = RingQueue{}; }
 
  private:
-  [[nodiscard]] std::size_t cell(std::size_t i) const noexcept { return (first_ + i) & (cells_.size() - 1); }
+  [[nodiscard]] std::size_t cell(std::size_t i) const noexcept { return (first_ + i) & (capacity_ - 1); }
   void make_room() {
-    if (count_ < cells_.size()) return;
-    std::vector<T> larger(cells_.empty() ? 4 : 2 * cells_.size());
-    for (std::size_t i = 0; i < count_; ++i) larger[i] = std::move((*this)[i]);
-    cells_ = std::move(larger);
+    if (count_ < capacity_) return;
+    const std::size_t larger = capacity_ == 0 ? 4 : 2 * capacity_;
+    auto cells = std::make_unique<T[]>(larger);
+    for (std::size_t i = 0; i < count_; ++i) cells[i] = std::move((*this)[i]);
+    cells_ = std::move(cells);
+    capacity_ = larger;
     first_ = 0;
   }
 
-  std::vector<T> cells_;  ///< a power of two of them, or none
+  std::unique_ptr<T[]> cells_;  // a vector would compute its size at every access
+  std::size_t capacity_ = 0;    ///< of cells_: a power of two, or 0
   std::size_t first_ = 0;
   std::size_t count_ = 0;
 };

@@ -10,11 +10,10 @@ void SliceQueue::append_copy(std::span<const std::byte> bytes) {
   if (tail_room_ > 0 && !bytes.empty()) {
     // Packets on their way may read the slab's bytes before this room, nobody reads those in it.
     Slice& last = pieces_.back().slice;
-    const std::size_t begin = static_cast<std::size_t>(last.bytes().data() - last.slab().bytes().data());
-    const std::size_t used = begin + last.size();
+    const std::size_t used = last.begin() + last.size();
     const std::size_t count = std::min(bytes.size(), tail_room_);
     std::memcpy(last.slab().bytes().data() + used, bytes.data(), count);
-    last = Slice{last.slab(), begin, last.size() + count};
+    last.extend(count);
     tail_room_ -= count;
     end_ += count;
     bytes = bytes.subspan(count);

@@ -69,6 +69,8 @@ class Slice {
   [[nodiscard]] bool empty() const noexcept { return size_ == 0; }
   [[nodiscard]] std::span<const std::byte> bytes() const noexcept { return slab_.bytes().subspan(begin_, size_); }
   [[nodiscard]] const SlabRef& slab() const noexcept { return slab_; }
+  /// Where it begins in the slab, in bytes.
+  [[nodiscard]] std::size_t begin() const noexcept { return begin_; }
   /// Bytes of memory that this slice keeps alive.
   [[nodiscard]] std::size_t pinned() const noexcept { return slab_.capacity(); }
   /// `size` bytes from `offset`, cut to what there is.
@@ -81,6 +83,8 @@ class Slice {
     begin_ += cut;
     size_ -= cut;
   }
+  /// Takes in the `count` bytes behind it, which are the slab's.
+  void extend(std::size_t count) noexcept { size_ += static_cast<std::uint32_t>(count); }
   void truncate(std::size_t size) noexcept {
     if (size < size_) size_ = static_cast<std::uint32_t>(size);
   }

@@ -279,7 +279,12 @@ class Ipv4 final : public Layer<network::Send, ethernet::Received>,
   void send_error(Packet datagram, network::ErrorSender::Problem problem);
 
   // output.cpp
-  [[nodiscard]] Result<Egress> egress_for(Ipv4Address destination, Ipv4Address source) const;
+  [[nodiscard]] Result<Egress> egress_for(Ipv4Address destination, Ipv4Address source) const {
+    const std::uint64_t version = interfaces_version_ + routes_.version();  // neither ever becomes less
+    if (destination == known_egress_.destination && version == known_egress_.version) return known_egress_.egress;
+    return look_up_egress(destination, source, version);
+  }
+  [[nodiscard]] Result<Egress> look_up_egress(Ipv4Address destination, Ipv4Address source, std::uint64_t version) const;
   [[nodiscard]] Result<Egress> find_egress(Ipv4Address destination, Ipv4Address source) const;
   [[nodiscard]] Result<Egress> group_egress(Ipv4Address group, Ipv4Address source, bool broadcast) const;
   [[nodiscard]] std::optional<Ipv4Address> default_source(Ipv4Address destination, const Egress& egress) const noexcept;
