@@ -253,8 +253,8 @@ class ConnectionCore final : public ReadySource,
   [[nodiscard]] std::unexpected<Drop> answer_unacceptable(const Segment& segment, Drop reason);
   void cut_to_window(Arrival& arrival);
   [[nodiscard]] Accepted process_rest(Arrival& arrival);
-  void challenge();
-  [[nodiscard]] std::unexpected<Drop> drop(Drop reason);
+  [[gnu::cold]] void challenge();
+  [[nodiscard, gnu::cold]] std::unexpected<Drop> drop(Drop reason);
   void process_ack(const Arrival& arrival);
   void new_ack(const Arrival& arrival);
   [[nodiscard]] AckReport report_of(const Arrival& arrival) const;
@@ -380,7 +380,10 @@ class ConnectionCore final : public ReadySource,
   [[nodiscard]] bool keepalive_in_vain() const noexcept;
   [[nodiscard]] bool persisting() const noexcept;
   [[nodiscard]] Duration fin_wait_2_timeout() const noexcept;
-  void observe_congestion(std::string_view cause) const;
+  void observe_congestion(std::string_view cause) const {
+    if (context_.observer != nullptr) show_congestion(cause);
+  }
+  [[gnu::cold]] void show_congestion(std::string_view cause) const;
   void observe_timer(std::string_view timer) const;
 
   Timer timer_;

@@ -84,7 +84,7 @@ class Engine final {
   [[nodiscard]] const SynCookies& cookies() const noexcept { return cookies_; }
   [[nodiscard]] ResetQueue& resets() noexcept { return resets_; }
   [[nodiscard]] TimeWaitTable& time_wait() noexcept { return time_wait_; }
-  [[nodiscard]] std::unexpected<Drop> drop(Drop reason) { return reject(context_, drops_, LayerId::tcp, reason); }
+  [[nodiscard, gnu::cold]] std::unexpected<Drop> drop(Drop reason) { return reject(context_, drops_, LayerId::tcp, reason); }
   /// Where the timestamp clock of a connection starts (RFC 7323 section 7.1).
   [[nodiscard]] std::uint32_t timestamp_offset(const FourTuple& tuple) const noexcept {
     return static_cast<std::uint32_t>(timestamp_offsets_(tuple));
@@ -105,7 +105,7 @@ class Engine final {
 
  private:
   [[nodiscard]] Accepted dispatch(Arrival&& arrival);
-  [[nodiscard]] std::unexpected<Drop> malformed(Drop reason);
+  [[nodiscard, gnu::cold]] std::unexpected<Drop> malformed(Drop reason);
   [[nodiscard]] bool may_use(const Settings& settings) const;
   [[nodiscard]] bool is_listening(Port port) const;
   [[nodiscard]] std::expected<Arrival, Drop> read(Packet&& packet, const network::Received& from);
@@ -127,7 +127,7 @@ class Engine final {
   [[nodiscard]] std::shared_ptr<ConnectionRecord> make_whole(const HalfOpen& kept);
   void handshake_due(const HalfOpen& kept);
   [[nodiscard]] std::string in_words(Direction direction, const Header& header, const FourTuple& tuple) const;
-  void observe(Direction direction, const Packet& packet, const Header& header, const FourTuple& tuple) const;
+  [[gnu::cold]] void observe(Direction direction, const Packet& packet, const Header& header, const FourTuple& tuple) const;
   void observe(const Endpoint& listener, State from, State to) const;
 
   Context& context_;

@@ -208,8 +208,7 @@ void ConnectionCore::restart_keepalive() {
   }
 }
 
-void ConnectionCore::observe_congestion(std::string_view cause) const {
-  if (context_.observer == nullptr) return;
+void ConnectionCore::show_congestion(std::string_view cause) const {
   context_.observer->congested({context_.now(), to_string(tuple_), cause, congestion_->cwnd(), congestion_->ssthresh()});
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <expected>
@@ -74,7 +75,8 @@ class Writer {
   /// Appends bytes as they are.
   constexpr std::expected<void, Drop> write(std::span<const std::byte> bytes) noexcept {
     if (remaining() < bytes.size()) return std::unexpected{Drop::truncated};
-    for (const auto byte : bytes) bytes_[written_++] = byte;
+    std::ranges::copy(bytes, bytes_.begin() + static_cast<std::ptrdiff_t>(written_));
+    written_ += bytes.size();
     return {};
   }
 

@@ -80,7 +80,7 @@ class Ethernet final : public Layer<Send, link::Received> {
   [[nodiscard]] static std::expected<EtherType, Drop> take_llc(Packet& frame, std::uint16_t length);
   /// Puts the link headers in front; their size.
   std::size_t put_header(Packet& packet, const Send& to) const;
-  void observe(Direction direction, const Packet& frame, std::size_t header_size) const;
+  [[gnu::cold]] void observe(Direction direction, const Packet& frame, std::size_t header_size) const;
 
   Context& context_;
   link::Link& link_;

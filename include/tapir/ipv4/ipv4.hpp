@@ -262,8 +262,8 @@ class Ipv4 final : public Layer<network::Send, ethernet::Received>,
   [[nodiscard]] const Upper* find_upper(network::Protocol protocol) const noexcept;
 
   // input.cpp
-  [[nodiscard]] std::unexpected<Drop> drop(Drop reason) { return reject(context_, drops_, LayerId::ipv4, reason); }
-  [[nodiscard]] std::unexpected<Drop> drop(Drop reason, std::uint64_t& counter) {
+  [[nodiscard, gnu::cold]] std::unexpected<Drop> drop(Drop reason) { return reject(context_, drops_, LayerId::ipv4, reason); }
+  [[nodiscard, gnu::cold]] std::unexpected<Drop> drop(Drop reason, std::uint64_t& counter) {
     ++counter;
     return drop(reason);
   }
@@ -315,7 +315,7 @@ class Ipv4 final : public Layer<network::Send, ethernet::Received>,
   [[nodiscard]] bool deserves_redirect(const Header& received, const Arrival& arrival, const Transit& transit) const noexcept;
   [[nodiscard]] bool may_follow_source_route(const Arrival& arrival, const Egress& egress) const noexcept;
 
-  void observe(Direction direction, const Packet& packet, const Header& header) const;
+  [[gnu::cold]] void observe(Direction direction, const Packet& packet, const Header& header) const;
   [[nodiscard]] std::uint32_t timestamp() const noexcept;
 
   Context& context_;

@@ -73,8 +73,8 @@ class Udp final : public Layer<Send, network::Received>, public network::ErrorRe
   friend class detail::SocketState;
   using Sockets = std::vector<detail::SocketState*>;
 
-  [[nodiscard]] std::unexpected<Drop> drop(Drop reason) { return reject(context_, drops_, LayerId::udp, reason); }
-  [[nodiscard]] std::unexpected<Drop> malformed(Drop reason);
+  [[nodiscard, gnu::cold]] std::unexpected<Drop> drop(Drop reason) { return reject(context_, drops_, LayerId::udp, reason); }
+  [[nodiscard, gnu::cold]] std::unexpected<Drop> malformed(Drop reason);
   [[nodiscard]] std::optional<Port> free_port();
   [[nodiscard]] std::size_t choice_of(const Endpoint& local, const Endpoint& remote) const noexcept;
   [[nodiscard]] detail::SocketState* find(const Endpoint& local, const Endpoint& remote) const;
@@ -82,7 +82,7 @@ class Udp final : public Layer<Send, network::Received>, public network::ErrorRe
   [[nodiscard]] Accepted deliver_to_group(const Packet& payload, const network::Received& from, Port source, Port destination,
                                           bool has_checksum);
   void unbind(detail::SocketState& socket) noexcept;
-  void observe(Direction direction, const Packet& packet) const;
+  [[gnu::cold]] void observe(Direction direction, const Packet& packet) const;
 
   Context& context_;
   network::Network& network_;
