@@ -98,7 +98,7 @@ class ConnectionTable {
   }
 
   FourTupleHash hash_;
-  std::vector<Slot> slots_;  ///< none, or a power of two of them, a quarter of which is free at least
+  std::vector<Slot> slots_;                   ///< none, or a power of two of them, a quarter of which is free at least
   mutable const Slot* last_found_ = nullptr;  ///< the next segment is mostly of the same connection; nullptr once the slots have changed
   std::size_t size_ = 0;
 };

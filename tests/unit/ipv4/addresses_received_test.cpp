@@ -103,3 +103,27 @@ TEST_CASE("a frame of an interface that does not exist is dropped", "[ipv4]") {
   Ipv4Lab lab;
   CHECK(reason_of(lab.inject(datagram(Ipv4Lab::counting(8)), LinkCast::unicast, InterfaceIndex{3})) == Drop::not_handled);
 }
+
+TEST_CASE("two hosts that have been found in order are looked at again when our addresses change", "[ipv4][RFC1122-3.2.1.3-7]") {
+  Ipv4Lab lab;
+  const auto arrives = [&lab](LinkCast cast = LinkCast::unicast) {
+    return reason_of(lab.inject(datagram("192.0.2.2", "192.0.2.1", Ipv4Lab::counting(8)), cast));
+  };
+  REQUIRE(arrives() == Drop::count_);
+  REQUIRE(arrives() == Drop::count_);
+  SECTION("the same two in a broadcast frame") {
+    CHECK(arrives(LinkCast::broadcast) == Drop::broadcast_mismatch);
+    CHECK(arrives() == Drop::count_);
+  }
+  SECTION("the destination is ours no more") {
+    REQUIRE(lab.ip.add_address(lab.tap, "192.0.2.3/24"_prefix));
+    REQUIRE(lab.ip.remove_address(lab.tap, "192.0.2.2"_ipv4));
+    CHECK(arrives() == Drop::forwarding_disabled);
+    REQUIRE(lab.ip.add_address(lab.tap, "192.0.2.2/24"_prefix));
+    CHECK(arrives() == Drop::count_);
+  }
+  SECTION("the source has become ours") {
+    REQUIRE(lab.ip.add_address(lab.tap, "192.0.2.1/24"_prefix));
+    CHECK(arrives() == Drop::martian_source);
+  }
+}
