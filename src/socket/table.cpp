@@ -70,9 +70,9 @@ Result<int> Table::socket(int domain, int type, int protocol) {
       if (protocol != 0 && protocol != IPPROTO_UDP) return error(EPROTONOSUPPORT);
       return insert(std::make_shared<DatagramSocket>(environment_), flags);
     case SOCK_RAW:
-      if (protocol != IPPROTO_ICMP) return error(EPROTONOSUPPORT);
+      if (protocol != IPPROTO_ICMP && protocol != IPPROTO_RAW) return error(EPROTONOSUPPORT);
       if (!environment_.config().raw_allowed) return error(EPERM);
-      return insert(std::make_shared<RawSocket>(environment_), flags);
+      return insert(std::make_shared<RawSocket>(environment_, protocol), flags);
     default: return error(ESOCKTNOSUPPORT);
   }
 }

@@ -44,7 +44,7 @@ struct SocketsConfig {
 ///
 /// - Descriptors are small numbers of this object's own table, lowest free first; they mean nothing to the kernel.
 /// - No SIGPIPE is ever raised: a write that would raise it fails with EPIPE alone. MSG_NOSIGNAL is accepted.
-/// - AF_INET alone: SOCK_STREAM (TCP), SOCK_DGRAM (UDP) and SOCK_RAW with IPPROTO_ICMP, each with SOCK_NONBLOCK and SOCK_CLOEXEC.
+/// - AF_INET alone: SOCK_STREAM (TCP), SOCK_DGRAM (UDP) and SOCK_RAW with IPPROTO_ICMP or IPPROTO_RAW, each with SOCK_NONBLOCK and SOCK_CLOEXEC.
 /// - An option or flag that the stack has no use for is refused, or does nothing: docs/architecture.md names them.
 /// - A pointer that is null where the kernel would read or write fails with EFAULT; other bad pointers are the caller's mistake.
 ///
