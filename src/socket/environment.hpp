@@ -47,6 +47,8 @@ class Environment {
   [[nodiscard]] Announcer& announcer() noexcept { return announcer_; }
   [[nodiscard]] RawTap& raw_tap();
 
+  /// Since 1970 (Driver::time_of_day_offset()).
+  [[nodiscard]] Duration time_of_day(TimePoint at) const { return at.time_since_epoch() + stack_.driver().time_of_day_offset(); }
   /// Lets the stack go until `done`. EAGAIN when `limit` has passed before, EINTR when the driver was stopped.
   [[nodiscard]] Result<> wait(const std::function<bool()>& done, std::optional<Duration> limit);
 

@@ -5,6 +5,7 @@
 #include <sys/ioctl.h>
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
 #include "datagram_socket.hpp"
@@ -12,8 +13,23 @@
 #include "error_number.hpp"
 #include "raw_socket.hpp"
 #include "stream_socket.hpp"
+#include "timestamps.hpp"
 
 namespace tapir::posix::detail {
+
+namespace {
+/// SIOCGSTAMP and SIOCGSTAMPNS (man 7 socket).
+Result<> write_stamp(const Socket& socket, bool nanoseconds, void* argument) {
+  constexpr long kMicrosecond = 1000;  // ns
+  const auto since_1970 = socket.stamp();
+  if (!since_1970) return fail(since_1970.error());
+  timespec time = to_timespec(*since_1970);
+  static_assert(sizeof(timeval) == sizeof(timespec));
+  if (!nanoseconds) time.tv_nsec /= kMicrosecond;
+  std::memcpy(argument, &time, sizeof(time));
+  return {};
+}
+}  // namespace
 
 Table::Table(Stack& stack, SocketsConfig config) : environment_{stack, std::move(config)} {}
 
@@ -153,6 +169,9 @@ Result<> Table::ioctl(int descriptor, unsigned long request, void* argument) con
   }
   Socket* const socket = (*found)->as_socket();
   if (socket == nullptr) return error(ENOTTY);
+  if (request == SIOCGSTAMP_OLD || request == SIOCGSTAMP_NEW || request == SIOCGSTAMPNS_OLD || request == SIOCGSTAMPNS_NEW) {
+    return write_stamp(*socket, request == SIOCGSTAMPNS_OLD || request == SIOCGSTAMPNS_NEW, argument);
+  }
   const auto answer = socket->ioctl(request);
   if (!answer) return fail(answer.error());
   value = *answer;

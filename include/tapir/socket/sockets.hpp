@@ -81,7 +81,8 @@ class Sockets {
   // Receiving. Flags: MSG_DONTWAIT, MSG_PEEK, MSG_WAITALL, MSG_TRUNC, MSG_OOB, MSG_ERRQUEUE, MSG_CMSG_CLOEXEC.
   ssize_t recv(int descriptor, void* bytes, std::size_t size, int flags);
   ssize_t recvfrom(int descriptor, void* bytes, std::size_t size, int flags, sockaddr* address, socklen_t* address_size);
-  /// Control messages: IP_RECVERR (with MSG_ERRQUEUE: sock_extended_err and the offender), IP_PKTINFO, IP_TTL, IP_TOS as their options ask.
+  /// Control messages: IP_RECVERR (with MSG_ERRQUEUE: sock_extended_err and the offender), IP_PKTINFO, IP_TTL, IP_TOS, SO_TIMESTAMP, SO_TIMESTAMPNS and
+  /// SO_TIMESTAMPING as their options ask. Times are Driver::time_of_day_offset()'s.
   ssize_t recvmsg(int descriptor, msghdr* message, int flags);
   ssize_t read(int descriptor, void* bytes, std::size_t size);
   ssize_t readv(int descriptor, const iovec* parts, int count);
@@ -93,7 +94,8 @@ class Sockets {
   int setsockopt(int descriptor, int level, int name, const void* value, socklen_t size);
   /// F_GETFL, F_SETFL (O_NONBLOCK), F_GETFD, F_SETFD (FD_CLOEXEC).
   int fcntl(int descriptor, int command, long argument = 0);
-  /// FIONBIO, FIONREAD = SIOCINQ, TIOCOUTQ = SIOCOUTQ, SIOCOUTQNSD, SIOCATMARK; the argument is an int's address.
+  /// FIONBIO, FIONREAD = SIOCINQ, TIOCOUTQ = SIOCOUTQ, SIOCOUTQNSD, SIOCATMARK; the argument is an int's address. SIOCGSTAMP, SIOCGSTAMPNS: a timeval's, a
+  /// timespec's.
   int ioctl(int descriptor, unsigned long request, void* argument);
 
   // Readiness. A timeout in ms; negative: wait for ever. Descriptors that poll() is given and nobody has opened report POLLNVAL.
