@@ -4,7 +4,6 @@
 #include <linux/sockios.h>
 #include <sys/ioctl.h>
 
-#include <algorithm>
 #include <cstring>
 #include <utility>
 
@@ -48,11 +47,15 @@ Result<int> Table::insert(std::shared_ptr<File> file, int flags) {
   if (const auto room = has_room(); !room) return fail(room.error());
   file->nonblocking = (flags & SOCK_NONBLOCK) != 0;
   file->close_on_exec = (flags & SOCK_CLOEXEC) != 0;
-  auto place = std::ranges::find(files_, nullptr);
-  if (place == files_.end()) place = files_.insert(place, nullptr);
-  *place = std::move(file);
+  if (free_.empty()) {
+    files_.push_back(nullptr);
+    free_.insert(files_.size() - 1);
+  }
+  const std::size_t place = *free_.begin();
+  free_.erase(free_.begin());
+  files_[place] = std::move(file);
   ++open_;
-  return environment_.config().first_descriptor + static_cast<int>(place - files_.begin());
+  return environment_.config().first_descriptor + static_cast<int>(place);
 }
 
 Result<std::shared_ptr<File>> Table::file(int descriptor) const {
@@ -117,12 +120,11 @@ Result<std::shared_ptr<Socket>> Table::accept(int descriptor, int flags, int& op
 Result<std::shared_ptr<File>> Table::release(int descriptor) {
   auto found = file(descriptor);
   if (!found) return found;
-  files_[static_cast<std::size_t>(descriptor - environment_.config().first_descriptor)] = nullptr;
+  const auto place = static_cast<std::size_t>(descriptor - environment_.config().first_descriptor);
+  files_[place] = nullptr;
+  free_.insert(place);
   --open_;
-  for (const auto& other : files_) {
-    if (other == nullptr) continue;
-    if (Epoll* const epoll = other->as_epoll()) epoll->forget(descriptor);
-  }
+  (*found)->dismiss_watchers();
   (*found)->set_handler({});
   return found;
 }
