@@ -303,8 +303,11 @@ void StreamSocket::finish_close() {
 }
 
 void StreamSocket::close() {
-  const auto alive = shared_from_this();
-  if (begin_close()) (void)wait([this] { return !lingers(); }, end_of_lingering());
+  const auto self = std::static_pointer_cast<StreamSocket>(shared_from_this());
+  if (begin_close()) {
+    if (environment().waits_deeply()) return environment().lingering().add(self, *end_of_lingering(), [] {});
+    (void)wait([this] { return !lingers(); }, end_of_lingering());
+  }
   finish_close();
 }
 

@@ -68,6 +68,8 @@ class Sockets {
   /// AF_UNSPEC ends an association: a datagram socket forgets its peer, a stream socket is reset and can be connected again.
   int connect(int descriptor, const sockaddr* address, socklen_t size);
   int shutdown(int descriptor, int how);
+  /// SO_LINGER makes it wait, but not where 16 calls wait already, each called by a handler that ran while the one before it waited: what is to be sent goes on
+  /// behind it then, as after close_without_waiting().
   int close(int descriptor);
 
   // Sending. Flags: MSG_DONTWAIT, MSG_NOSIGNAL, MSG_MORE, MSG_OOB, MSG_EOR, MSG_FASTOPEN, MSG_CONFIRM, MSG_DONTROUTE.
