@@ -9,7 +9,7 @@
 namespace tapir::posix::detail {
 
 namespace {
-constexpr std::size_t kMostErrors = 64;
+constexpr std::size_t kMostErrors = 256;
 
 bool is_icmp(const QueuedError& error) noexcept { return error.origin == SO_EE_ORIGIN_ICMP; }
 }  // namespace
@@ -33,8 +33,8 @@ QueuedError ErrorQueue::take(int& pending) {
 std::size_t tell(const QueuedError& error, Incoming& message) {
   const std::size_t copied = scatter(error.payload, message.parts);
   message.out_flags |= MSG_ERRQUEUE;
-  if (copied < error.payload.size()) message.out_flags |= MSG_TRUNC;
-  message.from = error.destination;
+  if (copied < error.payload.size() || error.cut_off) message.out_flags |= MSG_TRUNC;
+  if (error.origin != SO_EE_ORIGIN_TIMESTAMPING) message.from = error.destination;
   struct {
     sock_extended_err error;
     sockaddr_in offender;
@@ -44,11 +44,8 @@ std::size_t tell(const QueuedError& error, Incoming& message) {
   told.error.ee_type = error.type;
   told.error.ee_code = error.code;
   told.error.ee_info = error.info;
-  if (error.local()) {
-    told.offender.sin_family = AF_UNSPEC;
-  } else {
-    told.offender = to_sockaddr({error.reporter, Port{}});
-  }
+  told.error.ee_data = error.data;
+  if (is_icmp(error)) told.offender = to_sockaddr({error.reporter, Port{}});
   message.control.add(IPPROTO_IP, IP_RECVERR, told);
   return copied;
 }

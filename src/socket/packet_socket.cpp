@@ -2,6 +2,7 @@
 
 #include "packet_socket.hpp"
 
+#include <linux/net_tstamp.h>
 #include <linux/sockios.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
@@ -97,6 +98,30 @@ void PacketSocket::report(QueuedError queued) {
   if (!asked && (!queued.why.fatal || !peer_)) return;
   error_ = queued.why.number;
   if (asked) queue_error(std::move(queued));
+  notify(EPOLLERR);
+}
+
+Result<> PacketSocket::set_timestamping(std::uint32_t flags) {
+  const bool numbered = (options_.timestamping & SOF_TIMESTAMPING_OPT_ID) != 0;
+  if (!numbered) departures_ = 0;
+  return Socket::set_timestamping(flags);
+}
+
+/// Linux' Documentation/networking/timestamping: with SOF_TIMESTAMPING_OPT_ID datagrams have numbers. What was handed down has left, as far as is known here.
+void PacketSocket::departed() {
+  const auto has = [this](std::uint32_t flag) { return (options_.timestamping & flag) != 0; };
+  if (!has(SOF_TIMESTAMPING_TX_SCHED | SOF_TIMESTAMPING_TX_SOFTWARE)) return;
+  QueuedError report{.why = {ENOMSG, false},
+                     .origin = SO_EE_ORIGIN_TIMESTAMPING,
+                     .data = has(SOF_TIMESTAMPING_OPT_ID) ? departures_++ : 0,
+                     .reporter = {},
+                     .destination = {},
+                     .payload = {},
+                     .cut_off = !has(SOF_TIMESTAMPING_OPT_TSONLY)};
+  report.info = SCM_TSTAMP_SCHED;
+  if (has(SOF_TIMESTAMPING_TX_SCHED)) queue_error(report);
+  report.info = SCM_TSTAMP_SND;
+  if (has(SOF_TIMESTAMPING_TX_SOFTWARE)) queue_error(report);
   notify(EPOLLERR);
 }
 

@@ -44,6 +44,7 @@ class PacketSocket : public Socket {
   [[nodiscard]] Result<int> ioctl(unsigned long request) override;
   [[nodiscard]] int take_error() override;
   [[nodiscard]] Result<Duration> stamp() const override;
+  [[nodiscard]] Result<> set_timestamping(std::uint32_t flags) override;
 
  protected:
   /// The oldest packet that waits; nullptr when none does. It stays until drop_front().
@@ -51,6 +52,8 @@ class PacketSocket : public Socket {
   virtual void drop_front() = 0;
   /// Keeps an error as the options ask, and tells those who watch.
   void report(QueuedError error);
+  /// A datagram has left: SO_TIMESTAMPING may ask when.
+  void departed();
   /// EPIPE after shutdown(), then the pending error, once.
   [[nodiscard]] Result<> may_send();
   /// What the options and the message's control say. EINVAL.
@@ -69,6 +72,7 @@ class PacketSocket : public Socket {
  private:
   void add_control(const ReceivedPacket& packet, Incoming& message);
 
+  std::uint32_t departures_ = 0;    ///< since SOF_TIMESTAMPING_OPT_ID was asked for
   std::optional<TimePoint> stamp_;  ///< of the latest packet read without a message that tells it
 };
 

@@ -103,6 +103,7 @@ Result<std::size_t> RawSocket::send(const Outgoing& message) {
   if (bare && size < kLeastMessage) return error(EFAULT);
   const auto sent = dispatch(message, *way, to->address);
   if (!sent) return send_failed(sent.error(), *to);
+  departed();
   return size;
 }
 

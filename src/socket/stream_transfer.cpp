@@ -199,8 +199,7 @@ struct ExtendedError {
 
 /// MSG_ERRQUEUE: when what was written left or arrived (SO_TIMESTAMPING). Linux hands back the packet, too, which is not kept here: it is told as cut off.
 Result<std::size_t> StreamSocket::receive_timestamp(const TransmitTimestamps::Report& report, Incoming& message) const {
-  const int type = options_.timestamp_new ? SO_TIMESTAMPING_NEW : SO_TIMESTAMPING_OLD;
-  message.control.add(SOL_SOCKET, type, software_time(environment().time_of_day(report.at)));
+  tell_report_time(options_, environment().time_of_day(report.at), message.control);
   ExtendedError told{};
   told.error.ee_errno = ENOMSG;
   told.error.ee_origin = SO_EE_ORIGIN_TIMESTAMPING;

@@ -6,7 +6,7 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 
-#include <cstring>
+#include <array>
 
 #include "option_table.hpp"
 #include "socket.hpp"
@@ -85,8 +85,6 @@ timespec to_timespec(Duration since_1970) noexcept {
   return {.tv_sec = seconds.count(), .tv_nsec = (since_1970 - seconds).count()};
 }
 
-std::array<timespec, 3> software_time(Duration since_1970) noexcept { return {{to_timespec(since_1970), {}, {}}}; }
-
 namespace {
 /// SO_TIMESTAMP, SO_TIMESTAMPNS.
 void add_time(const SocketOptions& options, Duration since_1970, ControlWriter& control) noexcept {
@@ -100,9 +98,10 @@ void add_time(const SocketOptions& options, Duration since_1970, ControlWriter& 
   }
 }
 
-/// SO_TIMESTAMPING.
+/// SO_TIMESTAMPING: the time that software took, and what only hardware could say.
 void add_software_time(const SocketOptions& options, Duration since_1970, ControlWriter& control) noexcept {
-  control.add(SOL_SOCKET, options.timestamp_new ? SO_TIMESTAMPING_NEW : SO_TIMESTAMPING_OLD, software_time(since_1970));
+  control.add(SOL_SOCKET, options.timestamp_new ? SO_TIMESTAMPING_NEW : SO_TIMESTAMPING_OLD,
+              std::array<timespec, 3>{{to_timespec(since_1970), {}, {}}});
 }
 }  // namespace
 

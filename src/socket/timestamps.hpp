@@ -2,8 +2,6 @@
 
 #include <time.h>
 
-#include <array>
-
 #include <tapir/core/time.hpp>
 
 #include "message.hpp"
@@ -12,8 +10,6 @@
 namespace tapir::posix::detail {
 
 [[nodiscard]] timespec to_timespec(Duration since_1970) noexcept;
-/// What SO_TIMESTAMPING's messages carry: the time that software took, and what only hardware could say.
-[[nodiscard]] std::array<timespec, 3> software_time(Duration since_1970) noexcept;
 
 /// Whether the options ask when packets come.
 [[nodiscard]] bool times_arrivals(const SocketOptions& options) noexcept;

@@ -30,8 +30,8 @@ class TransmitTimestamps {
     flags_ = flags;
   }
   [[nodiscard]] bool has(std::uint32_t flag) const noexcept { return (flags_ & flag) != 0; }
-  /// Whether writes are to be reported at all.
-  [[nodiscard]] bool wanted() const noexcept { return has(kStages) && has(SOF_TIMESTAMPING_SOFTWARE); }
+  /// Whether writes are to be reported at all; with SOF_TIMESTAMPING_SOFTWARE the reports say when.
+  [[nodiscard]] bool wanted() const noexcept { return has(kStages); }
 
   /// A write has queued octets up to `end` of the stream.
   void on_queued(std::uint64_t end) {

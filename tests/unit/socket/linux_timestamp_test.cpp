@@ -2,6 +2,7 @@
 // kernel's sockets and over ours, and both must tell the same.
 #include <catch2/catch.hpp>
 
+#include <linux/errqueue.h>
 #include <linux/icmp.h>
 #include <linux/net_tstamp.h>
 #include <linux/sockios.h>
@@ -254,5 +255,89 @@ TEST_CASE("SIOCGSTAMP tells of what was read last", "[socket][timestamping][linu
     deliver(t, told);
     t.recv(told, 1, MSG_PEEK);
     stamp_of(t, told);
+  });
+}
+
+namespace {
+/// One message of the error queue, all but the datagram that Linux hands back with it.
+void departure(Transcript& t, int fd) {
+  tapir::test::MessageRoom room{256};
+  const ssize_t count = t.calls().recvmsg(fd, &room.header, MSG_ERRQUEUE);
+  if (count < 0) return t.say(::strerrorname_np(errno));
+  t.say("address of " + std::to_string(room.header.msg_namelen) + " bytes, flags " + std::to_string(room.header.msg_flags & ~MSG_TRUNC));
+  tapir::test::for_each_control(room.header, [&t](const cmsghdr& control) {
+    std::string line = "  level " + std::to_string(control.cmsg_level) + " type " + std::to_string(control.cmsg_type);
+    if (control.cmsg_level == IPPROTO_IP) {
+      const auto error = tapir::test::control_data<sock_extended_err>(control);
+      const auto offender = tapir::test::control_data<sockaddr_in>(control, sizeof(error));
+      for (const std::uint32_t each : {error.ee_errno, std::uint32_t{error.ee_origin}, error.ee_info, error.ee_data})
+        line += " " + std::to_string(each);
+      line += " family " + std::to_string(offender.sin_family);
+    }
+    t.say(line);
+  });
+}
+}  // namespace
+
+TEST_CASE("a datagram tells when it left", "[socket][timestamping][linux]") {
+  same_as_linux([](Transcript& t) {
+    const Clock clock{t};
+    const int receiver = t.far_datagram();
+    t.bind(receiver);
+    const Place place = t.place_of(receiver);
+    const int fd = t.datagram(SOCK_NONBLOCK);
+    const int raw = t.raw(SOCK_NONBLOCK);
+    t.set(raw, SOL_RAW, ICMP_FILTER, -1);
+    const auto exchange = [&](int from) {
+      if (from == fd) {
+        t.send_to(fd, "x", place);
+      } else {
+        t.send_to(raw, tapir::test::icmp_message(ICMP_ECHOREPLY, 0, 0x12340001, "data"), {place.address, 0});
+      }
+      t.poll(from);
+      t.get(from, SOL_SOCKET, SO_ERROR);
+      for (int i = 0; i < 3; ++i) departure(t, from);
+      t.poll(from);
+    };
+    const int both = SOF_TIMESTAMPING_TX_SCHED | SOF_TIMESTAMPING_TX_SOFTWARE;
+    for (const int from : {fd, raw}) {
+      for (const int flags : {both, both | SOF_TIMESTAMPING_SOFTWARE, SOF_TIMESTAMPING_TX_SOFTWARE | SOF_TIMESTAMPING_SOFTWARE,
+                              SOF_TIMESTAMPING_TX_SCHED | SOF_TIMESTAMPING_SOFTWARE | SOF_TIMESTAMPING_OPT_TSONLY}) {
+        t.set(from, SOL_SOCKET, SO_TIMESTAMPING, flags);
+        exchange(from);
+      }
+      t.set(from, SOL_SOCKET, SO_TIMESTAMPING_NEW, both | SOF_TIMESTAMPING_SOFTWARE | SOF_TIMESTAMPING_OPT_ID);
+      exchange(from);
+      t.set(from, SOL_SOCKET, SO_TIMESTAMP, 1);
+      exchange(from);
+      t.set(from, SOL_SOCKET, SO_TIMESTAMPING, both | SOF_TIMESTAMPING_SOFTWARE | SOF_TIMESTAMPING_OPT_ID);
+      exchange(from);
+      t.set(from, SOL_SOCKET, SO_TIMESTAMPING, 0);
+      exchange(from);
+      t.set(from, SOL_SOCKET, SO_TIMESTAMPING, both | SOF_TIMESTAMPING_SOFTWARE | SOF_TIMESTAMPING_OPT_ID);
+      exchange(from);
+    }
+  });
+}
+
+TEST_CASE("a stream tells when a write left and arrived", "[socket][timestamping][linux]") {
+  same_as_linux([](Transcript& t) {
+    const Clock clock{t};
+    const auto all = t.linked();
+    t.set(all.client, IPPROTO_TCP, TCP_NODELAY, 1);
+    for (const int flags : {int{SOF_TIMESTAMPING_TX_SOFTWARE}, SOF_TIMESTAMPING_TX_SCHED | SOF_TIMESTAMPING_SOFTWARE,
+                            SOF_TIMESTAMPING_TX_SOFTWARE | SOF_TIMESTAMPING_SOFTWARE | SOF_TIMESTAMPING_OPT_ID,
+                            SOF_TIMESTAMPING_TX_SOFTWARE | SOF_TIMESTAMPING_SOFTWARE | SOF_TIMESTAMPING_OPT_ID}) {
+      t.set(all.client, SOL_SOCKET, SO_TIMESTAMPING, flags);
+      t.send(all.client, "words");
+      t.await(all.client, POLLERR);
+      departure(t, all.client);
+      departure(t, all.client);
+      t.recv(all.server, 5, MSG_WAITALL);
+    }
+    t.set(all.client, SOL_SOCKET, SO_TIMESTAMP, 1);
+    t.send(all.client, "words");
+    t.await(all.client, POLLERR);
+    departure(t, all.client);
   });
 }

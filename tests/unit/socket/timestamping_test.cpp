@@ -113,10 +113,13 @@ TEST_CASE("SO_TIMESTAMPING tells what it was asked for", "[socket][timestamping]
     CHECK(told->error.ee_data == 0);
     CHECK(told->flags == MSG_ERRQUEUE);
   }
-  SECTION("nothing without SOF_TIMESTAMPING_SOFTWARE") {
+  SECTION("no time without SOF_TIMESTAMPING_SOFTWARE") {
     REQUIRE(TwoHosts::set(hosts.left, ends.client, SOL_SOCKET, SO_TIMESTAMPING, stage) == 0);
     REQUIRE(TwoHosts::send(hosts.left, ends.client, "hello") == 5);
     hosts.pair.world.run_for(1s);
+    const auto told = error_queue(hosts.left, ends.client);
+    REQUIRE(told);
+    CHECK_FALSE(told->at);
   }
   CHECK_FALSE(error_queue(hosts.left, ends.client));
 }
