@@ -7,11 +7,16 @@
 
 namespace tapir::link {
 
-void FragmentOwners::take(Packet frame, const Pass& pass) {
+void FragmentOwners::take(Packet frame, TimePoint now, const Pass& pass) {
+  give_up(now);
   const auto view = FrameView::of(frame);
   const auto datagram = view ? Ipv4View::at(frame, view->network) : std::nullopt;
   if (!datagram) return drops_.count(Drop::truncated);
-  Datagram key{datagram->source, datagram->destination, datagram->identification, datagram->protocol};
+  Datagram key{.source = datagram->source,
+               .destination = datagram->destination,
+               .identification = datagram->identification,
+               .protocol = datagram->protocol,
+               .seen = now};
   if (datagram->is_later_fragment()) {
     if (const Datagram* known = find(key)) return pass(known->owner, std::move(frame));
     if (waiting_.size() == most_waiting) {
@@ -35,12 +40,16 @@ void FragmentOwners::take(Packet frame, const Pass& pass) {
   }
 }
 
+void FragmentOwners::give_up(TimePoint now) {
+  for (; !waiting_.empty() && now - waiting_.front().of.seen > longest; waiting_.pop_front()) drops_.count(Drop::reassembly_timeout);
+}
+
 /// The newest with that key: identifications are used again.
 const FragmentOwners::Datagram* FragmentOwners::find(const Datagram& key) const noexcept {
   const std::size_t count = std::min(remembered_, most_datagrams);
   for (std::size_t back = 1; back <= count; ++back) {
     const Datagram& known = known_[(remembered_ - back) % most_datagrams];
-    if (known == key) return &known;
+    if (known == key) return key.seen - known.seen > longest ? nullptr : &known;
   }
   return nullptr;
 }

@@ -102,7 +102,9 @@ void Session::on(const Auth& packet, TimePoint now) {
   const auto method = connect_properties().get(property::authentication_method);
   const bool expected = state_ == State::connecting ? packet.reason == ReasonCode::continue_authentication
                                                     : turn_ != Turn::nobody && packet.reason != ReasonCode::reauthenticate;
-  if (!method || !expected || packet.properties.get(property::authentication_method) != method) {
+  // The sides take turns (section 4.12): a further question before the answer to the first is a packet out of order (section 1.2).
+  const bool in_turn = turn_ != Turn::client || packet.reason == ReasonCode::success;
+  if (!method || !expected || !in_turn || packet.properties.get(property::authentication_method) != method) {
     return break_off(Error::protocol_violation, now);  // [MQTT-4.12.0-5, 4.12.0-6]
   }
   turn_ = packet.reason == ReasonCode::success ? Turn::nobody : Turn::client;

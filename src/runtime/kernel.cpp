@@ -18,13 +18,16 @@ namespace {
 using link::system_error;
 
 constexpr std::int64_t kNanosecondsPerSecond = 1'000'000'000;
+
+Duration read_clock(clockid_t clock) noexcept {
+  timespec now{};
+  ::clock_gettime(clock, &now);
+  return std::chrono::seconds{now.tv_sec} + Duration{now.tv_nsec};
+}
 }  // namespace
 
-TimePoint monotonic_now() noexcept {
-  timespec now{};
-  ::clock_gettime(CLOCK_MONOTONIC, &now);
-  return TimePoint{std::chrono::seconds{now.tv_sec} + Duration{now.tv_nsec}};
-}
+TimePoint monotonic_now() noexcept { return TimePoint{read_clock(CLOCK_MONOTONIC)}; }
+Duration time_of_day() noexcept { return read_clock(CLOCK_REALTIME); }
 
 Runtime::Kernel::Kernel() noexcept : epoll_{::epoll_create1(EPOLL_CLOEXEC)}, wake_{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)} {
   if (epoll_ < 0 || wake_ < 0) {

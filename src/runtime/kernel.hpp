@@ -56,5 +56,7 @@ class Runtime::Kernel {
 
 /// CLOCK_MONOTONIC.
 [[nodiscard]] TimePoint monotonic_now() noexcept;
+/// Since 1970, UTC.
+[[nodiscard]] Duration time_of_day() noexcept;
 
 }  // namespace tapir

@@ -139,6 +139,8 @@ Result<> Runtime::stop_on_signals(std::initializer_list<int> signals, int code) 
   return kernel_->take_signals(signals);
 }
 
+Duration Runtime::time_of_day_offset() const { return time_of_day() - monotonic_now().time_since_epoch(); }
+
 void Runtime::set_time() { scheduler_.set_time(monotonic_now()); }
 
 /// Input first, then the timers that it may have stopped, then the senders whom it may have let send.

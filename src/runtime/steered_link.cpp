@@ -7,6 +7,8 @@
 
 #include <tapir/core/byte_order.hpp>
 
+#include "kernel.hpp"
+
 namespace tapir {
 
 namespace {
@@ -64,7 +66,7 @@ Accepted Shards::SteeredLink::demultiplex(Packet frame, const link::Received&) {
 }
 
 void Shards::SteeredLink::follow_fragment(Packet frame) {
-  fragments_.take(std::move(frame), [this](std::size_t owner, Packet fragment) {
+  fragments_.take(std::move(frame), monotonic_now(), [this](std::size_t owner, Packet fragment) {
     if (owner == index_) {
       std::ignore = up(std::move(fragment));  // a layer that refuses it counts it by name
     } else {

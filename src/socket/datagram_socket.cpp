@@ -124,6 +124,7 @@ Result<std::size_t> DatagramSocket::send(const Outgoing& message) {
     const auto sent = dispatch(datagram);
     if (sent) {
       socket_->note_sent(datagram.to);
+      departed();
       return size;
     }
     if (sent.error() != Error::would_block) return send_failed(sent.error(), datagram.to);

@@ -21,6 +21,7 @@ Pulled Announcer::pull() {
   for (auto left = waiting_.size(); left > 0 && !waiting_.empty(); --left) {
     const auto file = std::exchange(waiting_.front(), {}).lock();
     waiting_.pop_front();
+    if (!waiting_.empty()) scheduler_.make_ready(*this);  // a handler may wait for what another one does
     if (file != nullptr) file->call_handler();
   }
   return waiting_.empty() ? Pulled::drained : Pulled::more;
@@ -43,7 +44,9 @@ RawTap& Environment::raw_tap() {
 
 Result<> Environment::wait(const std::function<bool()>& done, std::optional<Duration> limit) {
   const TimePoint end = stack_.context().now() + limit.value_or(kForever);
+  ++waiting_;
   const bool reached = config_.wait ? config_.wait(done, limit) : stack_.driver().run_until(done, limit.value_or(kForever));
+  --waiting_;
   if (reached) return {};
   return error(stack_.context().now() >= end ? EAGAIN : EINTR);
 }

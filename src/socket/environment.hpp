@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <deque>
 #include <functional>
 #include <memory>
@@ -47,8 +48,12 @@ class Environment {
   [[nodiscard]] Announcer& announcer() noexcept { return announcer_; }
   [[nodiscard]] RawTap& raw_tap();
 
+  /// Since 1970 (Driver::time_of_day_offset()).
+  [[nodiscard]] Duration time_of_day(TimePoint at) const { return at.time_since_epoch() + stack_.driver().time_of_day_offset(); }
   /// Lets the stack go until `done`. EAGAIN when `limit` has passed before, EINTR when the driver was stopped.
   [[nodiscard]] Result<> wait(const std::function<bool()>& done, std::optional<Duration> limit);
+  /// Whether so many calls wait within each other, by handlers that run meanwhile, that what need not wait must not: the stack would not hold for ever.
+  [[nodiscard]] bool waits_deeply() const noexcept { return waiting_ >= kDeepestWait; }
 
  private:
   Stack& stack_;
@@ -59,6 +64,9 @@ class Environment {
   Announcer announcer_;
   LingeringCloses lingering_;  ///< its sockets hold ports
   std::unique_ptr<RawTap> raw_tap_;
+
+  static constexpr std::size_t kDeepestWait = 16;
+  std::size_t waiting_ = 0;  ///< calls of wait() under way
 };
 
 }  // namespace tapir::posix::detail

@@ -46,7 +46,7 @@ Result<> Epoll::add(int descriptor, File& file, const epoll_event& event) {
   if (Epoll* const inner = file.as_epoll()) {
     if (inner->contains(*this, kDeepest) || inner->depth(kDeepest) + 1 > kDeepest) return error(ELOOP);
   }
-  Entry& entry = entries_.try_emplace(descriptor, *this, file, event).first->second;
+  Entry& entry = entries_.try_emplace(descriptor, *this, descriptor, file, event).first->second;
   entry.event.events |= kAlways;
   if (entry.ready() != 0) list(entry);
   return {};

@@ -29,9 +29,6 @@ class Epoll final : public File {
   [[nodiscard]] Result<> modify(int descriptor, const epoll_event& event);
   /// ENOENT.
   [[nodiscard]] Result<> remove(int descriptor);
-  /// The descriptor is being closed.
-  void forget(int descriptor) { (void)remove(descriptor); }
-
   /// Takes what is ready now. Returns how many.
   [[nodiscard]] std::size_t collect(std::span<epoll_event> into);
   /// Whether collect() would find something.
@@ -40,15 +37,20 @@ class Epoll final : public File {
  private:
   /// One file that is watched. What happens to the file finds it without a search.
   struct Entry final : Watcher {
-    Entry(Epoll& holder, File& watched, const epoll_event& wanted) : epoll{holder}, file{watched}, event{wanted} { file.watch(*this); }
+    Entry(Epoll& holder, int number, File& watched, const epoll_event& wanted)
+        : epoll{holder}, descriptor{number}, file{watched}, event{wanted} {
+      file.watch(*this);
+    }
     ~Entry() override { file.unwatch(*this); }
     Entry(const Entry&) = delete;
     Entry& operator=(const Entry&) = delete;
     void happened(std::uint32_t events) override { epoll.happened(*this, events); }
+    void dismissed() override { (void)epoll.remove(descriptor); }
     /// What of the events that are waited for is the case.
     [[nodiscard]] std::uint32_t ready() const { return file.readiness() & event.events; }
 
     Epoll& epoll;
+    int descriptor;
     File& file;
     epoll_event event;
     std::optional<std::list<Entry*>::iterator> place{};  ///< in ready_

@@ -13,6 +13,10 @@ void File::notify(std::uint32_t events) {
   if (handler_ != nullptr) environment_.announcer().add(weak_from_this());
 }
 
+void File::dismiss_watchers() {
+  while (!watchers_.empty()) watchers_.back()->dismissed();
+}
+
 void File::set_handler(std::function<void()> handler) {
   handler_ = handler ? std::make_shared<std::function<void()>>(std::move(handler)) : nullptr;
 }

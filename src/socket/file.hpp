@@ -20,6 +20,8 @@ class Watcher {
   virtual ~Watcher() = default;
   /// `events`: EPOLL bits of what has happened; readiness() says what is the case.
   virtual void happened(std::uint32_t events) = 0;
+  /// The file is not to be watched any more: it has no descriptor. The watcher takes itself off.
+  virtual void dismissed() = 0;
 };
 
 /// What a descriptor refers to.
@@ -44,6 +46,7 @@ class File : public std::enable_shared_from_this<File> {
 
   void watch(Watcher& watcher) { watchers_.push_back(&watcher); }
   void unwatch(Watcher& watcher) noexcept { std::erase(watchers_, &watcher); }
+  void dismiss_watchers();
   /// The user's handler of Sockets::on_event().
   void set_handler(std::function<void()> handler);
   void call_handler();

@@ -100,6 +100,12 @@ Result<OptionValue> get_mtu(Socket& socket) {
   return OptionValue{static_cast<int>(socket.shared().stack().ipv4().path_mtu(peer->address))};
 }
 
+Result<> set_receive_errors(Socket& socket, OptionBytes bytes) {
+  auto set = set_flag<&SocketOptions::receive_errors>(socket, bytes);
+  if (set && !socket.options().receive_errors) socket.forget_errors();
+  return set;
+}
+
 Result<> set_header_included(Socket& socket, OptionBytes bytes) {
   if (socket.type() != SOCK_RAW) return error(ENOPROTOOPT);
   return set_flag<&SocketOptions::header_included>(socket, bytes);
@@ -141,7 +147,7 @@ constexpr Option kRows[] = {
     {IPPROTO_IP, IP_ADD_MEMBERSHIP, nullptr, join_group},
     {IPPROTO_IP, IP_DROP_MEMBERSHIP, nullptr, leave_group},
     flag<&SocketOptions::multicast_loop>(IP_MULTICAST_LOOP),
-    flag<&SocketOptions::receive_errors>(IP_RECVERR),
+    {IPPROTO_IP, IP_RECVERR, get<&SocketOptions::receive_errors>, set_receive_errors},
     flag<&SocketOptions::packet_info>(IP_PKTINFO),
     flag<&SocketOptions::receive_ttl>(IP_RECVTTL),
     flag<&SocketOptions::receive_tos>(IP_RECVTOS),

@@ -11,6 +11,7 @@
 
 #include <tapir/core/addresses.hpp>
 #include <tapir/core/error.hpp>
+#include <tapir/core/time.hpp>
 
 #include "error_number.hpp"
 
@@ -68,8 +69,9 @@ struct Incoming {
   std::span<const iovec> parts = {};
   int flags = 0;
   bool wants_address = false;
-  std::optional<Endpoint> from = {};  ///< of the datagram
-  int out_flags = 0;                  ///< msg_flags
+  std::optional<Endpoint> from = {};      ///< of the datagram
+  std::optional<TimePoint> arrived = {};  ///< when the last octet of a stream came, where somebody wants to know
+  int out_flags = 0;                      ///< msg_flags
   ControlWriter control = {};
 };
 

@@ -58,6 +58,7 @@ struct Option {
 
 /// The rows for every socket, and those for streams alone.
 [[nodiscard]] std::span<const Option> socket_level_options() noexcept;
+[[nodiscard]] std::span<const Option> timestamp_options() noexcept;
 [[nodiscard]] std::span<const Option> ip_level_options() noexcept;
 [[nodiscard]] std::span<const Option> tcp_level_options() noexcept;
 

@@ -2,11 +2,10 @@
 
 #include "packet_socket.hpp"
 
-#include <linux/errqueue.h>
+#include <linux/net_tstamp.h>
 #include <linux/sockios.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
-#include <sys/time.h>
 
 #include <algorithm>
 #include <cstring>
@@ -15,12 +14,11 @@
 #include "address.hpp"
 #include "environment.hpp"
 #include "error_number.hpp"
+#include "timestamps.hpp"
 
 namespace tapir::posix::detail {
 
 namespace {
-constexpr std::size_t kMostErrors = 64;  // what a program does not read is not kept for ever
-
 /// Copies a packet's bytes into the parts. Returns how many found room.
 std::size_t copy_packet(const Packet& packet, std::span<const iovec> parts) {
   std::size_t copied = 0;
@@ -51,7 +49,7 @@ Result<> take_control(int type, std::span<const std::byte> data, Departure& way)
 }  // namespace
 
 Result<std::size_t> PacketSocket::receive(Incoming& message) {
-  if ((message.flags & MSG_ERRQUEUE) != 0) return receive_error(message);
+  if ((message.flags & MSG_ERRQUEUE) != 0) return receive_error(message, error_);
   const auto deadline = deadline_after(options_.receive_timeout);
   while (front() == nullptr) {
     if (error_ != 0) return error(std::exchange(error_, 0));
@@ -71,16 +69,8 @@ Result<std::size_t> PacketSocket::receive(Incoming& message) {
   return (message.flags & MSG_TRUNC) != 0 ? size : copied;
 }
 
-void PacketSocket::add_control(const ReceivedPacket& packet, Incoming& message) const {
-  if (options_.timestamp) {
-    constexpr std::int64_t kSecond = 1'000'000'000;
-    const auto time = std::chrono::duration_cast<std::chrono::nanoseconds>(packet.at.time_since_epoch()).count();
-    if (options_.timestamp_ns) {
-      message.control.add(SOL_SOCKET, SO_TIMESTAMPNS, timespec{.tv_sec = time / kSecond, .tv_nsec = time % kSecond});
-    } else {
-      message.control.add(SOL_SOCKET, SO_TIMESTAMP, timeval{.tv_sec = time / kSecond, .tv_usec = time % kSecond / 1000});
-    }
-  }
+void PacketSocket::add_control(const ReceivedPacket& packet, Incoming& message) {
+  if (!tell_arrival(options_, environment().time_of_day(packet.at), message.control)) stamp_ = packet.at;
   if (options_.packet_info) {
     in_pktinfo info{};
     info.ipi_ifindex = static_cast<int>(packet.interface) + 1;  // 0 is no interface
@@ -100,43 +90,39 @@ void PacketSocket::add_control(const ReceivedPacket& packet, Incoming& message) 
 
 void PacketSocket::report(QueuedError queued) {
   const bool asked = options_.receive_errors;
-  if (!queued.local && !is_icmp_error(queued.type, queued.code)) return;
-  if (!queued.local && queued.why.number == EMSGSIZE) {  // a path's MTU matters to those who have not said otherwise
+  if (!queued.local() && !is_icmp_error(queued.type, queued.code)) return;
+  if (!queued.local() && queued.why.number == EMSGSIZE) {  // a path's MTU matters to those who have not said otherwise
     queued.why.fatal = options_.mtu_discover != IP_PMTUDISC_DONT;
     if (!queued.why.fatal && type() == SOCK_DGRAM) return;
   }
   if (!asked && (!queued.why.fatal || !peer_)) return;
   error_ = queued.why.number;
-  if (asked && errors_.size() < kMostErrors) errors_.push_back(std::move(queued));
+  if (asked) queue_error(std::move(queued));
   notify(EPOLLERR);
 }
 
-Result<std::size_t> PacketSocket::receive_error(Incoming& message) {
-  if (errors_.empty()) return error(EAGAIN);
-  const QueuedError queued = std::move(errors_.front());
-  errors_.pop_front();
-  const std::size_t copied = scatter(queued.payload, message.parts);
-  message.out_flags |= MSG_ERRQUEUE;
-  if (copied < queued.payload.size()) message.out_flags |= MSG_TRUNC;
-  message.from = queued.destination;
-  struct {
-    sock_extended_err error;
-    sockaddr_in offender;
-  } told{};
-  told.error.ee_errno = static_cast<std::uint32_t>(queued.why.number);
-  told.error.ee_origin = queued.local ? SO_EE_ORIGIN_LOCAL : SO_EE_ORIGIN_ICMP;
-  told.error.ee_type = queued.type;
-  told.error.ee_code = queued.code;
-  told.error.ee_info = queued.info;
-  if (queued.local) {
-    told.offender.sin_family = AF_UNSPEC;
-  } else {
-    told.offender = to_sockaddr({queued.reporter, Port{}});
-  }
-  message.control.add(IPPROTO_IP, IP_RECVERR, told);
-  // The next error that waits, if any, is pending now.
-  error_ = errors_.empty() ? 0 : errors_.front().why.number;
-  return copied;
+Result<> PacketSocket::set_timestamping(std::uint32_t flags) {
+  const bool numbered = (options_.timestamping & SOF_TIMESTAMPING_OPT_ID) != 0;
+  if (!numbered) departures_ = 0;
+  return Socket::set_timestamping(flags);
+}
+
+/// Linux' Documentation/networking/timestamping: with SOF_TIMESTAMPING_OPT_ID datagrams have numbers. What was handed down has left, as far as is known here.
+void PacketSocket::departed() {
+  const auto has = [this](std::uint32_t flag) { return (options_.timestamping & flag) != 0; };
+  if (!has(SOF_TIMESTAMPING_TX_SCHED | SOF_TIMESTAMPING_TX_SOFTWARE)) return;
+  QueuedError report{.why = {ENOMSG, false},
+                     .origin = SO_EE_ORIGIN_TIMESTAMPING,
+                     .data = has(SOF_TIMESTAMPING_OPT_ID) ? departures_++ : 0,
+                     .reporter = {},
+                     .destination = {},
+                     .payload = {},
+                     .cut_off = !has(SOF_TIMESTAMPING_OPT_TSONLY)};
+  report.info = SCM_TSTAMP_SCHED;
+  if (has(SOF_TIMESTAMPING_TX_SCHED)) queue_error(report);
+  report.info = SCM_TSTAMP_SND;
+  if (has(SOF_TIMESTAMPING_TX_SOFTWARE)) queue_error(report);
+  notify(EPOLLERR);
 }
 
 Result<> PacketSocket::may_send() {
@@ -183,14 +169,14 @@ Result<Departure> PacketSocket::departure(const Outgoing& message, IpAddress des
 
 std::unexpected<std::error_code> PacketSocket::send_failed(const std::error_code& why, const Endpoint& to) {
   const int number = number_of(why);
-  if (number == EMSGSIZE && options_.receive_errors && errors_.size() < kMostErrors) {
+  if (number == EMSGSIZE && options_.receive_errors) {
     const auto mtu = environment().stack().ipv4().path_mtu(to.address);
-    errors_.push_back({.why = {EMSGSIZE, false},
-                       .local = true,
-                       .info = static_cast<std::uint32_t>(mtu),
-                       .reporter = {},
-                       .destination = {to.address, peer_ ? peer_->port : Port{}},  // Linux knows the peer's alone
-                       .payload = {}});
+    queue_error({.why = {EMSGSIZE, false},
+                 .origin = SO_EE_ORIGIN_LOCAL,
+                 .info = static_cast<std::uint32_t>(mtu),
+                 .reporter = {},
+                 .destination = {to.address, peer_ ? peer_->port : Port{}},  // Linux knows the peer's alone
+                 .payload = {}});
   }
   return error(number);
 }
@@ -224,6 +210,8 @@ Result<int> PacketSocket::ioctl(unsigned long request) {
     default: return error(ENOTTY);
   }
 }
+
+Result<Duration> PacketSocket::stamp() const { return stamp_ ? Result<Duration>{environment().time_of_day(*stamp_)} : error(ENOENT); }
 
 int PacketSocket::take_error() { return std::exchange(error_, 0); }
 

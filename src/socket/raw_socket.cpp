@@ -16,9 +16,13 @@ namespace {
 constexpr int kIcmpFilter = 1;            // ICMP_FILTER of <linux/icmp.h>
 constexpr std::size_t kLeastMessage = 2;  // type and code, which Linux looks at before anything is sent
 
-Result<OptionValue> get_filter(Socket& socket) { return OptionValue{static_cast<RawSocket&>(socket).filter}; }
+Result<OptionValue> get_filter(Socket& socket) {
+  if (socket.protocol() != IPPROTO_ICMP) return error(EOPNOTSUPP);
+  return OptionValue{static_cast<RawSocket&>(socket).filter};
+}
 
 Result<> set_filter(Socket& socket, OptionBytes bytes) {
+  if (socket.protocol() != IPPROTO_ICMP) return error(EOPNOTSUPP);
   auto& filter = static_cast<RawSocket&>(socket).filter;
   std::memcpy(&filter, bytes.data(), std::min(bytes.size(), sizeof(filter)));
   return {};
@@ -31,9 +35,11 @@ std::size_t cost_of(const Packet& packet) { return PacketPool::header_capacity +
 
 }  // namespace
 
-RawSocket::RawSocket(Environment& environment) : PacketSocket{environment, SOCK_RAW, IPPROTO_ICMP} {
+RawSocket::RawSocket(Environment& environment, int protocol)
+    : PacketSocket{environment, SOCK_RAW, protocol}, hears_{protocol == IPPROTO_ICMP}, name_{static_cast<std::uint16_t>(protocol)} {
   options_.reuse_address = true;  // as getsockopt() tells it; there is nothing to share
-  environment.raw_tap().add(*this);
+  options_.header_included = protocol == IPPROTO_RAW;
+  if (hears_) environment.raw_tap().add(*this);
 }
 
 RawSocket::~RawSocket() { close(); }
@@ -72,6 +78,7 @@ Result<> RawSocket::connect(const Endpoint& remote) {
 Result<> RawSocket::disconnect() {
   peer_.reset();
   bound_ = IpAddress{};
+  name_ = Port{};
   go_deaf();
   return {};
 }
@@ -79,36 +86,42 @@ Result<> RawSocket::disconnect() {
 Result<Endpoint> RawSocket::local() const {
   IpAddress address = bound_;
   if (address.is_unspecified() && peer_) address = environment().stack().ipv4().select_source(peer_->address).value_or(address);
-  return Endpoint{address, hears_ ? Port{IPPROTO_ICMP} : Port{}};
+  return Endpoint{address, name_};
 }
 
 Result<std::size_t> RawSocket::send(const Outgoing& message) {
   const std::size_t size = size_of(message.parts);
   if (size > 65535) return error(EMSGSIZE);
   if ((message.flags & MSG_OOB) != 0) return error(EOPNOTSUPP);
-  if (options_.header_included) return error(EOPNOTSUPP);
   Outgoing described = message;
   if (message.to_size == 0) described.to = nullptr;  // an address of no bytes is none
   const auto to = destination_of(described);         // neither shutdown() nor a pending error is in the way
   if (!to) return fail(to.error());
   const auto way = departure(message, to->address);
   if (!way) return fail(way.error());
-  if (size < kLeastMessage) return error(EFAULT);
+  const bool bare = protocol() == IPPROTO_ICMP && !options_.header_included;
+  if (bare && size < kLeastMessage) return error(EFAULT);
+  const auto sent = dispatch(message, *way, to->address);
+  if (!sent) return send_failed(sent.error(), *to);
+  departed();
+  return size;
+}
+
+Result<> RawSocket::dispatch(const Outgoing& message, const Departure& way, IpAddress destination) {
   auto& stack = environment().stack();
   // A socket bound to a group's address receives there, but no datagram comes from a group (RFC 1122 section 3.2.1.3).
   const IpAddress own = stack.ipv4().is_group(bound_) ? IpAddress{} : bound_;
-  Packet packet{stack.context().pool, size};
+  Packet packet{stack.context().pool, size_of(message.parts)};
   for (const iovec& part : message.parts) packet.append_copy(bytes_of(part));
-  const network::Send below{.source = way->source.is_unspecified() ? own : way->source,
-                            .destination = to->address,
-                            .protocol = network::Protocol::icmp,
-                            .ttl = way->ttl,
-                            .tos = way->tos,
-                            .dont_fragment = way->dont_fragment,
+  const network::Send below{.source = way.source.is_unspecified() ? own : way.source,
+                            .destination = destination,
+                            .protocol = static_cast<network::Protocol>(protocol()),
+                            .ttl = way.ttl,
+                            .tos = way.tos,
+                            .dont_fragment = way.dont_fragment,
                             .options = {}};
-  const auto sent = stack.ipv4().encapsulate(std::move(packet), below);
-  if (!sent) return send_failed(sent.error(), *to);
-  return size;
+  if (options_.header_included) return stack.ipv4().send_with_header(std::move(packet), below);
+  return stack.ipv4().encapsulate(std::move(packet), below);
 }
 
 Result<std::size_t> RawSocket::receive(Incoming& message) {

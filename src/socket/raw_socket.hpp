@@ -7,10 +7,11 @@
 
 namespace tapir::posix::detail {
 
-/// SOCK_RAW with IPPROTO_ICMP (man 7 raw): sends ICMP messages as the program has made them, gets a copy of every one received with its IP header.
+/// SOCK_RAW (man 7 raw). With IPPROTO_ICMP it sends ICMP messages as the program has made them, and gets a copy of every one received with its IP header. With
+/// IPPROTO_RAW it sends datagrams with headers of the program's, and receives nothing.
 class RawSocket final : public PacketSocket {
  public:
-  explicit RawSocket(Environment& environment);
+  RawSocket(Environment& environment, int protocol);
   ~RawSocket() override;
 
   [[nodiscard]] Result<> bind(const Endpoint& local) override;
@@ -35,11 +36,13 @@ class RawSocket final : public PacketSocket {
 
   /// From now on nothing is offered.
   void go_deaf();
+  [[nodiscard]] Result<> dispatch(const Outgoing& message, const Departure& way, IpAddress destination);
 
   IpAddress bound_;
   std::deque<ReceivedPacket> queue_;
   std::size_t queued_bytes_ = 0;
-  bool hears_ = true;
+  bool hears_;
+  Port name_;  ///< the protocol, as getsockname() tells it
 };
 
 }  // namespace tapir::posix::detail

@@ -1,9 +1,11 @@
 #include "socket.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "environment.hpp"
 #include "error_number.hpp"
+#include "timestamps.hpp"
 
 namespace tapir::posix::detail {
 
@@ -11,9 +13,14 @@ Result<> Socket::listen(int) { return error(EOPNOTSUPP); }
 Result<std::shared_ptr<Socket>> Socket::accept() { return error(EOPNOTSUPP); }
 Result<> Socket::join(IpAddress) { return error(EPROTO); }
 Result<> Socket::leave(IpAddress) { return error(EPROTO); }
+Result<Duration> Socket::stamp() const { return error(ENOENT); }
+Result<> Socket::set_timestamping(std::uint32_t flags) {
+  options_.timestamping = flags;
+  return {};
+}
 
 const Option* Socket::find(int level, int name) const noexcept {
-  for (const auto rows : {own_options(), socket_level_options(), ip_level_options()}) {
+  for (const auto rows : {own_options(), socket_level_options(), timestamp_options(), ip_level_options()}) {
     const auto row = std::ranges::find_if(rows, [&](const Option& option) { return option.level == level && option.name == name; });
     if (row != rows.end()) return &*row;
   }
@@ -34,6 +41,18 @@ Result<> Socket::set_option(int level, int name, OptionBytes value) {
   auto set = row->set(*this, value);
   if (set) options_changed();
   return set;
+}
+
+void Socket::queue_error(QueuedError queued) const {
+  queued.at = environment().stack().context().now();
+  errors_.add(std::move(queued));
+}
+
+Result<std::size_t> Socket::receive_error(Incoming& message, int& pending) {
+  if (errors_.empty()) return error(EAGAIN);
+  const QueuedError oldest = errors_.take(pending);
+  tell_report_time(options_, environment().time_of_day(oldest.at), message.control);
+  return tell(oldest, message);
 }
 
 std::optional<TimePoint> Socket::deadline_after(const std::optional<Duration>& timeout) const {

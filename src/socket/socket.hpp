@@ -11,6 +11,7 @@
 #include <tapir/core/addresses.hpp>
 #include <tapir/core/error.hpp>
 
+#include "error_queue.hpp"
 #include "file.hpp"
 #include "message.hpp"
 #include "option_table.hpp"
@@ -45,6 +46,12 @@ class Socket : public File {
   [[nodiscard]] virtual bool listening() const noexcept { return false; }
   /// The rows of options beyond those of every socket.
   [[nodiscard]] virtual std::span<const Option> own_options() const noexcept { return {}; }
+  /// SOF_TIMESTAMPING_*, all of which Linux knows.
+  [[nodiscard]] virtual Result<> set_timestamping(std::uint32_t flags);
+  /// SIOCGSTAMP: when the latest packet came that was read and whose time was not told otherwise, since 1970. ENOENT: there is none.
+  [[nodiscard]] virtual Result<Duration> stamp() const;
+  /// IP_RECVERR is taken back: what waits for MSG_ERRQUEUE is forgotten.
+  virtual void forget_errors() { errors_.clear(); }
   /// An option in options() has another value.
   virtual void options_changed() {}
   /// Membership of a multicast group. ENOPROTOOPT where there is none.
@@ -68,7 +75,12 @@ class Socket : public File {
   /// Whether bind() may take the address.
   [[nodiscard]] Result<> check_local(IpAddress address) const;
 
+  void queue_error(QueuedError queued) const;
+  /// MSG_ERRQUEUE. EAGAIN: there is nothing. `pending` is SO_ERROR.
+  [[nodiscard]] Result<std::size_t> receive_error(Incoming& message, int& pending);
+
   SocketOptions options_;
+  mutable ErrorQueue errors_;  ///< what has ended a connection is noticed by whoever looks next
 
  private:
   [[nodiscard]] const Option* find(int level, int name) const noexcept;

@@ -138,22 +138,6 @@ Result<> set_priority(Socket& socket, OptionBytes bytes) {
   return {};
 }
 
-/// SO_TIMESTAMP and SO_TIMESTAMPNS are one switch that says in which unit, as on Linux. Streams do not tell when their octets came.
-template <bool Nanoseconds>
-Result<OptionValue> get_timestamp(Socket& socket) {
-  return OptionValue{static_cast<int>(socket.options().timestamp && socket.options().timestamp_ns == Nanoseconds)};
-}
-
-template <bool Nanoseconds>
-Result<> set_timestamp(Socket& socket, OptionBytes bytes) {
-  const auto value = int_of(bytes);
-  if (!value) return fail(value.error());
-  if (*value != 0 && socket.type() == SOCK_STREAM) return error(ENOPROTOOPT);
-  socket.options().timestamp = *value != 0;
-  socket.options().timestamp_ns = *value != 0 && Nanoseconds;
-  return {};
-}
-
 /// The kernel's own reckoning of a socket's memory, in its order: receive and send queue and their limits, and what has no like here.
 Result<OptionValue> get_memory(Socket& socket) {
   std::array<std::uint32_t, 9> figures{};
@@ -171,8 +155,6 @@ constexpr Option kRows[] = {
     flag<&SocketOptions::broadcast>(SO_BROADCAST),
     flag<&SocketOptions::oob_inline>(SO_OOBINLINE),
     flag<&SocketOptions::no_check>(SO_NO_CHECK),
-    {SOL_SOCKET, SO_TIMESTAMP, get_timestamp<false>, set_timestamp<false>},
-    {SOL_SOCKET, SO_TIMESTAMPNS, get_timestamp<true>, set_timestamp<true>},
     {SOL_SOCKET, SO_ZEROCOPY, get<&SocketOptions::zero_copy>, set_zero_copy},
     number<&SocketOptions::mark>(SO_MARK),
     number<&SocketOptions::busy_poll>(SO_BUSY_POLL),
@@ -187,6 +169,8 @@ constexpr Option kRows[] = {
     {SOL_SOCKET, SO_LINGER, get_linger, set_linger},
     {SOL_SOCKET, SO_RCVTIMEO, get_timeout<&SocketOptions::receive_timeout>, set_timeout<&SocketOptions::receive_timeout>},
     {SOL_SOCKET, SO_SNDTIMEO, get_timeout<&SocketOptions::send_timeout>, set_timeout<&SocketOptions::send_timeout>},
+    {SOL_SOCKET, SO_RCVTIMEO_NEW, get_timeout<&SocketOptions::receive_timeout>, set_timeout<&SocketOptions::receive_timeout>},
+    {SOL_SOCKET, SO_SNDTIMEO_NEW, get_timeout<&SocketOptions::send_timeout>, set_timeout<&SocketOptions::send_timeout>},
     {SOL_SOCKET, SO_ERROR, [](Socket& socket) -> Result<OptionValue> { return OptionValue{socket.take_error()}; }, fixed},
     {SOL_SOCKET, SO_TYPE, [](Socket& socket) -> Result<OptionValue> { return OptionValue{socket.type()}; }, fixed},
     {SOL_SOCKET, SO_PROTOCOL, [](Socket& socket) -> Result<OptionValue> { return OptionValue{socket.protocol()}; }, fixed},

@@ -19,7 +19,9 @@ struct SocketOptions {
   bool oob_inline = false;
   bool no_check = false;
   bool timestamp = false;
-  bool timestamp_ns = false;  ///< meaningful with `timestamp`: in nanoseconds
+  bool timestamp_ns = false;       ///< meaningful with `timestamp`: in nanoseconds
+  bool timestamp_new = false;      ///< the latest of these options was of the _NEW kind, and so are the messages
+  std::uint32_t timestamping = 0;  ///< SOF_TIMESTAMPING_*
   bool zero_copy = false;
   linger lingering = {.l_onoff = 0, .l_linger = 0};
   std::optional<Duration> receive_timeout = {};  ///< empty: none

@@ -162,17 +162,6 @@ Result<> set_congestion(Socket& socket, OptionBytes bytes) {
   return static_cast<StreamSocket&>(socket).set_congestion_control(name);
 }
 
-Result<OptionValue> get_timestamping(Socket& socket) {
-  return OptionValue{static_cast<int>(static_cast<const StreamSocket&>(socket).timestamping())};
-}
-
-Result<> set_timestamping(Socket& socket, OptionBytes bytes) {
-  const auto value = int_of(bytes);
-  if (!value) return fail(value.error());
-  if ((*value & ~SOF_TIMESTAMPING_MASK) != 0) return error(EINVAL);
-  return static_cast<StreamSocket&>(socket).set_timestamping(static_cast<std::uint32_t>(*value));
-}
-
 /// The primary key, and the backup behind it.
 Result<OptionValue> get_fast_open_key(Socket& socket) {
   std::array<std::byte, 2 * sizeof(tcp::FastOpenKey)> bytes{};
@@ -268,7 +257,6 @@ constexpr Option kRows[] = {
     {IPPROTO_TCP, TCP_FASTOPEN_CONNECT, get<&TcpOptions::fast_open_connect>, set_fast_open_connect},
     {IPPROTO_TCP, TCP_WINDOW_CLAMP, get<&TcpOptions::window_clamp>, set_window_clamp},
     {SOL_SOCKET, SO_MAX_PACING_RATE, get_max_pacing_rate, set_max_pacing_rate},
-    {SOL_SOCKET, SO_TIMESTAMPING, get_timestamping, set_timestamping},
     flag<&TcpOptions::cork>(TCP_CORK),
     number<&TcpOptions::inq, 0, 1>(TCP_INQ),
     {IPPROTO_TCP, TCP_KEEPIDLE, get_keep<&TcpOptions::keep_idle, &tcp::Config::keepalive_idle>,
@@ -301,9 +289,15 @@ Result<> StreamSocket::set_congestion_control(const std::string& name) {
 Result<> StreamSocket::set_timestamping(std::uint32_t flags) {
   const bool numbers_anew = (flags & SOF_TIMESTAMPING_OPT_ID) != 0 && !timestamps_.has(SOF_TIMESTAMPING_OPT_ID);
   if (numbers_anew && (listening_ || state() == tcp::State::closed)) return error(EINVAL);
+  options_.timestamping = flags;
   timestamps_.set(flags, queued_ - connection_.unacknowledged());
   connection_.report_sent(timestamps_.wanted());
   return {};
+}
+
+void StreamSocket::forget_errors() {
+  errors_.clear();
+  timestamps_.forget_reports();
 }
 
 /// Tells the connection of what has changed, and of nothing else: some of it has effects of its own.
@@ -329,6 +323,7 @@ void StreamSocket::options_changed() {
   if (changed(&tcp::Settings::fin_wait_2_timeout)) connection_.set_fin_wait_2_timeout(now.fin_wait_2_timeout);
   if (changed(&tcp::Settings::max_pacing_rate)) connection_.set_max_pacing_rate(now.max_pacing_rate);
   if (changed(&tcp::Settings::window_clamp)) connection_.set_window_clamp(now.window_clamp);
+  if (changed(&tcp::Settings::time_arrivals)) connection_.set_time_arrivals(now.time_arrivals);
   if (changed(&tcp::Settings::minimum_ttl)) connection_.set_minimum_ttl(now.minimum_ttl);
   if (changed(&tcp::Settings::not_sent_low)) connection_.set_not_sent_low(now.not_sent_low);
   if (changed(&tcp::Settings::keepalive)) (void)connection_.set_keepalive(now.keepalive);

@@ -107,6 +107,7 @@ Result<std::shared_ptr<Socket>> StreamSocket::accept() {
   child->port_bound_ = true;
   child->bound_address_ = connection->local().address;
   child->phase_ = Phase::connected;
+  child->timestamps_.set(options_.timestamping, 0);
   child->adopt(std::move(*connection));
   return child;
 }
@@ -133,22 +134,22 @@ void StreamSocket::adopt(tcp::Connection connection) {
                             (void)zero_copy_.on_over();
                             notify(kEverything);
                           },
-                      .soft_error =
-                          [this](const tcp::SoftError& soft) {
-                            // Linux ends an open for any error that the network reports (man 7 tcp), an open connection only when asked to tell.
-                            if (!is_icmp_error(soft.type, soft.code)) return;
-                            const int number = icmp_errno(soft.kind, soft.type, soft.code).number;
-                            if (handshaking()) {
-                              connection_.abort();
-                              sync();
-                              error_ = number;
-                            } else if (options_.receive_errors) {
-                              error_ = number;
-                            } else {
-                              return;
-                            }
-                            notify(kEverything);
-                          }});
+                      .soft_error = [this](const tcp::SoftError& soft) { hear(soft); }});
+}
+
+/// Linux ends an open for any error that the network reports (man 7 tcp), an open connection only when asked to tell.
+void StreamSocket::hear(const tcp::SoftError& soft) {
+  if (!is_icmp_error(soft.type, soft.code)) return;
+  const int number = icmp_errno(soft.kind, soft.type, soft.code).number;
+  if (handshaking()) {
+    connection_.abort();
+    sync();
+  } else if (options_.receive_errors) {
+    error_ = number;
+  } else {
+    return;
+  }
+  notify(kEverything);
 }
 
 bool StreamSocket::handshaking() const noexcept {
@@ -163,6 +164,13 @@ void StreamSocket::sync() const {
     error_ = number_of(why);
     // Linux: the reset of a connection that the peer has closed, and we have not, is a broken pipe.
     if (error_ == ECONNRESET && connection_.peer_closed() && !send_shut_) error_ = EPIPE;
+  }
+  if (const auto* const failed = connection_.handshake_error();
+      failed != nullptr && is_icmp_error(failed->report.type, failed->report.code)) {
+    // Linux queues it whether IP_RECVERR asks for it or not.
+    auto queued = queued_error(failed->report, connection_.remote(), failed->quoted);
+    error_ = queued.why.number;
+    queue_error(std::move(queued));
   }
   receive_shut_ = send_shut_ = true;
 }
@@ -295,8 +303,11 @@ void StreamSocket::finish_close() {
 }
 
 void StreamSocket::close() {
-  const auto alive = shared_from_this();
-  if (begin_close()) (void)wait([this] { return !lingers(); }, end_of_lingering());
+  const auto self = std::static_pointer_cast<StreamSocket>(shared_from_this());
+  if (begin_close()) {
+    if (environment().waits_deeply()) return environment().lingering().add(self, *end_of_lingering(), [] {});
+    (void)wait([this] { return !lingers(); }, end_of_lingering());
+  }
   finish_close();
 }
 

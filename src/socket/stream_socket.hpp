@@ -69,9 +69,9 @@ class StreamSocket final : public Socket {
   /// ENOENT: there is no such algorithm.
   [[nodiscard]] Result<> set_congestion_control(const std::string& name);
   void set_quick_ack(bool on) { connection_.set_quick_ack(on); }
-  /// SOF_TIMESTAMPING_*. EINVAL: octets cannot be numbered where there is no stream.
-  [[nodiscard]] Result<> set_timestamping(std::uint32_t flags);
-  [[nodiscard]] std::uint32_t timestamping() const noexcept { return timestamps_.flags(); }
+  void forget_errors() override;
+  /// EINVAL: octets cannot be numbered where there is no stream.
+  [[nodiscard]] Result<> set_timestamping(std::uint32_t flags) override;
 
  private:
   [[nodiscard]] Sharing sharing() const noexcept { return {.address = options_.reuse_address, .port = options_.reuse_port}; }
@@ -94,6 +94,7 @@ class StreamSocket final : public Socket {
   [[nodiscard]] Result<> await_handshake(bool first, int flags);
   void adopt(tcp::Connection connection);
   void forget_connection();
+  void hear(const tcp::SoftError& soft);
   [[nodiscard]] bool begin_close();
   [[nodiscard]] std::optional<TimePoint> end_of_lingering() const {
     return deadline_after(std::chrono::seconds{options_.lingering.l_linger});
@@ -108,7 +109,7 @@ class StreamSocket final : public Socket {
   [[nodiscard]] Result<std::size_t> send_part(std::span<const std::byte> bytes, int flags, bool last, std::optional<TimePoint> deadline);
   [[nodiscard]] Result<std::size_t> send_parts(const Outgoing& message);
   [[nodiscard]] Result<std::size_t> receive_bytes(Incoming& message);
-  [[nodiscard]] Result<std::size_t> receive_completion(Incoming& message);
+  [[nodiscard]] Result<std::size_t> receive_report(Incoming& message);
   [[nodiscard]] Result<std::size_t> receive_timestamp(const TransmitTimestamps::Report& report, Incoming& message) const;
   [[nodiscard]] bool copies_nothing(const Outgoing& message) const noexcept;
   [[nodiscard]] Step receive_step(Incoming& message, std::size_t copied, std::size_t& peeked);

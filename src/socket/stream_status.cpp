@@ -51,7 +51,7 @@ std::uint32_t StreamSocket::readiness() const {
       ready |= EPOLLPRI;
     }
   }
-  if (error_ != 0 || zero_copy_.done() || timestamps_.ready()) ready |= EPOLLERR;
+  if (error_ != 0 || !errors_.empty() || zero_copy_.done() || timestamps_.ready()) ready |= EPOLLERR;
   return ready;
 }
 

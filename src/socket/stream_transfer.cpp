@@ -7,13 +7,12 @@
 #include <sys/epoll.h>
 
 #include <algorithm>
-#include <array>
-#include <chrono>
 #include <utility>
 
 #include "address.hpp"
 #include "environment.hpp"
 #include "error_number.hpp"
+#include "timestamps.hpp"
 
 namespace tapir::posix::detail {
 
@@ -127,6 +126,7 @@ std::size_t StreamSocket::take(Incoming& message, std::size_t copied, std::size_
       step = connection_.peek(room, peeked);
     }
     if (step == 0) break;
+    if (const auto at = connection_.arrived_at(peeked + step - 1)) message.arrived = at;
     if ((message.flags & MSG_PEEK) != 0) {
       peeked += step;
     } else {
@@ -145,6 +145,7 @@ StreamSocket::Step StreamSocket::receive_step(Incoming& message, std::size_t cop
     const std::size_t ahead = *distance - peeked;
     if (ahead == 0 && copied > 0) return {.copied = 0, .at_mark = true};
     if (ahead == 0 && !options_.oob_inline && there > 0) {
+      if (const auto at = connection_.arrived_at(peeked)) message.arrived = at;
       if ((message.flags & MSG_PEEK) != 0) {
         ++peeked;
       } else {
@@ -179,6 +180,7 @@ std::optional<Result<std::size_t>> StreamSocket::end_of_reading() {
 
 Result<std::size_t> StreamSocket::receive(Incoming& message) {
   auto received = receive_bytes(message);
+  if (received && message.arrived) (void)tell_arrival(options_, environment().time_of_day(*message.arrived), message.control);
   if (received && tcp_.inq) {
     // TCP_INQ: what is left, and 1 for an end of the stream that is next.
     const int left = static_cast<int>(connection_.unread());
@@ -197,11 +199,7 @@ struct ExtendedError {
 
 /// MSG_ERRQUEUE: when what was written left or arrived (SO_TIMESTAMPING). Linux hands back the packet, too, which is not kept here: it is told as cut off.
 Result<std::size_t> StreamSocket::receive_timestamp(const TransmitTimestamps::Report& report, Incoming& message) const {
-  const auto nanoseconds = std::chrono::duration_cast<std::chrono::nanoseconds>(report.at.time_since_epoch()).count();
-  constexpr std::int64_t kSecond = 1'000'000'000;
-  const std::array<timespec, 3> times{
-      {{.tv_sec = nanoseconds / kSecond, .tv_nsec = nanoseconds % kSecond}, {}, {}}};  // software; hardware's
-  message.control.add(SOL_SOCKET, SO_TIMESTAMPING, times);
+  tell_report_time(options_, environment().time_of_day(report.at), message.control);
   ExtendedError told{};
   told.error.ee_errno = ENOMSG;
   told.error.ee_origin = SO_EE_ORIGIN_TIMESTAMPING;
@@ -213,8 +211,9 @@ Result<std::size_t> StreamSocket::receive_timestamp(const TransmitTimestamps::Re
   return 0;
 }
 
-/// MSG_ERRQUEUE: which sends with MSG_ZEROCOPY are done (Linux' Documentation/networking/msg_zerocopy).
-Result<std::size_t> StreamSocket::receive_completion(Incoming& message) {
+/// MSG_ERRQUEUE: what a handshake has failed of, then times, then which sends with MSG_ZEROCOPY are done (Linux' Documentation/networking/msg_zerocopy).
+Result<std::size_t> StreamSocket::receive_report(Incoming& message) {
+  if (!errors_.empty()) return receive_error(message, error_);
   if (const auto report = timestamps_.take()) return receive_timestamp(*report, message);
   const auto done = zero_copy_.take();
   if (!done) return error(EAGAIN);
@@ -230,7 +229,7 @@ Result<std::size_t> StreamSocket::receive_completion(Incoming& message) {
 
 Result<std::size_t> StreamSocket::receive_bytes(Incoming& message) {
   sync();
-  if ((message.flags & MSG_ERRQUEUE) != 0) return receive_completion(message);
+  if ((message.flags & MSG_ERRQUEUE) != 0) return receive_report(message);
   if (listening_) return error(ENOTCONN);
   if ((message.flags & MSG_OOB) != 0) return receive_urgent(message);
   const std::size_t wanted = size_of(message.parts);
@@ -242,7 +241,10 @@ Result<std::size_t> StreamSocket::receive_bytes(Incoming& message) {
   for (;;) {
     const Step step = receive_step(message, copied, peeked);
     copied += step.copied;
-    if (wanted == 0 && connection_.unread() > 0) return 0;
+    if (wanted == 0 && connection_.unread() > 0) {
+      message.arrived = connection_.arrived_at(0);
+      return 0;
+    }
     if (copied > 0 && (step.at_mark || copied >= std::max<std::size_t>(target, 1))) return copied;
     if (step.copied > 0) continue;
     if (copied > 0 && nothing_more_comes()) return copied;

@@ -4,7 +4,7 @@
 #include <linux/sockios.h>
 #include <sys/ioctl.h>
 
-#include <algorithm>
+#include <cstring>
 #include <utility>
 
 #include "datagram_socket.hpp"
@@ -12,8 +12,23 @@
 #include "error_number.hpp"
 #include "raw_socket.hpp"
 #include "stream_socket.hpp"
+#include "timestamps.hpp"
 
 namespace tapir::posix::detail {
+
+namespace {
+/// SIOCGSTAMP and SIOCGSTAMPNS (man 7 socket).
+Result<> write_stamp(const Socket& socket, bool nanoseconds, void* argument) {
+  constexpr long kMicrosecond = 1000;  // ns
+  const auto since_1970 = socket.stamp();
+  if (!since_1970) return fail(since_1970.error());
+  timespec time = to_timespec(*since_1970);
+  static_assert(sizeof(timeval) == sizeof(timespec));
+  if (!nanoseconds) time.tv_nsec /= kMicrosecond;
+  std::memcpy(argument, &time, sizeof(time));
+  return {};
+}
+}  // namespace
 
 Table::Table(Stack& stack, SocketsConfig config) : environment_{stack, std::move(config)} {}
 
@@ -32,11 +47,15 @@ Result<int> Table::insert(std::shared_ptr<File> file, int flags) {
   if (const auto room = has_room(); !room) return fail(room.error());
   file->nonblocking = (flags & SOCK_NONBLOCK) != 0;
   file->close_on_exec = (flags & SOCK_CLOEXEC) != 0;
-  auto place = std::ranges::find(files_, nullptr);
-  if (place == files_.end()) place = files_.insert(place, nullptr);
-  *place = std::move(file);
+  if (free_.empty()) {
+    files_.push_back(nullptr);
+    free_.insert(files_.size() - 1);
+  }
+  const std::size_t place = *free_.begin();
+  free_.erase(free_.begin());
+  files_[place] = std::move(file);
   ++open_;
-  return environment_.config().first_descriptor + static_cast<int>(place - files_.begin());
+  return environment_.config().first_descriptor + static_cast<int>(place);
 }
 
 Result<std::shared_ptr<File>> Table::file(int descriptor) const {
@@ -70,9 +89,9 @@ Result<int> Table::socket(int domain, int type, int protocol) {
       if (protocol != 0 && protocol != IPPROTO_UDP) return error(EPROTONOSUPPORT);
       return insert(std::make_shared<DatagramSocket>(environment_), flags);
     case SOCK_RAW:
-      if (protocol != IPPROTO_ICMP) return error(EPROTONOSUPPORT);
+      if (protocol != IPPROTO_ICMP && protocol != IPPROTO_RAW) return error(EPROTONOSUPPORT);
       if (!environment_.config().raw_allowed) return error(EPERM);
-      return insert(std::make_shared<RawSocket>(environment_), flags);
+      return insert(std::make_shared<RawSocket>(environment_, protocol), flags);
     default: return error(ESOCKTNOSUPPORT);
   }
 }
@@ -101,12 +120,11 @@ Result<std::shared_ptr<Socket>> Table::accept(int descriptor, int flags, int& op
 Result<std::shared_ptr<File>> Table::release(int descriptor) {
   auto found = file(descriptor);
   if (!found) return found;
-  files_[static_cast<std::size_t>(descriptor - environment_.config().first_descriptor)] = nullptr;
+  const auto place = static_cast<std::size_t>(descriptor - environment_.config().first_descriptor);
+  files_[place] = nullptr;
+  free_.insert(place);
   --open_;
-  for (const auto& other : files_) {
-    if (other == nullptr) continue;
-    if (Epoll* const epoll = other->as_epoll()) epoll->forget(descriptor);
-  }
+  (*found)->dismiss_watchers();
   (*found)->set_handler({});
   return found;
 }
@@ -153,6 +171,9 @@ Result<> Table::ioctl(int descriptor, unsigned long request, void* argument) con
   }
   Socket* const socket = (*found)->as_socket();
   if (socket == nullptr) return error(ENOTTY);
+  if (request == SIOCGSTAMP_OLD || request == SIOCGSTAMP_NEW || request == SIOCGSTAMPNS_OLD || request == SIOCGSTAMPNS_NEW) {
+    return write_stamp(*socket, request == SIOCGSTAMPNS_OLD || request == SIOCGSTAMPNS_NEW, argument);
+  }
   const auto answer = socket->ioctl(request);
   if (!answer) return fail(answer.error());
   value = *answer;

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstddef>
 #include <memory>
+#include <set>
 #include <span>
 #include <vector>
 
@@ -53,6 +55,7 @@ class Table {
 
   Environment environment_;
   std::vector<std::shared_ptr<File>> files_;  ///< by descriptor, less the first
+  std::set<std::size_t> free_;                ///< places in it that are empty
   std::size_t open_ = 0;
 };
 

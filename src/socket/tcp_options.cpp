@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "timestamps.hpp"
+
 namespace tapir::posix::detail {
 
 using std::chrono::milliseconds;
@@ -25,7 +27,8 @@ tcp::Settings to_settings(const SocketOptions& options, const TcpOptions& tcp) {
                          .chunked_writes = true,
                          .minshall = true,
                          .gradual_window = true,
-                         .unreachable_ends_handshake = true};
+                         .unreachable_ends_handshake = true,
+                         .time_arrivals = times_arrivals(options)};
   settings.congestion_control = tcp.congestion;
   if (options.ttl > 0) settings.ttl = static_cast<std::uint8_t>(options.ttl);
   if (options.send_buffer_set) settings.send_buffer = static_cast<std::size_t>(options.send_buffer);

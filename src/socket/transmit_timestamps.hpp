@@ -29,10 +29,9 @@ class TransmitTimestamps {
     if (!has(SOF_TIMESTAMPING_OPT_ID) && (flags & SOF_TIMESTAMPING_OPT_ID) != 0) origin_ = origin;
     flags_ = flags;
   }
-  [[nodiscard]] std::uint32_t flags() const noexcept { return flags_; }
   [[nodiscard]] bool has(std::uint32_t flag) const noexcept { return (flags_ & flag) != 0; }
-  /// Whether writes are to be reported at all.
-  [[nodiscard]] bool wanted() const noexcept { return has(kStages) && has(SOF_TIMESTAMPING_SOFTWARE); }
+  /// Whether writes are to be reported at all; with SOF_TIMESTAMPING_SOFTWARE the reports say when.
+  [[nodiscard]] bool wanted() const noexcept { return has(kStages); }
 
   /// A write has queued octets up to `end` of the stream.
   void on_queued(std::uint64_t end) {
@@ -64,6 +63,7 @@ class TransmitTimestamps {
     reports_.clear();
     origin_ = 0;
   }
+  void forget_reports() noexcept { reports_.clear(); }
   [[nodiscard]] bool ready() const noexcept { return !reports_.empty(); }
   [[nodiscard]] std::optional<Report> take() {
     if (reports_.empty()) return std::nullopt;

@@ -93,7 +93,13 @@ std::size_t Connection::send_room() const noexcept { return record_ == nullptr ?
 bool Connection::worth_writing() const noexcept { return record_ != nullptr && (record_->asleep() || record_->core()->worth_writing()); }
 std::size_t Connection::unread() const noexcept { return nothing_queued() ? 0 : record_->core()->unread(); }
 std::uint32_t Connection::urgent_unread() const noexcept { return nothing_queued() ? 0 : record_->core()->urgent_unread(); }
+std::optional<TimePoint> Connection::arrived_at(std::size_t offset) const noexcept {
+  return nothing_queued() ? std::nullopt : record_->core()->arrived_at(offset);
+}
 bool Connection::peer_closed() const noexcept { return !nothing_queued() && record_->core()->peer_closed(); }
+const HandshakeError* Connection::handshake_error() const noexcept {
+  return record_ == nullptr || record_->asleep() ? nullptr : record_->core()->handshake_error();
+}
 std::error_code Connection::error() const noexcept {
   if (record_ == nullptr) return Error::not_connected;
   return record_->asleep() ? std::error_code{} : record_->core()->error();
@@ -158,6 +164,10 @@ void Connection::set_window_clamp(std::optional<std::uint32_t> bytes) {
 
 void Connection::set_minimum_ttl(std::uint8_t ttl) {
   if (record_ != nullptr) record_->core()->set_minimum_ttl(ttl);
+}
+
+void Connection::set_time_arrivals(bool on) {
+  if (record_ != nullptr) record_->core()->set_time_arrivals(on);
 }
 
 void Connection::set_cork(bool on) {

@@ -122,10 +122,16 @@ std::size_t ConnectionCore::discard(std::size_t count) {
   return discarded;
 }
 
+std::optional<TimePoint> ConnectionCore::arrived_at(std::size_t offset) const noexcept {
+  if (arrivals_ == nullptr || offset >= receive_buffer_.size()) return std::nullopt;
+  return arrivals_->of(counters_.bytes_received - receive_buffer_.size() + offset);
+}
+
 /// Tells the peer of the room made, when it is worth a segment (RFC 9293 section 3.8.6.2.2): when the window is twice what the peer still has, as in Linux'
 /// tcp_cleanup_rbuf(). A peer that has a lot is told by the acknowledgments of what it sends.
 void ConnectionCore::after_read() {
   account_memory();
+  if (arrivals_ != nullptr) arrivals_->forget_before(counters_.bytes_received - receive_buffer_.size());
   if (tcb_.urgent_in && tcb_.rcv_up <= next_read()) tcb_.urgent_in = false;
   if (!deadlines_.idle && quiet()) update_timers();
   if (!receives_text(tcb_.state) || fin_received_) return;

@@ -91,6 +91,7 @@ class ConnectionCore final : public ReadySource,
   void set_max_pacing_rate(std::optional<std::uint64_t> bytes_per_second);
   void set_window_clamp(std::optional<std::uint32_t> bytes);
   void set_minimum_ttl(std::uint8_t ttl) noexcept { settings_.minimum_ttl = ttl; }
+  void set_time_arrivals(bool on) noexcept;
   void set_max_segment(std::optional<std::uint16_t> bytes);
   void set_syn_retries(std::optional<std::uint32_t> retries) noexcept { settings_.syn_retries = retries; }
   void set_fin_wait_2_timeout(std::optional<Duration> timeout) noexcept { settings_.fin_wait_2_timeout = timeout; }
@@ -120,8 +121,10 @@ class ConnectionCore final : public ReadySource,
   [[nodiscard]] std::uint32_t urgent_unread() const noexcept {
     return tcb_.urgent_in && tcb_.rcv_up > next_read() ? distance(next_read(), tcb_.rcv_up) : 0;
   }
+  [[nodiscard]] std::optional<TimePoint> arrived_at(std::size_t offset) const noexcept;
   [[nodiscard]] bool peer_closed() const noexcept { return fin_received_; }
   [[nodiscard]] std::error_code error() const noexcept { return error_; }
+  [[nodiscard]] const HandshakeError* handshake_error() const noexcept { return handshake_error_.get(); }
 
   // What the Engine calls.
   [[nodiscard]] Accepted segment_arrives(Arrival&& arrival);
@@ -275,6 +278,7 @@ class ConnectionCore final : public ReadySource,
   void process_urgent(const Segment& segment);
   [[nodiscard]] Accepted process_text(Arrival& arrival);
   void accept_in_order(Packet&& payload);
+  void time_arrival(SeqNum begin, std::uint32_t size, TimePoint ingress);
   void text_in_order(Arrival& arrival);
   [[nodiscard]] Accepted text_beyond_gap(Arrival& arrival);
   void acknowledge_later(const Segment& segment);

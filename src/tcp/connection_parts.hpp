@@ -13,6 +13,7 @@
 #include <tapir/tcp/connection.hpp>
 #include <tapir/tcp/tcp.hpp>
 
+#include "arrival_times.hpp"
 #include "cwnd_usage.hpp"
 #include "delayed_ack.hpp"
 #include "ecn.hpp"
@@ -69,6 +70,7 @@ class ConnectionParts {
   std::optional<TimeWaitRecord> former_;       ///< an earlier incarnation in TIME-WAIT, until the handshake proves the new one
   std::vector<std::byte> ip_options_;          ///< sent with every segment: a source route
   FastOpenState fast_open_;
+  std::unique_ptr<HandshakeError> handshake_error_;
   std::optional<TimePoint> deferred_until_;
 
   // Sending
@@ -122,6 +124,7 @@ class ConnectionParts {
   DelayedAck ack_;
   ReceiveTuning receive_tuning_;
   WindowGrowth window_growth_;
+  std::unique_ptr<ArrivalTimes> arrivals_;  ///< nullptr: nothing was noted yet
   MemoryShare memory_;
   TimestampClock timestamp_clock_;
   std::optional<Duration> peer_user_timeout_;  ///< REMOTE_UTO (RFC 5482)

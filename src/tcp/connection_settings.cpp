@@ -76,6 +76,11 @@ void ConnectionCore::set_max_segment(std::optional<std::uint16_t> bytes) {
   if (engine_ != nullptr && is_synchronized(tcb_.state)) update_mss();
 }
 
+void ConnectionCore::set_time_arrivals(bool on) noexcept {
+  settings_.time_arrivals = on;
+  if (!on) arrivals_.reset();
+}
+
 void ConnectionCore::set_quick_ack(bool on) {
   ack_.set_quick(on);
   if (on && ack_.pending() && engine_ != nullptr) wants_to_send();

@@ -63,6 +63,7 @@ void ConnectionCore::text_in_order(Arrival& arrival) {
   }
   const bool fills_gap = !reassembly_.empty();
   window_growth_.on_data(segment.payload_size, receive_mss_);
+  time_arrival(segment.seq, segment.payload_size, arrival.ingress);
   accept_in_order(std::move(arrival.payload));
   acknowledge_later(segment);
   if (fills_gap) ack_.on_urgent();
@@ -95,10 +96,21 @@ Accepted ConnectionCore::text_beyond_gap(Arrival& arrival) {
   }
   const auto inserted = reassembly_.insert(tcb_.rcv_nxt, begin, std::move(arrival.payload));
   if (inserted.duplicate && engine_->config().dsack) sack_report_.on_duplicate(inserted.duplicate->begin, inserted.duplicate->end);
-  if (inserted.bytes > 0) return {};
+  if (inserted.bytes > 0) {
+    time_arrival(begin, arrival.segment.payload_size, arrival.ingress);
+    return {};
+  }
   if (!inserted.dropped) return drop(Drop::duplicate);
   sack_report_.on_discarded(begin, end);
   return drop(Drop::memory_limit);
+}
+
+/// Notes when octets from number `begin` on came, for a user who wants to know.
+void ConnectionCore::time_arrival(SeqNum begin, std::uint32_t size, TimePoint ingress) {
+  if (!settings_.time_arrivals) return;
+  if (arrivals_ == nullptr) arrivals_ = std::make_unique<ArrivalTimes>();
+  const std::uint64_t place = counters_.bytes_received + distance(tcb_.rcv_nxt, begin);
+  arrivals_->note(place, place + size, ingress == TimePoint{} ? context_.now() : ingress);
 }
 
 /// Hands the octets at RCV.NXT to the user, and those that waited behind them.

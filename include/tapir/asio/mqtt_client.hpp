@@ -156,7 +156,8 @@ class mqtt_client {
   }
   /// How much may wait for async_receive(), in bytes, 16 MiB by default. Beyond that a message of QoS 0 is dropped and counted; one of QoS 1
   /// or 2 makes the client read no further from the connection until there is room, see mqtt::Client::pause_reading(), or another operation
-  /// than async_receive() waits for the broker.
+  /// than async_receive() waits for the broker. While one waits more may come than the limit, on each connection as many as the broker may have unacknowledged:
+  /// receive_maximum of CONNECT in 5.0, else 65535.
   void set_inbox_limit(std::size_t bytes) noexcept { state_->inbox_limit = bytes; }
   /// How many messages that were.
   [[nodiscard]] std::uint64_t dropped() const noexcept { return state_->dropped; }

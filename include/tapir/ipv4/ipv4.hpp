@@ -155,6 +155,11 @@ class Ipv4 final : public Layer<network::Send, ethernet::Received>,
   /// not ours, or none to select), Error::message_too_large (DF and beyond the path MTU; or beyond 65535), Error::would_block (the link is
   /// full), Error::no_buffer_space (it has to be cut, and every identification was used within the last two minutes: RFC 6864).
   [[nodiscard]] Result<> encapsulate(Packet packet, const network::Send& to) override;
+  /// Sends a datagram that has a header already, by the way that leads to to.destination, whatever the header's own is (man 7 raw, IP_HDRINCL). Total length and
+  /// checksum are filled in; the source (to.source, else as encapsulate() chooses one) and the identification where they are 0. The rest is neither changed nor
+  /// looked at, and of `to` only loop_multicast counts beside the addresses. Error::invalid_argument for a header that is too short or does not end within the
+  /// datagram, Error::message_too_large beyond the interface's MTU, else as encapsulate().
+  [[nodiscard]] Result<> send_with_header(Packet datagram, const network::Send& to);
   [[nodiscard]] Accepted demultiplex(Packet packet, const ethernet::Received& from) override;
 
   // ---- the Network contract
@@ -295,6 +300,9 @@ class Ipv4 final : public Layer<network::Send, ethernet::Received>,
   /// Sends a datagram whose header is in front, cut to `mtu` when it is larger.
   [[nodiscard]] Result<> transmit(Packet&& datagram, const Header& header, const Egress& egress, std::size_t mtu);
   [[nodiscard]] Result<> hand_down(Packet&& datagram, const Header& header, const Egress& egress);
+
+  // own_header.cpp
+  [[nodiscard]] Result<Header> complete(Header header, const Packet& datagram, const network::Send& to, const Egress& egress);
 
   // forwarding.cpp
   /// What becomes of a datagram's header on its way through.

@@ -8,6 +8,7 @@
 
 #include <tapir/core/drop.hpp>
 #include <tapir/core/packet.hpp>
+#include <tapir/core/time.hpp>
 #include <tapir/link/steering.hpp>
 
 namespace tapir::link {
@@ -19,11 +20,14 @@ class FragmentOwners {
   using Pass = std::function<void(std::size_t shard, Packet frame)>;
   static constexpr std::size_t most_datagrams = 256;  ///< remembered; the oldest is forgotten
   static constexpr std::size_t most_waiting = 64;     ///< frames; the oldest gives way, as Drop::queue_full
+  /// After that nobody puts the datagram together any more (RFC 1122 section 3.3.2), and its identification may be another's: nothing is remembered, and nothing waits
+  /// (Drop::reassembly_timeout).
+  static constexpr Duration longest = std::chrono::seconds{60};
 
   explicit FragmentOwners(const Steering& steering) noexcept : steering_{steering} {}
 
   /// Hands the frame, for which Steering said Kind::fragment, to `pass`, now or when its datagram's first fragment comes.
-  void take(Packet frame, const Pass& pass);
+  void take(Packet frame, TimePoint now, const Pass& pass);
 
   [[nodiscard]] const DropCounters& drops() const noexcept { return drops_; }
 
@@ -34,6 +38,7 @@ class FragmentOwners {
     std::uint16_t identification = 0;
     std::uint8_t protocol = 0;
     std::uint8_t owner = 0;
+    TimePoint seen{};  ///< the first of its fragments here
     friend bool operator==(const Datagram& a, const Datagram& b) noexcept {
       return a.source == b.source && a.destination == b.destination && a.identification == b.identification && a.protocol == b.protocol;
     }
@@ -43,6 +48,7 @@ class FragmentOwners {
     Packet frame;
   };
 
+  void give_up(TimePoint now);
   [[nodiscard]] const Datagram* find(const Datagram& key) const noexcept;
   void remember(const Datagram& datagram) noexcept;
 

@@ -8,6 +8,7 @@
 #include <tapir/core/packet_pool.hpp>
 #include <tapir/core/random.hpp>
 #include <tapir/core/scheduler.hpp>
+#include <tapir/core/time.hpp>
 #include <tapir/link/link.hpp>
 
 namespace tapir {
@@ -31,6 +32,8 @@ class Driver {
   /// Lets everything happen until `done` returns true (asked after every batch of events) or `limit` has passed. Whether `done` was reached.
   /// Also returns, with false, when stop() was called; run() then returns at once.
   virtual bool run_until(const std::function<bool()>& done, Duration limit) = 0;
+  /// What has to be added to a time of the scheduler's clock to have the time of day, seconds since 1970 in UTC. 0 in virtual time, which has no other.
+  [[nodiscard]] virtual Duration time_of_day_offset() const { return {}; }
   /// Makes run() return `code` after the current turn.
   void stop(int code = 0) noexcept { stop_code_ = code; }
   /// Whether stop() was called and run() has not returned since.

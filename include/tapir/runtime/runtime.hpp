@@ -55,6 +55,7 @@ class Runtime final : public Driver {
   /// 1 also when the system refused what the loop needs (see status()).
   [[nodiscard]] int run() override;
   bool run_until(const std::function<bool()>& done, Duration limit) override;
+  [[nodiscard]] Duration time_of_day_offset() const override;
 
   /// For a program with an event loop of its own, instead of run(): readable when poll() has something to do. Owned by the runtime.
   [[nodiscard]] int descriptor() const noexcept;

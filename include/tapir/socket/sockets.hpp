@@ -44,7 +44,7 @@ struct SocketsConfig {
 ///
 /// - Descriptors are small numbers of this object's own table, lowest free first; they mean nothing to the kernel.
 /// - No SIGPIPE is ever raised: a write that would raise it fails with EPIPE alone. MSG_NOSIGNAL is accepted.
-/// - AF_INET alone: SOCK_STREAM (TCP), SOCK_DGRAM (UDP) and SOCK_RAW with IPPROTO_ICMP, each with SOCK_NONBLOCK and SOCK_CLOEXEC.
+/// - AF_INET alone: SOCK_STREAM (TCP), SOCK_DGRAM (UDP) and SOCK_RAW with IPPROTO_ICMP or IPPROTO_RAW, each with SOCK_NONBLOCK and SOCK_CLOEXEC.
 /// - An option or flag that the stack has no use for is refused, or does nothing: docs/architecture.md names them.
 /// - A pointer that is null where the kernel would read or write fails with EFAULT; other bad pointers are the caller's mistake.
 ///
@@ -68,6 +68,8 @@ class Sockets {
   /// AF_UNSPEC ends an association: a datagram socket forgets its peer, a stream socket is reset and can be connected again.
   int connect(int descriptor, const sockaddr* address, socklen_t size);
   int shutdown(int descriptor, int how);
+  /// SO_LINGER makes it wait, but not where 16 calls wait already, each called by a handler that ran while the one before it waited: what is to be sent goes on
+  /// behind it then, as after close_without_waiting().
   int close(int descriptor);
 
   // Sending. Flags: MSG_DONTWAIT, MSG_NOSIGNAL, MSG_MORE, MSG_OOB, MSG_EOR, MSG_FASTOPEN, MSG_CONFIRM, MSG_DONTROUTE.
@@ -81,7 +83,8 @@ class Sockets {
   // Receiving. Flags: MSG_DONTWAIT, MSG_PEEK, MSG_WAITALL, MSG_TRUNC, MSG_OOB, MSG_ERRQUEUE, MSG_CMSG_CLOEXEC.
   ssize_t recv(int descriptor, void* bytes, std::size_t size, int flags);
   ssize_t recvfrom(int descriptor, void* bytes, std::size_t size, int flags, sockaddr* address, socklen_t* address_size);
-  /// Control messages: IP_RECVERR (with MSG_ERRQUEUE: sock_extended_err and the offender), IP_PKTINFO, IP_TTL, IP_TOS as their options ask.
+  /// Control messages: IP_RECVERR (with MSG_ERRQUEUE: sock_extended_err and the offender), IP_PKTINFO, IP_TTL, IP_TOS, SO_TIMESTAMP, SO_TIMESTAMPNS and
+  /// SO_TIMESTAMPING as their options ask. Times are Driver::time_of_day_offset()'s.
   ssize_t recvmsg(int descriptor, msghdr* message, int flags);
   ssize_t read(int descriptor, void* bytes, std::size_t size);
   ssize_t readv(int descriptor, const iovec* parts, int count);
@@ -93,7 +96,8 @@ class Sockets {
   int setsockopt(int descriptor, int level, int name, const void* value, socklen_t size);
   /// F_GETFL, F_SETFL (O_NONBLOCK), F_GETFD, F_SETFD (FD_CLOEXEC).
   int fcntl(int descriptor, int command, long argument = 0);
-  /// FIONBIO, FIONREAD = SIOCINQ, TIOCOUTQ = SIOCOUTQ, SIOCOUTQNSD, SIOCATMARK; the argument is an int's address.
+  /// FIONBIO, FIONREAD = SIOCINQ, TIOCOUTQ = SIOCOUTQ, SIOCOUTQNSD, SIOCATMARK; the argument is an int's address. SIOCGSTAMP, SIOCGSTAMPNS: a timeval's, a
+  /// timespec's.
   int ioctl(int descriptor, unsigned long request, void* argument);
 
   // Readiness. A timeout in ms; negative: wait for ever. Descriptors that poll() is given and nobody has opened report POLLNVAL.

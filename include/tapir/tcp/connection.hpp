@@ -12,6 +12,7 @@
 #include <tapir/core/addresses.hpp>
 #include <tapir/core/error.hpp>
 #include <tapir/core/packet_pool.hpp>
+#include <tapir/core/time.hpp>
 #include <tapir/tcp/info.hpp>
 #include <tapir/tcp/settings.hpp>
 #include <tapir/tcp/state.hpp>
@@ -117,12 +118,18 @@ class Connection {
   void await_room() const;
   /// Bytes that can be received now.
   [[nodiscard]] std::size_t unread() const noexcept;
+  /// When the octet arrived that is `offset` behind the next one to be received; nullopt where Settings::time_arrivals was off then, or there is no such octet.
+  /// Where very many segments wait the time may be that of a later one.
+  [[nodiscard]] std::optional<TimePoint> arrived_at(std::size_t offset) const noexcept;
   /// Whether the peer's FIN has arrived, behind all its data.
   [[nodiscard]] bool peer_closed() const noexcept;
   /// As Info::urgent_unread.
   [[nodiscard]] std::uint32_t urgent_unread() const noexcept;
   /// Why the connection ended; empty while it lives, and after an end in order.
   [[nodiscard]] std::error_code error() const noexcept;
+
+  /// The latest that the network reported while the connection was being opened from here, whether it failed of that or not; nullptr: nothing.
+  [[nodiscard]] const HandshakeError* handshake_error() const noexcept;
 
   /// Nagle's algorithm (RFC 9293 section 3.7.4), on unless Settings said otherwise. Off: small segments leave at once.
   void set_nagle(bool on);
@@ -149,6 +156,8 @@ class Connection {
   void set_window_clamp(std::optional<std::uint32_t> bytes);
   /// As Settings::minimum_ttl, for what arrives from now on.
   void set_minimum_ttl(std::uint8_t ttl);
+  /// As Settings::time_arrivals, for what arrives from now on.
+  void set_time_arrivals(bool on);
   /// As Settings::cork; false lets go what waits.
   void set_cork(bool on);
   /// What Nagle's algorithm or a cork holds back leaves now, once.

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string_view>
+#include <vector>
 
 #include <tapir/core/addresses.hpp>
 #include <tapir/core/time.hpp>
@@ -19,6 +20,12 @@ struct SoftError {
   std::uint8_t type = 0;  ///< ICMP type and code
   std::uint8_t code = 0;
   IpAddress reporter;
+};
+
+/// An error that the network reported about the SYN of an open.
+struct HandshakeError {
+  network::ErrorReport report;    ///< its `transport` is `quoted`
+  std::vector<std::byte> quoted;  ///< the segment, as far as the report quotes it
 };
 
 /// A snapshot of one connection. Sizes in bytes.

@@ -102,6 +102,7 @@ struct Settings {
   /// A handshake that the peer began ends when the network reports that it cannot reach the peer (RFC 5461 section 4.1), as Linux has it; false: only a reset
   /// or the timeout ends it (RFC 9293 MUST-56).
   bool unreachable_ends_handshake = false;
+  bool time_arrivals = false;                              ///< whether Connection::arrived_at() knows anything
   std::optional<WindowValidation> window_validation = {};  ///< empty: as in Config
 
   friend bool operator==(const Settings&, const Settings&) noexcept = default;

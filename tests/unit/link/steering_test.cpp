@@ -157,9 +157,10 @@ TEST_CASE("fragments follow the first of their datagram", "[link][shards]") {
   Steered steered;
   FragmentOwners owners{steered.steering};
   std::vector<std::size_t> passed;
+  TimePoint now{};
   const auto take = [&](const Bytes& frame) {
     REQUIRE(steered.of(frame).kind == Kind::fragment);
-    owners.take(steered.lab.packet(frame), [&](std::size_t shard, const Packet&) { passed.push_back(shard); });
+    owners.take(steered.lab.packet(frame), now, [&](std::size_t shard, const Packet&) { passed.push_back(shard); });
   };
   // Two peers' ports whose conversations have different owners.
   const auto owner = [&](std::uint16_t peers) { return steered.steering.owner(Port{7}, kPeerAddress, Port{peers}); };
@@ -194,6 +195,24 @@ TEST_CASE("fragments follow the first of their datagram", "[link][shards]") {
     take(fragment_of(1, 0, true, 7, other));
     take(fragment_of(1, 2, false));
     CHECK((passed == std::vector{a, b, b}));
+  }
+  SECTION("one that is used again after a long time does not mean the old datagram") {
+    take(fragment_of(1, 0, true, 7, 1000));
+    now += FragmentOwners::longest;
+    take(fragment_of(1, 2, true));
+    CHECK((passed == std::vector{a, a}));
+    now += std::chrono::nanoseconds{1};
+    take(fragment_of(1, 2, false));
+    CHECK(passed.size() == 2);
+    take(fragment_of(1, 0, true, 7, other));
+    CHECK((passed == std::vector{a, a, b, b}));
+  }
+  SECTION("what waits is given up by name when nobody would put it together any more") {
+    take(fragment_of(1, 2, false));
+    now += FragmentOwners::longest + std::chrono::nanoseconds{1};
+    take(fragment_of(1, 0, true));
+    CHECK((passed == std::vector{a}));
+    CHECK(owners.drops()[Drop::reassembly_timeout] == 1);
   }
   SECTION("no more than so many wait, and the oldest gives way by name") {
     for (std::uint16_t id = 0; id < FragmentOwners::most_waiting + 1; ++id) take(fragment_of(id, 2, false));

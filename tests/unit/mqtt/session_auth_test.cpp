@@ -97,6 +97,24 @@ TEST_CASE("a step of an authentication answers one of the server's, and only one
   CHECK_FALSE(answers());  // it is complete
 }
 
+TEST_CASE("a server that asks again before it has an answer breaks the protocol", "[mqtt]") {  // section 4.12: the sides take turns
+  SessionLab lab{with_method()};
+  lab.open();
+  SECTION("while connecting") {}
+  SECTION("in a re-authentication") {
+    lab.receive5(accepting());
+    CHECK(lab.take<event::Connected>());
+    REQUIRE(lab.session.reauthenticate("4", lab.now));
+  }
+  lab.receive("f0 06 18 04 15 0001 6d");
+  CHECK(lab.take<event::Authentication>());
+  REQUIRE(lab.session.authenticate("x", lab.now));
+  lab.receive("f0 06 18 04 15 0001 6d");
+  CHECK(lab.take<event::Authentication>());
+  lab.receive("f0 06 18 04 15 0001 6d");
+  CHECK(lab.broken_off() == mqtt::Error::protocol_violation);
+}
+
 TEST_CASE("AUTH and methods that were not agreed on are protocol errors", "[mqtt][MQTT5-4.12.0-5][MQTT5-4.12.0-6][MQTT5-4.12.0-7]") {
   const auto answer = [](ConnectOptions options, const char* digits) {
     SessionLab lab{std::move(options)};

@@ -6,6 +6,9 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <iterator>
+#include <random>
+#include <set>
 #include <vector>
 
 #include <tapir/sim/world.hpp>
@@ -37,6 +40,33 @@ TEST_CASE("the lowest free number is given out, up to a bound", "[socket]") {
   CHECK(host.sockets.socket(AF_INET, SOCK_STREAM, 0) == 11);
   CHECK(host.sockets.close(9) == -1);
   CHECK(errno == EBADF);
+}
+
+TEST_CASE("the lowest free number is given out, whatever was closed", "[socket]") {
+  constexpr std::size_t kMost = 2000;
+  Host host{{.descriptors = kMost}};
+  std::set<int> open;
+  std::mt19937 random{1};
+  const auto lowest = [&open] {
+    int number = 3;
+    for (const int each : open) {
+      if (each != number) break;
+      ++number;
+    }
+    return number;
+  };
+  for (std::size_t i = 0; i < 4 * kMost; ++i) {
+    if (open.size() < kMost && (i < kMost || random() % 2 == 0)) {
+      const int expected = lowest();
+      REQUIRE(host.sockets.socket(AF_INET, SOCK_DGRAM, 0) == expected);
+      open.insert(expected);
+    } else if (!open.empty()) {
+      const auto chosen = std::next(open.begin(), static_cast<std::ptrdiff_t>(random() % open.size()));
+      REQUIRE(host.sockets.close(*chosen) == 0);
+      open.erase(chosen);
+    }
+  }
+  CHECK(host.sockets.size() == open.size());
 }
 
 TEST_CASE("an option without a value, or without room for it, is of length 0", "[socket]") {

@@ -183,7 +183,7 @@ TEST_CASE("options that are structures", "[socket][linux]") {
     t.get_raw(fd, SOL_SOCKET, SO_LINGER, &lingering, sizeof(lingering));
     t.say(std::to_string(lingering.l_onoff) + " " + std::to_string(lingering.l_linger));
     t.get_raw(fd, SOL_SOCKET, SO_LINGER, &lingering, 4);
-    for (const int name : {SO_RCVTIMEO, SO_SNDTIMEO}) {
+    for (const int name : {SO_RCVTIMEO, SO_SNDTIMEO, SO_RCVTIMEO_NEW, SO_SNDTIMEO_NEW}) {
       for (timeval time : {timeval{1, 500'000}, timeval{0, 1'000'000}, timeval{0, -1}, timeval{-3, 0}, timeval{0, 0}}) {
         t.set_raw(fd, SOL_SOCKET, name, &time, sizeof(time));
         time = {};

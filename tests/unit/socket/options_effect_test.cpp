@@ -201,7 +201,6 @@ TEST_CASE("an option that would do nothing is refused", "[socket]") {
   const Row rows[] = {
       {stream, SOL_SOCKET, SO_DONTROUTE},         {datagram, SOL_SOCKET, SO_DONTROUTE},
       {stream, IPPROTO_TCP, TCP_SAVE_SYN},        {stream, IPPROTO_TCP, TCP_THIN_LINEAR_TIMEOUTS},
-      {stream, SOL_SOCKET, SO_TIMESTAMP},         {stream, SOL_SOCKET, SO_TIMESTAMPNS},
       {stream, IPPROTO_IP, IP_RECVORIGDSTADDR},   {datagram, IPPROTO_IP, IP_MINTTL},
       {datagram, SOL_SOCKET, SO_MAX_PACING_RATE},
   };

@@ -220,15 +220,29 @@ ssize_t Transcript::recv_error(int fd) {
   MessageRoom room{256};
   const ssize_t count = told("recvmsg(MSG_ERRQUEUE)", calls_.recvmsg(fd, &room.header, MSG_ERRQUEUE));
   if (count < 0) return count;
-  say(fmt::format("  \"{}\" flags {:#x} to {}", room.bytes.substr(0, static_cast<std::size_t>(count)), room.header.msg_flags,
-                  shown(room.from)));
-  for_each_control(room.header, [this](const cmsghdr& control) {
+  say(fmt::format("  \"{}\" to {}", room.bytes.substr(0, static_cast<std::size_t>(count)), shown(room.from)));
+  say_error(room.header);
+  return count;
+}
+
+ssize_t Transcript::recv_segment_error(int fd, std::size_t size) {
+  MessageRoom room{size};
+  const ssize_t count = told("recvmsg(MSG_ERRQUEUE)", calls_.recvmsg(fd, &room.header, MSG_ERRQUEUE));
+  if (count < 0) return count;
+  say(fmt::format("  to {}", shown(room.from)));
+  say_error(room.header);
+  return count;
+}
+
+void Transcript::say_error(msghdr& message) {
+  say(fmt::format("  flags {:#x}", message.msg_flags));
+  for_each_control(message, [this](const cmsghdr& control) {
+    if (control.cmsg_level == SOL_SOCKET) return say(fmt::format("  type {} length {}: a time", control.cmsg_type, control.cmsg_len));
     const auto error = control_data<sock_extended_err>(control);
     const auto offender = control_data<sockaddr_in>(control, sizeof(error));
     say(fmt::format("  level {} type {} length {}: errno {} origin {} type {} code {} info {} by {}", control.cmsg_level, control.cmsg_type,
                     control.cmsg_len, error.ee_errno, error.ee_origin, error.ee_type, error.ee_code, error.ee_info, shown(offender)));
   });
-  return count;
 }
 
 ssize_t Transcript::recv_ip(int fd, std::size_t size, int flags) {
@@ -250,12 +264,12 @@ ssize_t Transcript::recv_ip(int fd, std::size_t size, int flags) {
   return count;
 }
 
-ssize_t Transcript::recv_control(int fd, std::size_t size) {
+ssize_t Transcript::recv_control(int fd, std::size_t size, int flags) {
   MessageRoom room{size};
-  const ssize_t count = told("recvmsg(control)", calls_.recvmsg(fd, &room.header, 0));
+  const ssize_t count = told("recvmsg(control)", calls_.recvmsg(fd, &room.header, flags));
   if (count < 0) return count;
   for_each_control(room.header, [this](const cmsghdr& control) {
-    std::string value = fmt::format("{}", control_data<int>(control));
+    std::string value = control.cmsg_level == SOL_SOCKET ? "a time" : fmt::format("{}", control_data<int>(control));
     if (control.cmsg_level == IPPROTO_IP && control.cmsg_type == IP_PKTINFO) {
       const auto info = control_data<in_pktinfo>(control);
       value = fmt::format("{:08x} for {:08x}", ntohl(info.ipi_spec_dst.s_addr), ntohl(info.ipi_addr.s_addr));

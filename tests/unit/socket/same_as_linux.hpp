@@ -124,12 +124,13 @@ class Transcript {
   ssize_t writev_raw(int fd, const iovec* parts, int count);
   ssize_t read(int fd, std::size_t size);
   ssize_t write(int fd, std::string_view bytes);
-  /// recvmsg() with MSG_ERRQUEUE: errno, origin, type and code of the error.
+  /// recvmsg() with MSG_ERRQUEUE: errno, origin, type and code of the error. Of what it quotes of a segment only the size is told.
   ssize_t recv_error(int fd);
+  ssize_t recv_segment_error(int fd, std::size_t size = 256);
   /// recvmsg() of a raw socket: tells flags, address, and of the datagram the IPv4 header's lengths, TOS, TTL and addresses, and what it carries. Not what hosts choose.
   ssize_t recv_ip(int fd, std::size_t size = 256, int flags = 0);
-  /// recvmsg() with room for control messages, whose types are told.
-  ssize_t recv_control(int fd, std::size_t size);
+  /// recvmsg() with room for control messages, whose types are told, and what they say but the time.
+  ssize_t recv_control(int fd, std::size_t size, int flags = 0);
   void name_of(int fd);
   void peer_of(int fd);
   /// Where a socket that has a port can be reached from both hosts. Not told.
@@ -165,6 +166,7 @@ class Transcript {
 
  private:
   long told(const std::string& call, long result);
+  void say_error(msghdr& message);
   int opened(const std::string& call, int fd, Host host);
   [[nodiscard]] Host host_of(int fd) const;
 

@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -18,6 +19,7 @@
 #include <tapir/runtime/runtime.hpp>
 #include <tapir/socket/service.hpp>
 
+#include "message_room.hpp"
 #include "two_hosts.hpp"
 
 using tapir::posix::Service;
@@ -481,4 +483,25 @@ TEST_CASE("a lingering close ends when its runtime stops", "[socket][service]") 
   host.runtime.post([&] { host.runtime.stop(); });
   closer.join();
   CHECK(result == -1);
+}
+
+TEST_CASE("the time that a datagram is said to have come at is the time of day", "[socket][service][timestamping]") {
+  Host host;
+  const int fd = host.sockets.socket(AF_INET, SOCK_DGRAM, 0);
+  const auto in = tapir::test::socket_address(tapir::Ipv4Address{0x7f000001}, kPort);
+  REQUIRE(host.sockets.bind(fd, generic(in), sizeof(in)) == 0);
+  const int on = 1;
+  REQUIRE(host.sockets.setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof(on)) == 0);
+  timespec before{};
+  timespec after{};
+  ::clock_gettime(CLOCK_REALTIME, &before);
+  REQUIRE(host.sockets.sendto(fd, "x", 1, 0, generic(in), sizeof(in)) == 1);
+  tapir::test::MessageRoom room{1};
+  REQUIRE(host.sockets.recvmsg(fd, &room.header, 0) == 1);
+  ::clock_gettime(CLOCK_REALTIME, &after);
+  REQUIRE(CMSG_FIRSTHDR(&room.header) != nullptr);
+  const auto at = tapir::test::control_data<timespec>(*CMSG_FIRSTHDR(&room.header));
+  constexpr long kSetMeanwhile = 3600;  // s: somebody may set the clock while this runs
+  CHECK(at.tv_sec >= before.tv_sec - kSetMeanwhile);
+  CHECK(at.tv_sec <= after.tv_sec + kSetMeanwhile);
 }

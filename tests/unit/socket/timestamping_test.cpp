@@ -7,6 +7,7 @@
 #include <cstring>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <catch2/catch.hpp>
@@ -112,10 +113,13 @@ TEST_CASE("SO_TIMESTAMPING tells what it was asked for", "[socket][timestamping]
     CHECK(told->error.ee_data == 0);
     CHECK(told->flags == MSG_ERRQUEUE);
   }
-  SECTION("nothing without SOF_TIMESTAMPING_SOFTWARE") {
+  SECTION("no time without SOF_TIMESTAMPING_SOFTWARE") {
     REQUIRE(TwoHosts::set(hosts.left, ends.client, SOL_SOCKET, SO_TIMESTAMPING, stage) == 0);
     REQUIRE(TwoHosts::send(hosts.left, ends.client, "hello") == 5);
     hosts.pair.world.run_for(1s);
+    const auto told = error_queue(hosts.left, ends.client);
+    REQUIRE(told);
+    CHECK_FALSE(told->at);
   }
   CHECK_FALSE(error_queue(hosts.left, ends.client));
 }
@@ -128,6 +132,64 @@ TEST_CASE("SO_TIMESTAMPING refuses what it does not know, and numbers only a str
   CHECK(TwoHosts::set(hosts.left, fd, SOL_SOCKET, SO_TIMESTAMPING, kAll) == -1);
   CHECK(errno == EINVAL);
   CHECK(TwoHosts::set(hosts.left, fd, SOL_SOCKET, SO_TIMESTAMPING, kAll & ~SOF_TIMESTAMPING_OPT_ID) == 0);
+}
+
+namespace {
+/// recvmsg(): what came, and when the first control message says that it did.
+std::pair<std::string, std::optional<timespec>> receive_timed(tapir::posix::Sockets& sockets, int fd, std::size_t size) {
+  MessageRoom room{size};
+  const ssize_t count = sockets.recvmsg(fd, &room.header, 0);
+  if (count < 0) return {};
+  std::optional<timespec> at;
+  if (const cmsghdr* first = CMSG_FIRSTHDR(&room.header)) at = control_data<timespec>(*first);
+  return {room.bytes.substr(0, static_cast<std::size_t>(count)), at};
+}
+
+/// The cable takes a little for the frame itself.
+bool same(const std::optional<timespec>& at, tapir::TimePoint time) {
+  if (!at) return false;
+  const auto behind = std::chrono::seconds{at->tv_sec} + std::chrono::nanoseconds{at->tv_nsec} - time.time_since_epoch();
+  return behind >= 0ns && behind < 1us;
+}
+}  // namespace
+
+TEST_CASE("a stream tells when the last octet of what was read came", "[socket][timestamping]") {
+  TwoHosts hosts{far_apart(10ms)};
+  const auto ends = hosts.linked();
+  REQUIRE(TwoHosts::set(hosts.left, ends.client, IPPROTO_TCP, TCP_NODELAY, 1) == 0);
+  REQUIRE(TwoHosts::set(hosts.right, ends.server, SOL_SOCKET, SO_TIMESTAMPNS, 1) == 0);
+  const auto start = hosts.pair.world.now();
+  REQUIRE(TwoHosts::send(hosts.left, ends.client, "abc") == 3);
+  hosts.pair.world.run_for(5ms);
+  REQUIRE(TwoHosts::send(hosts.left, ends.client, "def") == 3);
+  hosts.pair.world.run_for(1s);
+  const auto first = receive_timed(hosts.right, ends.server, 2);
+  CHECK(first.first == "ab");
+  CHECK(same(first.second, start + 10ms));
+  const auto across = receive_timed(hosts.right, ends.server, 2);
+  CHECK(across.first == "cd");
+  CHECK(same(across.second, start + 15ms));
+  CHECK(same(receive_timed(hosts.right, ends.server, 9).second, start + 15ms));
+  REQUIRE(TwoHosts::set(hosts.right, ends.server, SOL_SOCKET, SO_TIMESTAMPNS, 0) == 0);
+  REQUIRE(TwoHosts::send(hosts.left, ends.client, "ghi") == 3);
+  hosts.pair.world.run_for(1s);
+  CHECK_FALSE(receive_timed(hosts.right, ends.server, 9).second);
+}
+
+TEST_CASE("a datagram tells when it came, however late it is read", "[socket][timestamping]") {
+  TwoHosts hosts{far_apart(10ms)};
+  const int from = hosts.left.socket(AF_INET, SOCK_DGRAM, 0);
+  const int to = hosts.right.socket(AF_INET, SOCK_DGRAM, 0);
+  const auto place = tapir::test::socket_address(tapir::test::kRightAddress, 7);
+  REQUIRE(hosts.right.bind(to, tapir::test::generic(place), sizeof(place)) == 0);
+  REQUIRE(TwoHosts::set(hosts.right, to, SOL_SOCKET, SO_TIMESTAMPING, SOF_TIMESTAMPING_RX_SOFTWARE | SOF_TIMESTAMPING_SOFTWARE) == 0);
+  REQUIRE(hosts.left.sendto(from, "x", 1, 0, tapir::test::generic(place), sizeof(place)) == 1);
+  hosts.pair.world.run_for(1s);  // the neighbour is known from now on
+  (void)receive_timed(hosts.right, to, 1);
+  const auto start = hosts.pair.world.now();
+  REQUIRE(hosts.left.sendto(from, "y", 1, 0, tapir::test::generic(place), sizeof(place)) == 1);
+  hosts.pair.world.run_for(1s);
+  CHECK(same(receive_timed(hosts.right, to, 1).second, start + 10ms));
 }
 
 TEST_CASE("seventeen pieces that are not copied are a segment", "[socket][zerocopy]") {

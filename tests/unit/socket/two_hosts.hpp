@@ -4,6 +4,7 @@
 #include <netinet/tcp.h>
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -22,6 +23,7 @@ struct SentSegment {
   std::size_t payload = 0;
   std::string flags;
   TimePoint at{};
+  std::vector<std::byte> bytes = {};  ///< header and payload
 };
 
 /// Notes every TCP segment on its way down.
@@ -29,7 +31,7 @@ class SegmentLog final : public Observer {
  public:
   void crossed(const Crossing& crossing) override {
     if (crossing.layer != LayerId::tcp || crossing.direction != Direction::down) return;
-    segments.push_back({crossing.payload_size, std::string{crossing.summary}, crossing.at});
+    segments.push_back({crossing.payload_size, std::string{crossing.summary}, crossing.at, crossing.packet->bytes()});
   }
   /// Payload sizes of the segments that carry any.
   [[nodiscard]] std::vector<std::size_t> sizes() const {
