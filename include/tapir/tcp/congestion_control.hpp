@@ -121,7 +121,7 @@ struct RtoEvent {
   SeqNum snd_nxt{};
 };
 
-/// Data is about to be sent after the connection was idle.
+/// Data is about to be sent after the connection was idle. Told again, with the longer silence, when it could not leave yet.
 struct IdleEvent {
   TimePoint now{};
   Duration idle{};  ///< since data was sent last
