@@ -48,6 +48,7 @@ class Bbr final : public CongestionControl {
   /// There is none: all but the startup is congestion avoidance.
   [[nodiscard]] std::uint32_t ssthresh() const noexcept override;
   [[nodiscard]] std::optional<std::uint64_t> pacing_rate() const noexcept override;
+  [[nodiscard]] bool holds_back() const noexcept override { return state_ == State::probe_rtt; }
 
   [[nodiscard]] State state() const noexcept { return state_; }
   [[nodiscard]] const BbrModel& model() const noexcept { return model_; }

@@ -213,6 +213,10 @@ class ConnectionCore final : public ReadySource,
   [[nodiscard]] std::uint32_t take_syn_data();
   void fast_open_answered(const Arrival& syn_ack);
   void fast_open_unanswered(bool given_up);
+  void fast_open_reset_early();
+  void fast_open_over();
+  void fast_open_swallowed();
+  [[nodiscard]] bool anything_received() const noexcept;
   void accept_early(Arrival& syn);
   /// Back to LISTEN, as if nothing had been, goes a connection that nobody has seen yet.
   [[nodiscard]] bool unseen() const noexcept { return tcb_.passive && !fast_open_.early; }

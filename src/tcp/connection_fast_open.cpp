@@ -1,6 +1,7 @@
 // Data in the SYN (RFC 7413 section 4.2).
 
 #include <algorithm>
+#include <utility>
 
 #include "connection_core.hpp"
 #include "engine.hpp"
@@ -12,6 +13,7 @@ namespace tapir::tcp::detail {
 void ConnectionCore::plan_fast_open(bool cookie_needed) {
   const auto plan = engine_->fast_open_cache().plan(tuple_.remote.address, cookie_needed, context_.now());
   fast_open_.option = plan.option;
+  fast_open_.trial = plan.trial;
   if (!plan.with_data) return;
   const network::Network& network = engine_->network();
   const std::size_t headers = network.header_size(tuple_.remote.address) + sizeof(Header) + kMaxOptionsSize;
@@ -27,6 +29,7 @@ std::uint32_t ConnectionCore::take_syn_data() {
   if (tcb_.state != State::syn_sent || tcb_.syn_sent) return 0;
   const auto size = static_cast<std::uint32_t>(std::min<std::size_t>(fast_open_.room, send_buffer_.size()));
   fast_open_.attempt = {.option = fast_open_.option, .data = size};
+  fast_open_.tried = fast_open_.option || size > 0;
   fast_open_.room = 0;
   return size;
 }
@@ -53,11 +56,35 @@ void ConnectionCore::fast_open_unanswered(bool given_up) {
   if (counters_.bytes_acked > attempt.data) return;  // what came behind the SYN has got through
   constexpr std::uint32_t kSuspicious = 2;
   const std::uint32_t timeouts = of_syn ? syn_retransmissions_ : front_retransmissions_;
-  if (timeouts == kSuspicious || (given_up && timeouts < kSuspicious && (of_syn || timeouts > 0))) {
-    engine_->fast_open_cache().on_blackhole(engine_->config().fast_open_blackhole_timeout, context_.now());
-  }
+  if (timeouts == kSuspicious || (given_up && timeouts < kSuspicious && (of_syn || timeouts > 0))) fast_open_swallowed();
   if (given_up && of_syn) engine_->fast_open_cache().on_silence(tuple_.remote.address, attempt, context_.now());
 }
+
+/// A RST with a number beyond the next one: the server has sent data before it, and none has come. As Linux (tcp_validate_incoming()).
+void ConnectionCore::fast_open_reset_early() {
+  if (tcb_.state == State::established && !anything_received()) fast_open_swallowed();
+}
+
+/// The connection is over, so that data which the peer's FIN has overtaken would be here: where none is, it was swallowed. As Linux
+/// (tcp_fastopen_active_disable_ofo_check()).
+void ConnectionCore::fast_open_over() {
+  if (!fast_open_.tried) return;
+  if (!anything_received()) {
+    if (peer_fin_ && !fin_received_) fast_open_swallowed();
+  } else if (fast_open_.trial && tuple_.local.address != tuple_.remote.address) {  // there is nothing on the way to oneself
+    engine_->fast_open_cache().on_exchange();
+  }
+}
+
+/// One connection tells of it once.
+void ConnectionCore::fast_open_swallowed() {
+  if (std::exchange(fast_open_.tried, false)) {
+    engine_->fast_open_cache().on_blackhole(engine_->config().fast_open_blackhole_timeout, context_.now());
+  }
+}
+
+/// Octets of the peer's have come, in order or not.
+bool ConnectionCore::anything_received() const noexcept { return counters_.bytes_received > 0 || !reassembly_.empty(); }
 
 /// The server's side: the application gets the connection, and the data that came with the SYN, before the client's address is proved. A FIN would
 /// end the handshake before it is complete; the client sends it again.

@@ -73,6 +73,7 @@ void ConnectionCore::enter_time_wait() {
   const auto self = shared_from_this();
   if (ack_.pending()) (void)send_ack();  // once more if it is lost: the peer repeats its FIN
   set_state(State::time_wait);
+  fast_open_over();
   forget_queues();
   tell(kClosed);
   engine_->time_wait().insert(TimeWaitRecord{.tuple = tuple_,
@@ -101,6 +102,7 @@ void ConnectionCore::end(std::error_code error, bool tell_user, State next) {
   set_state(next);
   tcb_.state = State::closed;
   error_ = error;
+  fast_open_over();
   forget_queues();
   if (error && !settings_.keep_unread) receive_buffer_.clear();
   if (const auto listener = listener_.lock()) listener->handshake_over(*this);

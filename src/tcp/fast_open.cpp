@@ -57,14 +57,23 @@ FastOpenAnswer answer_fast_open(const FastOpenRequest& request, const FastOpenKe
 
 FastOpenCache::Plan FastOpenCache::plan(IpAddress server, bool cookie_needed, TimePoint now) {
   if (disabled_until_ && now < *disabled_until_) return {};
+  Plan plan{.trial = blackholes_ > 0};
+  if (!cookie_needed) {
+    plan.with_data = true;
+  } else {
+    plan.option = FastOpenOption{};
+  }
   const auto found = entries_.find(server);
-  if (found == entries_.end()) return cookie_needed ? Plan{.option = FastOpenOption{}} : Plan{.with_data = true};
+  if (found == entries_.end()) return plan;
   Entry& entry = found->second;
   entry.used = ++uses_;
-  if (!cookie_needed) return {.with_data = true, .mss = entry.mss};
+  plan.mss = entry.mss;
+  if (!cookie_needed) return plan;
   if (now < entry.refused_until) return {};
-  if (entry.cookie.empty()) return {.option = FastOpenOption{.experimental = entry.format == Format::experimental_next}, .mss = entry.mss};
-  return {.option = FastOpenOption{.cookie = entry.cookie, .experimental = entry.experimental}, .with_data = true, .mss = entry.mss};
+  plan.with_data = !entry.cookie.empty();
+  plan.option = plan.with_data ? FastOpenOption{.cookie = entry.cookie, .experimental = entry.experimental}
+                               : FastOpenOption{.experimental = entry.format == Format::experimental_next};
+  return plan;
 }
 
 void FastOpenCache::on_answer(IpAddress server, const Attempt& attempt, const Answer& answer, TimePoint now) {
@@ -72,10 +81,7 @@ void FastOpenCache::on_answer(IpAddress server, const Attempt& attempt, const An
   Entry& entry = entry_of(server);
   entry.mss = answer.mss;
   const bool cookie_came = answer.option && !answer.option->cookie.empty();
-  if (attempt.data > 0 && answer.data_acked > 0) {
-    entry.refusals = 0;
-    blackholes_ = 0;
-  }
+  if (attempt.data > 0 && answer.data_acked > 0) entry.refusals = 0;
   if (!attempt.option) return;  // a cookie that nobody asked for
   if (cookie_came) {
     entry.cookie = answer.option->cookie;

@@ -45,6 +45,7 @@ class FastOpenCache {
     std::optional<FastOpenOption> option{};
     bool with_data = false;
     std::optional<std::uint16_t> mss{};  ///< the server's, if known
+    bool trial = false;                  ///< it was swallowed before, and has not been seen to work since
   };
   /// What our SYN segments were like.
   struct Attempt {
@@ -65,6 +66,8 @@ class FastOpenCache {
   void on_silence(IpAddress server, const Attempt& attempt, TimePoint now);
   /// Something on the way seems to swallow Fast Open: nobody tries again for `period`, each time for twice as long up to 64 times that. 0: never mind.
   void on_blackhole(Duration period, TimePoint now);
+  /// A connection that was a trial has brought data: nothing swallows it any more.
+  void on_exchange() noexcept { blackholes_ = 0; }
   void clear() noexcept { entries_.clear(); }
   [[nodiscard]] std::size_t size() const noexcept { return entries_.size(); }
 

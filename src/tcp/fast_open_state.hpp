@@ -16,6 +16,8 @@ struct FastOpenState {
   std::optional<FastOpenOption> option{};  ///< of the first SYN or SYN,ACK
   std::uint32_t room = 0;                  ///< bytes of data that the SYN takes, until it leaves
   FastOpenCache::Attempt attempt{};
+  bool tried = false;                      ///< our SYN took part, and what came of it is not told yet
+  bool trial = false;                      ///< as FastOpenCache::Plan has it
   std::uint32_t taken = 0;                 ///< bytes of the peer's SYN
   bool early = false;                      ///< given to the application before the handshake is complete
   std::weak_ptr<ListenerCore> listener{};  ///< counts it until then

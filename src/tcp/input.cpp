@@ -122,6 +122,7 @@ ConnectionCore::Checked ConnectionCore::repeated_syn(Arrival& arrival) {
 ConnectionCore::Checked ConnectionCore::check_reset(Arrival& arrival) {
   if (!arrival.segment.has(Flags::rst)) return Verdict::go_on;
   if (arrival.segment.seq != tcb_.rcv_nxt) {
+    fast_open_reset_early();
     challenge();
     return drop(Drop::blind_attack);
   }

@@ -77,6 +77,7 @@ void ConnectionCore::respond(const AckOutcome& outcome, std::uint32_t bytes) {
   const TimePoint now = context_.now();
   const std::uint32_t flight = recovery_.queue().outstanding();
   const std::uint32_t controls = outcome.acked - std::min(outcome.acked, bytes);  // SYN and FIN
+  const bool held_back = congestion_->holds_back();
   if (outcome.undone) {
     congestion_->on_undo({.now = now, .flight_size = flight});
     observe_congestion("undo");
@@ -108,6 +109,8 @@ void ConnectionCore::respond(const AckOutcome& outcome, std::uint32_t bytes) {
                          .rate = outcome.rate});
     observe_congestion("ack");
   }
+  // The acknowledgment that ends it, too: what is outstanding left under it (draft-ietf-ccwg-bbr section 5.3.4.3).
+  if (held_back || congestion_->holds_back()) recovery_.rate().on_app_limited(recovery_.queue().in_network());
   if (recovery_.queue().empty()) {
     deadlines_.retransmit.reset();
   } else if (outcome.restart_timer) {

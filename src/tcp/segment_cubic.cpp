@@ -45,9 +45,11 @@ bool SegmentCubic::slow_start_over(const AckEvent& event) {
                         .paced = paced_});
 }
 
-/// The function's time stands still while nothing is sent.
+/// The function's time stands still while nothing is sent. The same silence may be told of several times: what is about to be sent may have to wait.
 void SegmentCubic::resumed(TimePoint now, Duration idle) {
-  if (epoch_start_) epoch_start_ = std::min(*epoch_start_ + idle, now);
+  const TimePoint since = resumed_at_ ? std::max(*resumed_at_, now - idle) : now - idle;
+  resumed_at_ = now;
+  if (epoch_start_) epoch_start_ = std::min(*epoch_start_ + (now - since), now);
 }
 
 void SegmentCubic::begin_epoch(TimePoint now, std::uint32_t window, std::uint32_t acked) noexcept {

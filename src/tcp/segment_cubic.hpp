@@ -32,7 +32,7 @@ class SegmentCubic final : public LossBased {
   void each_of_own(Visit& visit) {
     const auto all = [&visit](auto&... parts) { (visit(parts), ...); };
     all(w_max_, origin_, k_, reno_, reno_acked_, acks_wanted_, acked_, acked_rest_, updated_window_, updated_at_, epoch_start_);
-    all(min_rtt_, train_, watched_, paced_);
+    all(resumed_at_, min_rtt_, train_, watched_, paced_);
   }
 
   void begin_epoch(TimePoint now, std::uint32_t window, std::uint32_t acked) noexcept;
@@ -52,6 +52,7 @@ class SegmentCubic final : public LossBased {
   std::uint32_t updated_window_ = 0;
   std::optional<TimePoint> updated_at_;
   std::optional<TimePoint> epoch_start_;
+  std::optional<TimePoint> resumed_at_;  ///< silence until then has been left out of the function's time
   std::optional<Duration> min_rtt_;
   AckTrain train_;
   bool watched_;  ///< slow start is

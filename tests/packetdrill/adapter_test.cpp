@@ -251,6 +251,42 @@ TEST_CASE("a setting that changes while the script runs holds for the next conne
   CHECK((taken > 100'000) == changes);
 }
 
+TEST_CASE("the routes that ip prints set MTU and MSS, and may change while the script runs", "[packetdrill]") {
+  const Folder folder;
+  const std::string file = folder.write("routes", "192.0.2.1 via 192.168.0.2 dev tun0 mtu lock 640 advmss 500\n");
+  LoadedStack stack{"routes=" + file};
+  auto& calls = stack.calls();
+  const int listener = stack.listening();
+  stack.inject_syn();
+  const auto answer = stack.receive();
+  REQUIRE(answer);
+  CHECK(answer->tcp.mss() == 500);
+  std::uint32_t next = answer->tcp.seq() + 1;
+  stack.inject(TCP::ACK, 1, next);
+  const int connection = calls.accept(stack.self(), listener, nullptr, nullptr);
+  REQUIRE(connection >= 0);
+
+  const std::array<char, 1000> bytes{};
+  const auto first_segment = [&] {
+    REQUIRE(calls.write(stack.self(), connection, bytes.data(), bytes.size()) == 1000);
+    next += 1000;
+    const auto first = stack.receive();
+    REQUIRE(first);
+    for (std::size_t left = bytes.size() - first->payload; left > 0;) {
+      const auto more = stack.receive();
+      REQUIRE(more);
+      left -= more->payload;
+    }
+    stack.inject(TCP::ACK, 1, next);
+    return first->payload;
+  };
+  CHECK(first_segment() == 600);
+  folder.write("routes", "192.0.2.1 via 192.168.0.2 dev tun0 advmss 1460\n");
+  CHECK(first_segment() == 1000);  // the peer's MSS
+  folder.write("routes", "");
+  CHECK(first_segment() == 1000);
+}
+
 TEST_CASE("the exported sendfile sends a file on a socket of ours", "[packetdrill]") {
   LoadedStack stack;
   std::uint32_t isn = 0;

@@ -31,6 +31,8 @@ Flags Flags::parse(std::string_view text) {
       flags.queue = value;
     } else if (name == "metrics") {
       flags.metrics = value;
+    } else if (name == "routes") {
+      flags.routes = value;
     } else if (name == "counters") {
       flags.counters = value;
     } else if (name == "segment" && number(value)) {

@@ -17,6 +17,7 @@ struct Flags {
   std::string cubic = "/sys/module/tcp_cubic/parameters";  ///< cubic=: the directory with those of CUBIC
   std::string queue = {};     ///< queue=: a file that names the device's queue discipline and its options, as tc has them; empty: none
   std::string metrics = {};   ///< metrics=: a file that grows whenever `ip tcp_metrics flush` is meant; empty: none
+  std::string routes = {};    ///< routes=: a file with the routes, as `ip route` prints them; empty: none but that to everywhere
   std::string counters = {};  ///< counters=: a file that shows what the stack has counted, under Linux' names; empty: none
   std::uint16_t segment = 0;  ///< segment=: bytes of payload in each of the segments that the device merges; 0: it merges none
   std::string unknown = {};   ///< the first that is none of these

@@ -28,14 +28,13 @@ std::size_t tcp_payload(std::span<const std::byte> datagram) {
   return datagram.size() > headers ? datagram.size() - headers : 0;
 }
 
-constexpr Ipv4Prefix kEverywhere{Ipv4Address{}, 0};
-
 }  // namespace
 
 Host::Host(const Flags& flags)
     : world_{{.start = kStart}},
       settings_{flags},
       metrics_flush_{flags.metrics},
+      routes_{flags.routes},
       counters_file_{flags.counters},
       merged_segment_{flags.segment},
       stack_{world_, {.tcp = settings_.tcp()}},
@@ -45,7 +44,7 @@ Host::Host(const Flags& flags)
       ipv4.add_interface({.name = "tun0", .addresses = {*flags.address}, .neighbours = &wire_, .max_super_segment = kLargestSuperSegment});
   if (!added) return;  // an address that no host can have: every call on it fails
   interface_ = *added;
-  (void)ipv4.add_route(kEverywhere, interface_);
+  routes_.apply(ipv4, interface_);
 }
 
 Host::~Host() = default;
@@ -111,6 +110,7 @@ void Host::apply_settings() {
   settings_.read();
   stack_.tcp().set_config(settings_.tcp());
   if (metrics_flush_.happened()) stack_.tcp().forget_fast_open_cookies();
+  routes_.apply(stack_.ipv4(), interface_);
   wire_.set_queue_limit(settings_.queue_limit());
 }
 

@@ -17,6 +17,7 @@
 #include "descriptors.hpp"
 #include "fast_open_settings.hpp"
 #include "flags.hpp"
+#include "routes.hpp"
 #include "settings.hpp"
 #include "virtual_clock.hpp"
 #include "wire.hpp"
@@ -65,6 +66,7 @@ class Host {
   Wire wire_{world_.scheduler()};
   Settings settings_;
   MetricsFlush metrics_flush_;
+  Routes routes_;
   std::string counters_file_;
   std::uint64_t counted_ = 0;  ///< what the file shows
   std::uint16_t merged_segment_;

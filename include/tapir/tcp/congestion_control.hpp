@@ -23,7 +23,7 @@ struct RateSample {
   std::uint64_t total_delivered_bytes = 0;  ///< of the connection now
   std::uint32_t in_flight_at_send = 0;      ///< bytes in the network when the segment left, it included
   std::uint64_t lost_bytes = 0;             ///< since the segment was sent
-  bool app_limited = false;                 ///< the application, not the network, set the pace when the segment was sent
+  bool app_limited = false;  ///< the application, or the algorithm itself, not the network, set the pace when the segment was sent
 };
 
 /// Something is sent.
@@ -68,7 +68,7 @@ struct LostEvent {
   std::uint32_t in_flight_at_send = 0;      ///< bytes in the network when it left, it included
   std::uint64_t lost_bytes = 0;             ///< of the connection since it left, it included
   std::uint64_t total_delivered_bytes = 0;  ///< of the connection now
-  bool app_limited = false;                 ///< the application set the pace when it left
+  bool app_limited = false;                 ///< the application, or the algorithm itself, set the pace when it left
 };
 
 /// Fast retransmit begins: until on_recovered() or on_rto() a recovery is under way. Or the peer echoes congestion marks and no recovery was under way: none
@@ -121,7 +121,7 @@ struct RtoEvent {
   SeqNum snd_nxt{};
 };
 
-/// Data is about to be sent after the connection was idle.
+/// Data is about to be sent after the connection was idle. Told again, with the longer silence, when it could not leave yet.
 struct IdleEvent {
   TimePoint now{};
   Duration idle{};  ///< since data was sent last
@@ -190,6 +190,9 @@ class CongestionControl {
   [[nodiscard]] virtual std::uint32_t ssthresh() const noexcept = 0;
   /// Bytes per second at which segments may leave; empty: as fast as cwnd allows.
   [[nodiscard]] virtual std::optional<std::uint64_t> pacing_rate() const noexcept { return std::nullopt; }
+  /// Less is sent than the path carries because the algorithm wants it so for a while, to learn something else of the path: rate samples of what leaves
+  /// meanwhile are marked as the application's are, and say as little of the path (draft-ietf-ccwg-bbr section 5.3.4.3).
+  [[nodiscard]] virtual bool holds_back() const noexcept { return false; }
   [[nodiscard]] bool in_slow_start() const noexcept { return cwnd() < ssthresh(); }
 };
 

@@ -246,8 +246,9 @@ struct Config {
   SynCookiePolicy syn_cookies = SynCookiePolicy::when_full;  ///< when_full: ListenOptions::max_half_open handshakes are under way
   std::uint32_t fast_open = FastOpenUse::client;             ///< who may use TCP Fast Open: bits of FastOpenUse
   std::optional<FastOpenKeys> fast_open_keys = {};           ///< of listeners without their own; empty: a random one
-  Duration
-      fast_open_blackhole_timeout{};  ///< clients do without when SYN segments with it, or data behind them, seem to be swallowed, twice as long each time; 0: never
+  /// Clients do without for so long, twice as long each time, when SYN segments with it, or data behind them, seem to be swallowed: they are not acknowledged, or
+  /// the server's FIN or RST comes and nothing of what it sent before. 0: never.
+  Duration fast_open_blackhole_timeout{};
   std::size_t max_connections = 1U << 20U;  ///< those in TIME-WAIT not counted
   std::size_t max_time_wait = 1U << 16U;    ///< connections in TIME-WAIT; the oldest goes early beyond that
   Port first_ephemeral{1024};               ///< range of local ports for active opens (RFC 6056 section 3.2): ...

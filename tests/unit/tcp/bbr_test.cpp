@@ -123,6 +123,28 @@ TEST_CASE("BBR empties the queue to see the delay, for 200 ms at least", "[tcp][
   CHECK(*bbr.model().min_rtt() >= 60ms);  // ten seconds later the old delay is forgotten
 }
 
+TEST_CASE("what BBR measures while it looks at the delay does not lower the bandwidth", "[tcp][bbr]") {
+  Bbr bbr{{.mss = kMss}};
+  PathModel model{bbr, {.bytes_per_second = 1.25e6, .rtt = 40ms}};
+  model.run(1s);
+  model.path.rtt = 60ms;
+  model.run(3s);
+  int wrong = 0;
+  int looking = 0;
+  double least = bbr.model().max_bw();
+  REQUIRE(least == Approx(1.25e6).epsilon(0.01));
+  model.after_ack = [&] {
+    if (bbr.holds_back() != (bbr.state() == State::probe_rtt)) ++wrong;
+    looking += bbr.holds_back() ? 1 : 0;
+    least = std::min(least, bbr.model().max_bw());
+  };
+  model.run(2s);  // and the first rounds after it
+  CHECK(looking > 0);
+  CHECK_FALSE(bbr.holds_back());
+  CHECK(wrong == 0);
+  CHECK(least == Approx(1.25e6).epsilon(0.01));
+}
+
 TEST_CASE("BBR follows a path that gets faster or slower", "[tcp][bbr]") {
   Bbr bbr{{.mss = kMss}};
   PathModel model{bbr, {.bytes_per_second = 1.25e6, .rtt = 20ms, .queue_bytes = 100'000}};

@@ -149,9 +149,17 @@ TEST_CASE("where Fast Open is swallowed nobody tries for a while, longer each ti
   cache.on_blackhole(1h, now + 1h);
   CHECK_FALSE(cache.plan(server, true, now + 1h + 119min).option);
   CHECK(cache.plan(server, true, now + 3h).option);
-  // It works again: the next time is a first one.
+  CHECK(cache.plan(server, true, now + 3h).trial);
+  // The SYN alone says nothing of what is swallowed behind it.
   cache.on_answer(server, {.option = FastOpenOption{.cookie = cookie_of("01020304")}, .data = 10}, {.mss = 1460, .data_acked = 10},
                   now + 3h);
-  cache.on_blackhole(1h, now + 4h);
-  CHECK(cache.plan(server, true, now + 5h).option);
+  CHECK(cache.plan(server, true, now + 3h).trial);
+  cache.on_blackhole(1h, now + 3h);
+  CHECK_FALSE(cache.plan(server, true, now + 3h + 239min).option);
+  CHECK(cache.plan(server, true, now + 7h).option);
+  // It works again: the next time is a first one.
+  cache.on_exchange();
+  CHECK_FALSE(cache.plan(server, true, now + 7h).trial);
+  cache.on_blackhole(1h, now + 8h);
+  CHECK(cache.plan(server, true, now + 9h).option);
 }

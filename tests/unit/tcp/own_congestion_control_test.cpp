@@ -10,6 +10,18 @@ using namespace tapir::test;
 namespace {
 constexpr std::uint32_t kMss = 1000;
 
+/// Holds back when it is told to.
+class HoldingWindow final : public FixedWindow {
+ public:
+  HoldingWindow(const bool& holds_back, bool& limited) : FixedWindow{7 * kMss}, holds_back_{holds_back}, limited_{limited} {}
+  void on_ack(const tcp::AckEvent& event) override { limited_ = event.rate && event.rate->app_limited; }
+  [[nodiscard]] bool holds_back() const noexcept override { return holds_back_; }
+
+ private:
+  const bool& holds_back_;
+  bool& limited_;
+};
+
 tcp::Config with_fixed_window() {
   return {.congestion_controls = {{"fixed", [](const tcp::CongestionParameters&) { return std::make_unique<FixedWindow>(7 * kMss); }}}};
 }
@@ -35,6 +47,33 @@ TEST_CASE("the algorithm is chosen by name, for a stack or a connection", "[tcp]
   Wire other{{.congestion_control = "none of these"}};
   CHECK(other.tcp.connect({kPeerAddress, kPeerPort}).error() == Error::invalid_argument);
   CHECK(other.tcp.connect({kPeerAddress, kPeerPort}, {.settings = {.congestion_control = "cubic"}}));
+}
+
+TEST_CASE("what leaves while the algorithm holds back says nothing of the path", "[tcp][congestion]") {
+  bool holds_back = false;
+  bool limited = false;
+  tcp::Config config;
+  config.congestion_controls["holding"] = [&](const tcp::CongestionParameters&) {
+    return std::make_unique<HoldingWindow>(holds_back, limited);
+  };
+  Conversation talk{{.config = config, .settings = {.congestion_control = "holding"}, .peer_mss = kMss}};
+  talk.write(stream(100'000));
+  const auto round = [&] {
+    (void)talk.peer.hear();
+    talk.advance(std::chrono::milliseconds{100});
+    talk.peer.acknowledge();
+    return limited;
+  };
+  (void)round();         // there was nothing to send when the connection began
+  CHECK_FALSE(round());  // the application fills the window
+  holds_back = true;
+  CHECK_FALSE(round());  // it left before
+  CHECK(round());
+  CHECK(round());
+  holds_back = false;
+  CHECK(round());  // it left before, too
+  CHECK_FALSE(round());
+  CHECK_FALSE(round());
 }
 
 TEST_CASE("another algorithm takes over in mid-connection", "[tcp][congestion]") {

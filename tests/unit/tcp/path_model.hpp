@@ -5,10 +5,12 @@
 #include <deque>
 #include <functional>
 #include <optional>
+#include <utility>
 
 #include <tapir/sim/seeded_random.hpp>
 #include <tapir/tcp/congestion_control.hpp>
 
+#include "tcp/delivery_rate.hpp"
 #include "tcp/pacer.hpp"
 
 namespace tapir::test {
@@ -43,8 +45,8 @@ class PathModel {
   }
   /// Bytes per second since the last call.
   double goodput() {
-    const double rate = static_cast<double>(delivered_ - counted_) / std::chrono::duration<double>(now - counted_at_).count();
-    counted_ = delivered_;
+    const double rate = static_cast<double>(rate_.delivered() - counted_) / std::chrono::duration<double>(now - counted_at_).count();
+    counted_ = rate_.delivered();
     counted_at_ = now;
     return rate;
   }
@@ -60,10 +62,8 @@ class PathModel {
 
  private:
   struct Segment {
-    TimePoint ack_at{};
-    TimePoint sent_at{}, first_sent{}, delivered_at{};
-    std::uint64_t delivered = 0, lost = 0;
-    std::uint32_t in_flight = 0;
+    TimePoint ack_at{}, sent_at{};
+    tcp::DeliveryStamp stamp{};
     tcp::SeqNum end{};
     bool marked = false;
   };
@@ -71,18 +71,11 @@ class PathModel {
   void send() {
     pacer_.set_rate(control_->pacing_rate());
     while (in_network_ + kMss <= control_->cwnd() && pacer_.may_send(now)) {
-      if (in_network_ == 0) first_sent_ = delivered_at_ = now;
       control_->on_sent({.now = now, .bytes = kMss, .in_flight = in_network_});
       pacer_.on_sent(kMss, now);
-      in_network_ += kMss;
       nxt_ += kMss;
-      Segment segment{.sent_at = now,
-                      .first_sent = first_sent_,
-                      .delivered_at = delivered_at_,
-                      .delivered = delivered_,
-                      .lost = lost_bytes_,
-                      .in_flight = in_network_,
-                      .end = nxt_};
+      Segment segment{.sent_at = now, .stamp = rate_.on_sent(now, in_network_ + kMss, in_network_ == 0), .end = nxt_};
+      in_network_ += kMss;
       const double waiting = std::chrono::duration<double>(std::max(line_free_ - now, Duration::zero())).count() * path.bytes_per_second;
       worst_delay = std::max(worst_delay, delay());
       if (waiting + kMss > path.queue_bytes || random_.fraction() < path.loss) {
@@ -102,7 +95,7 @@ class PathModel {
     std::uint32_t newly_lost = 0;
     for (; !lost_.empty() && lost_.front().ack_at <= now; lost_.pop_front()) {
       in_network_ -= kMss;
-      lost_bytes_ += kMss;
+      rate_.on_lost(kMss);
       newly_lost += kMss;
       ++lost_segments;
       if (!recover_) {
@@ -111,22 +104,20 @@ class PathModel {
       }
       control_->on_lost({.now = now,
                          .bytes = kMss,
-                         .in_flight_at_send = lost_.front().in_flight,
-                         .lost_bytes = lost_bytes_ - lost_.front().lost,
-                         .total_delivered_bytes = delivered_});
+                         .in_flight_at_send = lost_.front().stamp.in_flight,
+                         .lost_bytes = rate_.lost() - lost_.front().stamp.lost,
+                         .total_delivered_bytes = rate_.delivered(),
+                         .app_limited = lost_.front().stamp.app_limited});
     }
     for (; !in_flight_.empty() && in_flight_.front().ack_at <= now; in_flight_.pop_front()) {
       acknowledge(in_flight_.front(), std::exchange(newly_lost, 0));
     }
   }
 
-  /// draft-ietf-ccwg-bbr section 4.1: the slower of the sending and the acknowledging.
   void acknowledge(const Segment& segment, std::uint32_t newly_lost) {
     in_network_ -= kMss;
-    delivered_ += kMss;
-    delivered_at_ = now;
-    first_sent_ = segment.sent_at;
-    const Duration interval = std::max(segment.sent_at - segment.first_sent, now - segment.delivered_at);
+    rate_.on_delivered(now, kMss, segment.sent_at, segment.stamp);
+    const bool held_back = control_->holds_back();
     if (recover_ && segment.end > *recover_) {
       recover_.reset();
       control_->on_recovered({.now = now, .acked_bytes = kMss, .flight_size = in_network_});
@@ -135,27 +126,20 @@ class PathModel {
       marked_ = nxt_;
       control_->on_loss({.now = now, .flight_size = in_network_, .cause = tcp::Congestion::ecn, .in_flight = in_network_});
     }
-    tcp::AckEvent event{.now = now,
-                        .acked_bytes = kMss,
-                        .delivered_bytes = kMss,
-                        .lost_bytes = newly_lost,
-                        .flight_size = in_network_,
-                        .in_flight = in_network_,
-                        .snd_una = segment.end,
-                        .snd_nxt = nxt_,
-                        .rtt = now - segment.sent_at,
-                        .cwnd_limited = in_network_ + 2 * kMss > control_->cwnd(),
-                        .in_recovery = recover_.has_value(),
-                        .ece = segment.marked};
-    if (interval > Duration::zero()) {
-      event.rate = tcp::RateSample{.delivered_bytes = delivered_ - segment.delivered,
-                                   .interval = interval,
-                                   .prior_delivered_bytes = segment.delivered,
-                                   .total_delivered_bytes = delivered_,
-                                   .in_flight_at_send = segment.in_flight,
-                                   .lost_bytes = lost_bytes_ - segment.lost};
-    }
-    control_->on_ack(event);
+    control_->on_ack({.now = now,
+                      .acked_bytes = kMss,
+                      .delivered_bytes = kMss,
+                      .lost_bytes = newly_lost,
+                      .flight_size = in_network_,
+                      .in_flight = in_network_,
+                      .snd_una = segment.end,
+                      .snd_nxt = nxt_,
+                      .rtt = now - segment.sent_at,
+                      .cwnd_limited = in_network_ + 2 * kMss > control_->cwnd(),
+                      .in_recovery = recover_.has_value(),
+                      .ece = segment.marked,
+                      .rate = rate_.take_sample(std::nullopt)});
+    if (held_back || control_->holds_back()) rate_.on_app_limited(in_network_);
     after_ack();
   }
 
@@ -165,9 +149,10 @@ class PathModel {
   std::deque<Segment> in_flight_;
   std::deque<Segment> lost_;
   std::uint32_t in_network_ = 0;
-  std::uint64_t delivered_ = 0, lost_bytes_ = 0, counted_ = 0;
+  tcp::DeliveryRate rate_;
+  std::uint64_t counted_ = 0;
   TimePoint counted_at_{};
-  TimePoint line_free_{}, first_sent_{}, delivered_at_{};
+  TimePoint line_free_{};
   tcp::SeqNum nxt_{0xffff'0000U};
   std::optional<tcp::SeqNum> recover_, marked_;
 };

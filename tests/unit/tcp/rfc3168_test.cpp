@@ -314,6 +314,60 @@ TEST_CASE("a loss is told of by CWR, too, and not by what is sent again", "[tcp]
   CHECK_FALSE(resent.has(Flags::cwr));
 }
 
+TEST_CASE("CWR tells of every reduction, once and with new data, whatever leaves without ECT meanwhile", "[tcp][ecn][RFC3168-6.1.1-5]") {
+  Flight talk;
+  SeqNum highest = talk.first.back().end();
+  bool due = false;
+  const auto look = [&] {
+    for (const auto& heard : talk.peer.hear()) {
+      const bool fresh = !heard.payload.empty() && heard.seq >= highest;
+      CHECK(ecn(heard) == (fresh ? kEct0 : 0));
+      CHECK(heard.has(Flags::cwr) == (fresh && due));
+      if (!fresh) continue;
+      due = false;
+      highest = heard.end();
+    }
+  };
+  const auto acknowledged = [&](Flags flags = kAck) {
+    REQUIRE(talk.peer.say({.flags = flags, .ack = highest}));
+    look();
+  };
+  const auto marked = [&] {
+    due = true;
+    acknowledged(kAck | Flags::ece);
+    CHECK_FALSE(due);
+    acknowledged();
+  };
+  marked();
+  // A loss: the retransmission is not ECN-capable.
+  const SeqNum una = talk.info().snd_una;
+  for (int i = 0; i < 2; ++i) {
+    REQUIRE(talk.peer.say({.ack = una}));
+    look();
+  }
+  due = true;
+  REQUIRE(talk.peer.say({.ack = una}));
+  look();
+  REQUIRE(talk.info().fast_retransmits == 1);
+  acknowledged();
+  CHECK_FALSE(due);
+  acknowledged();
+  // A timeout, after which all that is outstanding goes again.
+  due = true;
+  talk.advance(1s);
+  REQUIRE(talk.info().timeouts == 1);
+  look();
+  CHECK(due);
+  acknowledged();
+  CHECK_FALSE(due);
+  // The stack has no use for ECN any more: that is for connections to come.
+  auto config = talk.options.config;
+  config.ecn = EcnMode::off;
+  talk.tcp.set_config(config);
+  marked();
+  acknowledged();
+}
+
 TEST_CASE("a window of one segment waits for the timer", "[tcp][ecn][RFC3168-6.1.2-5][RFC9438-4.6-5]") {
   for (const char* algorithm : {"newreno", "cubic"}) {
     EcnOptions options;

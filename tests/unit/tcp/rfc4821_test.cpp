@@ -6,6 +6,7 @@
 
 #include "black_hole.hpp"
 #include "fixed_window.hpp"
+#include "tcp/congestion_registry.hpp"
 
 using namespace tapir;
 using namespace tapir::test;
@@ -73,6 +74,37 @@ TEST_CASE("a probe that arrives makes segments as large, and leaves cwnd alone",
   CHECK(after.mtu_probes_arrived == 1);
   // What the acknowledgment of 1222 bytes adds in slow start, and nothing for the larger segment.
   CHECK(after.cwnd <= before.cwnd + 1222);
+}
+
+TEST_CASE("larger segments leave cwnd as it is, to the byte", "[tcp][plpmtud][RFC8899-3-4]") {
+  auto config = probing(MtuProbingMode::off);
+  config.congestion_control = GENERATE("newreno", "cubic");
+  config.cubic_whole_segments = GENERATE(false, true);
+  BlackHole path{config};
+  // Slow start to where the probe and what goes with it do not fill the window, so that nothing else lets it grow.
+  path.write(stream(100'000));
+  (void)path.finish();
+  REQUIRE(path.connection.set_mtu_probing(MtuProbing{.mode = MtuProbingMode::always}));
+  path.write(stream(kNeeded));
+  const auto probe = path.peer.hear();
+  REQUIRE(BlackHole::datagram(probe.at(0)) == kFirstProbe);
+  const auto before = path.info();
+  REQUIRE(before.mss == 984);
+  path.advance(40ms);
+  REQUIRE(path.peer.say({.flags = kAck, .ack = probe.at(0).end()}));
+  CHECK(path.info().mss == 1222);
+  CHECK(path.info().cwnd == before.cwnd);
+}
+
+TEST_CASE("no algorithm makes the window larger with the segments", "[tcp][plpmtud][RFC8899-3-4]") {
+  const std::string name = GENERATE("newreno", "cubic", "bbr");
+  const bool whole_segments = GENERATE(false, true);
+  const auto control = tcp::make_congestion_control(name, {}, {.mss = 984, .whole_segments = whole_segments, .cwnd = 20'000});
+  REQUIRE(control->cwnd() == 20'000);
+  control->on_mss_change({.mss = 1222});
+  CHECK(control->cwnd() == 20'000);
+  control->on_mss_change({.mss = 9000});
+  CHECK(control->cwnd() == 20'000);
 }
 
 TEST_CASE("the size grows to what the path carries", "[tcp][plpmtud]") {

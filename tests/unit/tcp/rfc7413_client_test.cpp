@@ -267,3 +267,136 @@ TEST_CASE("once data has got through, silence says nothing of Fast Open", "[tcp]
   REQUIRE(client.connection.info().timeouts > 3);
   CHECK(client.tcp.fast_open_ready(kPeerAddress));
 }
+
+namespace {
+constexpr Duration kPeriod = 1h;
+
+/// A client whose SYN took part in Fast Open and is answered; behind it the peer says what a test wants.
+struct Answered : FastOpenClient {
+  explicit Answered(bool fast_open = true, tcp::Config config = {}) : FastOpenClient{with_period(config)} {
+    learn("COOKIE12");
+    reopen(fast_open);
+  }
+  void reopen(bool fast_open = true) {
+    const auto syn = open("hello", fast_open);
+    answer(static_cast<std::uint32_t>(syn.payload.size()), mss_option(1460));
+    (void)peer->drain();
+  }
+  /// The end of a stream of which `missing` bytes have not come.
+  void fin_beyond(std::uint32_t missing) { REQUIRE(peer->say({.flags = kFinAck, .seq = peer->nxt + missing})); }
+  void rst_beyond(std::uint32_t missing) { (void)peer->say({.flags = kRst, .seq = peer->nxt + missing}); }
+  [[nodiscard]] bool trusted() const { return tcp.fast_open_ready(kPeerAddress); }
+
+ private:
+  static tcp::Config with_period(tcp::Config config) {
+    config.fast_open_blackhole_timeout = kPeriod;
+    return config;
+  }
+};
+}  // namespace
+
+TEST_CASE("a FIN without any of the data before it stops Fast Open for a while", "[tcp][fastopen]") {
+  Answered client;
+  client.fin_beyond(100);
+  SECTION("when the connection is over: until then the data may only be late") {
+    CHECK(client.trusted());
+    client.finish();
+    CHECK_FALSE(client.trusted());
+    client.advance(kPeriod);
+    CHECK(client.trusted());
+  }
+  SECTION("and however it ends") {
+    REQUIRE(client.peer->say({.flags = kRst, .seq = client.peer->nxt}));
+    CHECK(client.connection.state() == State::closed);
+    CHECK_FALSE(client.trusted());
+  }
+  SECTION("but not when they come after all") {
+    REQUIRE(client.peer->say({.payload = stream(100)}));
+    client.finish();
+    CHECK(client.trusted());
+  }
+  SECTION("nor when some come") {
+    REQUIRE(client.peer->say({.seq = client.peer->nxt + 50, .payload = stream(50)}));
+    client.finish();
+    CHECK(client.trusted());
+  }
+}
+
+TEST_CASE("an end that leaves nothing out says nothing of Fast Open", "[tcp][fastopen]") {
+  Answered client;
+  SECTION("FIN") { client.fin_beyond(0); }
+  SECTION("RST") { client.rst_beyond(0); }
+  SECTION("after data") {
+    REQUIRE(client.peer->say({.payload = stream(100)}));
+    SECTION("FIN") { client.fin_beyond(100); }
+    SECTION("RST") { client.rst_beyond(100); }
+  }
+  SECTION("of a connection without Fast Open") {
+    client.finish();
+    client.reopen(false);
+    SECTION("FIN") { client.fin_beyond(100); }
+    SECTION("RST") { client.rst_beyond(100); }
+  }
+  client.finish();
+  CHECK(client.trusted());
+}
+
+TEST_CASE("a RST without any of the data before it stops Fast Open for a while", "[tcp][fastopen]") {
+  Answered client;
+  client.rst_beyond(100);
+  CHECK(client.connection.state() == State::established);  // it may be anybody's (RFC 5961 section 3)
+  CHECK_FALSE(client.trusted());
+  client.rst_beyond(100);  // and not for longer because it comes again
+  client.finish();
+  client.advance(kPeriod);
+  CHECK(client.trusted());
+}
+
+TEST_CASE("a RST outside of the window says nothing of Fast Open", "[tcp][fastopen]") {
+  Answered client;
+  client.rst_beyond(0x4000'0000);
+  client.finish();
+  CHECK(client.trusted());
+}
+
+TEST_CASE("swallowed answers stop Fast Open for longer each time, until data comes", "[tcp][fastopen]") {
+  Answered client;
+  const auto swallowed = [&] {
+    client.fin_beyond(100);
+    client.finish();
+    REQUIRE_FALSE(client.trusted());
+  };
+  swallowed();
+  client.advance(kPeriod);
+  client.reopen();  // the SYN's data is acknowledged as ever
+  REQUIRE(client.connection.info().syn_data);
+  swallowed();
+  client.advance(kPeriod);
+  CHECK_FALSE(client.trusted());
+  client.advance(kPeriod);
+  REQUIRE(client.trusted());
+  client.reopen();
+  SECTION("data comes") {
+    REQUIRE(client.peer->say({.payload = stream(100)}));
+    client.finish();
+    client.reopen();
+    swallowed();
+    client.advance(kPeriod);
+    CHECK(client.trusted());
+  }
+  SECTION("none does, and nothing else is wrong") {
+    client.finish();
+    client.reopen();
+    swallowed();
+    client.advance(3 * kPeriod);
+    CHECK_FALSE(client.trusted());
+  }
+}
+
+TEST_CASE("a connection that slept before the FIN came says as much of Fast Open", "[tcp][fastopen]") {
+  Answered client{true, {.sleep_after = 1s}};
+  client.advance(1min);
+  client.fin_beyond(100);
+  client.finish();
+  CHECK_FALSE(client.trusted());
+}

@@ -172,6 +172,34 @@ TEST_CASE("the sender sends no silly segments", "[tcp][RFC9293-MUST-38]") {
   CHECK(talk.peer.hear_one().payload.size() == 1460);
 }
 
+TEST_CASE("with data in flight a window that opens bit by bit is left alone until a segment fits", "[tcp][RFC9293-MUST-38]") {
+  // Nagle would hold small segments back by itself.
+  Conversation talk{{.settings = {.nagle = false, .send_buffer = 100'000}, .window = 4096}};
+  talk.write(stream(50'000));
+  CHECK(bytes_in(talk.peer.hear()) == 2 * 1460);
+  const SeqNum una = talk.info().snd_una;
+  std::uint16_t window = 4096;
+  for (; window - 2 * 1460 + 10 < 1460; window = static_cast<std::uint16_t>(window + 10)) {
+    REQUIRE(talk.peer.say({.ack = una, .window = window}));
+    CHECK(talk.peer.quiet());
+  }
+  REQUIRE(talk.peer.say({.ack = una, .window = std::uint16_t{3 * 1460}}));
+  CHECK(talk.peer.hear_one().payload.size() == 1460);
+}
+
+TEST_CASE("where no window ever took a segment, half of the largest is worth sending", "[tcp][RFC9293-MUST-38]") {
+  Conversation talk{{.settings = {.nagle = false}, .window = 1000}};
+  closed_window(talk, 5000);
+  for (std::uint16_t window = 10; window < 500; window = static_cast<std::uint16_t>(window + 10)) {
+    REQUIRE(talk.peer.say({.window = window}));
+    CHECK(talk.peer.quiet());
+  }
+  talk.advance(90ms);  // less than the override timer takes
+  CHECK(talk.peer.quiet());
+  REQUIRE(talk.peer.say({.window = std::uint16_t{500}}));
+  CHECK(talk.peer.hear_one().payload.size() == 500);
+}
+
 TEST_CASE("a small segment held back leaves by the override timer", "[tcp][RFC9293-3.8.6.2.1-4]") {
   Conversation talk{{.window = 8000}};
   closed_window(talk, 5000);

@@ -1,5 +1,8 @@
 #include <catch2/catch.hpp>
 
+#include <algorithm>
+#include <iterator>
+
 #include "tcp/ack_train.hpp"
 #include "tcp/segment_cubic.hpp"
 #include "wire.hpp"
@@ -83,6 +86,105 @@ TEST_CASE("idle time is no time of the function's", "[tcp][cubic]") {
     for (int i = 0; i < 20; ++i) flow->ack(2, 50ms);
   }
   CHECK(busy.window() == idle.window());
+}
+
+TEST_CASE("a silence counts once, however often it is told of", "[tcp][cubic]") {
+  const tcp::CongestionParameters parameters{
+      .mss = kMss, .initial_ssthresh = 50 * kMss, .window_validation = tcp::WindowValidation::off, .cwnd = 50 * kMss};
+  Flow once{parameters};
+  Flow often{parameters};
+  for (Flow* flow : {&once, &often}) {
+    for (int i = 0; i < 20; ++i) flow->ack(2, 50ms);
+  }
+  for (int second = 1; second <= 4; ++second) {
+    often.now += 250ms;
+    often.cubic.on_idle({.now = often.now, .idle = second * 250ms, .rto = 200ms});
+  }
+  once.now += 1s;
+  once.cubic.on_idle({.now = once.now, .idle = 1s, .rto = 200ms});
+  REQUIRE(once.now == often.now);
+  for (int i = 0; i < 100; ++i) {
+    for (Flow* flow : {&once, &often}) flow->ack(2, 50ms);
+    REQUIRE(once.window() == often.window());
+  }
+  // The next silence is another one.
+  for (Flow* flow : {&once, &often}) {
+    flow->now += 1min;
+    flow->cubic.on_idle({.now = flow->now, .idle = 1min, .rto = 200ms});
+  }
+  Flow never{parameters};
+  for (int i = 0; i < 120; ++i) never.ack(2, 50ms);
+  CHECK(never.window() == once.window());
+  for (int i = 0; i < 100; ++i) {
+    for (Flow* flow : {&once, &often, &never}) flow->ack(2, 50ms);
+  }
+  CHECK(once.window() == never.window());
+  CHECK(often.window() == never.window());
+}
+
+namespace {
+/// A connection in congestion avoidance, each round of which is acknowledged at once.
+struct Uploading : Conversation {
+  static constexpr Duration kRoundTrip = 500ms;  // long enough for CUBIC to be ahead of Reno
+
+  Uploading() : Conversation{{.config = with_cubic(), .settings = {.nagle = false, .send_buffer = 2'000'000}, .peer_mss = kMss}} {
+    write(stream(10'000));
+    const auto first = peer.hear();
+    REQUIRE(first.size() == 10);
+    advance(kRoundTrip);
+    for (int i = 0; i < 3; ++i) REQUIRE(peer.say({.ack = first[0].seq}));  // it was lost
+    acknowledge_all();
+    REQUIRE(info().fast_retransmits == 1);
+  }
+  /// So many bytes.
+  void transfer(std::size_t bytes) {
+    write(stream(bytes));
+    acknowledge_all();
+  }
+  /// One by one, so that something is outstanding all the time.
+  void acknowledge_all() {
+    auto sent = peer.hear();
+    while (info().unacknowledged > 0) {
+      advance(kRoundTrip);
+      std::vector<Heard> next;
+      for (const auto& segment : sent) {
+        REQUIRE(peer.say({.ack = segment.end()}));
+        std::ranges::move(peer.hear(), std::back_inserter(next));
+      }
+      sent = std::move(next);
+    }
+  }
+  /// Each look at what there is to send is one at how long nothing was sent.
+  void write_more(std::size_t bytes) {
+    const std::string text = stream(bytes);
+    REQUIRE(connection.send_more(std::as_bytes(std::span{text})));
+    REQUIRE(peer.quiet());
+  }
+  static tcp::Config with_cubic() {
+    tcp::Config config{.quick_acks = 0};
+    config.window_validation = tcp::WindowValidation::off;
+    config.reduce_from_cwnd = config.cubic_whole_segments = true;
+    return config;
+  }
+};
+}  // namespace
+
+TEST_CASE("small writes that wait for more do not hold CUBIC up", "[tcp][cubic]") {
+  Uploading at_once;
+  Uploading bit_by_bit;
+  for (Uploading* talk : {&at_once, &bit_by_bit}) talk->transfer(150'000);
+  const auto before = at_once.info();
+  REQUIRE(bit_by_bit.info().cwnd == before.cwnd);
+  at_once.advance(1050ms);
+  bit_by_bit.advance(1s);
+  for (int i = 0; i < 5; ++i) {
+    bit_by_bit.advance(10ms);
+    bit_by_bit.write_more(1);
+  }
+  at_once.transfer(150'005);
+  bit_by_bit.transfer(150'000);
+  CHECK(at_once.info().cwnd > before.cwnd * 5 / 4);
+  CHECK(bit_by_bit.info().cwnd == at_once.info().cwnd);
 }
 
 TEST_CASE("HyStart: round trips of a window well above the shortest end slow start at once", "[tcp][cubic][hystart]") {
