@@ -277,9 +277,19 @@ void Conversation::change_limits(Side& side, std::uint8_t what, std::uint8_t val
 
 void Conversation::drop_next(std::uint8_t direction, std::uint8_t count) { drops_[direction % 2] = count % 64; }
 
+namespace {
+/// How long a full queue of the cable takes to leave, and a frame behind it.
+Duration drain_time(const sim::CableConfig& cable) {
+  if (cable.rate_bits_per_second == 0) return {};
+  const double bits = 8.0 * static_cast<double>(cable.queue_bytes + cable.mtu);
+  return std::chrono::duration_cast<Duration>(std::chrono::duration<double>{bits / static_cast<double>(cable.rate_bits_per_second)});
+}
+}  // namespace
+
 /// How long it may be quiet: the retransmission timers as they are, before each a tail loss probe, from which on they run anew (RFC 8985 section 7.3), and
 /// what an acknowledgment or a small segment may wait for. Probes of a closed window come ever more seldom (RFC 9293 section 3.8.6.1),
-/// and who is paced leaves two segments at a time, at a rate that may be low.
+/// and who is paced leaves two segments at a time, at a rate that may be low. What is sent again stands behind all that the cable still holds, though it may
+/// be lost at its end, and so did what it replaces: the timers know nothing of that before something has arrived.
 Duration Conversation::longest_timer() const {
   Duration longest{};
   double paced = 0;  // seconds
@@ -291,7 +301,8 @@ Duration Conversation::longest_timer() const {
     longest = std::max(longest, std::min(timer, kLongestRto));
     if (info.pacing_rate) paced = std::max(paced, 2.0 * info.mss / static_cast<double>(*info.pacing_rate));
   }
-  return 2 * longest + std::chrono::seconds{2} + std::chrono::duration_cast<Duration>(std::chrono::duration<double>{paced});
+  return 2 * longest + std::chrono::seconds{2} + std::chrono::duration_cast<Duration>(std::chrono::duration<double>{paced}) +
+         2 * drain_time(options_.cable);
 }
 
 bool Conversation::over() const { return over(sides_[0]) && over(sides_[1]); }
