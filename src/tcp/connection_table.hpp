@@ -17,6 +17,8 @@ template <class Connection>
 class ConnectionTable {
  public:
   explicit ConnectionTable(const FourTupleHash& hash) : hash_{hash} {}
+  ConnectionTable(const ConnectionTable&) = delete;
+  ConnectionTable& operator=(const ConnectionTable&) = delete;
 
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
   [[nodiscard]] std::size_t hash(const FourTuple& tuple) const noexcept { return hash_(tuple); }

@@ -103,7 +103,7 @@ class SliceList {
   }
 
   union {
-    std::array<Slice, inline_capacity> near_;  ///< the first count_ of them live
+    Slice near_[inline_capacity];  // the first count_ of them live
   };
   std::unique_ptr<std::vector<Slice>> far_;
   std::size_t count_ = 0;

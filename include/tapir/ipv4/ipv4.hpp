@@ -204,7 +204,7 @@ class Ipv4 final : public Layer<network::Send, ethernet::Received>,
     const Interface* interface = nullptr;
     LinkCast cast = LinkCast::unicast;
     bool local = false;  ///< sent by this host
-    bool ours = false;   ///< to an address of this host, as far as is known yet
+    bool ours = false;   ///< is_ours() has said so; a source route may lead on
   };
   /// The two ends of the last datagram that came to an address of ours alone, and was found in order: the next one's are mostly the same.
   struct KnownEnds {

@@ -1,5 +1,6 @@
 #include <catch2/catch.hpp>
 
+#include <array>
 #include <numeric>
 #include <optional>
 
@@ -192,4 +193,36 @@ TEST_CASE("a small slice of a large slab is copied for keeping", "[core]") {
   CHECK(kept.pinned() <= PacketPool::header_capacity);
   CHECK(kept.size() == 10);
   CHECK(pool.compact(large.sub(0, 60000)).slab().bytes().data() == large.slab().bytes().data());
+}
+
+TEST_CASE("a list of slices keeps what it holds alive through copies and moves, and nothing longer", "[core]") {
+  PacketPool pool;
+  const auto value = [](const SliceList& list, std::size_t i) { return std::to_integer<std::size_t>(list[i].bytes().front()); };
+  for (const std::size_t count :
+       {std::size_t{0}, std::size_t{1}, SliceList::inline_capacity, SliceList::inline_capacity + 1, std::size_t{9}}) {
+    INFO(count);
+    SliceList list;
+    for (std::size_t i = 0; i < count; ++i) list.push_back(pool.copy(std::array{static_cast<std::byte>(i)}));
+    CHECK(pool.in_use() == count);
+    SliceList copy{list};
+    SliceList moved{std::move(list)};
+    CHECK(list.empty());  // NOLINT(bugprone-use-after-move): that is what is promised
+    list = copy;          // a list that was moved from can be used again
+    SliceList& same = list;
+    list = std::move(same);
+    REQUIRE(list.size() == count);
+    REQUIRE(moved.size() == count);
+    for (std::size_t i = 0; i < count; ++i) CHECK((value(list, i) == i && value(moved, i) == i && value(copy, i) == i));
+    CHECK(pool.in_use() == count);
+    moved = SliceList{};
+    copy.clear();
+    list.push_front(pool.copy(std::array{std::byte{99}}));
+    CHECK(value(list, 0) == 99);
+    list.pop_front();
+    while (!list.empty()) {
+      CHECK(value(list, list.size() - 1) == list.size() - 1);
+      list.pop_back();
+    }
+    CHECK(pool.in_use() == 0);
+  }
 }
