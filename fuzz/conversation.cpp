@@ -88,8 +88,9 @@ void Conversation::closed(Side& side, std::error_code why) {
     return;
   }
   const bool gave_up = why == Error::timed_out && side.patience && lost_within(*side.patience + kLongestRto);
-  // A cookie, when its ACK was lost, is a connection of which only one end knows, and after a while none.
-  const bool forgotten = !other.connection && options_.tcp[1].syn_cookies == tcp::SynCookiePolicy::always && last_loss_;
+  // A cookie, when its ACK was lost, is a connection of which only one end knows, and after a while none. When it was overtaken by what was sent later, that
+  // is refused: it brings no cookie.
+  const bool forgotten = !other.connection && options_.tcp[1].syn_cookies == tcp::SynCookiePolicy::always && (last_loss_ || overtaking_);
   if (!gave_up && !(why == Error::connection_reset && (other.broken || forgotten)))
     fail(("the connection ended: " + why.message()).c_str());
   side.broken = true;
@@ -223,6 +224,7 @@ void Conversation::disturb(std::uint8_t direction, std::uint8_t a, std::uint8_t 
     case 6: faults = {.loss = a / 1024.0, .duplication = b / 1024.0, .corruption = 0.02, .reordering = b / 512.0}; break;
     default: break;
   }
+  overtaking_ = overtaking_ || faults.reordering > 0 || faults.jitter > Duration{} || faults.delay > Duration{};
   if (bit(direction, 0)) cable_.set_faults(sim::End::left, faults);
   if (bit(direction, 1) || !bit(direction, 0)) cable_.set_faults(sim::End::right, faults);
 }
