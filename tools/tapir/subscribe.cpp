@@ -71,10 +71,11 @@ class Subscriber final : public Task {
     if (!done) console().note("mqtt: unsubscribe: " + words_for(done.error()));
     if (options_.topics.empty() && ++unsubscribed_ == options_.unsubscribed.size()) leave();
   }
-  /// The client calls the handler of each filter that matches; the message is printed for the first.
+  /// The client calls the handler of each filter that matches and that the broker has not refused; the message is printed for the first.
   void matched(const std::string& filter, const mqtt::Message& message) {
     for (const auto& other : options_.topics) {
       if (other == filter) return received(message);
+      if (refused_.contains(other)) continue;
       if (mqtt::matches(mqtt::without_share(other), message.topic)) return;
     }
   }
