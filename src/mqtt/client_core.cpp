@@ -136,7 +136,7 @@ void Client::Core::disconnect(ReasonCode reason, Properties properties, Completi
   }
   phase_ = Phase::closing;
   if (in_order) {
-    phase_timer_.arm_after(config_.connect_timeout);
+    phase_timer_.arm_after(config_.close_timeout);
     write();
     read_though_paused();
   } else {
@@ -157,6 +157,11 @@ void Client::Core::drain(ReasonCode reason, Properties properties, Completion do
   phase_timer_.arm_after(config_.connect_timeout);
   turn_timer_.arm_at(context_.now());  // not at once: the message that is being handled is acknowledged behind its handler
   read_though_paused();
+}
+
+/// Nothing is unfinished in either direction.
+bool Client::Core::is_drained() const noexcept {
+  return draining_ && session_.unacknowledged() == 0 && publishing_.empty() && unconfirmed_.empty();
 }
 
 void Client::Core::finish_draining() {
@@ -314,7 +319,7 @@ void Client::Core::on_turn() {
   process_events();
   if (const auto error = std::exchange(write_error_, {})) on_closed(error);
   settle();
-  if (draining_ && session_.unacknowledged() == 0) finish_draining();
+  if (is_drained()) finish_draining();
 }
 
 void Client::Core::defer(std::function<void()> call) {
@@ -353,8 +358,7 @@ void Client::Core::settle() {
   } else {
     session_timer_.arm_at(*deadline);
   }
-  const bool drained = draining_ && session_.unacknowledged() == 0;
-  if (!gone_ && (session_.has_events() || drained)) turn_timer_.arm_at(context_.now());
+  if (!gone_ && (session_.has_events() || is_drained())) turn_timer_.arm_at(context_.now());
 }
 
 void Client::Core::confirm_acknowledged() {

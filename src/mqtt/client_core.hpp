@@ -117,6 +117,7 @@ class Client::Core final : public std::enable_shared_from_this<Client::Core>, Tr
   [[nodiscard]] bool follow(ReasonCode reason, const Properties& properties);
   void write();
   void settle();
+  [[nodiscard]] bool is_drained() const noexcept;
   void finish_draining();
   void read_though_paused();
   /// Calls a handler of the user's, if there is one and the Client still exists; later, while calls are held.

@@ -85,7 +85,7 @@ void Client::Core::connection_over(Disconnection why, bool in_order) {
     phase_timer_.arm_after(redirections_++ == 0 ? Duration::zero() : next_delay());  // servers can send it to and fro for ever
   } else {
     hops_ = redirections_ = 0;
-    phase_timer_.arm_after(why.will_retry ? next_delay() : config_.connect_timeout);
+    phase_timer_.arm_after(why.will_retry ? next_delay() : config_.close_timeout);
   }
   process_events();
   fail_unconfirmed(fail(why.error));

@@ -45,6 +45,7 @@ tapir::mqtt::ClientConfig client_config(const BrokerOptions& broker, const std::
                                     .qos = static_cast<tapir::mqtt::QoS>(broker.will.qos),
                                     .retain = broker.will.retain,
                                     .properties = broker.properties.will};
+  config.close_timeout = std::chrono::seconds{1};  // nobody waits for a broker that has been told good-bye
   config.limits.max_in_flight = broker.max_in_flight;
   config.version = broker.protocol();
   config.accept_unknown_session = broker.keep_session;  // this program knows nothing of the session that an earlier one has left
@@ -88,7 +89,10 @@ std::expected<void, std::string> Connection::make_client(tapir::mqtt::ClientConf
 int Connection::run() {
   if (const auto signals = runtime_.stop_on_signals({SIGINT, SIGTERM}, kInterrupted); !signals)
     return console_.fail(Exit::failure, signals.error().message());
-  const int code = runtime_.run();
+  return runtime_.run();
+}
+
+int Connection::finish(int code) {
   client_.reset();
   if (capture_ == nullptr) return code;
   (void)capture_->flush();  // what it fails with stands in the statistics

@@ -37,8 +37,10 @@ class Connection {
 
   /// Sets up the network and makes the client, which connects when the loop runs. Otherwise says what is wrong; the exit code.
   [[nodiscard]] std::expected<void, int> set_up(tapir::mqtt::ClientConfig config);
-  /// Runs until stop(). The exit code, or kInterrupted.
+  /// Runs until the loop is stopped: the code given there, or kInterrupted, after which it can be run on.
   [[nodiscard]] int run();
+  /// Ends what is left. The exit code, `code` unless the record of the frames has failed.
+  [[nodiscard]] int finish(int code);
 
   [[nodiscard]] tapir::Runtime& runtime() { return runtime_; }
   [[nodiscard]] tapir::mqtt::Client& client() { return *client_; }

@@ -35,6 +35,7 @@ class Publisher final : public Task {
     on_repeat();
   }
   void on_repeat() {
+    if (is_over()) return;
     do {
       if (!waiting_for_room() && left_ > 0) {
         --left_;
@@ -45,7 +46,7 @@ class Publisher final : public Task {
       repeat_timer_.arm_after(std::chrono::nanoseconds{static_cast<std::int64_t>(options_.repeat_delay * 1e9)});
   }
   void publish_lines() {
-    if (!is_connected()) return;
+    if (!is_connected() || is_over()) return;
     while (!waiting_for_room()) {
       const auto line = lines_->next();
       if (!line) break;
@@ -64,7 +65,7 @@ class Publisher final : public Task {
   }
   void delivered(const tapir::Result<>& outcome) {
     if (is_over()) return;
-    if (!outcome) return fail(exit_code_for(outcome.error()), "the message was not delivered: " + words_for(outcome.error()));
+    if (!outcome) return fail_with("the message was not delivered", outcome.error());
     const bool was_full = waiting_for_room();
     --under_way_;
     if (was_full && lines_) return publish_lines();

@@ -45,12 +45,13 @@ class Requester final : public Task {
   }
   void subscribed(const tapir::Result<mqtt::QoS>& granted) {
     if (is_over()) return;
+    if (!granted && !client().is_connected()) return;  // the connection has ended, and no other follows: that is told next
     if (!granted)
       return fail(Exit::refused, fmt::format("mqtt: subscription to {} refused: {}", options_.response_topic, words_for(granted.error())));
     asked_ = true;
     asked_at_ = std::chrono::steady_clock::now();
     client().publish(request_, [this](const tapir::Result<>& outcome) {
-      if (!outcome && !is_over()) fail(exit_code_for(outcome.error()), "the request was not delivered: " + words_for(outcome.error()));
+      if (!outcome) fail_with("the request was not delivered", outcome.error());
     });
   }
   void received(const mqtt::Message& message) {

@@ -47,6 +47,7 @@ class Subscriber final : public Task {
   }
   void subscribed(const std::string& filter, const tapir::Result<mqtt::QoS>& granted) {
     if (is_over()) return;
+    if (!granted && !client().is_connected()) return;  // the connection has ended, and no other follows: that is told next
     ++answered_;
     if (granted) {
       refused_.erase(filter);
@@ -87,17 +88,33 @@ class Subscriber final : public Task {
   /// Whether the message is to be printed.
   bool takes(const mqtt::Message& message, std::size_t size) {
     if (is_over()) return false;
-    if (options_.retained_only && !message.retain) {
-      leave_message();
+    if (options_.retained_only && !message.retain) end_of_retained_ = true;
+    if (end_of_retained_) {
+      if (deleting_ == 0) {
+        leave_message();
+      } else {
+        (void)client().hold_acknowledgment();  // it stays with the broker, and so does what follows until all is deleted
+      }
       return false;
     }
     for (const auto& filter : options_.filtered_out) {
       if (mqtt::matches(filter, message.topic)) return false;
     }
-    if (message.retain && options_.remove_retained && size > 0)
-      client().publish({.topic = message.topic, .qos = mqtt::QoS::at_least_once, .retain = true});
+    if (message.retain && options_.remove_retained && size > 0) remove_retained(message.topic);
     if (message.retain && options_.print.no_retained) return false;
     return options_.random_filter >= 100 || runtime().random().fraction() * 100 < options_.random_filter;
+  }
+  /// leave() waits for all of them.
+  void remove_retained(const std::string& topic) {
+    ++deleting_;
+    client().publish({.topic = topic, .qos = mqtt::QoS::at_least_once, .retain = true}, [this, topic](tapir::Result<> done) {
+      --deleting_;
+      if (!done) {
+        console().note(fmt::format("mqtt: the retained message of {} was not deleted: {}", topic, words_for(done.error())));
+        end_with(exit_code_for(done.error()));
+      }
+      if (end_of_retained_ && deleting_ == 0) leave_message();
+    });
   }
   void print(std::string_view bytes) {
     if (!is_over() && !out_.print(bytes)) fail(Exit::failure, "cannot write to standard output");
@@ -117,6 +134,7 @@ class Subscriber final : public Task {
     if (frame_ && frame_->has_payload) print(event.bytes.text());
   }
   void handle(const mqtt::event::MessageEnded& /*event*/) {
+    if (end_of_retained_) (void)client().hold_acknowledgment();
     if (!frame_) return;
     print(frame_->behind);
     frame_.reset();
@@ -137,6 +155,8 @@ class Subscriber final : public Task {
   std::set<std::string> refused_;
   std::set<std::string> lost_;  ///< of those that were granted, refused on this connection
   std::size_t unsubscribed_ = 0;
+  std::size_t deleting_ = 0;      ///< retained messages whose deletion the broker has not acknowledged
+  bool end_of_retained_ = false;  ///< the first message has come that was not retained
   unsigned printed_ = 0;
 };
 

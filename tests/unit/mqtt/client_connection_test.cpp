@@ -125,6 +125,20 @@ TEST_CASE("a transport that cannot even start, or never opens, counts as a failu
   CHECK(t.far->aborted);
 }
 
+TEST_CASE("a broker that does not close behind DISCONNECT is waited for as long as the configuration says", "[mqtt]") {
+  ClientLab t{{.client_id = "s1", .close_timeout = 3s}};
+  t.connect();
+  const Told told;
+  t.client->disconnect(told.callback());
+  CHECK(t.far->closed);
+  t.lab.advance(2999ms);
+  CHECK(told.nothing());
+  CHECK_FALSE(t.far->aborted);
+  t.lab.advance(1ms);
+  CHECK(told.failure(tapir::Error::timed_out));
+  CHECK(t.far->aborted);
+}
+
 TEST_CASE("a refusal by the broker ends the client and everything that waits", "[mqtt][MQTT311-3.1.3-9][MQTT311-3.2.2-N2]") {
   ClientLab t;
   const Told message;
