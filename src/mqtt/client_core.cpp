@@ -317,7 +317,10 @@ void Client::Core::on_turn() {
   const auto keep = shared_from_this();
   for (auto calls = std::exchange(deferred_, {}); !calls.empty(); calls.pop_front()) call(calls.front());
   process_events();
-  if (const auto error = std::exchange(write_error_, {})) on_closed(error);
+  if (write_error_) {
+    on_readable();  // what the peer has said may tell more than that it takes no more: an alert of TLS, DISCONNECT
+    if (const auto error = std::exchange(write_error_, {})) on_closed(error);
+  }
   settle();
   if (is_drained()) finish_draining();
 }
