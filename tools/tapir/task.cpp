@@ -6,6 +6,14 @@
 
 namespace tool {
 
+namespace {
+
+bool refuses_version(std::error_code error) {
+  return error == tapir::mqtt::Error::unsupported_protocol_version || error == tapir::mqtt::ReasonCode::unsupported_protocol_version;
+}
+
+}  // namespace
+
 Task::Task(Connection& connection, const BrokerOptions& broker, const Console& console)
     : connection_{connection},
       broker_{broker},
@@ -85,6 +93,8 @@ void Task::disconnected(const tapir::mqtt::Disconnection& why) {
   auto text = fmt::format("{}: {}", layer_of(why), why.text);
   if (unexplained_) return fail(exit_code_for(why.error), unexplained_->what + ": " + text);
   const bool is_hopeless = why.error == tapir::mqtt::Error::payload_source_failed;  // the file: it would fail again
+  if (!connected_ && refuses_version(why.error) && broker_.protocol() == tapir::mqtt::ProtocolVersion::v5_0)
+    text += "; -V mqttv311 may help";
   if (!connected_ || !why.will_retry || is_hopeless) return fail(connected_ ? exit_code_for(why.error) : exit_code_for(why), text);
   console_.note(text + "; connecting again");
 }
