@@ -102,7 +102,7 @@ class Client::Core final : public std::enable_shared_from_this<Client::Core>, Tr
   void on_writable() override;
   void on_acknowledged() override;
   void on_closed(std::error_code error) override;
-  void packet(Direction direction, const ControlPacket& packet, std::size_t size, TimePoint now) override;
+  void packet(Direction direction, const ControlPacket& packet, Size size, TimePoint now) override;
 
   void leave_transport();
   void on_phase_timer();
