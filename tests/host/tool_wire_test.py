@@ -30,7 +30,7 @@ class ConnectFields(WireCase):
         for stack in STACKS:
             fields = self.connect(stack=stack)
             self.assertEqual((fields.protocol, fields.level, fields.flags, fields.keep_alive, fields.properties), ("MQTT", 5, 0x02, 60, b""))
-            self.assertEqual(fields.client_id, f"tapir-pub-{fields.process}")
+            self.assertEqual(fields.client_id, "")  # the broker chooses
 
     def test_the_version(self):
         for version, protocol, level in (("mqttv31", "MQIsdp", 3), ("mqttv311", "MQTT", 4), ("mqttv5", "MQTT", 5)):
@@ -41,6 +41,14 @@ class ConnectFields(WireCase):
         fields = self.connect("-I", "sensor-")
         self.assertEqual(fields.client_id, f"sensor-{fields.process}")
         self.assertEqual(self.connect("-i", "sensor").client_id, "sensor")
+        self.assertEqual(self.connect(version="mqttv311").client_id, "")
+        self.assertEqual(self.connect("-x", 5).client_id, "")
+        identifiers = {self.connect(version="mqttv31").client_id for _ in range(2)}  # 3.1 has none that are empty
+        self.assertEqual(len(identifiers), 2)
+        for identifier in identifiers:
+            self.assertRegex(identifier, "^tapir-pub-[0-9a-f]{12}$")
+        same = {self.connect("--seed", 7, version="mqttv31").client_id for _ in range(2)}
+        self.assertEqual(len(same), 1)
 
     def test_keep_alive(self):
         self.assertEqual(self.connect("-k", 7).keep_alive, 7)
@@ -120,7 +128,10 @@ class Behaviour(WireCase):
 
     def test_a_connection_that_the_broker_does_not_take(self):
         for version, answer, said in (("mqttv31", "20 02 00 05", "not authorized"), ("mqttv311", "20 02 00 04", "bad user name or password"),
-                                      ("mqttv5", "20 03 00 8a 00", "banned"), ("mqttv5", "20 03 00 89 00", "server busy")):
+                                      ("mqttv5", "20 03 00 8a 00", "banned"), ("mqttv5", "20 03 00 89 00", "server busy"),
+                                      ("mqttv5", "20 03 00 84 00", "unsupported protocol version; -V mqttv311 may help$"),
+                                      ("mqttv5", "20 02 00 01", "unsupported protocol version; -V mqttv311 may help$"),  # a server of 3.1.1
+                                      ("mqttv311", "20 02 00 01", "[^;]*$")):
             with self.subTest(version=version, answer=answer), Broker() as broker:
                 program = self.start("sub", "-t", "x", "-V", version)
                 broker.accept(answer)

@@ -31,12 +31,22 @@ std::unexpected<std::string> failure(std::string_view what, std::error_code erro
 }  // namespace
 
 void PacketPrinter::crossed(const tapir::Crossing& crossing) {
-  for (const auto& line : debug_lines(crossing)) console_.note(fmt::format("Client {} {}", client_id_, line));
+  take_assigned_id(crossing);
+  for (const auto& line : debug_lines(crossing))
+    console_.show(fmt::format("Client {} {}", client_id_.empty() ? "(null)" : client_id_, line));
 }
 
-tapir::mqtt::ClientConfig client_config(const BrokerOptions& broker, const std::string& client_id) {
+/// From CONNACK on the client has the identifier that the broker has chosen, if it has said so.
+void PacketPrinter::take_assigned_id(const tapir::Crossing& crossing) {
+  for (const auto& field : crossing.fields) {
+    if (field.name == "assigned_client") client_id_ = field.value;
+  }
+}
+
+tapir::mqtt::ClientConfig Connection::client_config() const {
+  const auto& broker = broker_;
   tapir::mqtt::ClientConfig config{
-      .client_id = client_id, .clean_session = !broker.keep_session, .keep_alive = std::chrono::seconds{broker.keep_alive}};
+      .client_id = client_id_, .clean_session = !broker.keep_session, .keep_alive = std::chrono::seconds{broker.keep_alive}};
   config.user_name = broker.user_name;
   config.password = broker.password;
   if (!broker.will.topic.empty())
@@ -56,13 +66,14 @@ tapir::mqtt::ClientConfig client_config(const BrokerOptions& broker, const std::
   return config;
 }
 
-Connection::Connection(const NetworkOptions& network, const BrokerOptions& broker, const Console& console, const std::string& client_id)
+Connection::Connection(const NetworkOptions& network, const BrokerOptions& broker, const Console& console, const std::string& command)
     : network_{network},
       broker_{broker},
       console_{console},
       seeded_{network.seed.value_or(0)},
       runtime_{{.random = network.seed ? &seeded_ : nullptr}},
-      printer_{console, client_id},
+      client_id_{broker.client_id(command, runtime_.random())},
+      printer_{console, client_id_},
       context_{runtime_.scheduler(), runtime_.pool(), runtime_.random(), broker.debug ? &printer_ : nullptr} {}
 
 std::expected<void, int> Connection::set_up(tapir::mqtt::ClientConfig config) {

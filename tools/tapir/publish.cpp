@@ -94,9 +94,8 @@ int publish(const NetworkOptions& network, const BrokerOptions& broker, const Pu
   const Console console{"tapir pub", broker.quiet};
   auto message = read_payload(options.payload);
   if (!message) return console.fail(Exit::failure, message.error());
-  const auto id = broker.client_id("pub");
-  Connection connection{network, broker, console, id};
-  if (const auto up = connection.set_up(client_config(broker, id)); !up) return up.error();
+  Connection connection{network, broker, console, "pub"};
+  if (const auto up = connection.set_up(connection.client_config()); !up) return up.error();
   Publisher publisher{connection, broker, options, console, std::move(*message)};
   return publisher.run();
 }

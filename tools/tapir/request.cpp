@@ -78,9 +78,8 @@ int request(const NetworkOptions& network, const BrokerOptions& broker, const Re
   Console console{"tapir rr", broker.quiet};
   auto payload = read_payload(options.payload);
   if (!payload) return console.fail(Exit::failure, payload.error());
-  const auto id = broker.client_id("rr");
-  Connection connection{network, broker, console, id};
-  if (const auto up = connection.set_up(client_config(broker, id)); !up) return up.error();
+  Connection connection{network, broker, console, "rr"};
+  if (const auto up = connection.set_up(connection.client_config()); !up) return up.error();
   Requester requester{connection, broker, options, console, std::move(*payload)};
   return requester.run();
 }

@@ -164,9 +164,8 @@ class Subscriber final : public Task {
 
 int subscribe(const NetworkOptions& network, const BrokerOptions& broker, const SubscribeOptions& options) {
   Console console{"tapir sub", broker.quiet};
-  const auto id = broker.client_id("sub");
-  Connection connection{network, broker, console, id};
-  auto config = client_config(broker, id);
+  Connection connection{network, broker, console, "sub"};
+  auto config = connection.client_config();
   if (prints_in_parts(options.print)) config.limits.stream_above = kLong;
   if (const auto up = connection.set_up(std::move(config)); !up) return up.error();
   Subscriber subscriber{connection, broker, options, console};
