@@ -58,6 +58,7 @@ class Requester final : public Task {
     if (is_over() || !asked_) return;  // what came before the request is no response
     if (message.retain && options_.print.no_retained) return;
     const auto latency = std::chrono::steady_clock::now() - asked_at_;
+    if (const auto wrong = payload_problem(options_.print, message); !wrong.empty()) console().note(wrong);
     auto text = text_of(options_.print, message);
     if (options_.latency) text += fmt::format("Latency: {}\n", time_in_words(latency));
     if (!out_.print(text)) return fail(Exit::failure, "cannot write to standard output");

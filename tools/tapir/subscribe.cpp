@@ -82,6 +82,7 @@ class Subscriber final : public Task {
   }
   void received(const mqtt::Message& message) {
     if (!takes(message, message.payload.size())) return;
+    if (const auto wrong = payload_problem(options_.print, message); !wrong.empty()) console().note(wrong);
     print(text_of(options_.print, message));
     count();
   }
