@@ -140,7 +140,7 @@ TEST_CASE("%J of a payload that is not JSON is empty, and said", "[tool]") {
     const Message message{.topic = "t", .payload = std::string_view{payload}};
     CHECK(shown("<%t|%J>", message) == "<t|>");
     CHECK(payload_problem({.format = "%% %J"}, message) == "a message to t has a payload that is not JSON");
-    CHECK_FALSE(payload_problem({.format = "%j %p \\\\%t@%%%J"}, message).empty());
+    CHECK_FALSE(payload_problem({.format = "%j %p \\\\%t@%%J"}, message).empty());
     CHECK(payload_problem({.format = "%j %p %%J"}, message).empty());
   }
   for (const auto* payload : {"5", "\"x\"", "[]", "null"}) {
