@@ -135,17 +135,10 @@ std::expected<void, std::string> Connection::bring_up_stack() {
 auto Connection::make_tcp() -> Made {
   const tapir::Port port{broker_.port};
   if (network_.host_stack) return std::make_unique<tapir::mqtt::HostTransport>(runtime_, broker_.host, port, broker_.bind_address);
-  const auto address = tapir::Ipv4Address::parse(broker_.host);
-  if (!address)
-    return std::unexpected{
-        fmt::format("{}: our own stack needs the broker's IPv4 address; names are looked up with --host-stack", broker_.host)};
+  const auto broker = tapir::Endpoint{*tapir::Ipv4Address::parse(broker_.host), port};  // see BrokerOptions::address_problem()
   tapir::tcp::ConnectOptions options;
-  if (!broker_.bind_address.empty()) {
-    const auto local = tapir::Ipv4Address::parse(broker_.bind_address);
-    if (!local) return std::unexpected{broker_.bind_address + ": our own stack has no address of this family"};
-    options.local = tapir::Endpoint{*local, tapir::Port{}};
-  }
-  return std::make_unique<tapir::mqtt::TcpTransport>(stack_->tcp(), tapir::Endpoint{*address, port}, options);
+  if (!broker_.bind_address.empty()) options.local = tapir::Endpoint{*tapir::Ipv4Address::parse(broker_.bind_address), tapir::Port{}};
+  return std::make_unique<tapir::mqtt::TcpTransport>(stack_->tcp(), broker, options);
 }
 
 auto Connection::add_tls(std::unique_ptr<tapir::mqtt::Transport> below) -> Made {

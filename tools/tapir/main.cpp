@@ -38,6 +38,7 @@ struct Command {
     std::string wrong = broker_.complete(options_.topics, Options::kPackets);
     if (wrong.empty()) wrong = options_.problem(broker_);
     if (wrong.empty()) wrong = network.problem();
+    if (wrong.empty() && !network.host_stack) wrong = broker_.address_problem();
     return wrong.empty() ? run_(network, broker_, options_) : misused(wrong, app->get_name() + " ");
   }
   [[nodiscard]] std::string man_page(const CLI::App& root) const { return tool::man_page(root, *app, Options::kPackets); }

@@ -148,7 +148,7 @@ std::string WillOptions::problem() const {
 }
 
 void BrokerOptions::add_to(CLI::App& app) {
-  app.add_option("-h,--host", host, "broker, by name or address")->capture_default_str();
+  app.add_option("-h,--host", host, "broker, by name or address; with a stack of our own by its IPv4 address")->capture_default_str();
   app.add_option("-p,--port", port, "its port; 1883, with TLS 8883, WebSocket 80 and 443 by default")->check(CLI::Range(1, 65535));
   app.add_option("-A", bind_address, "address of this host to connect from")->check([](const std::string& text) {
     return check(is_ip_address(text), "not an IP address");
@@ -250,6 +250,15 @@ std::string BrokerOptions::property_problem() const {
   const bool prolongs = properties.disconnect.get(property::session_expiry_interval).value_or(0) > 0;
   if (prolongs && connect_properties().get(property::session_expiry_interval).value_or(0) == 0)  // MQTT 5.0 section 3.14.2.2.2
     return "-D disconnect session-expiry-interval: there must be a session to keep (-x or -c)";
+  return {};
+}
+
+std::string BrokerOptions::address_problem() const {
+  if (!tapir::Ipv4Address::parse(host))
+    return fmt::format("-h {}: a stack of our own looks no names up and has no IPv6: it needs the broker's IPv4 address (or --host-stack)",
+                       host);
+  if (!bind_address.empty() && !tapir::Ipv4Address::parse(bind_address))
+    return fmt::format("-A {}: a stack of our own has IPv4 addresses only", bind_address);
   return {};
 }
 

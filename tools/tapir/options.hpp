@@ -96,6 +96,8 @@ struct BrokerOptions {
   /// Takes apart -L and -D; sets the port that was not given. A topic in the URL goes to `topics`; `packets` are those that -D may name.
   /// What is wrong; empty: nothing.
   [[nodiscard]] std::string complete(std::vector<std::string>& topics, const std::vector<std::string>& packets);
+  /// What a stack of our own cannot do with -h and -A, for it looks no names up; empty: nothing.
+  [[nodiscard]] std::string address_problem() const;
   /// What CONNECT has, by -D, -x and -c.
   [[nodiscard]] tapir::mqtt::Properties connect_properties() const;
   [[nodiscard]] tapir::mqtt::ProtocolVersion protocol() const;
