@@ -89,7 +89,7 @@ void Client::Core::shut_down() {
   unwanted_.clear();
   deferred_.clear();
   held_.clear();
-  closed_ = {};
+  closed_.clear();
 }
 
 void Client::Core::leave_transport() {
@@ -127,16 +127,11 @@ void Client::Core::disconnect(ReasonCode reason, Properties properties, Completi
     });
     return;
   }
-  closed_ = std::move(done);
-  if (auto drained = std::exchange(draining_, std::nullopt); drained && drained->done) {
-    closed_ = [this, first = std::move(drained->done), second = std::move(closed_)](const Result<>& outcome) {
-      call(first, outcome);
-      call(second, outcome);  // unless the first has destroyed the client
-    };
-  }
+  if (auto drained = std::exchange(draining_, std::nullopt)) closed_.push_back(std::move(drained->done));
+  closed_.push_back(std::move(done));
   phase_ = Phase::closing;
   if (in_order) {
-    phase_timer_.arm_after(config_.connect_timeout);
+    phase_timer_.arm_after(config_.close_timeout);
     write();
     read_though_paused();
   } else {
@@ -157,6 +152,11 @@ void Client::Core::drain(ReasonCode reason, Properties properties, Completion do
   phase_timer_.arm_after(config_.connect_timeout);
   turn_timer_.arm_at(context_.now());  // not at once: the message that is being handled is acknowledged behind its handler
   read_though_paused();
+}
+
+/// Nothing is unfinished in either direction.
+bool Client::Core::is_drained() const noexcept {
+  return draining_ && session_.unacknowledged() == 0 && publishing_.empty() && unconfirmed_.empty();
 }
 
 void Client::Core::finish_draining() {
@@ -197,35 +197,40 @@ void Client::Core::open() {
 }
 
 void Client::Core::on_phase_timer() {
-  const auto keep = shared_from_this();
-  switch (phase_) {
-    case Phase::waiting: open(); break;
-    case Phase::opening: connection_failed(tapir::Error::timed_out); break;
-    case Phase::closing:
-      transport_->abort();
-      finish_closing(fail(tapir::Error::timed_out));
-      break;
-    case Phase::connected:
-      if (draining_) finish_draining();  // a broker that does not end its exchanges
-      break;
-    case Phase::idle: transport_->abort(); break;  // a broker that refused and does not close
-    default: break;
-  }
+  enter([this] {
+    switch (phase_) {
+      case Phase::waiting: open(); break;
+      case Phase::opening: connection_failed(tapir::Error::timed_out); break;
+      case Phase::closing:
+        transport_->abort();
+        finish_closing(fail(tapir::Error::timed_out));
+        break;
+      case Phase::connected:
+        if (draining_) finish_draining();  // a broker that does not end its exchanges
+        break;
+      case Phase::idle: transport_->abort(); break;  // a broker that refused and does not close
+      default: break;
+    }
+  });
 }
 
 void Client::Core::on_open() {
-  const auto keep = shared_from_this();
-  if (phase_ != Phase::opening) return;
-  phase_timer_.cancel();
-  phase_ = Phase::connecting;
-  (void)session_.connected(context_.now());  // configure() encoded this CONNECT before
-  process_events();
-  write();
-  settle();
+  enter([this] {
+    if (phase_ != Phase::opening) return;
+    phase_timer_.cancel();
+    phase_ = Phase::connecting;
+    (void)session_.connected(context_.now());  // configure() encoded this CONNECT before
+    process_events();
+    write();
+    settle();
+  });
 }
 
 void Client::Core::on_readable() {
-  const auto keep = shared_from_this();
+  enter([this] { read(); });
+}
+
+void Client::Core::read() {
   if (config_.read_buffer.empty()) {
     read_by_stack();
   } else {
@@ -248,11 +253,11 @@ void Client::Core::read_through(std::span<std::byte> buffer) {
     if (paused_ && phase_ == Phase::connected && !draining_) break;
     const auto received = transport_->receive(buffer);
     if (!received) {
-      if (received.error() != tapir::Error::would_block) on_closed(received.error());
+      if (received.error() != tapir::Error::would_block) closed(received.error());
       break;
     }
     if (*received == 0) {
-      on_closed({});  // the peer has ended the stream
+      closed({});  // the peer has ended the stream
       break;
     }
     session_.input(buffer.first(*received), context_.now());
@@ -268,31 +273,36 @@ void Client::Core::acknowledge() {
 }
 
 void Client::Core::resume_reading() {
-  if (std::exchange(paused_, false)) defer([this] { on_readable(); });
+  if (std::exchange(paused_, false)) defer([this] { read(); });
 }
 
 /// Whoever leaves gets no messages any more, and waits for PUBREL and the end of the stream.
 void Client::Core::read_though_paused() {
-  if (paused_) defer([this] { on_readable(); });
+  if (paused_) defer([this] { read(); });
 }
 
 void Client::Core::on_writable() {
-  const auto keep = shared_from_this();
-  const bool was_choked = session_.pending_answers() >= config_.limits.output_high_water;
-  write();
-  settle();
-  if (was_choked) on_readable();
+  enter([this] {
+    const bool was_choked = session_.pending_answers() >= config_.limits.output_high_water;
+    write();
+    settle();
+    if (was_choked) read();
+  });
 }
 
 void Client::Core::on_acknowledged() {
-  const auto keep = shared_from_this();
-  session_.transport_progress(context_.now(), written_ - std::min<std::uint64_t>(written_, transport_->unacknowledged()));
-  confirm_acknowledged();
-  settle();
+  enter([this] {
+    session_.transport_progress(context_.now(), written_ - std::min<std::uint64_t>(written_, transport_->unacknowledged()));
+    confirm_acknowledged();
+    settle();
+  });
 }
 
 void Client::Core::on_closed(std::error_code error) {
-  const auto keep = shared_from_this();
+  enter([this, error] { closed(error); });
+}
+
+void Client::Core::closed(std::error_code error) {
   if (phase_ == Phase::closing) {
     finish_closing(error ? Result<>{fail(error)} : Result<>{});
   } else if (phase_ == Phase::opening || phase_ == Phase::connecting || phase_ == Phase::connected) {
@@ -301,20 +311,37 @@ void Client::Core::on_closed(std::error_code error) {
 }
 
 void Client::Core::on_session_timer() {
-  const auto keep = shared_from_this();
-  session_.tick(context_.now());
-  process_events();
-  write();
-  settle();
+  enter([this] {
+    session_.tick(context_.now());
+    process_events();
+    write();
+    settle();
+  });
 }
 
 void Client::Core::on_turn() {
-  const auto keep = shared_from_this();
-  for (auto calls = std::exchange(deferred_, {}); !calls.empty(); calls.pop_front()) call(calls.front());
-  process_events();
-  if (const auto error = std::exchange(write_error_, {})) on_closed(error);
-  settle();
-  if (draining_ && session_.unacknowledged() == 0) finish_draining();
+  enter([this] {
+    for (auto left = deferred_.size(); left > 0 && !deferred_.empty(); --left) {  // what they defer comes in a turn of its own
+      const auto next = std::move(deferred_.front());
+      deferred_.pop_front();
+      call(next);
+    }
+    process_events();
+    if (std::exchange(interrupted_, false)) catch_up();
+    if (write_error_) {
+      read();  // what the peer has said may tell more than that it takes no more: an alert of TLS, DISCONNECT
+      if (const auto error = std::exchange(write_error_, {})) closed(error);
+    }
+    settle();
+    if (is_drained()) finish_draining();
+  });
+}
+
+/// What an exception may have cut off.
+void Client::Core::catch_up() {
+  if (phase_ == Phase::connected || phase_ == Phase::closing) confirm_acknowledged();
+  write();
+  read();
 }
 
 void Client::Core::defer(std::function<void()> call) {
@@ -353,8 +380,7 @@ void Client::Core::settle() {
   } else {
     session_timer_.arm_at(*deadline);
   }
-  const bool drained = draining_ && session_.unacknowledged() == 0;
-  if (!gone_ && (session_.has_events() || drained)) turn_timer_.arm_at(context_.now());
+  if (!gone_ && (session_.has_events() || is_drained())) turn_timer_.arm_at(context_.now());
 }
 
 void Client::Core::confirm_acknowledged() {
@@ -366,9 +392,24 @@ void Client::Core::confirm_acknowledged() {
   }
 }
 
+void Client::Core::hold(std::function<void()> call) {
+  if (answer_properties_ == nullptr) {
+    held_.push_back(std::move(call));
+    return;
+  }
+  held_.push_back([this, call = std::move(call), properties = *answer_properties_] {
+    const Telling telling{answer_properties_, properties};
+    call();
+  });
+}
+
 void Client::Core::release_calls() {
   holding_ = false;
-  for (auto calls = std::exchange(held_, {}); !calls.empty(); calls.pop_front()) call(calls.front());
+  while (!held_.empty()) {
+    const auto next = std::move(held_.front());
+    held_.pop_front();
+    call(next);
+  }
 }
 
 }  // namespace tapir::mqtt

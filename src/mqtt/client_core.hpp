@@ -57,6 +57,18 @@ class Client::Core final : public std::enable_shared_from_this<Client::Core>, Tr
     closing,  ///< DISCONNECT is out
   };
 
+  /// The acknowledgment whose properties completions may ask for, as long as they are being called.
+  class Telling {
+   public:
+    Telling(const Properties*& place, const Properties& properties) : place_{place} { place_ = &properties; }
+    Telling(const Telling&) = delete;
+    Telling& operator=(const Telling&) = delete;
+    ~Telling() { place_ = nullptr; }
+
+   private:
+    const Properties*& place_;
+  };
+
   /// A call of subscribe() that waits for its SUBACK.
   struct Subscriber {
     std::uint64_t number;
@@ -102,9 +114,28 @@ class Client::Core final : public std::enable_shared_from_this<Client::Core>, Tr
   void on_writable() override;
   void on_acknowledged() override;
   void on_closed(std::error_code error) override;
-  void packet(Direction direction, const ControlPacket& packet, std::size_t size, TimePoint now) override;
+  void packet(Direction direction, const ControlPacket& packet, Size size, TimePoint now) override;
+
+  /// Does what one event of the transport's or of a timer asks for, behind what an exception of a callback had left over. Such an exception goes
+  /// through to the loop, and the next turn goes on where it came from.
+  template <class Work>
+  void enter(Work work) {
+    const auto keep = shared_from_this();  // a callback may destroy the client
+    try {
+      release_calls();
+      work();
+    } catch (...) {
+      holding_ = false;
+      interrupted_ = true;
+      if (!gone_) turn_timer_.arm_at(context_.now());
+      throw;
+    }
+  }
+  void catch_up();
 
   void leave_transport();
+  void closed(std::error_code error);
+  void read();
   void on_phase_timer();
   void on_session_timer();
   void on_turn();
@@ -117,6 +148,7 @@ class Client::Core final : public std::enable_shared_from_this<Client::Core>, Tr
   [[nodiscard]] bool follow(ReasonCode reason, const Properties& properties);
   void write();
   void settle();
+  [[nodiscard]] bool is_drained() const noexcept;
   void finish_draining();
   void read_though_paused();
   /// Calls a handler of the user's, if there is one and the Client still exists; later, while calls are held.
@@ -124,11 +156,13 @@ class Client::Core final : public std::enable_shared_from_this<Client::Core>, Tr
   void call(const F& handler, const Arguments&... arguments) {
     if (gone_ || !handler) return;
     if (!holding_) return handler(arguments...);
-    held_.push_back([handler, arguments...] { handler(arguments...); });
+    hold([handler, arguments...] { handler(arguments...); });
   }
+  void hold(std::function<void()> call);
   /// From here to release_calls() the client's state changes without anybody being called, so that what a callback asks for
   /// (a new connection, a new message) is not taken for a part of what has just ended.
   void hold_calls() { holding_ = true; }
+  /// Calls them; those behind one that throws stay where they are.
   void release_calls();
   void defer(std::function<void()> call);
   /// Calls a completion in the next turn; an empty one too.
@@ -143,6 +177,7 @@ class Client::Core final : public std::enable_shared_from_this<Client::Core>, Tr
   void session_failed(Disconnection why, bool refused, bool in_order);
   void connection_over(Disconnection why, bool in_order);
   void end(std::error_code error);
+  void tell_disconnected(Disconnection why);
   void finish_closing(Result<> outcome);
   void fail_unconfirmed(const Result<>& outcome);
   [[nodiscard]] Duration next_delay();
@@ -199,9 +234,10 @@ class Client::Core final : public std::enable_shared_from_this<Client::Core>, Tr
   Result<> configured_;
   Phase phase_ = Phase::idle;
   DropCounters drops_;
-  bool gone_ = false;     ///< the Client was destroyed
-  bool paused_ = false;   ///< nothing is read from a connection that stands
-  bool holding_ = false;  ///< between hold_calls() and release_calls()
+  bool gone_ = false;         ///< the Client was destroyed
+  bool paused_ = false;       ///< nothing is read from a connection that stands
+  bool holding_ = false;      ///< between hold_calls() and release_calls()
+  bool interrupted_ = false;  ///< by an exception of a callback: more may be left to do than anything will tell of
   /// Connections in a row, for the backoff, that could not be made, or ended soon and before the broker acknowledged or sent anything: one
   /// that accepts every CONNECT and then refuses what follows is no success.
   unsigned failures_ = 0;
@@ -220,7 +256,7 @@ class Client::Core final : public std::enable_shared_from_this<Client::Core>, Tr
   std::vector<Unsubscribing> unwanted_;  ///< to be unsubscribed on the next connection
   std::uint32_t last_identifier_ = 0;    ///< of subscriptions
   std::uint64_t last_number_ = 0;        ///< of calls of subscribe() and unsubscribe()
-  Completion closed_;                    ///< of disconnect()
+  std::vector<Completion> closed_;       ///< of disconnect(), and of the drain() that it has ended
   std::optional<Draining> draining_;
   const Properties* answer_properties_ = nullptr;  ///< while completions are called that an acknowledgment is for
   std::optional<Completion> reauthenticated_;

@@ -85,7 +85,7 @@ void Client::Core::connection_over(Disconnection why, bool in_order) {
     phase_timer_.arm_after(redirections_++ == 0 ? Duration::zero() : next_delay());  // servers can send it to and fro for ever
   } else {
     hops_ = redirections_ = 0;
-    phase_timer_.arm_after(why.will_retry ? next_delay() : config_.connect_timeout);
+    phase_timer_.arm_after(why.will_retry ? next_delay() : config_.close_timeout);
   }
   process_events();
   fail_unconfirmed(fail(why.error));
@@ -93,9 +93,16 @@ void Client::Core::connection_over(Disconnection why, bool in_order) {
   if (!why.will_retry) end(why.error);
   if (drained) call(drained->done, Result<>{fail(why.error)});
   settle();
+  tell_disconnected(std::move(why));
   release_calls();
-  const auto handler = disconnected_handler;
-  call(handler, why);
+}
+
+/// Behind the completions that are held, of which one may set another handler.
+void Client::Core::tell_disconnected(Disconnection why) {
+  hold([this, why = std::move(why)] {
+    const auto handler = disconnected_handler;
+    call(handler, why);
+  });
 }
 
 /// No connection will follow: nothing may wait for one.
@@ -126,10 +133,9 @@ void Client::Core::finish_closing(Result<> outcome) {
   if (const auto waiting = std::exchange(reauthenticated_, std::nullopt)) call(*waiting, Result<>{fail(tapir::Error::operation_canceled)});
   end(tapir::Error::operation_canceled);
   settle();
-  call(std::exchange(closed_, {}), outcome);
+  for (const auto& done : std::exchange(closed_, {})) call(done, outcome);
+  tell_disconnected({.error = outcome ? std::error_code{} : outcome.error(), .layer = LayerId::mqtt, .text = "disconnected"});
   release_calls();
-  const auto handler = disconnected_handler;
-  call(handler, Disconnection{.error = outcome ? std::error_code{} : outcome.error(), .layer = LayerId::mqtt, .text = "disconnected"});
 }
 
 /// Doubled for each failure in a row, and somewhere in the upper half of that, so that many clients do not return in step.

@@ -23,18 +23,6 @@ std::optional<Drop> drop_for(const event::Disconnected& event) {
   return std::nullopt;
 }
 
-/// The acknowledgment whose properties completions may ask for, as long as they are being called.
-class Telling {
- public:
-  Telling(const Properties*& place, const Properties& properties) : place_{place} { place_ = &properties; }
-  Telling(const Telling&) = delete;
-  Telling& operator=(const Telling&) = delete;
-  ~Telling() { place_ = nullptr; }
-
- private:
-  const Properties*& place_;
-};
-
 }  // namespace
 
 Client::Operation Client::Core::publish(Message message, Completion done) {
@@ -312,7 +300,14 @@ void Client::Core::handle(event::MessageReceived& event) {
   auto handlers = handlers_for(event.message);  // shared: a handler may change the subscriptions
   hide_identifiers(event.message.properties);
   if (handlers.empty()) handlers.push_back(std::make_shared<const Handler>(unmatched_handler));
-  for (const auto& handler : handlers) call(*handler, event.message);
+  for (auto next = handlers.begin(); next != handlers.end(); ++next) {
+    try {
+      call(**next, event.message);
+    } catch (...) {
+      for (++next; next != handlers.end(); ++next) hold([this, handler = *next, message = event.message] { call(*handler, message); });
+      throw;
+    }
+  }
 }
 
 void Client::Core::handle(event::Sent& event) {
@@ -335,11 +330,13 @@ void Client::Core::handle(event::Subscribed& event) {
   if (place.empty()) return;
   const Telling telling{answer_properties_, event.properties};
   const bool has_reasons = config_.version == ProtocolVersion::v5_0;
+  const bool held = std::exchange(holding_, true);  // first all of it is noted
   for (std::size_t i = 0; i < event.codes.size(); ++i) {
     const auto code = event.codes[i];
     const auto error = has_reasons ? make_error_code(code) : make_error_code(Error::subscription_refused);
     answer_subscription(place.mapped()[i], event, is_failure(code) ? Result<QoS>{fail(error)} : Result<QoS>{static_cast<QoS>(code)});
   }
+  if (!held) release_calls();
 }
 
 void Client::Core::handle(event::Unsubscribed& event) {

@@ -91,6 +91,12 @@ bool acceptable_first_byte(std::uint8_t first, ProtocolVersion version) noexcept
   }
 }
 
+/// The answer of a server that knows 3.1.1 only to a CONNECT of 5.0: "unacceptable protocol level", in its own version [3.1.1, MQTT-3.1.2-2].
+bool is_refusal_of_5_0(std::uint8_t first, std::span<const std::byte> body) noexcept {
+  return static_cast<PacketType>(first >> 4U) == PacketType::connack && body.size() == 2 && body[0] == std::byte{0} &&
+         static_cast<ConnectCode>(body[1]) == ConnectCode::unacceptable_protocol_version;
+}
+
 }  // namespace
 
 Result<> encode_without_payload(const ControlPacket& packet, std::vector<std::byte>& out, ProtocolVersion version) {
@@ -184,6 +190,8 @@ Result<std::optional<ControlPacket>> Decoder::fill_head(std::span<const std::byt
 
 Result<ControlPacket> Decoder::read(std::uint8_t first, std::span<const std::byte> body,
                                     std::shared_ptr<const std::vector<std::byte>> owner) {
+  if (version_ == ProtocolVersion::v5_0 && is_refusal_of_5_0(first, body))
+    return Connack{.reason = ReasonCode::unsupported_protocol_version};
   auto packet = read_packet(first, PacketReader{static_cast<std::uint8_t>(first & 0xfU), body, std::move(owner), {version_, lenient_}});
   if (!packet) return packet;
   if (const auto* connect = std::get_if<Connect>(&*packet)) version_ = connect->version;

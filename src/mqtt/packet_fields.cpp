@@ -31,6 +31,7 @@ class FieldList {
   void operator()(const Connack& packet) {
     add("session_present", text_of(packet.session_present));
     add("code", std::to_string(std::max(static_cast<unsigned>(packet.code), static_cast<unsigned>(packet.reason))));
+    if (const auto id = packet.properties.get(property::assigned_client_identifier)) add("assigned_client", *id);
     add_properties(packet.properties);
   }
   void operator()(const Publish& packet) {
@@ -90,17 +91,15 @@ class FieldList {
 
 }  // namespace
 
-void Client::Core::packet(Direction direction, const ControlPacket& packet, std::size_t size, TimePoint now) {
+void Client::Core::packet(Direction direction, const ControlPacket& packet, Size size, TimePoint now) {
   FieldList list;
   std::visit([&list](const auto& fields) { list(fields); }, packet);
-  const auto* publish = std::get_if<Publish>(&packet);
-  const std::size_t payload = publish != nullptr ? publish->payload.size() : 0;
   context_.observer->crossed({.layer = LayerId::mqtt,
                               .direction = direction,
                               .at = now,
                               .packet = nullptr,
-                              .header_size = size - payload,
-                              .payload_size = payload,
+                              .header_size = size.header,
+                              .payload_size = size.payload,
                               .summary = name(type_of(packet)),
                               .fields = list.fields()});
 }

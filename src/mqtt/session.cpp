@@ -420,7 +420,11 @@ void Session::decode(std::span<const std::byte> bytes, TimePoint now) {
       return;
     }
     if (!*packet) return;
-    if (observer_ != nullptr) observer_->packet(Direction::up, **packet, before - bytes.size(), now);
+    if (observer_ != nullptr) {
+      const auto* publish = std::get_if<Publish>(&**packet);
+      const std::size_t held = publish != nullptr ? publish->payload.size() : 0;
+      observer_->packet(Direction::up, **packet, {before - bytes.size() - held, held + work().decoder.payload_left()}, now);
+    }
     receive(**packet, now);
   }
 }

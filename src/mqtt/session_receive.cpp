@@ -76,7 +76,8 @@ void Session::on(const Publish& packet, TimePoint now) {
                   .qos = packet.qos,
                   .retain = packet.retain,
                   .duplicate = packet.duplicate,
-                  .properties = limits().keep_topic_alias ? packet.properties : without_alias(packet.properties)};
+                  .properties = limits().keep_topic_alias ? packet.properties : without_alias(packet.properties),
+                  .id = packet.id};
   const bool repeated = packet.qos == QoS::exactly_once && !announce(packet, message);
   if (size > 0) {
     work().streaming = Streaming{.qos = packet.qos, .id = packet.id, .repeated = repeated};

@@ -54,8 +54,8 @@ Result<> Session::send(const ControlPacket& packet, TimePoint now) {
   const std::size_t start = tail.size();
   if (const auto encoded = encode_without_payload(packet, tail, options_.version); !encoded) return encoded;
   const auto* publish = std::get_if<Publish>(&packet);
-  const std::size_t size = tail.size() - start + (publish != nullptr ? publish->payload.size() : 0);
-  if (size > std::max(server().maximum_packet_size, kSmallestMaximum)) {
+  const PacketObserver::Size size{tail.size() - start, publish != nullptr ? publish->payload.size() : 0};
+  if (size.header + size.payload > std::max(server().maximum_packet_size, kSmallestMaximum)) {
     work().output.undo();
     return fail(Error::packet_too_large);  // [MQTT-3.2.2-15]
   }

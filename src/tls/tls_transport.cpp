@@ -118,7 +118,7 @@ Result<std::size_t> TlsTransport::receive(std::span<std::byte> into) {
     std::size_t got = 0;
     ERR_clear_error();
     const int result = SSL_read_ex(ssl_->get(), into.data(), into.size(), &got);
-    if (auto flushed = flush(); !flushed) return fail(flushed.error());  // the answer to a key update
+    const auto flushed = flush();  // the answer to a key update; a peer that takes nothing more may have said why
     if (result == 1) return got;
     if ((SSL_get_shutdown(ssl_->get()) & SSL_RECEIVED_SHUTDOWN) != 0 && SSL_get_error(ssl_->get(), result) == SSL_ERROR_ZERO_RETURN)
       return std::size_t{0};
@@ -126,6 +126,7 @@ Result<std::size_t> TlsTransport::receive(std::span<std::byte> into) {
     const auto more = pull();
     if (!more) return break_stream(more.error());
     if (*more) continue;
+    if (!flushed) return fail(flushed.error());
     if (below_ended_) return break_stream(Error::truncated);
     return fail(tapir::Error::would_block);
   }
@@ -215,11 +216,12 @@ void TlsTransport::handshake() {
         return fail_handshake(by_us ? std::error_code{static_cast<int>(refused), certificate_category()} : *error);
       }
     }
-    if (const auto flushed = flush(); !flushed) return fail_handshake(flushed.error());
-    if (result == 1) break;
+    const auto flushed = flush();
+    if (result == 1) break;  // what cannot be sent is told by the user's next call
     const auto more = pull();
     if (!more) return fail_handshake(more.error());
     if (*more) continue;
+    if (!flushed) return fail_handshake(flushed.error());
     if (below_ended_) fail_handshake(Error::closed_in_handshake);
     return;
   }

@@ -60,8 +60,9 @@ Result<std::size_t> WebSocketTransport::receive(std::span<std::byte> into) {
   if (state_ != State::open) return fail(tapir::Error::not_connected);
   while (!frames_->has_payload() && !frames_->is_over()) {
     const auto read = frames_->read(*below_);
-    if (const auto flushed = flush(); !flushed) return break_stream(flushed.error());
+    const auto flushed = flush();
     if (!read) return break_stream(read.error());
+    if (!flushed && !frames_->has_payload() && !frames_->is_over()) return break_stream(flushed.error());
     if (!frames_->has_paused() || !frames_->can_answer()) break;
   }
   if (frames_->has_payload()) return frames_->receive(into);

@@ -67,6 +67,9 @@ class Refused(Case):
                 done = run(*words)
                 self.fails(done, 2, "^tapir: .*--help\\)$")
                 self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr[:200])
+        for words in ((), ("-L", "mqtt://localhost/x"), ("-h", "2001:db8::1"), ("-h", lab.HOST, "-A", "2001:db8::2")):
+            self.fails(run("pub", "-t", "x", "-m", "x", *words, host=None, stack=OWN_STACK) if "-L" not in words else
+                       run("pub", "-m", "x", *words, host=None, stack=OWN_STACK), 2, "^tapir: -[hA] .*: a stack of our own ")
         self.fails(run("pub", "-t", "x", "-m", "x", stack=()), 2, "--host-stack")
         self.fails(run("pub", "-t", "x", "-m", "x", stack=("--tap", "tap0")), 2, "--ip")
 

@@ -247,6 +247,17 @@ class Subscribe(Case):
                     # mosquitto unsubscribes last, and no one waits for UNSUBACK.
                     self.assertEqual(*(sorted(set(lines) - {"received UNSUBACK"}) for lines in (ours, other)))
 
+    def test_debug_shows_packets_when_all_else_is_quiet(self):
+        with lab.Broker():
+            words = ("-t", "a/b", "-m", "hello", "-d", "--quiet", "-i", "shown")
+            other = subprocess.run(["mosquitto_pub", "-h", lab.HOST, *words, "-V", "mqttv5"], capture_output=True, text=True)
+            self.assertEqual(self.shown(run("pub", *words).stderr), self.shown(other.stdout))
+
+    def test_debug_names_the_client_as_the_broker_does(self):
+        with lab.Broker("auto_id_prefix broker-"):
+            self.assertRegex(run("pub", "-t", "x", "-m", "y", "-d").stderr, r"(?s)Client \(null\) sending CONNECT\n.*Client broker-\S+ received CONNACK")
+            self.assertIn("Client (null) received CONNACK", run("pub", "-t", "x", "-m", "y", "-d", "-V", "311").stderr)  # which does not say
+
     def test_debug_shows_signs_of_life(self):
         with lab.Broker(), TapirSub("-t", "x", "-k", 1, "-i", "shown") as client:
             client.wait_for("^tapir sub: Client shown sending PINGREQ$")

@@ -5,123 +5,12 @@ The third argument is the program.
 import os
 import pathlib
 import signal
-import socket
 import struct
-import subprocess
 import tempfile
 
 import lab
-from tool_lab import HOST_STACK, OWN_STACK, STACKS, TOOL, Case
-
-CONNECT, CONNACK, PUBLISH, PUBACK, PUBREC, SUBSCRIBE, SUBACK, PINGREQ, DISCONNECT = 1, 2, 3, 4, 5, 8, 9, 12, 14
-ACCEPTED = {"mqttv31": "20 02 00 00", "mqttv311": "20 02 00 00", "mqttv5": "20 03 00 00 00"}
-
-
-class Broker:
-    """The far end of one connection, packet by packet."""
-
-    def __init__(self):
-        self.server = socket.create_server((lab.HOST, lab.BROKER_PORT))
-        self.server.settimeout(lab.SECONDS)
-        self.connection = None
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        if self.connection:
-            self.connection.close()
-        self.server.close()
-
-    def accept(self, answer=None):
-        """The CONNECT of the next connection, taken apart; answered if there is an answer."""
-        self.connection, _ = self.server.accept()
-        self.connection.settimeout(lab.SECONDS)
-        kind, _, body = self.packet()
-        assert kind == CONNECT, kind
-        if answer:
-            self.send(answer)
-        return Connect(body)
-
-    def send(self, digits):
-        self.connection.sendall(bytes.fromhex(digits))
-
-    def exactly(self, size):
-        parts = b""
-        while len(parts) < size:
-            more = self.connection.recv(size - len(parts))
-            if not more:
-                raise EOFError
-            parts += more
-        return parts
-
-    def packet(self):
-        """Type, flags and the rest of the next packet."""
-        first = self.exactly(1)[0]
-        size, shift = 0, 0
-        while True:
-            digit = self.exactly(1)[0]
-            size |= (digit & 0x7f) << shift
-            shift += 7
-            if digit < 0x80:
-                return first >> 4, first & 15, self.exactly(size)
-
-    def published(self):
-        """Packet identifier and payload of the next packet, a PUBLISH of QoS 1 or 2 before 5.0."""
-        kind, _, body = self.packet()
-        assert kind == PUBLISH, kind
-        after = 2 + struct.unpack_from(">H", body)[0]
-        return struct.unpack_from(">H", body, after)[0], body[after + 2:]
-
-    def at_end(self):
-        return self.connection.recv(1) == b""
-
-
-class Connect:
-    """The fields of a CONNECT (MQTT 5.0 section 3.1)."""
-
-    def __init__(self, body):
-        self.rest = body
-        self.protocol = self.take_string()
-        self.level, self.flags, self.keep_alive = struct.unpack_from(">BBH", self.rest)
-        self.rest = self.rest[4:]
-        self.properties = self.take(self.take_byte()) if self.level == 5 else b""
-        self.client_id = self.take_string()
-        if self.flags & 0x04:
-            self.will_properties = self.take(self.take_byte()) if self.level == 5 else b""
-            self.will_topic = self.take_string()
-            self.will_payload = self.take_string()
-        self.user_name = self.take_string() if self.flags & 0x80 else None
-        self.password = self.take_string() if self.flags & 0x40 else None
-        assert not self.rest
-
-    def take(self, size):
-        taken, self.rest = self.rest[:size], self.rest[size:]
-        return taken
-
-    def take_byte(self):
-        return self.take(1)[0]
-
-    def take_string(self):
-        return self.take(struct.unpack(">H", self.take(2))[0]).decode()
-
-
-def start(command, *options, stack=HOST_STACK):
-    words = [str(word) for word in (TOOL, *stack, command, "-h", lab.HOST, *options)]
-    return subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-
-class WireCase(Case):
-    def start(self, command, *options, stack=HOST_STACK):
-        program = start(command, *options, stack=stack)
-        self.addCleanup(program.communicate)
-        self.addCleanup(program.kill)
-        return program
-
-    def ends(self, program, code, said="^$"):
-        out, err = program.communicate(timeout=lab.SECONDS)
-        self.assertEqual((program.returncode, out), (code, ""), err)
-        self.assertRegex(err, said)
+from tool_broker import ACCEPTED, DISCONNECT, PINGREQ, PUBLISH, SUBSCRIBE, Broker, WireCase, start
+from tool_lab import HOST_STACK, OWN_STACK, STACKS
 
 
 class ConnectFields(WireCase):
@@ -141,7 +30,7 @@ class ConnectFields(WireCase):
         for stack in STACKS:
             fields = self.connect(stack=stack)
             self.assertEqual((fields.protocol, fields.level, fields.flags, fields.keep_alive, fields.properties), ("MQTT", 5, 0x02, 60, b""))
-            self.assertEqual(fields.client_id, f"tapir-pub-{fields.process}")
+            self.assertEqual(fields.client_id, "")  # the broker chooses
 
     def test_the_version(self):
         for version, protocol, level in (("mqttv31", "MQIsdp", 3), ("mqttv311", "MQTT", 4), ("mqttv5", "MQTT", 5)):
@@ -152,6 +41,14 @@ class ConnectFields(WireCase):
         fields = self.connect("-I", "sensor-")
         self.assertEqual(fields.client_id, f"sensor-{fields.process}")
         self.assertEqual(self.connect("-i", "sensor").client_id, "sensor")
+        self.assertEqual(self.connect(version="mqttv311").client_id, "")
+        self.assertEqual(self.connect("-x", 5).client_id, "")
+        identifiers = {self.connect(version="mqttv31").client_id for _ in range(2)}  # 3.1 has none that are empty
+        self.assertEqual(len(identifiers), 2)
+        for identifier in identifiers:
+            self.assertRegex(identifier, "^tapir-pub-[0-9a-f]{12}$")
+        same = {self.connect("--seed", 7, version="mqttv31").client_id for _ in range(2)}
+        self.assertEqual(len(same), 1)
 
     def test_keep_alive(self):
         self.assertEqual(self.connect("-k", 7).keep_alive, 7)
@@ -231,7 +128,10 @@ class Behaviour(WireCase):
 
     def test_a_connection_that_the_broker_does_not_take(self):
         for version, answer, said in (("mqttv31", "20 02 00 05", "not authorized"), ("mqttv311", "20 02 00 04", "bad user name or password"),
-                                      ("mqttv5", "20 03 00 8a 00", "banned"), ("mqttv5", "20 03 00 89 00", "server busy")):
+                                      ("mqttv5", "20 03 00 8a 00", "banned"), ("mqttv5", "20 03 00 89 00", "server busy"),
+                                      ("mqttv5", "20 03 00 84 00", "unsupported protocol version; -V mqttv311 may help$"),
+                                      ("mqttv5", "20 02 00 01", "unsupported protocol version; -V mqttv311 may help$"),  # a server of 3.1.1
+                                      ("mqttv311", "20 02 00 01", "[^;]*$")):
             with self.subTest(version=version, answer=answer), Broker() as broker:
                 program = self.start("sub", "-t", "x", "-V", version)
                 broker.accept(answer)
@@ -249,6 +149,21 @@ class Behaviour(WireCase):
                 self.assertEqual(kind, SUBSCRIBE)
                 broker.send(answer.format(struct.unpack_from(">H", body)[0]))
                 self.ends(program, 3, f"^tapir sub: mqtt: subscription to x refused: {said}$")
+
+    def test_a_refused_filter_takes_no_message_from_one_that_overlaps(self):
+        """Neither one that SUBACK refuses, nor one that CONNACK forbids: Wildcard Subscription Available is 0."""
+        for connack, subacks in ((ACCEPTED["mqttv5"], ("90 04 {:04x} 00 87", "90 04 {:04x} 00 00")), ("20 05 00 00 02 28 00", ("90 04 {:04x} 00 00",))):
+            with self.subTest(connack=connack), Broker() as broker:
+                program = self.start("sub", "-t", "a/#", "-t", "a/b", "-C", 1)
+                broker.accept(connack)
+                for suback in subacks:
+                    kind, _, body = broker.packet()
+                    self.assertEqual(kind, SUBSCRIBE)
+                    broker.send(suback.format(struct.unpack_from(">H", body)[0]))
+                broker.send("30 07 0003 612f62 00 79")
+                self.assertEqual(broker.packet()[0], DISCONNECT)
+                broker.connection.close()
+                self.ends(program, 0, "^tapir sub: mqtt: subscription to a/# refused: [^\n]*$", printed="y\n")
 
     def test_a_subscription_that_the_broker_does_not_take_again(self):
         with Broker() as broker:

@@ -27,6 +27,7 @@ class Wire {
   std::function<void(std::span<const std::byte>)> on_bytes = [](auto) {};  ///< the far end gets a piece
   std::function<void()> on_end = [] {};                                    ///< the near end has closed
   std::error_code refusal = {};                                            ///< how the next connection fails
+  std::error_code send_error = {};                                         ///< the near end can send no more, and hears what still comes
 
   /// The far end says something, ends its half, or breaks the connection.
   void reply(std::span<const std::byte> bytes) {
@@ -97,6 +98,7 @@ class Wire {
   }
   Result<std::size_t> send(std::span<const std::byte> bytes) {
     if (!open_) return fail(tapir::Error::not_connected);
+    if (send_error) return fail(send_error);
     const auto taken = std::min(bytes.size(), room_ - std::min(room_, to_far_.size()));
     to_far_.insert(to_far_.end(), bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(taken));
     choked_ = choked_ || taken < bytes.size();

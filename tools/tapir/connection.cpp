@@ -31,12 +31,22 @@ std::unexpected<std::string> failure(std::string_view what, std::error_code erro
 }  // namespace
 
 void PacketPrinter::crossed(const tapir::Crossing& crossing) {
-  for (const auto& line : debug_lines(crossing)) console_.note(fmt::format("Client {} {}", client_id_, line));
+  take_assigned_id(crossing);
+  for (const auto& line : debug_lines(crossing))
+    console_.show(fmt::format("Client {} {}", client_id_.empty() ? "(null)" : client_id_, line));
 }
 
-tapir::mqtt::ClientConfig client_config(const BrokerOptions& broker, const std::string& client_id) {
+/// From CONNACK on the client has the identifier that the broker has chosen, if it has said so.
+void PacketPrinter::take_assigned_id(const tapir::Crossing& crossing) {
+  for (const auto& field : crossing.fields) {
+    if (field.name == "assigned_client") client_id_ = field.value;
+  }
+}
+
+tapir::mqtt::ClientConfig Connection::client_config() const {
+  const auto& broker = broker_;
   tapir::mqtt::ClientConfig config{
-      .client_id = client_id, .clean_session = !broker.keep_session, .keep_alive = std::chrono::seconds{broker.keep_alive}};
+      .client_id = client_id_, .clean_session = !broker.keep_session, .keep_alive = std::chrono::seconds{broker.keep_alive}};
   config.user_name = broker.user_name;
   config.password = broker.password;
   if (!broker.will.topic.empty())
@@ -45,6 +55,7 @@ tapir::mqtt::ClientConfig client_config(const BrokerOptions& broker, const std::
                                     .qos = static_cast<tapir::mqtt::QoS>(broker.will.qos),
                                     .retain = broker.will.retain,
                                     .properties = broker.properties.will};
+  config.close_timeout = std::chrono::seconds{1};  // nobody waits for a broker that has been told good-bye
   config.limits.max_in_flight = broker.max_in_flight;
   config.version = broker.protocol();
   config.accept_unknown_session = broker.keep_session;  // this program knows nothing of the session that an earlier one has left
@@ -55,13 +66,14 @@ tapir::mqtt::ClientConfig client_config(const BrokerOptions& broker, const std::
   return config;
 }
 
-Connection::Connection(const NetworkOptions& network, const BrokerOptions& broker, const Console& console, const std::string& client_id)
+Connection::Connection(const NetworkOptions& network, const BrokerOptions& broker, const Console& console, const std::string& command)
     : network_{network},
       broker_{broker},
       console_{console},
       seeded_{network.seed.value_or(0)},
       runtime_{{.random = network.seed ? &seeded_ : nullptr}},
-      printer_{console, client_id},
+      client_id_{broker.client_id(command, runtime_.random())},
+      printer_{console, client_id_},
       context_{runtime_.scheduler(), runtime_.pool(), runtime_.random(), broker.debug ? &printer_ : nullptr} {}
 
 std::expected<void, int> Connection::set_up(tapir::mqtt::ClientConfig config) {
@@ -88,7 +100,10 @@ std::expected<void, std::string> Connection::make_client(tapir::mqtt::ClientConf
 int Connection::run() {
   if (const auto signals = runtime_.stop_on_signals({SIGINT, SIGTERM}, kInterrupted); !signals)
     return console_.fail(Exit::failure, signals.error().message());
-  const int code = runtime_.run();
+  return runtime_.run();
+}
+
+int Connection::finish(int code) {
   client_.reset();
   if (capture_ == nullptr) return code;
   (void)capture_->flush();  // what it fails with stands in the statistics
@@ -120,17 +135,10 @@ std::expected<void, std::string> Connection::bring_up_stack() {
 auto Connection::make_tcp() -> Made {
   const tapir::Port port{broker_.port};
   if (network_.host_stack) return std::make_unique<tapir::mqtt::HostTransport>(runtime_, broker_.host, port, broker_.bind_address);
-  const auto address = tapir::Ipv4Address::parse(broker_.host);
-  if (!address)
-    return std::unexpected{
-        fmt::format("{}: our own stack needs the broker's IPv4 address; names are looked up with --host-stack", broker_.host)};
+  const auto broker = tapir::Endpoint{*tapir::Ipv4Address::parse(broker_.host), port};  // see BrokerOptions::address_problem()
   tapir::tcp::ConnectOptions options;
-  if (!broker_.bind_address.empty()) {
-    const auto local = tapir::Ipv4Address::parse(broker_.bind_address);
-    if (!local) return std::unexpected{broker_.bind_address + ": our own stack has no address of this family"};
-    options.local = tapir::Endpoint{*local, tapir::Port{}};
-  }
-  return std::make_unique<tapir::mqtt::TcpTransport>(stack_->tcp(), tapir::Endpoint{*address, port}, options);
+  if (!broker_.bind_address.empty()) options.local = tapir::Endpoint{*tapir::Ipv4Address::parse(broker_.bind_address), tapir::Port{}};
+  return std::make_unique<tapir::mqtt::TcpTransport>(stack_->tcp(), broker, options);
 }
 
 auto Connection::add_tls(std::unique_ptr<tapir::mqtt::Transport> below) -> Made {

@@ -24,6 +24,8 @@ class PacketPrinter final : public tapir::Observer {
   void crossed(const tapir::Crossing& crossing) override;
 
  private:
+  void take_assigned_id(const tapir::Crossing& crossing);
+
   const Console& console_;
   std::string client_id_;
 };
@@ -31,14 +33,19 @@ class PacketPrinter final : public tapir::Observer {
 /// Everything between a client and the broker: the loop, the network stack, TLS, WebSocket.
 class Connection {
  public:
-  Connection(const NetworkOptions& network, const BrokerOptions& broker, const Console& console, const std::string& client_id);
+  /// `command` names the client when the user does not.
+  Connection(const NetworkOptions& network, const BrokerOptions& broker, const Console& console, const std::string& command);
 
   static constexpr int kInterrupted = -1;  ///< as an exit code: a signal has ended the loop
 
   /// Sets up the network and makes the client, which connects when the loop runs. Otherwise says what is wrong; the exit code.
   [[nodiscard]] std::expected<void, int> set_up(tapir::mqtt::ClientConfig config);
-  /// Runs until stop(). The exit code, or kInterrupted.
+  /// The client's configuration as the options have it.
+  [[nodiscard]] tapir::mqtt::ClientConfig client_config() const;
+  /// Runs until the loop is stopped: the code given there, or kInterrupted, after which it can be run on.
   [[nodiscard]] int run();
+  /// Ends what is left. The exit code, `code` unless the record of the frames has failed.
+  [[nodiscard]] int finish(int code);
 
   [[nodiscard]] tapir::Runtime& runtime() { return runtime_; }
   [[nodiscard]] tapir::mqtt::Client& client() { return *client_; }
@@ -56,14 +63,12 @@ class Connection {
   const Console& console_;
   tapir::sim::SeededRandom seeded_;
   tapir::Runtime runtime_;
+  std::string client_id_;
   PacketPrinter printer_;
   tapir::link::Capture* capture_ = nullptr;
   std::optional<tapir::Stack> stack_;
   tapir::Context context_;  ///< the client's: it is observed alone
   std::optional<tapir::mqtt::Client> client_;
 };
-
-/// The client's configuration as the options have it.
-[[nodiscard]] tapir::mqtt::ClientConfig client_config(const BrokerOptions& broker, const std::string& client_id);
 
 }  // namespace tool

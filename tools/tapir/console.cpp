@@ -14,8 +14,10 @@ bool Console::print(std::string_view bytes) {
 }
 
 void Console::note(std::string_view text) const {
-  if (!quiet_) std::fputs(fmt::format("{}: {}\n", name_, text).c_str(), stderr);
+  if (!quiet_) show(text);
 }
+
+void Console::show(std::string_view text) const { std::fputs(fmt::format("{}: {}\n", name_, text).c_str(), stderr); }
 
 std::string layer_of(const tapir::mqtt::Disconnection& why) {
   return why.layer == tapir::LayerId::dns ? "name lookup" : std::string{tapir::name(why.layer)};

@@ -26,7 +26,9 @@ class Console {
   [[nodiscard]] bool print(std::string_view bytes);
   /// A line on standard error, unless --quiet.
   void note(std::string_view text) const;
-  /// The same, and the exit code to end with.
+  /// A line on standard error that was asked for (-d), --quiet or not.
+  void show(std::string_view text) const;
+  /// note(), and the exit code to end with.
   int fail(Exit code, std::string_view why) const {
     note(why);
     return static_cast<int>(code);

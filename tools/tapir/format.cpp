@@ -29,10 +29,10 @@ struct Received {
   bool pretty;
 };
 
-constexpr std::string_view kFields = "%ACDdEFfIjJlPpqRrStUxX";
-constexpr std::string_view kWithWidth = "ACdEFfIlpRStxX";  ///< those that a width is for, and of these …
-constexpr std::string_view kWithZeros = "AdEFflSxX";       ///< … those that are filled with zeros,
-constexpr std::string_view kWithMaximum = "CIRt";          ///< and those that a precision shortens
+constexpr std::string_view kFields = "%ACDdEFfIjJlmPpqRrStUxX";
+constexpr std::string_view kWithWidth = "ACdEFfIlmpRStxX";  ///< those that a width is for, and of these …
+constexpr std::string_view kWithZeros = "AdEFflmSxX";       ///< … those that are filled with zeros,
+constexpr std::string_view kWithMaximum = "CIRt";           ///< and those that a precision shortens
 constexpr std::string_view kSeparators = "!\"#$&'()*+,-./:;<=>?@[\\]^_`{|}~";
 constexpr std::size_t kWidest = 10'000;
 constexpr std::string_view kEscapes = "0aenrtv\\";
@@ -148,7 +148,7 @@ nlohmann::ordered_json json_of(const mqtt::Properties& properties) {
   return object;
 }
 
-/// mosquitto's JSON: the payload as JSON of its own (%J), or as a string (%j).
+/// mosquitto's JSON: the payload as JSON of its own (%J; nothing at all when it is none), or as a string (%j).
 std::string json(const Received& received, bool as_string) {
   const auto& [message, size, at, pretty] = received;
   nlohmann::ordered_json object{{"tst", time_of("%Y-%m-%dT%H:%M:%S", at) + fmt::format(".{:06}", at.tv_nsec / 1000) + time_of("%z", at)},
@@ -156,10 +156,16 @@ std::string json(const Received& received, bool as_string) {
                                 {"qos", static_cast<int>(message.qos)},
                                 {"retain", message.retain ? 1 : 0},
                                 {"payloadlen", size}};
+  if (message.id != mqtt::PacketId{}) object["mid"] = message.id.value();
   if (!message.properties.empty()) object["properties"] = json_of(message.properties);
-  auto payload =
-      as_string ? nlohmann::ordered_json(message.payload.text()) : nlohmann::ordered_json::parse(message.payload.text(), nullptr, false);
-  object["payload"] = payload.is_discarded() ? nlohmann::ordered_json(nullptr) : std::move(payload);
+  const auto text = message.payload.text();
+  auto& payload = object["payload"];
+  if (as_string) {
+    payload = text;
+  } else if (!text.empty()) {
+    payload = nlohmann::ordered_json::parse(text, nullptr, false);
+    if (payload.is_discarded()) return {};
+  }
   return object.dump(pretty ? 1 : -1, pretty ? '\t' : ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }
 
@@ -178,6 +184,7 @@ std::string text_of(const Field& field, const Received& received) {
     case 'j': return json(received, true);
     case 'J': return json(received, false);
     case 'l': return std::to_string(received.size);
+    case 'm': return std::to_string(message.id.value());
     case 'P': return user_properties(properties);
     case 'p': return std::string{message.payload.text()};
     case 'q': return std::to_string(static_cast<int>(message.qos));
@@ -231,6 +238,27 @@ std::timespec time_now() {
   return now;
 }
 
+/// Calls `see` with each field, and where it begins and ends.
+template <class See>
+void each_field(std::string_view format, See see) {
+  const std::size_t size = format.size();
+  while (!format.empty()) {
+    const char sign = format[0];
+    const std::size_t begin = size - format.size();
+    format.remove_prefix(sign == '%' || format.size() == 1 ? 1 : sign == '@' || sign == '\\' ? 2 : 1);
+    if (sign != '%') continue;
+    const auto field = take_field(format);
+    if (!field) return;
+    see(*field, begin, size - format.size());
+  }
+}
+
+bool has_field(std::string_view format, char kind) {
+  bool has = false;
+  each_field(format, [&](const Field& field, std::size_t, std::size_t) { has = has || field.kind == kind; });
+  return has;
+}
+
 /// Where a format has its %p; at its end, and empty, when it does without the payload.
 struct Place {
   std::size_t begin = 0;
@@ -240,19 +268,14 @@ struct Place {
 std::optional<Place> place_of_payload(std::string_view format) {
   constexpr std::string_view kWholePayload = "dfjJxX";
   std::optional<Place> place;
-  const std::size_t size = format.size();
-  while (!format.empty()) {
-    const char sign = format[0];
-    const std::size_t begin = size - format.size();
-    format.remove_prefix(sign == '%' || format.size() == 1 ? 1 : sign == '@' || sign == '\\' ? 2 : 1);
-    if (sign != '%') continue;
-    const auto field = take_field(format);
-    if (!field || kWholePayload.contains(field->kind)) return std::nullopt;
-    if (field->kind != 'p') continue;
-    if (place || field->width > 0) return std::nullopt;
-    place = Place{begin, size - format.size()};
-  }
-  return place.value_or(Place{size, size});
+  bool needs_all = false;
+  each_field(format, [&](const Field& field, std::size_t begin, std::size_t end) {
+    const bool is_payload = field.kind == 'p';
+    needs_all = needs_all || kWholePayload.contains(field.kind) || (is_payload && (place || field.width > 0));
+    if (is_payload) place = Place{begin, end};
+  });
+  if (needs_all) return std::nullopt;
+  return place.value_or(Place{format.size(), format.size()});
 }
 
 }  // namespace
@@ -275,6 +298,12 @@ std::string format_problem(std::string_view format) {
 
 std::string formatted(std::string_view format, const mqtt::Message& message, std::timespec at, bool pretty) {
   return formatted(format, Received{message, message.payload.size(), at, pretty});
+}
+
+std::string payload_problem(const PrintOptions& options, const mqtt::Message& message) {
+  const auto text = message.payload.text();
+  if (!has_field(options.format, 'J') || text.empty() || nlohmann::json::accept(text)) return {};
+  return fmt::format("a message to {} has a payload that is not JSON", message.topic);
 }
 
 bool prints_in_parts(const PrintOptions& options) { return place_of_payload(options.format).has_value(); }

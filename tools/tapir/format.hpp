@@ -18,6 +18,9 @@ struct PrintOptions;
 /// lines.
 [[nodiscard]] std::string formatted(std::string_view format, const tapir::mqtt::Message& message, std::timespec at, bool pretty = false);
 
+/// Why the format shows less of this message than it says; empty: it shows all. %J stays empty for a payload that is not JSON.
+[[nodiscard]] std::string payload_problem(const PrintOptions& options, const tapir::mqtt::Message& message);
+
 /// A message whose payload is printed as it comes: what stands around it.
 struct Frame {
   std::string before;

@@ -2,11 +2,14 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <string>
+#include <vector>
 
 #include <fmt/format.h>
 
 #include "commands.hpp"
 #include "manual.hpp"
+#include "property_words.hpp"
 
 namespace {
 
@@ -30,10 +33,12 @@ struct Command {
     broker_.add_to(*app);
     options_.add_to(*app);
   }
-  [[nodiscard]] int run(const tool::NetworkOptions& network) {
+  [[nodiscard]] int run(const tool::NetworkOptions& network, const std::vector<std::string>& properties) {
+    broker_.properties.words = properties;
     std::string wrong = broker_.complete(options_.topics, Options::kPackets);
     if (wrong.empty()) wrong = options_.problem(broker_);
     if (wrong.empty()) wrong = network.problem();
+    if (wrong.empty() && !network.host_stack) wrong = broker_.address_problem();
     return wrong.empty() ? run_(network, broker_, options_) : misused(wrong, app->get_name() + " ");
   }
   [[nodiscard]] std::string man_page(const CLI::App& root) const { return tool::man_page(root, *app, Options::kPackets); }
@@ -51,6 +56,7 @@ struct CommandLine {
   CLI::Option* help = app.set_help_flag("--help", "show this and end");  // -h is the broker's; commands have it from here
   tool::NetworkOptions network;
   std::string manual;
+  std::vector<std::string> properties;  ///< the words of -D
   Command<tool::PublishOptions> pub{app, "pub", "publishes messages to an MQTT broker", &tool::publish};
   Command<tool::SubscribeOptions> sub{app, "sub", "subscribes at an MQTT broker and prints what arrives", &tool::subscribe};
   Command<tool::RequestOptions> rr{app, "rr", "publishes a request to an MQTT broker and prints the response", &tool::request};
@@ -69,9 +75,9 @@ int run(CommandLine& line) {
                                              : line.rr.man_page(line.app);
     return std::fputs(page.c_str(), stdout) >= 0 ? 0 : 1;
   }
-  if (line.pub.app->parsed()) return line.pub.run(line.network);
-  if (line.sub.app->parsed()) return line.sub.run(line.network);
-  if (line.rr.app->parsed()) return line.rr.run(line.network);
+  if (line.pub.app->parsed()) return line.pub.run(line.network, line.properties);
+  if (line.sub.app->parsed()) return line.sub.run(line.network, line.properties);
+  if (line.rr.app->parsed()) return line.rr.run(line.network, line.properties);
   return misused("a command is missing: pub, sub or rr", "");
 }
 
@@ -80,7 +86,10 @@ int run(CommandLine& line) {
 int main(int argc, char** argv) {
   CommandLine line;
   try {
-    line.app.parse(argc, argv);
+    std::vector<std::string> words{argv + std::min(argc, 1), argv + argc};
+    line.properties = tool::take_property_words(line.app, words);
+    std::ranges::reverse(words);  // as CLI11 wants them
+    line.app.parse(words);
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return line.app.exit(error);  // --help
     const auto given = line.app.get_subcommands();

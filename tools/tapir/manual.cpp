@@ -12,8 +12,10 @@ constexpr const char* kExitCodes =
     "Exit codes: 0 done; 1 failed; 2 used wrongly; 3 refused by the broker; 4 the broker cannot be reached, and the layer that failed is "
     "named on standard error.";
 constexpr const char* kFormat =
-    "Fields of -F: %t topic, %p payload, %x and %X payload in hexadecimal, %l its length in bytes, %q quality of service, %r retained, "
-    "%I time (ISO 8601), %U seconds since 1970, %j and %J all of it as JSON (%J: the payload as JSON too), %% a percent sign; of MQTT 5.0, "
+    "Fields of -F: %t topic, %p payload, %x and %X payload in hexadecimal, %l its length in bytes, %m packet identifier (0 with QoS 0), %q "
+    "quality of service, %r retained, "
+    "%I time (ISO 8601), %U seconds since 1970, %j and %J all of it as JSON (%J: the payload as JSON too; nothing, with a line on standard "
+    "error, when it is none), %% a percent sign; of MQTT 5.0, "
     "empty when the message has none, %A topic alias, %C content type, %D correlation data, %E seconds to the message's expiry, %F payload "
     "format indicator, %P user properties (name:text, blanks between them), %R response topic, %S subscription identifier; %f and %d the "
     "payload as a float or double of IEEE 754 in this machine's byte order. As in printf(3) '-', '0', a width, '.' and a precision may "
@@ -21,7 +23,8 @@ constexpr const char* kFormat =
     "behind the '%': the precision shortens %C %I %R %t, and is the number of decimals of %f %d; of %x and %X it is the number of digits "
     "in a "
     "group, and a separator may follow it: %.2:x. "
-    "@ and a letter as in strftime(3), @N nanoseconds, @@; \\0 \\a \\e \\n \\r \\t \\v \\\\.";
+    "@ and a letter as in strftime(3), @N nanoseconds, @@; \\0 \\a \\e \\n \\r \\t \\v \\\\. Any other field or escape, and a width or "
+    "precision beyond 10000, is wrong use.";
 
 /// Text as roff takes it: no backslash, dash or leading dot with a meaning of its own.
 std::string escaped(const std::string& text) {

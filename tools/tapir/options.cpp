@@ -148,14 +148,14 @@ std::string WillOptions::problem() const {
 }
 
 void BrokerOptions::add_to(CLI::App& app) {
-  app.add_option("-h,--host", host, "broker, by name or address")->capture_default_str();
+  app.add_option("-h,--host", host, "broker, by name or address; with a stack of our own by its IPv4 address")->capture_default_str();
   app.add_option("-p,--port", port, "its port; 1883, with TLS 8883, WebSocket 80 and 443 by default")->check(CLI::Range(1, 65535));
   app.add_option("-A", bind_address, "address of this host to connect from")->check([](const std::string& text) {
     return check(is_ip_address(text), "not an IP address");
   });
   app.add_option("-L,--url", url,
                  "[mqtt|mqtts|ws|wss]://[user[:password]@]host[:port]/topic, for ws and wss /path; in the place of -h, -p, -u, -P, -t");
-  app.add_option("-i,--id", id, "client identifier; named after the process by default")->check(check_identifier);
+  app.add_option("-i,--id", id, "client identifier; by default the broker chooses one (mqttv31: random)")->check(check_identifier);
   app.add_option("-I,--id-prefix", id_prefix, "client identifier of this and the process's number")->check(check_identifier);
   app.add_option("-k,--keepalive", keep_alive, "seconds between signs of life, 0 for none")
       ->check(CLI::Range(0, 65535))
@@ -219,16 +219,25 @@ std::string BrokerOptions::take_url(std::vector<std::string>& topics) {
 std::string BrokerOptions::problem() const {
   if (session_expiry && protocol() != tapir::mqtt::ProtocolVersion::v5_0) return "-x: needs MQTT 5.0 (-V mqttv5)";
   if (password && !user_name) return "-P: a password needs a user name (-u)";
-  if (keep_session && id.empty()) return "-c: the broker keeps a session under a client identifier, which must be given (-i)";
-  if (!id.empty() && !id_prefix.empty()) return "-i and -I cannot be used together";
-  if (protocol() == tapir::mqtt::ProtocolVersion::v3_1 && client_id("pub").size() > kLongestIdOf31)
-    return fmt::format("{}: MQTT 3.1 has client identifiers of at most {} bytes", id.empty() ? "-I" : "-i", kLongestIdOf31);
+  if (auto wrong = id_problem(); !wrong.empty()) return wrong;
   if (!websocket && path_given_ != nullptr && path_given_->count() > 0)
     return "--ws-path: there is no WebSocket; --ws, ws:// or wss:// turns it on";
   if (auto wrong = will.problem(); !wrong.empty()) return wrong;
   if (auto wrong = property_problem(); !wrong.empty()) return wrong;
   if (auto wrong = tls.problem(); !wrong.empty()) return wrong;
   return uses_tls() ? std::string{} : tls.idle();
+}
+
+/// Where an identifier must be given, mosquitto's clients want it too: a session that outlives this run is found again by no other.
+std::string BrokerOptions::id_problem() const {
+  if (keep_session && id.empty()) return "-c: the broker keeps a session under a client identifier, which must be given (-i)";
+  if (id.empty() && connect_properties().get(tapir::mqtt::property::session_expiry_interval) == kForEver)
+    return "-x: a session that is kept for ever needs a client identifier (-i)";
+  if (!id.empty() && !id_prefix.empty()) return "-i and -I cannot be used together";
+  const auto& given = id.empty() ? prefixed_id() : id;
+  if (protocol() == tapir::mqtt::ProtocolVersion::v3_1 && given.size() > kLongestIdOf31)
+    return fmt::format("{}: MQTT 3.1 has client identifiers of at most {} bytes", id.empty() ? "-I" : "-i", kLongestIdOf31);
+  return {};
 }
 
 std::string BrokerOptions::property_problem() const {
@@ -241,6 +250,15 @@ std::string BrokerOptions::property_problem() const {
   const bool prolongs = properties.disconnect.get(property::session_expiry_interval).value_or(0) > 0;
   if (prolongs && connect_properties().get(property::session_expiry_interval).value_or(0) == 0)  // MQTT 5.0 section 3.14.2.2.2
     return "-D disconnect session-expiry-interval: there must be a session to keep (-x or -c)";
+  return {};
+}
+
+std::string BrokerOptions::address_problem() const {
+  if (!tapir::Ipv4Address::parse(host))
+    return fmt::format("-h {}: a stack of our own looks no names up and has no IPv6: it needs the broker's IPv4 address (or --host-stack)",
+                       host);
+  if (!bind_address.empty() && !tapir::Ipv4Address::parse(bind_address))
+    return fmt::format("-A {}: a stack of our own has IPv4 addresses only", bind_address);
   return {};
 }
 
@@ -259,9 +277,12 @@ tapir::mqtt::ProtocolVersion BrokerOptions::protocol() const {
   return tapir::mqtt::ProtocolVersion::v5_0;
 }
 
-std::string BrokerOptions::client_id(const std::string& command) const {
+std::string BrokerOptions::prefixed_id() const { return id_prefix.empty() ? std::string{} : fmt::format("{}{}", id_prefix, ::getpid()); }
+
+std::string BrokerOptions::client_id(const std::string& command, tapir::Random& random) const {
   if (!id.empty()) return id;
-  return fmt::format("{}{}", id_prefix.empty() ? "tapir-" + command + "-" : id_prefix, ::getpid());
+  if (!id_prefix.empty() || protocol() != tapir::mqtt::ProtocolVersion::v3_1) return prefixed_id();
+  return fmt::format("tapir-{}-{:012x}", command, random.below(std::uint64_t{1} << 48U));
 }
 
 }  // namespace tool

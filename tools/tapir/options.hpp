@@ -7,6 +7,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include <tapir/core/random.hpp>
 #include <tapir/mqtt/types.hpp>
 
 #include "properties.hpp"
@@ -95,17 +96,22 @@ struct BrokerOptions {
   /// Takes apart -L and -D; sets the port that was not given. A topic in the URL goes to `topics`; `packets` are those that -D may name.
   /// What is wrong; empty: nothing.
   [[nodiscard]] std::string complete(std::vector<std::string>& topics, const std::vector<std::string>& packets);
+  /// What a stack of our own cannot do with -h and -A, for it looks no names up; empty: nothing.
+  [[nodiscard]] std::string address_problem() const;
   /// What CONNECT has, by -D, -x and -c.
   [[nodiscard]] tapir::mqtt::Properties connect_properties() const;
   [[nodiscard]] tapir::mqtt::ProtocolVersion protocol() const;
   [[nodiscard]] bool uses_tls() const { return tls_by_url_ || tls.wanted() || port == 8883; }
-  /// The client identifier, which names this process when none was given.
-  [[nodiscard]] std::string client_id(const std::string& command) const;
+  /// The client identifier: with -I one that names this process. Without either it is empty, for the broker to choose one, but in 3.1, which needs
+  /// one, a random one: process numbers repeat from container to container.
+  [[nodiscard]] std::string client_id(const std::string& command, tapir::Random& random) const;
 
  private:
   [[nodiscard]] std::string take_url(std::vector<std::string>& topics);
   [[nodiscard]] std::string problem() const;
+  [[nodiscard]] std::string id_problem() const;
   [[nodiscard]] std::string property_problem() const;
+  [[nodiscard]] std::string prefixed_id() const;
   bool tls_by_url_ = false;
   const CLI::Option* path_given_ = nullptr;
 };

@@ -96,8 +96,7 @@ void PropertyOptions::add_to(CLI::App& app) {
   app.add_option("-D,--property", words,
                  "a property of MQTT 5.0: command, identifier and value, for user-property command, identifier, name and value; may be "
                  "given several times; see below")
-      ->expected(3, -1)
-      ->take_all()
+      ->expected(3)
       ->option_text("COMMAND IDENTIFIER [NAME] VALUE");
 }
 

@@ -35,6 +35,7 @@ class Publisher final : public Task {
     on_repeat();
   }
   void on_repeat() {
+    if (is_over()) return;
     do {
       if (!waiting_for_room() && left_ > 0) {
         --left_;
@@ -45,7 +46,7 @@ class Publisher final : public Task {
       repeat_timer_.arm_after(std::chrono::nanoseconds{static_cast<std::int64_t>(options_.repeat_delay * 1e9)});
   }
   void publish_lines() {
-    if (!is_connected()) return;
+    if (!is_connected() || is_over()) return;
     while (!waiting_for_room()) {
       const auto line = lines_->next();
       if (!line) break;
@@ -64,7 +65,7 @@ class Publisher final : public Task {
   }
   void delivered(const tapir::Result<>& outcome) {
     if (is_over()) return;
-    if (!outcome) return fail(exit_code_for(outcome.error()), "the message was not delivered: " + words_for(outcome.error()));
+    if (!outcome) return fail_with("the message was not delivered", outcome.error());
     const bool was_full = waiting_for_room();
     --under_way_;
     if (was_full && lines_) return publish_lines();
@@ -93,9 +94,8 @@ int publish(const NetworkOptions& network, const BrokerOptions& broker, const Pu
   const Console console{"tapir pub", broker.quiet};
   auto message = read_payload(options.payload);
   if (!message) return console.fail(Exit::failure, message.error());
-  const auto id = broker.client_id("pub");
-  Connection connection{network, broker, console, id};
-  if (const auto up = connection.set_up(client_config(broker, id)); !up) return up.error();
+  Connection connection{network, broker, console, "pub"};
+  if (const auto up = connection.set_up(connection.client_config()); !up) return up.error();
   Publisher publisher{connection, broker, options, console, std::move(*message)};
   return publisher.run();
 }

@@ -45,18 +45,20 @@ class Requester final : public Task {
   }
   void subscribed(const tapir::Result<mqtt::QoS>& granted) {
     if (is_over()) return;
+    if (!granted && !client().is_connected()) return;  // the connection has ended, and no other follows: that is told next
     if (!granted)
       return fail(Exit::refused, fmt::format("mqtt: subscription to {} refused: {}", options_.response_topic, words_for(granted.error())));
     asked_ = true;
     asked_at_ = std::chrono::steady_clock::now();
     client().publish(request_, [this](const tapir::Result<>& outcome) {
-      if (!outcome && !is_over()) fail(exit_code_for(outcome.error()), "the request was not delivered: " + words_for(outcome.error()));
+      if (!outcome) fail_with("the request was not delivered", outcome.error());
     });
   }
   void received(const mqtt::Message& message) {
     if (is_over() || !asked_) return;  // what came before the request is no response
     if (message.retain && options_.print.no_retained) return;
     const auto latency = std::chrono::steady_clock::now() - asked_at_;
+    if (const auto wrong = payload_problem(options_.print, message); !wrong.empty()) console().note(wrong);
     auto text = text_of(options_.print, message);
     if (options_.latency) text += fmt::format("Latency: {}\n", time_in_words(latency));
     if (!out_.print(text)) return fail(Exit::failure, "cannot write to standard output");
@@ -77,9 +79,8 @@ int request(const NetworkOptions& network, const BrokerOptions& broker, const Re
   Console console{"tapir rr", broker.quiet};
   auto payload = read_payload(options.payload);
   if (!payload) return console.fail(Exit::failure, payload.error());
-  const auto id = broker.client_id("rr");
-  Connection connection{network, broker, console, id};
-  if (const auto up = connection.set_up(client_config(broker, id)); !up) return up.error();
+  Connection connection{network, broker, console, "rr"};
+  if (const auto up = connection.set_up(connection.client_config()); !up) return up.error();
   Requester requester{connection, broker, options, console, std::move(*payload)};
   return requester.run();
 }

@@ -47,6 +47,7 @@ class Subscriber final : public Task {
   }
   void subscribed(const std::string& filter, const tapir::Result<mqtt::QoS>& granted) {
     if (is_over()) return;
+    if (!granted && !client().is_connected()) return;  // the connection has ended, and no other follows: that is told next
     ++answered_;
     if (granted) {
       refused_.erase(filter);
@@ -71,32 +72,50 @@ class Subscriber final : public Task {
     if (!done) console().note("mqtt: unsubscribe: " + words_for(done.error()));
     if (options_.topics.empty() && ++unsubscribed_ == options_.unsubscribed.size()) leave();
   }
-  /// The client calls the handler of each filter that matches; the message is printed for the first.
+  /// The client calls the handler of each filter that matches and that the broker has not refused; the message is printed for the first.
   void matched(const std::string& filter, const mqtt::Message& message) {
     for (const auto& other : options_.topics) {
       if (other == filter) return received(message);
+      if (refused_.contains(other)) continue;
       if (mqtt::matches(mqtt::without_share(other), message.topic)) return;
     }
   }
   void received(const mqtt::Message& message) {
     if (!takes(message, message.payload.size())) return;
+    if (const auto wrong = payload_problem(options_.print, message); !wrong.empty()) console().note(wrong);
     print(text_of(options_.print, message));
     count();
   }
   /// Whether the message is to be printed.
   bool takes(const mqtt::Message& message, std::size_t size) {
     if (is_over()) return false;
-    if (options_.retained_only && !message.retain) {
-      leave_message();
+    if (options_.retained_only && !message.retain) end_of_retained_ = true;
+    if (end_of_retained_) {
+      if (deleting_ == 0) {
+        leave_message();
+      } else {
+        (void)client().hold_acknowledgment();  // it stays with the broker, and so does what follows until all is deleted
+      }
       return false;
     }
     for (const auto& filter : options_.filtered_out) {
       if (mqtt::matches(filter, message.topic)) return false;
     }
-    if (message.retain && options_.remove_retained && size > 0)
-      client().publish({.topic = message.topic, .qos = mqtt::QoS::at_least_once, .retain = true});
+    if (message.retain && options_.remove_retained && size > 0) remove_retained(message.topic);
     if (message.retain && options_.print.no_retained) return false;
     return options_.random_filter >= 100 || runtime().random().fraction() * 100 < options_.random_filter;
+  }
+  /// leave() waits for all of them.
+  void remove_retained(const std::string& topic) {
+    ++deleting_;
+    client().publish({.topic = topic, .qos = mqtt::QoS::at_least_once, .retain = true}, [this, topic](tapir::Result<> done) {
+      --deleting_;
+      if (!done) {
+        console().note(fmt::format("mqtt: the retained message of {} was not deleted: {}", topic, words_for(done.error())));
+        end_with(exit_code_for(done.error()));
+      }
+      if (end_of_retained_ && deleting_ == 0) leave_message();
+    });
   }
   void print(std::string_view bytes) {
     if (!is_over() && !out_.print(bytes)) fail(Exit::failure, "cannot write to standard output");
@@ -116,6 +135,7 @@ class Subscriber final : public Task {
     if (frame_ && frame_->has_payload) print(event.bytes.text());
   }
   void handle(const mqtt::event::MessageEnded& /*event*/) {
+    if (end_of_retained_) (void)client().hold_acknowledgment();
     if (!frame_) return;
     print(frame_->behind);
     frame_.reset();
@@ -136,6 +156,8 @@ class Subscriber final : public Task {
   std::set<std::string> refused_;
   std::set<std::string> lost_;  ///< of those that were granted, refused on this connection
   std::size_t unsubscribed_ = 0;
+  std::size_t deleting_ = 0;      ///< retained messages whose deletion the broker has not acknowledged
+  bool end_of_retained_ = false;  ///< the first message has come that was not retained
   unsigned printed_ = 0;
 };
 
@@ -143,9 +165,8 @@ class Subscriber final : public Task {
 
 int subscribe(const NetworkOptions& network, const BrokerOptions& broker, const SubscribeOptions& options) {
   Console console{"tapir sub", broker.quiet};
-  const auto id = broker.client_id("sub");
-  Connection connection{network, broker, console, id};
-  auto config = client_config(broker, id);
+  Connection connection{network, broker, console, "sub"};
+  auto config = connection.client_config();
   if (prints_in_parts(options.print)) config.limits.stream_above = kLong;
   if (const auto up = connection.set_up(std::move(config)); !up) return up.error();
   Subscriber subscriber{connection, broker, options, console};

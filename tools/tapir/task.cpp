@@ -6,11 +6,20 @@
 
 namespace tool {
 
+namespace {
+
+bool refuses_version(std::error_code error) {
+  return error == tapir::mqtt::Error::unsupported_protocol_version || error == tapir::mqtt::ReasonCode::unsupported_protocol_version;
+}
+
+}  // namespace
+
 Task::Task(Connection& connection, const BrokerOptions& broker, const Console& console)
     : connection_{connection},
       broker_{broker},
       console_{console},
-      wait_timer_{tapir::Timer::calling<&Task::on_wait_over>(connection.runtime().scheduler(), *this)} {
+      wait_timer_{tapir::Timer::calling<&Task::on_wait_over>(connection.runtime().scheduler(), *this)},
+      unexplained_timer_{tapir::Timer::calling<&Task::on_unexplained>(connection.runtime().scheduler(), *this)} {
   client().on_connected([this](const auto&) {
     if (!std::exchange(connected_, true)) return start();
     connected_again();
@@ -19,27 +28,37 @@ Task::Task(Connection& connection, const BrokerOptions& broker, const Console& c
 }
 
 int Task::run() {
-  const int code = connection_.run();
-  if (code != Connection::kInterrupted) return code;
-  return is_over() ? static_cast<int>(Exit::ok) : interrupted();
+  int code = connection_.run();
+  if (code == Connection::kInterrupted) {
+    stop(is_over() ? code_ : interrupted());
+    code = connection_.run();  // until the broker has DISCONNECT: it would publish the will otherwise
+  }
+  return connection_.finish(code == Connection::kInterrupted ? code_ : code);
 }
 
 void Task::leave() {
-  if (std::exchange(leaving_, true)) return;
-  client().drain(tapir::mqtt::ReasonCode::normal_disconnection, properties().disconnect, [this](tapir::Result<>) { left(); });
+  if (is_over()) return;
+  leaving_ = true;
+  client().drain(tapir::mqtt::ReasonCode::normal_disconnection, properties().disconnect, [this](tapir::Result<>) { end(); });
 }
 
 void Task::leave_message() {
-  if (std::exchange(leaving_, true)) return;
-  client().disconnect(tapir::mqtt::ReasonCode::normal_disconnection, properties().disconnect, [this](tapir::Result<>) { left(); });
+  if (is_over()) return;
+  leaving_ = true;
+  client().disconnect(tapir::mqtt::ReasonCode::normal_disconnection, properties().disconnect, [this](tapir::Result<>) { end(); });
 }
-
-void Task::left() { stop(static_cast<int>(Exit::ok)); }
 
 void Task::stop(int code) {
   if (std::exchange(stopped_, true)) return;
-  client().disconnect(tapir::mqtt::ReasonCode::normal_disconnection, properties().disconnect);
-  runtime().stop(code);
+  code_ = code;
+  if (leaving_ && !client().is_connected()) return;  // DISCONNECT is out: end() follows
+  client().disconnect(tapir::mqtt::ReasonCode::normal_disconnection, properties().disconnect, [this](tapir::Result<>) { end(); });
+}
+
+/// The client is closed.
+void Task::end() {
+  stopped_ = true;
+  runtime().stop(code_);
 }
 
 void Task::give_up_after(unsigned seconds) {
@@ -48,8 +67,20 @@ void Task::give_up_after(unsigned seconds) {
 }
 
 void Task::on_wait_over() {
-  if (leaving_) return left();
-  fail(Exit::failure, fmt::format("timed out after {} s", wait_));
+  if (leaving_) return stop(code_);
+  if (!stopped_) fail(Exit::failure, fmt::format("timed out after {} s", wait_));
+}
+
+void Task::fail_with(std::string what, std::error_code error) {
+  if (is_over()) return;
+  if (client().is_connected()) return fail(exit_code_for(error), fmt::format("{}: {}", what, words_for(error)));
+  if (!unexplained_) unexplained_ = {std::move(what), error};
+  unexplained_timer_.arm_after({});  // disconnected() comes before that, if it comes
+}
+
+/// No connection was lost: the client could not take the operation, or the session has expired.
+void Task::on_unexplained() {
+  if (!is_over()) fail(exit_code_for(unexplained_->error), unexplained_->what + ": " + unexplained_->error.message());
 }
 
 std::string Task::words_for(std::error_code error) {
@@ -59,8 +90,11 @@ std::string Task::words_for(std::error_code error) {
 
 void Task::disconnected(const tapir::mqtt::Disconnection& why) {
   if (is_over()) return;
-  const auto text = fmt::format("{}: {}", layer_of(why), why.text);
+  auto text = fmt::format("{}: {}", layer_of(why), why.text);
+  if (unexplained_) return fail(exit_code_for(why.error), unexplained_->what + ": " + text);
   const bool is_hopeless = why.error == tapir::mqtt::Error::payload_source_failed;  // the file: it would fail again
+  if (!connected_ && refuses_version(why.error) && broker_.protocol() == tapir::mqtt::ProtocolVersion::v5_0)
+    text += "; -V mqttv311 may help";
   if (!connected_ || !why.will_retry || is_hopeless) return fail(connected_ ? exit_code_for(why.error) : exit_code_for(why), text);
   console_.note(text + "; connecting again");
 }

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <optional>
+
 #include "command_options.hpp"
 #include "connection.hpp"
 
@@ -29,9 +31,13 @@ class Task {
   void leave();
   /// The same, but the message that is being handled stays with the broker.
   void leave_message();
-  /// Disconnects and ends the loop at once: no message is acknowledged any more, nor the one that is being handled.
+  /// Disconnects at once, and ends with this code: no message is acknowledged any more, nor the one that is being handled.
   void stop(int code);
   void fail(Exit code, std::string_view why) { stop(console_.fail(code, why)); }
+  /// Fails because an operation has, `what`. When that was by the loss of the connection, what ended the connection is the reason.
+  void fail_with(std::string what, std::error_code error);
+  /// Goes on, and ends with this code in the place of success.
+  void end_with(Exit code) { code_ = static_cast<int>(code); }
   /// Gives up after so many seconds; 0: never.
   void give_up_after(unsigned seconds);
 
@@ -47,17 +53,27 @@ class Task {
 
  private:
   void disconnected(const tapir::mqtt::Disconnection& why);
-  void left();
+  void end();
   void on_wait_over();
+  void on_unexplained();
 
   Connection& connection_;
   const BrokerOptions& broker_;
   const Console& console_;
+  /// An operation that failed without a connection, until it is known why there is none.
+  struct Unexplained {
+    std::string what;
+    std::error_code error;
+  };
+
   tapir::Timer wait_timer_;
+  tapir::Timer unexplained_timer_;
+  std::optional<Unexplained> unexplained_;
   unsigned wait_ = 0;  ///< seconds
   bool connected_ = false;
   bool leaving_ = false;
   bool stopped_ = false;
+  int code_ = static_cast<int>(Exit::ok);  ///< to end with
 };
 
 }  // namespace tool

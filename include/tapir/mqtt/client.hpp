@@ -66,6 +66,7 @@ struct ClientConfig {
   std::optional<std::string> user_name = {};
   std::optional<std::string> password = {};             ///< needs a user name
   Duration connect_timeout = std::chrono::seconds{30};  ///< for opening the transport
+  Duration close_timeout = std::chrono::seconds{30};    ///< for the broker to close it behind DISCONNECT; then it is given up
   Reconnect reconnect = {};
   SessionLimits limits = {};
   ProtocolVersion version = ProtocolVersion::v3_1_1;
@@ -122,6 +123,9 @@ using StreamEvent = std::variant<event::MessageBegan, event::MessagePart, event:
 /// loss, and subscribes again when the broker has forgotten. Callbacks come from the scheduler, never from inside a call, each exactly
 /// once unless the client is destroyed; they may call the client and may destroy it. Belongs to its stack's thread.
 ///
+/// An exception from a callback goes through the client to whoever runs the loop. Nothing is lost by it: the client goes on in the next turn, with
+/// the callback behind that one. A message whose handler threw counts as taken.
+///
 /// A client that was moved from is not connected and stays so: its calls fail with not_connected, and since it has no scheduler any
 /// more their completions come at once, from inside the call.
 class Client {
@@ -171,17 +175,19 @@ class Client {
   /// Connects again after disconnect(), after a refusal, or when reconnecting is off. already_connected while connecting or connected;
   /// invalid_argument and the like for a configuration that CONNECT cannot carry, and without a transport.
   Result<> connect();
-  /// Sends DISCONNECT and closes; `done` comes when the transport is closed. Whatever is unfinished fails with operation_canceled.
+  /// Sends DISCONNECT and closes; `done` comes when the transport is closed, or with timed_out after ClientConfig::close_timeout. Whatever is
+  /// unfinished fails with operation_canceled.
   void disconnect(Completion done = {});
   /// 5.0: the same with a reason that a client may give, such as disconnect_with_will, and properties: session_expiry_interval,
   /// reason_string, user_property. With what DISCONNECT cannot say (see Session::disconnect()) `done` fails and the connection stays.
   /// Without a connection there is nobody to tell.
   void disconnect(ReasonCode reason, Properties properties, Completion done = {});
 
-  /// Takes no more messages, and disconnects as disconnect() does once those that were given to a handler are acknowledged to the end, or
-  /// after ClientConfig::connect_timeout. In a handler that includes the message that it has. Messages behind that one stay
-  /// with the broker, as far as it keeps the session. disconnect() in a handler leaves that message there too, and so does a second drain(), which
-  /// disconnects at once. With what DISCONNECT cannot say `done` fails, and messages are taken on. What pause_reading() keeps unread is read.
+  /// Takes no more messages, and disconnects as disconnect() does once those that were given to a handler are acknowledged to the end and those
+  /// that publish() was given are delivered, or after ClientConfig::connect_timeout. In a handler that includes the message that it has.
+  /// Messages behind that one stay with the broker, as far as it keeps the session. disconnect() in a handler leaves that message there too,
+  /// and so does a second drain(), which disconnects at once. With what DISCONNECT cannot say `done` fails, and messages are taken on. What
+  /// pause_reading() keeps unread is read.
   void drain(ReasonCode reason = ReasonCode::normal_disconnection, Properties properties = {}, Completion done = {});
 
   /// In a handler: its message is not acknowledged when the handlers have returned but by acknowledge(), and no later one before it. False for

@@ -33,8 +33,13 @@ namespace tapir::mqtt {
 class PacketObserver {
  public:
   virtual ~PacketObserver() = default;
-  /// `size` is the whole packet in bytes, of one that is received in parts its front. Must not call back into the session.
-  virtual void packet(Direction direction, const ControlPacket& packet, std::size_t size, TimePoint now) = 0;
+  /// In bytes.
+  struct Size {
+    std::size_t header;   ///< all in front of the payload
+    std::size_t payload;  ///< also of one that comes in parts, whose `packet` has none
+  };
+  /// Must not call back into the session.
+  virtual void packet(Direction direction, const ControlPacket& packet, Size size, TimePoint now) = 0;
 };
 
 /// The client side of MQTT 3.1, 3.1.1 and 5.0 without input or output: bytes and the time go in, bytes, events and a deadline come out.

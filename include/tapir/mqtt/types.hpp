@@ -45,6 +45,7 @@ struct Message {
   bool retain = false;         ///< sent: keep it for later subscribers; received: it was kept (section 3.3.1.3)
   bool duplicate = false;      ///< received: the sender may have sent it before; ignored when sent
   Properties properties = {};  ///< 5.0
+  PacketId id = {};  ///< received with QoS 1 or 2: its packet identifier, to be shown, for others have it later; ignored when sent
   /// Received with QoS 2 by a session with a store: this message's number, never given to another one. A process that dies between the
   /// user's taking the message and the next save gets it again under the same number. Otherwise 0; ignored when sent.
   std::uint64_t delivery = 0;

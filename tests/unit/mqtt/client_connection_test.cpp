@@ -125,6 +125,20 @@ TEST_CASE("a transport that cannot even start, or never opens, counts as a failu
   CHECK(t.far->aborted);
 }
 
+TEST_CASE("a broker that does not close behind DISCONNECT is waited for as long as the configuration says", "[mqtt]") {
+  ClientLab t{{.client_id = "s1", .close_timeout = 3s}};
+  t.connect();
+  const Told told;
+  t.client->disconnect(told.callback());
+  CHECK(t.far->closed);
+  t.lab.advance(2999ms);
+  CHECK(told.nothing());
+  CHECK_FALSE(t.far->aborted);
+  t.lab.advance(1ms);
+  CHECK(told.failure(tapir::Error::timed_out));
+  CHECK(t.far->aborted);
+}
+
 TEST_CASE("a refusal by the broker ends the client and everything that waits", "[mqtt][MQTT311-3.1.3-9][MQTT311-3.2.2-N2]") {
   ClientLab t;
   const Told message;
@@ -370,4 +384,26 @@ TEST_CASE("destroying a client when it is told of a loss", "[mqtt]") {
   CHECK_FALSE(t.client);
   t.lab.advance(1h);
   CHECK(t.far->opened == 1);
+}
+
+TEST_CASE("what the broker said before it took nothing more is the reason, not that it takes nothing", "[mqtt]") {
+  ClientLab t{{.client_id = "s1", .version = ProtocolVersion::v5_0}};
+  t.open();
+  t.far->deliver("20 03 00 00 00");
+  const auto last_words = GENERATE("e0 02 97 00", "");
+  t.far->send_error = tapir::Error::connection_reset;
+  for (const auto byte : hex(last_words)) t.far->inbox.push_back(byte);  // it was there, and nobody has been told yet
+  const Told told;
+  t.client->publish("t", "x", kQoS1, told.callback());
+  t.turn();
+  REQUIRE(t.disconnections.size() == 1);
+  const bool spoke = *last_words != '\0';
+  CHECK(t.disconnections[0].by_server == spoke);
+  CHECK(t.disconnections[0].layer == (spoke ? LayerId::mqtt : LayerId::tcp));
+  CHECK(t.disconnections[0].error ==
+        (spoke ? make_error_code(ReasonCode::quota_exceeded) : make_error_code(tapir::Error::connection_reset)));
+  CHECK_FALSE(told.nothing());
+  t.lab.advance(1s);
+  CHECK(t.far->opened == 2);
+  CHECK(t.disconnections.size() == 1);
 }

@@ -98,6 +98,39 @@ TEST_CASE("QoS 2: the exchanges under way end before DISCONNECT, and no other be
   CHECK(t.heard[0] == "1");
 }
 
+TEST_CASE("a client that drains delivers what it was given, however much waits for its turn", "[mqtt]") {
+  Draining t{{.max_in_flight = 1}};
+  const Told first, second, last;
+  t.client->publish("a", "1", QoS::at_least_once, first.callback());
+  t.client->publish("a", "2", QoS::at_least_once, second.callback());
+  t.client->publish("a", "3", QoS::at_most_once, last.callback());
+  t.first();
+  t.turn();
+  const auto published = [](const char* id, const char* text) { return hex(std::string{"32 06 0001 61 "} + id + " " + text); };
+  CHECK(t.far->take_sent() == published("0001", "31"));
+  t.far->deliver("40 02 0001");
+  t.turn();
+  CHECK(first.success());
+  SECTION("and then leaves") {
+    t.far->deliver("40 02 0002");
+    t.turn();
+    CHECK(second.success());
+    CHECK(t.far->take_sent() == hex("32 06 0001 61 0002 32  30 04 0001 61 33"));
+    CHECK(last.nothing());
+    t.far->acknowledge_all();
+    t.turn();
+    CHECK(last.success());
+    CHECK(t.far->take_sent() == hex(kDisconnect));
+  }
+  SECTION("for a time") {
+    (void)t.far->take_sent();
+    t.lab.advance(30s);
+    CHECK(t.far->take_sent() == hex(kDisconnect));
+    t.far->end();
+    CHECK(second.failure(tapir::Error::operation_canceled));
+  }
+}
+
 TEST_CASE("disconnect() in a handler leaves its message with the broker", "[mqtt]") {
   Draining t;
   t.first = [&t] { t.client->disconnect(); };

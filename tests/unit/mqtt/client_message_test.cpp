@@ -279,3 +279,17 @@ TEST_CASE("an observer sees every packet with its fields", "[mqtt]") {
                                                "up PUBACK 4+0 id=1", "up PUBLISH 5+0 topic=a qos=0", "up PINGREQ 2+0",
                                                "drop protocol_violation"});
 }
+
+TEST_CASE("an observer sees the whole size of a message that comes in parts", "[mqtt]") {
+  Crossings seen;
+  ClientLab t{{.client_id = "unused"}};
+  t.lab.context.observer = &seen;
+  Client client{t.lab.context, std::make_unique<ScriptedTransport>(t.far), {.client_id = "s1", .limits = {.stream_above = 4}}};
+  t.turn();
+  t.far->accept();
+  t.far->deliver("20 02 00 00");
+  seen.lines.clear();
+  t.far->deliver("30 08 0001 61 3132");
+  t.far->deliver("333435  30 04 0001 61 31");
+  CHECK(seen.lines == std::vector<std::string>{"up PUBLISH 5+5 topic=a qos=0", "up PUBLISH 5+1 topic=a qos=0"});
+}

@@ -28,6 +28,7 @@ struct FarEnd {
   std::deque<std::byte> inbox;
   bool ended = false;               ///< the stream ends behind the inbox
   std::error_code open_error = {};  ///< what the next open() fails with
+  std::error_code send_error = {};  ///< what send() fails with until the next open()
 
   [[nodiscard]] Bytes take_sent() { return std::exchange(sent, {}); }
   void accept() const { user->on_open(); }
@@ -57,10 +58,12 @@ class ScriptedTransport final : public mqtt::Transport {
     if (far_->open_error) return tapir::fail(std::exchange(far_->open_error, {}));
     far_->closed = far_->aborted = far_->ended = false;
     far_->inbox.clear();
+    far_->send_error = {};
     far_->unacknowledged = 0;
     return {};
   }
   [[nodiscard]] Result<std::size_t> send(std::span<const std::byte> bytes) override {
+    if (far_->send_error) return tapir::fail(far_->send_error);
     const auto taken = std::min(bytes.size(), far_->room);
     far_->room -= taken;
     far_->unacknowledged += taken;

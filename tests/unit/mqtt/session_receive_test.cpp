@@ -38,7 +38,7 @@ TEST_CASE("a received PUBLISH is answered as its QoS asks", "[mqtt][MQTT311-3.3.
   lab.receive("3a 06 0001 61 1234 78");
   const auto second = lab.take<event::MessageReceived>();
   REQUIRE(second);
-  CHECK(second->message == Message{.topic = "a", .payload = "x", .qos = kQoS1, .duplicate = true});
+  CHECK(second->message == Message{.topic = "a", .payload = "x", .qos = kQoS1, .duplicate = true, .id = PacketId{0x1234}});
   CHECK(lab.sent() == hex("40 02 1234"));
   lab.receive("34 05 0001 61 1234");
   CHECK(lab.take<event::MessageReceived>());

@@ -82,6 +82,25 @@ TEST_CASE("5.0: a refusing CONNACK names its reason, with its properties",
   CHECK(refused->properties.get(property::server_reference) == "other.example:1883");
 }
 
+TEST_CASE("5.0: the answer of a server that knows only 3.1.1 is a refusal for the version", "[mqtt][MQTT311-3.1.2-2]") {
+  SessionLab lab{with_v5()};
+  lab.open();
+  lab.receive("20 02 00 01");
+  const auto refused = lab.take<event::Refused>();
+  REQUIRE(refused);
+  CHECK(refused->error == ReasonCode::unsupported_protocol_version);
+  CHECK(refused->reason == ReasonCode::unsupported_protocol_version);
+  CHECK(lab.quiet());
+  for (const char* other : {"20 02 00 00", "20 02 01 01", "20 02 00 02", "20 02 00 84", "20 01 00"}) {
+    CAPTURE(other);
+    SessionLab strict{with_v5()};
+    strict.open();
+    strict.receive(other);
+    CHECK_FALSE(strict.take<event::Refused>());
+    CHECK_FALSE(strict.session.is_connected());
+  }
+}
+
 TEST_CASE("5.0: before CONNACK nothing else is valid, and a second one is not",
           "[mqtt][MQTT5-3.2.0-1][MQTT5-3.2.0-2][MQTT5-3.14.0-1][MQTT5-4.13.1-N1][MQTT5-4.13.1-N2]") {
   for (const auto* digits : {"30 04 0001 61 00", "e0 00", "d0 00", "40 02 0001", "f0 06 18 04 15 0001 6d"}) {

@@ -134,6 +134,22 @@ TEST_CASE("a connection below that fails or breaks keeps its own error", "[tls]"
   CHECK(t.transport->send({}).error() == tapir::Error::not_connected);
 }
 
+TEST_CASE("the alert of a peer that takes nothing more is heard", "[tls]") {
+  TlsLab t;
+  t.server.require_client(t.ca);
+  auto context = tls::ClientContext::create(t.config);
+  REQUIRE(context);
+  t.transport.emplace(*context, t.wire.transport());
+  t.reader.emplace(*t.transport);
+  t.reader->when_open = [&t] {
+    t.wire.send_error = tapir::Error::connection_reset;
+    CHECK(t.transport->send(std::as_bytes(std::span{"too late"})).error() == tapir::Error::connection_reset);
+  };
+  t.connect();
+  CHECK(t.reader->opened == 1);
+  CHECK(t.reader->broken == tls::Failure::refused_by_peer);
+}
+
 TEST_CASE("after abort() nothing is heard, and open() starts anew", "[tls]") {
   TlsLab t;
   t.connect();

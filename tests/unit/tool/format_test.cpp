@@ -110,6 +110,7 @@ TEST_CASE("a message as JSON, with its properties by mosquitto's names", "[tool]
   const auto plain = nlohmann::json::parse(shown("%j", kPlain));
   CHECK(plain["payload"] == "{\"x\": 1}");
   CHECK_FALSE(plain.contains("properties"));
+  CHECK_FALSE(plain.contains("mid"));
   CHECK(nlohmann::json::parse(shown("%J", kPlain))["payload"] == nlohmann::json{{"x", 1}});
   const auto full = nlohmann::json::parse(shown("%j", kFull));
   CHECK(full["properties"] == nlohmann::json::parse(R"({
@@ -119,6 +120,35 @@ TEST_CASE("a message as JSON, with its properties by mosquitto's names", "[tool]
   const auto pretty = formatted("%j", kFull, kAt, true);
   CHECK(pretty.find("\n\t\"topic\": \"t\",\n") != std::string::npos);
   CHECK(nlohmann::json::parse(pretty) == full);
+}
+
+TEST_CASE("the packet identifier is shown, and is 0 without one", "[tool]") {
+  auto numbered = kPlain;
+  numbered.id = PacketId{7};
+  CHECK(shown("%m|%4m|%-4m|%04m|%.3m", numbered) == "7|   7|7   |0007|7");
+  CHECK(shown("%m", kPlain) == "0");
+  for (const char* format : {"%j", "%J"}) {
+    const auto text = shown(format, numbered);
+    CHECK(nlohmann::json::parse(text)["mid"] == 7);
+    CHECK(text.find("\"payloadlen\":8,\"mid\":7,\"payload\":") != std::string::npos);  // in mosquitto's order
+  }
+}
+
+TEST_CASE("%J of a payload that is not JSON is empty, and said", "[tool]") {
+  for (const auto* payload : {"{bad", "nul", "{} trailing", "\xff"}) {
+    CAPTURE(payload);
+    const Message message{.topic = "t", .payload = std::string_view{payload}};
+    CHECK(shown("<%t|%J>", message) == "<t|>");
+    CHECK(payload_problem({.format = "%% %J"}, message) == "a message to t has a payload that is not JSON");
+    CHECK_FALSE(payload_problem({.format = "%j %p \\\\%t@%%J"}, message).empty());
+    CHECK(payload_problem({.format = "%j %p %%J"}, message).empty());
+  }
+  for (const auto* payload : {"5", "\"x\"", "[]", "null"}) {
+    CHECK(payload_problem({.format = "%J"}, Message{.payload = std::string_view{payload}}).empty());
+  }
+  const Message empty{.topic = "t"};
+  CHECK(payload_problem({.format = "%J"}, empty).empty());
+  CHECK(nlohmann::json::parse(shown("%J", empty))["payload"].is_null());
 }
 
 TEST_CASE("what is wrong with a format is said", "[tool]") {

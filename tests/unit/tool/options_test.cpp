@@ -4,9 +4,11 @@
 #include <cstdlib>
 
 #include <tapir/mqtt/property_table.hpp>
+#include <tapir/sim/seeded_random.hpp>
 
 #include <command_options.hpp>
 #include <manual.hpp>
+#include <property_words.hpp>
 
 using namespace tapir::mqtt;
 using namespace tool;
@@ -20,6 +22,7 @@ struct Parsed {
     app.set_help_flag("--help");
     broker.add_to(app);
     options.add_to(app);
+    broker.properties.words = take_property_words(app, words);
     std::ranges::reverse(words);
     try {
       app.parse(words);
@@ -72,6 +75,43 @@ TEST_CASE("-D gives properties to each packet, between other options", "[tool]")
   CHECK(s.broker.properties.unsubscribe == Properties{{property::user_property, {"u", "n"}}});
 }
 
+TEST_CASE("-D takes any text as a value, whatever it looks like", "[tool]") {
+  const std::vector<std::string> values{"[x]", "[a,b]", "[]",  "-x",    "-text", "--",  "--retain", "-D",
+                                        "{}",  "",      "'q'", "\"q\"", "%%",    "a=b", "--host=x"};
+  for (const auto& value : values) {
+    CAPTURE(value);
+    const auto p = pub({"-D", "publish", "user-property", value, value, "-D", "publish", "content-type", value, "-r", "-D", "will",
+                        "reason-string", value});
+    CHECK(contains(p.wrong, "reason-string is not for a will"));  // so far all has its place
+    const auto q = pub({"-D", "publish", "user-property", value, value, "--property", "publish", "content-type", value, "-r"});
+    REQUIRE(q.wrong.empty());
+    CHECK(q.broker.properties.publish == Properties{{property::user_property, {value, value}}, {property::content_type, value}});
+    CHECK(q.options.retain);
+  }
+}
+
+TEST_CASE("what looks like -D and is another option's value stays there", "[tool]") {
+  const auto value = Parsed<PublishOptions>{{"-t", "x", "-m", "-D", "-q", "1"}};
+  REQUIRE(value.wrong.empty());
+  CHECK(value.options.payload.message == "-D");
+  CHECK(value.options.qos == 1);
+  const auto joined =
+      Parsed<PublishOptions>{{"-t", "x", "-m-D", "-rdDpublish", "content-type", "-y", "--property=publish", "response-topic", "z"}};
+  REQUIRE(joined.wrong.empty());
+  CHECK(joined.options.payload.message == "-D");
+  CHECK((joined.options.retain && joined.broker.debug));
+  CHECK(joined.broker.properties.publish == Properties{{property::content_type, "-y"}, {property::response_topic, "z"}});
+
+  CLI::App root;
+  auto* const command = root.add_subcommand("pub");
+  std::string of_root, of_command;
+  root.add_option("--tap", of_root);
+  command->add_option("-u", of_command);
+  std::vector<std::string> line{"--tap", "pub", "-D", "pub", "-u", "-D", "-D", "publish", "user-property", "k", "v", "--", "-D", "x"};
+  CHECK(take_property_words(root, line) == std::vector<std::string>{"publish", "user-property", "k", "v"});
+  CHECK(line == std::vector<std::string>{"--tap", "pub", "-D", "pub", "-u", "-D", "--", "-D", "x"});
+}
+
 TEST_CASE("-D takes every property where the standard lets a client send it, and nowhere else", "[tool]") {
   struct Place {
     std::string command;
@@ -108,7 +148,7 @@ TEST_CASE("-D that says nothing sensible is refused with the reason", "[tool]") 
   const std::vector<Case> cases{
       {{"-D", "publish", "content-type"}, "-D"},
       {{"-D", "publish", "user-property", "only a name"}, "a name and a value are needed"},
-      {{"-D", "publish", "content-type", "a", "b"}, "b is none of the packets"},
+      {{"-D", "publish", "content-type", "a", "b"}, "not expected: b"},
       {{"-D", "puback", "reason-string", "a"}, "puback is none of the packets"},
       {{"-D", "subscribe", "user-property", "k", "v"}, "subscribe is none of the packets"},  // pub subscribes to nothing
       {{"-D", "publish", "colour", "red"}, "MQTT 5.0 has no property colour"},
@@ -142,13 +182,33 @@ TEST_CASE("how long a session is kept comes from -x, -c and -D", "[tool]") {
   };
   CHECK(seconds({}) == std::nullopt);
   CHECK(seconds({"-x", "60"}) == 60U);
-  CHECK(seconds({"-x", "-1"}) == 0xffff'ffffU);
-  CHECK(seconds({"-x", "∞"}) == 0xffff'ffffU);
+  CHECK(seconds({"-i", "me", "-x", "-1"}) == 0xffff'ffffU);
+  CHECK(seconds({"-i", "me", "-x", "∞"}) == 0xffff'ffffU);
   CHECK(seconds({"-c", "-i", "me"}) == 0xffff'ffffU);
   CHECK(seconds({"-c", "-i", "me", "-x", "5"}) == 5U);
   CHECK(seconds({"-c", "-i", "me", "-D", "connect", "session-expiry-interval", "8"}) == 8U);
   CHECK(seconds({"-c", "-i", "me", "-V", "311"}) == std::nullopt);
   CHECK_FALSE(pub({"-x", "-2"}).wrong.empty());
+}
+
+TEST_CASE("who has no client identifier gets one from the broker, in 3.1 from the random source", "[tool]") {
+  tapir::sim::SeededRandom random{1};
+  const auto id = [&](const std::vector<std::string>& words) {
+    const auto p = pub(words);
+    REQUIRE(p.wrong.empty());
+    return p.broker.client_id("pub", random);
+  };
+  CHECK(id({}).empty());
+  CHECK(id({"-V", "311"}).empty());
+  CHECK(id({"-x", "5"}).empty());
+  CHECK(id({"-i", "me"}) == "me");
+  CHECK(id({"-I", "me-"}).starts_with("me-"));
+  const auto first = id({"-V", "31"});
+  CHECK(first.size() == 22);
+  CHECK(first != id({"-V", "31"}));
+  for (const auto& words : {std::vector<std::string>{"-c"}, {"-c", "-I", "me"}, {"-x", "-1"}, {"-x", "-1", "-I", "me"}}) {
+    CHECK(contains(pub(words).wrong, "client identifier"));  // as mosquitto's clients have it
+  }
 }
 
 TEST_CASE("TLS options without TLS are refused, not passed over", "[tool]") {

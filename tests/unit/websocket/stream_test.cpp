@@ -26,6 +26,17 @@ TEST_CASE("the frames of the server are one stream, however they are cut", "[web
   }
 }
 
+TEST_CASE("what a server that takes nothing more has said is heard", "[websocket]") {
+  WebSocketLab t;
+  t.connect();
+  t.wire.send_error = tapir::Error::connection_reset;
+  t.reader.say("lost");
+  t.wire.reply(raw({0x82, 0x05}) + "world");
+  t.run();
+  CHECK(t.reader.text == "world");
+  CHECK(t.reader.broken == tapir::Error::connection_reset);
+}
+
 TEST_CASE("lengths are written in their shortest form", "[websocket]") {
   WebSocketLab t;
   t.connect();
