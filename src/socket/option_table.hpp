@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <span>
 #include <type_traits>
@@ -24,12 +25,21 @@ class OptionValue {
   explicit OptionValue(std::span<const std::byte> bytes) noexcept : size_{bytes.size() < kMost ? bytes.size() : kMost} {
     std::ranges::copy(bytes.first(size_), bytes_.begin());  // of no bytes there may be no address
   }
+  /// It is handed out whole, or getsockopt() fails.
+  [[nodiscard]] static OptionValue whole(std::uint64_t value) noexcept {
+    OptionValue made{value};
+    made.divisible_ = false;
+    return made;
+  }
   [[nodiscard]] std::span<const std::byte> bytes() const noexcept { return std::span{bytes_}.first(size_); }
+  /// Whether it is cut when there is little room.
+  [[nodiscard]] bool divisible() const noexcept { return divisible_; }
 
  private:
   static constexpr std::size_t kMost = 512;  // struct tcp_info is the largest
   std::array<std::byte, kMost> bytes_{};
   std::size_t size_;
+  bool divisible_ = true;
 };
 
 using OptionBytes = std::span<const std::byte>;
@@ -56,10 +66,11 @@ struct Option {
   return std::to_integer<int>(bytes[0]);
 }
 
-/// The rows for every socket, and those for streams alone.
+/// The rows for every socket, and those for streams and for datagrams alone.
 [[nodiscard]] std::span<const Option> socket_level_options() noexcept;
 [[nodiscard]] std::span<const Option> timestamp_options() noexcept;
 [[nodiscard]] std::span<const Option> ip_level_options() noexcept;
 [[nodiscard]] std::span<const Option> tcp_level_options() noexcept;
+[[nodiscard]] std::span<const Option> udp_level_options() noexcept;
 
 }  // namespace tapir::posix::detail

@@ -143,10 +143,25 @@ Result<OptionValue> get_memory(Socket& socket) {
   std::array<std::uint32_t, 9> figures{};
   figures[1] = static_cast<std::uint32_t>(socket.options().receive_buffer);
   figures[3] = static_cast<std::uint32_t>(socket.options().send_buffer);
+  figures[8] = static_cast<std::uint32_t>(socket.dropped());
   return OptionValue{figures};
 }
 
-Result<> fixed(Socket&, OptionBytes) { return error(ENOPROTOOPT); }
+/// A raw socket has none (man 7 socket: streams and datagrams).
+Result<OptionValue> get_peek_offset(Socket& socket) {
+  if (socket.type() == SOCK_RAW) return error(EOPNOTSUPP);
+  return OptionValue{socket.options().peek_offset};
+}
+
+Result<> set_peek_offset(Socket& socket, OptionBytes bytes) {
+  const auto value = int_of(bytes);
+  if (!value) return fail(value.error());
+  if (socket.type() == SOCK_RAW) return error(EOPNOTSUPP);
+  socket.options().peek_offset = *value;
+  return {};
+}
+
+Result<> fixed(Socket&, OptionBytes bytes) { return error(bytes.size() < sizeof(int) ? EINVAL : ENOPROTOOPT); }
 
 constexpr Option kRows[] = {
     flag<&SocketOptions::reuse_address>(SO_REUSEADDR),
@@ -156,6 +171,9 @@ constexpr Option kRows[] = {
     flag<&SocketOptions::oob_inline>(SO_OOBINLINE),
     flag<&SocketOptions::no_check>(SO_NO_CHECK),
     {SOL_SOCKET, SO_ZEROCOPY, get<&SocketOptions::zero_copy>, set_zero_copy},
+    flag<&SocketOptions::receive_overflow>(SO_RXQ_OVFL),
+    {SOL_SOCKET, SO_PEEK_OFF, get_peek_offset, set_peek_offset},
+    {SOL_SOCKET, SO_COOKIE, [](Socket& socket) -> Result<OptionValue> { return OptionValue::whole(socket.cookie()); }, fixed},
     number<&SocketOptions::mark>(SO_MARK),
     number<&SocketOptions::busy_poll>(SO_BUSY_POLL),
     {SOL_SOCKET, SO_PRIORITY, get<&SocketOptions::priority>, set_priority},

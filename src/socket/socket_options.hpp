@@ -34,6 +34,8 @@ struct SocketOptions {
   int priority = 0;
   int mark = 0;
   int busy_poll = 0;
+  int peek_offset = -1;                        ///< where MSG_PEEK begins, bytes behind what was read; negative: there, and it stays
+  bool receive_overflow = false;               ///< SO_RXQ_OVFL
   std::uint64_t max_pacing_rate = UINT64_MAX;  ///< bytes per second; UINT64_MAX: no bound
 
   std::uint8_t tos = 0;

@@ -284,6 +284,7 @@ int Sockets::getsockopt(int descriptor, int level, int name, void* value, sockle
     const auto option = (*socket)->option(level, name);
     if (!option) return fail(option.error());
     auto bytes = option->bytes();
+    if (!option->divisible() && *size < bytes.size()) return error(EINVAL);
     // An option of IPPROTO_IP that fits into one byte may be had as one.
     const bool one_byte = level == IPPROTO_IP && bytes.size() == sizeof(int) && *size > 0 && *size < sizeof(int);
     if (one_byte) bytes = bytes.first(1);

@@ -52,7 +52,11 @@ Accepted SocketState::offer(Datagram datagram, bool has_checksum) {
   if (!has_checksum && options_.require_checksum) return std::unexpected{Drop::bad_checksum};
   std::size_t memory = sizeof(Waiting) + datagram.options.capacity();
   datagram.payload = compacted(pool(), datagram.payload, memory);
-  if (waiting_bytes_ + memory > options_.receive_limit_bytes) return std::unexpected{Drop::queue_full};
+  if (waiting_bytes_ + memory > options_.receive_limit_bytes) {
+    ++dropped_;
+    return std::unexpected{Drop::queue_full};
+  }
+  datagram.dropped = dropped_;
   waiting_bytes_ += memory;
   queue_.push_back({std::move(datagram), memory});
   if (const auto callback = readable) (*callback)();

@@ -47,6 +47,7 @@ struct Datagram {
   InterfaceIndex interface{};
   std::vector<std::byte> options;  ///< IPv4 options as received
   Packet payload;
+  std::uint64_t dropped = 0;  ///< those before it that found no room in the queue
 };
 
 /// What Socket::receive() put into the reader's buffer.
@@ -106,6 +107,8 @@ class Socket {
 
   /// The oldest waiting datagram; empty when none waits.
   [[nodiscard]] std::optional<Datagram> receive();
+  /// The datagram that waits behind `older` others, which stay as it does; nullptr when there is none. Valid until the next call.
+  [[nodiscard]] const Datagram* peek(std::size_t older = 0) const noexcept;
   /// Copies the oldest waiting datagram into `buffer`. Error::would_block when none waits; a pending error is returned first.
   [[nodiscard]] Result<ReceivedInto> receive(std::span<std::byte> buffer);
   /// The error that an ICMP message (or our own neighbour resolution) left for a connected socket, once: Error::connection_refused after port
@@ -139,6 +142,8 @@ class Socket {
   /// Datagrams waiting, and the memory that they hold in bytes.
   [[nodiscard]] std::size_t waiting() const noexcept;
   [[nodiscard]] std::size_t waiting_bytes() const noexcept;
+  /// Datagrams that found no room in the queue.
+  [[nodiscard]] std::uint64_t dropped() const noexcept;
   /// Unbinds; every later call fails. Waiting datagrams are gone.
   void close() noexcept;
 
