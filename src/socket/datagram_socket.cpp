@@ -20,6 +20,7 @@ Result<> DatagramSocket::bind(const Endpoint& local) {
   if (socket_) return error(EINVAL);
   if (const auto opened = open(local); !opened) return opened;
   port_bound_ = local.port != Port{};
+  bound_address_ = local.address;
   return {};
 }
 
@@ -32,6 +33,7 @@ Result<> DatagramSocket::open(const Endpoint& local) {
   const udp::SocketOptions options{.broadcast = true,
                                    .balance = options_.reuse_port,
                                    .reuse = true,
+                                   .all_groups = options_.multicast_all,
                                    .receive_limit_bytes = static_cast<std::size_t>(options_.receive_buffer)};
   auto opened = stack.udp().bind((*claim)->local(), options);
   if (!opened) return fail(opened.error());
@@ -43,7 +45,7 @@ Result<> DatagramSocket::open(const Endpoint& local) {
   return {};
 }
 
-Result<> DatagramSocket::open_any() { return socket_ ? Result<>{} : open({}); }
+Result<> DatagramSocket::open_any() { return socket_ ? Result<>{} : open({bound_address_, Port{}}); }
 
 Result<> DatagramSocket::connect(const Endpoint& remote) {
   Endpoint to = remote;
@@ -63,9 +65,7 @@ Result<> DatagramSocket::disconnect() {
   peer_.reset();
   error_ = 0;
   if (socket_) socket_->disconnect();
-  if (!port_bound_) {
-    close();
-  }
+  if (!port_bound_) give_port_back();
   return {};
 }
 
@@ -79,7 +79,7 @@ Result<> DatagramSocket::begin(const Outgoing& message) {
   if (corks(message.flags) && !to->address.is_multicast()) {  // whether there is a way is told now
     if (const auto source = environment().stack().ipv4().select_source(to->address); !source) return fail(source.error());
   }
-  corked_ = Corked{.to = *to, .way = *way, .bytes = {}};
+  corked_ = Corked{.to = *to, .way = *way, .bytes = {}, .zero_copies = 0};
   return {};
 }
 
@@ -95,6 +95,7 @@ Result<> DatagramSocket::gather(const Outgoing& message) {
     const Endpoint to = std::exchange(corked_, std::nullopt)->to;
     return fits ? allowed : send_failed(std::error_code{EMSGSIZE, std::generic_category()}, to);
   }
+  if (options_.zero_copy && (message.flags & MSG_ZEROCOPY) != 0) ++corked_->zero_copies;
   for (const iovec& part : message.parts) corked_->bytes.insert(corked_->bytes.end(), bytes_of(part).begin(), bytes_of(part).end());
   return {};
 }
@@ -156,6 +157,7 @@ Result<std::size_t> DatagramSocket::flush(int flags, std::size_t size) {
       if (sent < all.size()) continue;
       socket_->note_sent(message.to);
       departed();
+      tell_zero_copies(message.zero_copies);
       return size;
     }
     if (outcome.error() != Error::would_block) return send_failed(outcome.error(), message.to);
@@ -164,12 +166,31 @@ Result<std::size_t> DatagramSocket::flush(int flags, std::size_t size) {
     if (waited) continue;
     // What this call brought and has not left is the caller's again; what others brought stays.
     const std::size_t older = all.size() - size;
-    if (sent > older) return sent - older;
+    if (sent > older) {
+      tell_zero_copies(message.zero_copies);
+      return sent - older;
+    }
+    if ((flags & MSG_ZEROCOPY) != 0 && message.zero_copies > 0) --message.zero_copies;
     message.bytes.resize(older);
     message.bytes.erase(message.bytes.begin(), message.bytes.begin() + static_cast<std::ptrdiff_t>(sent));
     if (!message.bytes.empty()) corked_ = std::move(message);
     return fail(waited.error());
   }
+}
+
+/// Linux' Documentation/networking/msg_zerocopy: the program hears when its bytes are its own again, here at once: they were copied.
+void DatagramSocket::tell_zero_copies(std::uint32_t count) {
+  if (count == 0) return;
+  const std::uint32_t first = std::exchange(zero_copies_, zero_copies_ + count);
+  queue_error({.why = {0, false},
+               .origin = SO_EE_ORIGIN_ZEROCOPY,
+               .code = SO_EE_CODE_ZEROCOPY_COPIED,
+               .info = first,
+               .data = zero_copies_ - 1,
+               .reporter = {},
+               .destination = {},
+               .payload = {}});
+  notify(EPOLLERR);
 }
 
 void DatagramSocket::uncork() {
@@ -201,9 +222,14 @@ const ReceivedPacket* DatagramSocket::at(std::size_t older) const {
   return &*behind_;
 }
 
-Result<Endpoint> DatagramSocket::local() const { return socket_ ? socket_->local() : Endpoint{}; }
+Result<Endpoint> DatagramSocket::local() const { return socket_ ? socket_->local() : Endpoint{bound_address_, Port{}}; }
 
 void DatagramSocket::close() {
+  give_port_back();
+  for (const IpAddress group : std::exchange(groups_, {})) environment().stack().ipv4().leave(group, {});
+}
+
+void DatagramSocket::give_port_back() {
   corked_.reset();
   front_.reset();
   behind_.reset();
@@ -214,20 +240,23 @@ void DatagramSocket::close() {
 
 void DatagramSocket::options_changed() {
   if (claim_ != nullptr) claim_->sharing = sharing();
-  if (socket_) socket_->set_receive_limit(static_cast<std::size_t>(options_.receive_buffer));
+  if (!socket_) return;
+  socket_->set_receive_limit(static_cast<std::size_t>(options_.receive_buffer));
+  socket_->set_all_groups(options_.multicast_all);
 }
 
 Result<> DatagramSocket::join(IpAddress group) {
   if (std::ranges::find(groups_, group) != groups_.end()) return error(EADDRINUSE);
-  if (socket_) {
-    if (const auto joined = socket_->join(group); !joined) return fail(joined.error());
-  }
+  // The host is a member from now on, though there may be no port yet to which something could come.
+  if (const auto joined = environment().stack().ipv4().join(group, {}); !joined) return fail(joined.error());
+  if (socket_) (void)socket_->join(group);
   groups_.push_back(group);
   return {};
 }
 
 Result<> DatagramSocket::leave(IpAddress group) {
   if (std::erase(groups_, group) == 0) return error(EADDRNOTAVAIL);
+  environment().stack().ipv4().leave(group, {});
   if (socket_) socket_->leave(group);
   return {};
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <span>
@@ -49,28 +50,33 @@ class DatagramSocket final : public PacketSocket {
     Endpoint to;
     Departure way;
     std::vector<std::byte> bytes;
+    std::uint32_t zero_copies = 0;  ///< sends of it with MSG_ZEROCOPY
   };
 
   [[nodiscard]] const ReceivedPacket* at(std::size_t older) const override;
   void drop_front() override { front_.reset(); }
   [[nodiscard]] Result<> open(const Endpoint& local);
   [[nodiscard]] Result<> open_any();
+  void give_port_back();
   [[nodiscard]] Result<> gather(const Outgoing& message);
   [[nodiscard]] Result<> begin(const Outgoing& message);
   [[nodiscard]] bool corks(int flags) const noexcept { return udp_.cork || (flags & MSG_MORE) != 0; }
   [[nodiscard]] Result<> may_cut(const Corked& message) const;
   [[nodiscard]] Result<std::size_t> flush(int flags, std::size_t size);
+  void tell_zero_copies(std::uint32_t count);
   [[nodiscard]] Result<> dispatch(const Corked& message, std::span<const std::byte> payload);
   [[nodiscard]] Result<> take_own_control(const cmsghdr& header, std::span<const std::byte> data, Departure& way) const override;
 
   std::unique_ptr<Claim> claim_;
   mutable std::optional<udp::Socket> socket_;
   UdpOptions udp_;
+  std::uint32_t zero_copies_ = 0;  ///< sends with MSG_ZEROCOPY that the program has been told of
   mutable std::optional<ReceivedPacket> front_;
   mutable std::optional<ReceivedPacket> behind_;  ///< one that waits behind it, as it was last looked at
   std::optional<Corked> corked_;
-  std::vector<IpAddress> groups_;  ///< joined before there was a port
+  std::vector<IpAddress> groups_;  ///< joined
   bool port_bound_ = false;        ///< by bind(), so it survives a disconnect
+  IpAddress bound_address_;        ///< by bind(), so it does, too
 };
 
 }  // namespace tapir::posix::detail

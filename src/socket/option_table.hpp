@@ -21,7 +21,9 @@ class OptionValue {
  public:
   template <class T>
     requires(std::is_trivially_copyable_v<T> && !std::is_convertible_v<const T&, std::span<const std::byte>>)
-  explicit OptionValue(const T& value) noexcept : OptionValue{std::as_bytes(std::span{&value, 1})} {}
+  explicit OptionValue(const T& value) noexcept : OptionValue{std::as_bytes(std::span{&value, 1})} {
+    is_int_ = std::is_same_v<T, int>;
+  }
   explicit OptionValue(std::span<const std::byte> bytes) noexcept : size_{bytes.size() < kMost ? bytes.size() : kMost} {
     std::ranges::copy(bytes.first(size_), bytes_.begin());  // of no bytes there may be no address
   }
@@ -32,6 +34,13 @@ class OptionValue {
     return made;
   }
   [[nodiscard]] std::span<const std::byte> bytes() const noexcept { return std::span{bytes_}.first(size_); }
+  /// Whether it is an int from 0 to 255.
+  [[nodiscard]] bool fits_one_byte() const noexcept {
+    int value = 0;
+    if (!is_int_) return false;
+    std::memcpy(&value, bytes_.data(), sizeof(value));
+    return value >= 0 && value <= UINT8_MAX;
+  }
   /// Whether it is cut when there is little room.
   [[nodiscard]] bool divisible() const noexcept { return divisible_; }
 
@@ -40,6 +49,7 @@ class OptionValue {
   std::array<std::byte, kMost> bytes_{};
   std::size_t size_;
   bool divisible_ = true;
+  bool is_int_ = false;
 };
 
 using OptionBytes = std::span<const std::byte>;

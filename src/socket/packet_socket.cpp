@@ -30,8 +30,14 @@ std::size_t copy_packet(const Packet& packet, std::size_t offset, std::span<cons
   return copied;
 }
 
+/// Whether an interface has this index, which is one more than its number: to Linux 0 is none.
+bool has_interface(const ipv4::Ipv4& network, int index) {
+  const auto count = static_cast<int>(network.interface_count());
+  return (index >= 1 && index <= count) || index == static_cast<int>(ipv4::Ipv4::loopback_interface) + 1;
+}
+
 /// What a control message of IPPROTO_IP says of one datagram.
-Result<> take_control(int type, std::span<const std::byte> data, Departure& way) {
+Result<> take_control(int type, std::span<const std::byte> data, const ipv4::Ipv4& network, Departure& way) {
   if (type == IP_TTL) {
     const auto ttl = data.size() == sizeof(int) ? int_of(data) : error(EINVAL);
     if (!ttl || *ttl < 1 || *ttl > 255) return error(EINVAL);
@@ -48,6 +54,7 @@ Result<> take_control(int type, std::span<const std::byte> data, Departure& way)
   if (type != IP_PKTINFO || data.size() != sizeof(info)) return error(EINVAL);
   std::memcpy(&info, data.data(), sizeof(info));
   way.source = Ipv4Address{ntohl(info.ipi_spec_dst.s_addr)};
+  way.no_device = info.ipi_ifindex != 0 && !has_interface(network, info.ipi_ifindex);
   return {};
 }
 }  // namespace
@@ -136,7 +143,7 @@ void PacketSocket::report(QueuedError queued) {
   if (!asked && (!queued.why.fatal || !peer_)) return;
   error_ = queued.why.number;
   if (asked) queue_error(std::move(queued));
-  notify(EPOLLERR);
+  notify(EPOLLERR | EPOLLPRI);
 }
 
 Result<> PacketSocket::set_timestamping(std::uint32_t flags) {
@@ -199,9 +206,11 @@ Result<Departure> PacketSocket::departure(const Outgoing& message, IpAddress des
   if (destination.is_multicast()) way.ttl = static_cast<std::uint8_t>(options_.multicast_ttl);
   const auto read = for_each_control(message.control, [&](const cmsghdr& header, std::span<const std::byte> data) {
     if (header.cmsg_level == SOL_SOCKET) return check_socket_control(header, data);
-    return header.cmsg_level == IPPROTO_IP ? take_control(header.cmsg_type, data, way) : take_own_control(header, data, way);
+    return header.cmsg_level == IPPROTO_IP ? take_control(header.cmsg_type, data, environment().stack().ipv4(), way)
+                                           : take_own_control(header, data, way);
   });
   if (!read) return fail(read.error());
+  if (way.no_device) return error(ENODEV);
   if (!way.source.is_unspecified() && !check_local(way.source)) return error(ENETUNREACH);
   return way;
 }
@@ -233,7 +242,7 @@ std::uint32_t PacketSocket::readiness() const {
   if (front() != nullptr) ready |= EPOLLIN | EPOLLRDNORM;
   if (receive_shut_) ready |= EPOLLIN | EPOLLRDNORM | EPOLLRDHUP;
   if (receive_shut_ && send_shut_) ready |= EPOLLHUP;
-  if (error_ != 0 || !errors_.empty()) ready |= EPOLLERR;
+  if (error_ != 0 || !errors_.empty()) ready |= EPOLLERR | (options_.select_error_queue ? EPOLLPRI : 0U);
   return ready;
 }
 

@@ -33,6 +33,7 @@ struct Departure {
   std::optional<std::uint8_t> ttl;
   std::uint8_t tos = 0;
   bool dont_fragment = false;
+  bool no_device = false;   ///< IP_PKTINFO names an interface that there is not
   std::size_t segment = 0;  ///< bytes of payload in each of the datagrams that a message becomes (UDP_SEGMENT); 0: it is one
 };
 

@@ -72,6 +72,7 @@ Result<> set_receive_buffer(Socket& socket, OptionBytes bytes) {
 Result<> set_zero_copy(Socket& socket, OptionBytes bytes) {
   const auto value = int_of(bytes);
   if (!value) return fail(value.error());
+  if (socket.type() == SOCK_RAW) return error(EOPNOTSUPP);
   if (*value < 0 || *value > 1) return error(EINVAL);
   socket.options().zero_copy = *value == 1;
   return {};
@@ -172,6 +173,7 @@ constexpr Option kRows[] = {
     flag<&SocketOptions::no_check>(SO_NO_CHECK),
     {SOL_SOCKET, SO_ZEROCOPY, get<&SocketOptions::zero_copy>, set_zero_copy},
     flag<&SocketOptions::receive_overflow>(SO_RXQ_OVFL),
+    flag<&SocketOptions::select_error_queue>(SO_SELECT_ERR_QUEUE),
     {SOL_SOCKET, SO_PEEK_OFF, get_peek_offset, set_peek_offset},
     {SOL_SOCKET, SO_COOKIE, [](Socket& socket) -> Result<OptionValue> { return OptionValue::whole(socket.cookie()); }, fixed},
     number<&SocketOptions::mark>(SO_MARK),

@@ -113,6 +113,10 @@ void Socket::set_receive_limit(std::size_t bytes) noexcept {
   if (state_) state_->set_receive_limit(bytes);
 }
 
+void Socket::set_all_groups(bool on) noexcept {
+  if (state_) state_->set_all_groups(on);
+}
+
 std::size_t Socket::max_payload() const noexcept { return kMaxPayload - padded_options(options().ip_options.size()); }
 
 std::size_t Socket::path_payload(IpAddress destination) const noexcept {

@@ -44,7 +44,8 @@ unsigned SocketState::fit(const Endpoint& local, const Endpoint& remote) const n
 
 bool SocketState::wants_group(IpAddress group, InterfaceIndex interface, const Endpoint& remote) const noexcept {
   if (!local_.address.is_unspecified() && local_.address != group) return false;
-  if (group.is_multicast() && !groups_.contains({group, std::nullopt}) && !groups_.contains({group, interface})) return false;
+  const bool member = !group.is_multicast() || groups_.contains({group, std::nullopt}) || groups_.contains({group, interface});
+  if (!member && !options_.all_groups) return false;
   return !peer_ || *peer_ == remote;
 }
 

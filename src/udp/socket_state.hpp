@@ -26,6 +26,7 @@ class SocketState final : public std::enable_shared_from_this<SocketState>, priv
   [[nodiscard]] const std::optional<Endpoint>& peer() const noexcept { return peer_; }
   [[nodiscard]] const SocketOptions& options() const noexcept { return options_; }
   void set_receive_limit(std::size_t bytes) noexcept { options_.receive_limit_bytes = bytes; }
+  void set_all_groups(bool on) noexcept { options_.all_groups = on; }
 
   /// How well a datagram from `remote` to `local` fits: 0 not at all, more for a bound address, still more for a connected peer.
   [[nodiscard]] unsigned fit(const Endpoint& local, const Endpoint& remote) const noexcept;

@@ -24,6 +24,7 @@ struct SocketOptions {
   bool balance =
       false;           ///< of several that fit a unicast datagram equally well and say so, its two ends choose one; else the latest gets it
   bool reuse = false;  ///< shares its endpoint with others that allow it too; each gets every multicast and broadcast datagram
+  bool all_groups = false;               ///< also gets what comes to groups that others here have joined
   bool checksum = true;                  ///< datagrams leave with a checksum (RFC 1122 section 4.1.3.4)
   bool require_checksum = false;         ///< datagrams without checksum are dropped
   bool dont_fragment = false;            ///< a datagram beyond the path MTU fails with Error::message_too_large
@@ -135,6 +136,8 @@ class Socket {
   [[nodiscard]] const SocketOptions& options() const noexcept;
   /// As SocketOptions::receive_limit_bytes, for the datagrams to come.
   void set_receive_limit(std::size_t bytes) noexcept;
+  /// As SocketOptions::all_groups.
+  void set_all_groups(bool on) noexcept;
   /// The largest payload that can be sent with this socket's IP options, in bytes: at most kMaxPayload (RFC 1122 section 4.1.4, MMS_S).
   [[nodiscard]] std::size_t max_payload() const noexcept;
   /// The largest payload that reaches `destination` unfragmented as far as is known, in bytes.
