@@ -20,6 +20,7 @@ Result<> DatagramSocket::bind(const Endpoint& local) {
   if (socket_) return error(EINVAL);
   if (const auto opened = open(local); !opened) return opened;
   port_bound_ = local.port != Port{};
+  bound_address_ = local.address;
   return {};
 }
 
@@ -32,6 +33,7 @@ Result<> DatagramSocket::open(const Endpoint& local) {
   const udp::SocketOptions options{.broadcast = true,
                                    .balance = options_.reuse_port,
                                    .reuse = true,
+                                   .all_groups = options_.multicast_all,
                                    .receive_limit_bytes = static_cast<std::size_t>(options_.receive_buffer)};
   auto opened = stack.udp().bind((*claim)->local(), options);
   if (!opened) return fail(opened.error());
@@ -43,7 +45,7 @@ Result<> DatagramSocket::open(const Endpoint& local) {
   return {};
 }
 
-Result<> DatagramSocket::open_any() { return socket_ ? Result<>{} : open({}); }
+Result<> DatagramSocket::open_any() { return socket_ ? Result<>{} : open({bound_address_, Port{}}); }
 
 Result<> DatagramSocket::connect(const Endpoint& remote) {
   Endpoint to = remote;
@@ -63,117 +65,198 @@ Result<> DatagramSocket::disconnect() {
   peer_.reset();
   error_ = 0;
   if (socket_) socket_->disconnect();
-  if (!port_bound_) {
-    front_.reset();
-    socket_.reset();
-    claim_.reset();
-  }
+  if (!port_bound_) give_port_back();
   return {};
 }
 
-/// Adds the message to what MSG_MORE has gathered, or begins with it.
+/// The first message of a datagram: where it goes, and how.
+Result<> DatagramSocket::begin(const Outgoing& message) {
+  const auto to = destination_of(message);
+  if (!to) return fail(to.error());
+  if (to->port == Port{}) return error(EINVAL);
+  const auto way = departure(message, to->address, static_cast<std::size_t>(udp_.segment));
+  if (!way) return fail(way.error());
+  if (corks(message.flags) && !to->address.is_multicast()) {  // whether there is a way is told now
+    if (const auto source = environment().stack().ipv4().select_source(to->address); !source) return fail(source.error());
+  }
+  corked_ = Corked{.to = *to, .way = *way, .bytes = {}, .zero_copies = 0};
+  return {};
+}
+
+/// Adds the message to what has been gathered, or begins with it. What does not fit ends it all (man 7 udp).
 Result<> DatagramSocket::gather(const Outgoing& message) {
-  if (!corked_) {
-    const auto to = destination_of(message);
-    if (!to) return fail(to.error());
-    if (to->port == Port{}) return error(EINVAL);
-    const auto way = departure(message, to->address);
-    if (!way) return fail(way.error());
-    if (const auto opened = open_any(); !opened) return opened;
-    corked_ = Corked{.to = *to, .way = *way, .bytes = {}};
+  const bool first = !corked_;
+  if (first) {
+    if (const auto begun = begin(message); !begun) return begun;
   }
-  if (corked_->bytes.size() + size_of(message.parts) > udp::kMaxPayload) {
-    if (corked_->bytes.empty()) corked_.reset();
-    return error(EMSGSIZE);
+  const bool fits = corked_->bytes.size() + size_of(message.parts) <= udp::kMaxPayload;
+  const auto allowed = fits && first ? may_send() : Result<>{};  // Linux looks when it makes the datagram
+  if (!fits || !allowed) {
+    const Endpoint to = std::exchange(corked_, std::nullopt)->to;
+    return fits ? allowed : send_failed(std::error_code{EMSGSIZE, std::generic_category()}, to);
   }
+  if (options_.zero_copy && (message.flags & MSG_ZEROCOPY) != 0) ++corked_->zero_copies;
   for (const iovec& part : message.parts) corked_->bytes.insert(corked_->bytes.end(), bytes_of(part).begin(), bytes_of(part).end());
   return {};
 }
 
-Result<> DatagramSocket::dispatch(const Corked& datagram) {
+Result<> DatagramSocket::dispatch(const Corked& message, std::span<const std::byte> payload) {
   auto& stack = environment().stack();
   udp::Send to;
   to.source = socket_->local();
-  if (!datagram.way.source.is_unspecified()) to.source.address = datagram.way.source;
+  if (!message.way.source.is_unspecified()) to.source.address = message.way.source;
   // A socket bound to a group's address receives there, but no datagram comes from a group (RFC 1122 section 4.1.3.6).
   if (stack.ipv4().is_group(to.source.address)) to.source.address = IpAddress{};
-  if (datagram.to.address.is_multicast() && to.source.address.is_unspecified()) {
+  if (message.to.address.is_multicast() && to.source.address.is_unspecified()) {
     to.source.address = Ipv4Address{ntohl(options_.multicast_interface)};
   }
   to.loop_multicast = options_.multicast_loop;
-  to.destination = datagram.to;
-  to.ttl = datagram.way.ttl;
-  to.tos = datagram.way.tos;
-  to.dont_fragment = datagram.way.dont_fragment;
+  to.destination = message.to;
+  to.ttl = message.way.ttl;
+  to.tos = message.way.tos;
+  to.dont_fragment = message.way.dont_fragment;
   to.checksum = !options_.no_check;
-  Packet packet{stack.context().pool, datagram.bytes.size()};
-  packet.append_copy(datagram.bytes);
+  Packet packet{stack.context().pool, payload.size()};
+  packet.append_copy(payload);
   return stack.udp().encapsulate(std::move(packet), to);
 }
 
 Result<std::size_t> DatagramSocket::send(const Outgoing& message) {
-  if (size_of(message.parts) > 65535) return error(EMSGSIZE);
-  if ((message.flags & MSG_OOB) != 0) return error(EOPNOTSUPP);
-  if (const auto allowed = may_send(); !allowed) return fail(allowed.error());
   const std::size_t size = size_of(message.parts);
+  if (!open_any()) return error(EAGAIN);  // a call that sends nothing has a port afterwards, too
+  if (size > 65535) return error(EMSGSIZE);
+  if ((message.flags & MSG_OOB) != 0) return error(EOPNOTSUPP);
   if (const auto gathered = gather(message); !gathered) return fail(gathered.error());
-  if ((message.flags & MSG_MORE) != 0) return size;
-  const Corked datagram = *std::exchange(corked_, std::nullopt);
+  if (corks(message.flags)) return size;
+  return flush(message.flags, size);
+}
+
+/// Whether UDP_SEGMENT can be followed: each datagram leaves whole, they are not too many, and have a checksum.
+Result<> DatagramSocket::may_cut(const Corked& message) const {
+  constexpr std::size_t kMostDatagrams = 128;  // UDP_MAX_SEGMENTS
+  constexpr std::size_t kHeaders = 28;
+  const std::size_t segment = message.way.segment;
+  if (segment == 0) return {};
+  const std::size_t most = environment().stack().ipv4().path_mtu(message.to.address);
+  if (std::min(segment, message.bytes.size()) + kHeaders > most) return error(EMSGSIZE);
+  if (message.bytes.size() > segment * kMostDatagrams || options_.no_check) return error(EINVAL);
+  return {};
+}
+
+/// Sends what has been gathered, the last `size` bytes by the call under way: how many of these have left.
+Result<std::size_t> DatagramSocket::flush(int flags, std::size_t size) {
+  Corked message = *std::exchange(corked_, std::nullopt);
+  if (const auto allowed = may_cut(message); !allowed) return fail(allowed.error());
+  const std::span<const std::byte> all{message.bytes};
+  const std::size_t step = message.way.segment == 0 ? all.size() : message.way.segment;
   const auto deadline = deadline_after(options_.send_timeout);
-  for (;;) {
-    const auto sent = dispatch(datagram);
-    if (sent) {
-      socket_->note_sent(datagram.to);
+  for (std::size_t sent = 0;;) {
+    const auto outcome = dispatch(message, all.subspan(sent, std::min(step, all.size() - sent)));
+    if (outcome) {
+      sent = std::min(sent + step, all.size());
+      if (sent < all.size()) continue;
+      socket_->note_sent(message.to);
       departed();
+      tell_zero_copies(message.zero_copies);
       return size;
     }
-    if (sent.error() != Error::would_block) return send_failed(sent.error(), datagram.to);
-    if (must_not_wait(message.flags)) return error(EAGAIN);
-    const auto room = [&] { return environment().stack().ipv4().writable(datagram.to.address); };
-    if (const auto waited = wait(room, deadline); !waited) return fail(waited.error());
-  }
-}
-
-const ReceivedPacket* DatagramSocket::front() const {
-  if (!front_ && socket_) {
-    if (auto datagram = socket_->receive()) {
-      const TimePoint at = datagram->payload.meta().ingress;
-      front_ = ReceivedPacket{.payload = std::move(datagram->payload),
-                              .from = datagram->source,
-                              .to = datagram->destination.address,
-                              .ttl = datagram->ttl,
-                              .tos = datagram->tos,
-                              .interface = datagram->interface,
-                              .at = at};
+    if (outcome.error() != Error::would_block) return send_failed(outcome.error(), message.to);
+    const auto room = [&] { return environment().stack().ipv4().writable(message.to.address); };
+    const auto waited = must_not_wait(flags) ? error(EAGAIN) : wait(room, deadline);
+    if (waited) continue;
+    // What this call brought and has not left is the caller's again; what others brought stays.
+    const std::size_t older = all.size() - size;
+    if (sent > older) {
+      tell_zero_copies(message.zero_copies);
+      return sent - older;
     }
+    if ((flags & MSG_ZEROCOPY) != 0 && message.zero_copies > 0) --message.zero_copies;
+    message.bytes.resize(older);
+    message.bytes.erase(message.bytes.begin(), message.bytes.begin() + static_cast<std::ptrdiff_t>(sent));
+    if (!message.bytes.empty()) corked_ = std::move(message);
+    return fail(waited.error());
   }
-  return front_ ? &*front_ : nullptr;
 }
 
-Result<Endpoint> DatagramSocket::local() const { return socket_ ? socket_->local() : Endpoint{}; }
+/// Linux' Documentation/networking/msg_zerocopy: the program hears when its bytes are its own again, here at once: they were copied.
+void DatagramSocket::tell_zero_copies(std::uint32_t count) {
+  if (count == 0) return;
+  const std::uint32_t first = std::exchange(zero_copies_, zero_copies_ + count);
+  queue_error({.why = {0, false},
+               .origin = SO_EE_ORIGIN_ZEROCOPY,
+               .code = SO_EE_CODE_ZEROCOPY_COPIED,
+               .info = first,
+               .data = zero_copies_ - 1,
+               .reporter = {},
+               .destination = {},
+               .payload = {}});
+  notify(EPOLLERR);
+}
+
+void DatagramSocket::uncork() {
+  if (corked_) (void)flush(MSG_DONTWAIT, 0);
+}
+
+namespace {
+ReceivedPacket received_packet(const udp::Datagram& datagram, Packet payload) {
+  const TimePoint at = payload.meta().ingress;
+  return {.payload = std::move(payload),
+          .from = datagram.source,
+          .to = datagram.destination.address,
+          .ttl = datagram.ttl,
+          .tos = datagram.tos,
+          .interface = datagram.interface,
+          .at = at,
+          .dropped = datagram.dropped};
+}
+}  // namespace
+
+const ReceivedPacket* DatagramSocket::at(std::size_t older) const {
+  if (!front_ && socket_) {
+    if (auto datagram = socket_->receive()) front_ = received_packet(*datagram, std::move(datagram->payload));
+  }
+  if (older == 0 || !front_) return front_ ? &*front_ : nullptr;
+  const udp::Datagram* const datagram = socket_ ? socket_->peek(older - 1) : nullptr;
+  if (datagram == nullptr) return nullptr;
+  behind_ = received_packet(*datagram, datagram->payload.share());
+  return &*behind_;
+}
+
+Result<Endpoint> DatagramSocket::local() const { return socket_ ? socket_->local() : Endpoint{bound_address_, Port{}}; }
 
 void DatagramSocket::close() {
+  give_port_back();
+  for (const IpAddress group : std::exchange(groups_, {})) environment().stack().ipv4().leave(group, {});
+}
+
+void DatagramSocket::give_port_back() {
+  corked_.reset();
   front_.reset();
+  behind_.reset();
+  forget_looks();
   socket_.reset();
   claim_.reset();
 }
 
 void DatagramSocket::options_changed() {
   if (claim_ != nullptr) claim_->sharing = sharing();
-  if (socket_) socket_->set_receive_limit(static_cast<std::size_t>(options_.receive_buffer));
+  if (!socket_) return;
+  socket_->set_receive_limit(static_cast<std::size_t>(options_.receive_buffer));
+  socket_->set_all_groups(options_.multicast_all);
 }
 
 Result<> DatagramSocket::join(IpAddress group) {
   if (std::ranges::find(groups_, group) != groups_.end()) return error(EADDRINUSE);
-  if (socket_) {
-    if (const auto joined = socket_->join(group); !joined) return fail(joined.error());
-  }
+  // The host is a member from now on, though there may be no port yet to which something could come.
+  if (const auto joined = environment().stack().ipv4().join(group, {}); !joined) return fail(joined.error());
+  if (socket_) (void)socket_->join(group);
   groups_.push_back(group);
   return {};
 }
 
 Result<> DatagramSocket::leave(IpAddress group) {
   if (std::erase(groups_, group) == 0) return error(EADDRNOTAVAIL);
+  environment().stack().ipv4().leave(group, {});
   if (socket_) socket_->leave(group);
   return {};
 }

@@ -1,7 +1,10 @@
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include <tapir/udp/socket.hpp>
@@ -10,6 +13,12 @@
 #include "port_book.hpp"
 
 namespace tapir::posix::detail {
+
+/// What a datagram socket keeps beside SocketOptions: IPPROTO_UDP (man 7 udp).
+struct UdpOptions {
+  bool cork = false;
+  int segment = 0;  ///< bytes of payload in each datagram that a message is cut into; 0: it is one
+};
 
 /// SOCK_DGRAM: a UDP socket in the terms of man 7 udp. It has a port from bind(), or from the first call that needs one.
 class DatagramSocket final : public PacketSocket {
@@ -26,29 +35,48 @@ class DatagramSocket final : public PacketSocket {
   void options_changed() override;
   [[nodiscard]] Result<> join(IpAddress group) override;
   [[nodiscard]] Result<> leave(IpAddress group) override;
+  [[nodiscard]] std::uint64_t dropped() const noexcept override { return socket_ ? socket_->dropped() : 0; }
+
+  // Options: datagram_options.cpp
+  [[nodiscard]] std::span<const Option> own_options() const noexcept override { return udp_level_options(); }
+  [[nodiscard]] UdpOptions& udp() noexcept { return udp_; }
+  /// What UDP_CORK has gathered leaves now. A link that is full loses it: setsockopt() does not wait, and tells of no error of this kind.
+  void uncork();
 
  private:
   [[nodiscard]] Sharing sharing() const noexcept { return {.address = options_.reuse_address, .port = options_.reuse_port}; }
-  /// What MSG_MORE has gathered so far.
+  /// What MSG_MORE and UDP_CORK have gathered so far.
   struct Corked {
     Endpoint to;
     Departure way;
     std::vector<std::byte> bytes;
+    std::uint32_t zero_copies = 0;  ///< sends of it with MSG_ZEROCOPY
   };
 
-  [[nodiscard]] const ReceivedPacket* front() const override;
+  [[nodiscard]] const ReceivedPacket* at(std::size_t older) const override;
   void drop_front() override { front_.reset(); }
   [[nodiscard]] Result<> open(const Endpoint& local);
   [[nodiscard]] Result<> open_any();
+  void give_port_back();
   [[nodiscard]] Result<> gather(const Outgoing& message);
-  [[nodiscard]] Result<> dispatch(const Corked& datagram);
+  [[nodiscard]] Result<> begin(const Outgoing& message);
+  [[nodiscard]] bool corks(int flags) const noexcept { return udp_.cork || (flags & MSG_MORE) != 0; }
+  [[nodiscard]] Result<> may_cut(const Corked& message) const;
+  [[nodiscard]] Result<std::size_t> flush(int flags, std::size_t size);
+  void tell_zero_copies(std::uint32_t count);
+  [[nodiscard]] Result<> dispatch(const Corked& message, std::span<const std::byte> payload);
+  [[nodiscard]] Result<> take_own_control(const cmsghdr& header, std::span<const std::byte> data, Departure& way) const override;
 
   std::unique_ptr<Claim> claim_;
   mutable std::optional<udp::Socket> socket_;
+  UdpOptions udp_;
+  std::uint32_t zero_copies_ = 0;  ///< sends with MSG_ZEROCOPY that the program has been told of
   mutable std::optional<ReceivedPacket> front_;
+  mutable std::optional<ReceivedPacket> behind_;  ///< one that waits behind it, as it was last looked at
   std::optional<Corked> corked_;
-  std::vector<IpAddress> groups_;  ///< joined before there was a port
+  std::vector<IpAddress> groups_;  ///< joined
   bool port_bound_ = false;        ///< by bind(), so it survives a disconnect
+  IpAddress bound_address_;        ///< by bind(), so it does, too
 };
 
 }  // namespace tapir::posix::detail

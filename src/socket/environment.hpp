@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <functional>
 #include <memory>
@@ -47,6 +48,8 @@ class Environment {
   [[nodiscard]] LingeringCloses& lingering() noexcept { return lingering_; }
   [[nodiscard]] Announcer& announcer() noexcept { return announcer_; }
   [[nodiscard]] RawTap& raw_tap();
+  /// 1 and up: a number for each socket that is asked for one.
+  [[nodiscard]] std::uint64_t next_cookie() noexcept { return ++cookies_; }
 
   /// Since 1970 (Driver::time_of_day_offset()).
   [[nodiscard]] Duration time_of_day(TimePoint at) const { return at.time_since_epoch() + stack_.driver().time_of_day_offset(); }
@@ -66,6 +69,7 @@ class Environment {
   std::unique_ptr<RawTap> raw_tap_;
 
   static constexpr std::size_t kDeepestWait = 16;
+  std::uint64_t cookies_ = 0;
   std::size_t waiting_ = 0;  ///< calls of wait() under way
 };
 

@@ -12,9 +12,18 @@ namespace {
 constexpr std::size_t kMostErrors = 256;
 
 bool is_icmp(const QueuedError& error) noexcept { return error.origin == SO_EE_ORIGIN_ICMP; }
+
+/// Whether two reports of sends with MSG_ZEROCOPY follow each other: then they are one.
+bool joins(const QueuedError& former, const QueuedError& next) noexcept {
+  return former.origin == SO_EE_ORIGIN_ZEROCOPY && next.origin == SO_EE_ORIGIN_ZEROCOPY && former.data + 1 == next.info;
+}
 }  // namespace
 
 void ErrorQueue::add(QueuedError error) {
+  if (!errors_.empty() && joins(errors_.back(), error)) {
+    errors_.back().data = error.data;
+    return;
+  }
   if (errors_.size() < kMostErrors) errors_.push_back(std::move(error));
 }
 
@@ -34,7 +43,7 @@ std::size_t tell(const QueuedError& error, Incoming& message) {
   const std::size_t copied = scatter(error.payload, message.parts);
   message.out_flags |= MSG_ERRQUEUE;
   if (copied < error.payload.size() || error.cut_off) message.out_flags |= MSG_TRUNC;
-  if (error.origin != SO_EE_ORIGIN_TIMESTAMPING) message.from = error.destination;
+  if (is_icmp(error) || error.local()) message.from = error.destination;
   struct {
     sock_extended_err error;
     sockaddr_in offender;

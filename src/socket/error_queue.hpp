@@ -17,14 +17,15 @@
 
 namespace tapir::posix::detail {
 
-/// What waits for MSG_ERRQUEUE: an ICMP error, or one that was found out here (man 7 ip, IP_RECVERR); or when a datagram left (SO_TIMESTAMPING).
+/// What waits for MSG_ERRQUEUE: an ICMP error, or one that was found out here (man 7 ip, IP_RECVERR); or when a datagram left (SO_TIMESTAMPING), or
+/// which are done that were not to be copied (MSG_ZEROCOPY).
 struct QueuedError {
   IcmpErrno why;
   std::uint8_t origin = SO_EE_ORIGIN_ICMP;
   std::uint8_t type = 0;
   std::uint8_t code = 0;
   std::uint32_t info = 0;  ///< the MTU, for EMSGSIZE; of a datagram that left, what has happened to it, SCM_TSTAMP_*
-  std::uint32_t data = 0;  ///< of a datagram that left, which one
+  std::uint32_t data = 0;  ///< the last of those that are done, behind the first in `info`; of a datagram that left, which one
   IpAddress reporter;
   Endpoint destination;            ///< of the datagram or segment that caused it
   std::vector<std::byte> payload;  ///< of that datagram, or that segment, as far as it was quoted

@@ -53,6 +53,7 @@ class File : public std::enable_shared_from_this<File> {
 
   bool nonblocking = false;
   bool close_on_exec = false;
+  int idle_flags = 0;  ///< those of F_SETFL that say nothing to a socket: O_APPEND, O_NOATIME
 
  protected:
   /// Tells everybody who watches.

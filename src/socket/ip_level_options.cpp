@@ -23,6 +23,17 @@ Result<> set_flag(Socket& socket, OptionBytes bytes) {
   return {};
 }
 
+/// Of these no bytes at all are none.
+template <auto Member>
+Result<> set_given_flag(Socket& socket, OptionBytes bytes) {
+  return bytes.empty() ? error(EINVAL) : set_flag<Member>(socket, bytes);
+}
+
+template <auto Member>
+constexpr Option given_flag(int name) {
+  return {IPPROTO_IP, name, get<Member>, set_given_flag<Member>};
+}
+
 template <auto Member>
 constexpr Option flag(int name) {
   return {IPPROTO_IP, name, get<Member>, set_flag<Member>};
@@ -69,6 +80,15 @@ Result<> set_multicast_ttl(Socket& socket, OptionBytes bytes) {
   if (!value) return fail(value.error());
   if (*value < -1 || *value > 255) return error(EINVAL);
   socket.options().multicast_ttl = *value == -1 ? 1 : *value;
+  return {};
+}
+
+Result<> set_multicast_all(Socket& socket, OptionBytes bytes) {
+  if (bytes.empty()) return error(EINVAL);
+  const auto value = int_or_byte_of(bytes);
+  if (!value) return fail(value.error());
+  if (*value != 0 && *value != 1) return error(EINVAL);
+  socket.options().multicast_all = *value != 0;
   return {};
 }
 
@@ -146,13 +166,14 @@ constexpr Option kRows[] = {
     {IPPROTO_IP, IP_HDRINCL, get<&SocketOptions::header_included>, set_header_included},
     {IPPROTO_IP, IP_ADD_MEMBERSHIP, nullptr, join_group},
     {IPPROTO_IP, IP_DROP_MEMBERSHIP, nullptr, leave_group},
-    flag<&SocketOptions::multicast_loop>(IP_MULTICAST_LOOP),
+    given_flag<&SocketOptions::multicast_loop>(IP_MULTICAST_LOOP),
+    {IPPROTO_IP, IP_MULTICAST_ALL, get<&SocketOptions::multicast_all>, set_multicast_all},
     {IPPROTO_IP, IP_RECVERR, get<&SocketOptions::receive_errors>, set_receive_errors},
     flag<&SocketOptions::packet_info>(IP_PKTINFO),
     flag<&SocketOptions::receive_ttl>(IP_RECVTTL),
     flag<&SocketOptions::receive_tos>(IP_RECVTOS),
-    flag<&SocketOptions::free_bind>(IP_FREEBIND),
-    flag<&SocketOptions::transparent>(IP_TRANSPARENT),
+    given_flag<&SocketOptions::free_bind>(IP_FREEBIND),
+    given_flag<&SocketOptions::transparent>(IP_TRANSPARENT),
     flag<&SocketOptions::bind_address_no_port>(IP_BIND_ADDRESS_NO_PORT),
     {IPPROTO_IP, IP_RECVORIGDSTADDR, get<&SocketOptions::receive_original_address>, set_receive_original_address},
 };

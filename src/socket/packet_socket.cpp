@@ -19,15 +19,25 @@
 namespace tapir::posix::detail {
 
 namespace {
-/// Copies a packet's bytes into the parts. Returns how many found room.
-std::size_t copy_packet(const Packet& packet, std::span<const iovec> parts) {
+/// Copies a packet's bytes from `offset` on into the parts. Returns how many found room.
+std::size_t copy_packet(const Packet& packet, std::size_t offset, std::span<const iovec> parts) {
   std::size_t copied = 0;
-  packet.for_each_chunk([&](std::span<const std::byte> chunk) { copied += scatter(chunk, parts, copied); });
+  packet.for_each_chunk([&](std::span<const std::byte> chunk) {
+    const std::size_t passed = std::min(offset, chunk.size());
+    offset -= passed;
+    copied += scatter(chunk.subspan(passed), parts, copied);
+  });
   return copied;
 }
 
+/// Whether an interface has this index, which is one more than its number: to Linux 0 is none.
+bool has_interface(const ipv4::Ipv4& network, int index) {
+  const auto count = static_cast<int>(network.interface_count());
+  return (index >= 1 && index <= count) || index == static_cast<int>(ipv4::Ipv4::loopback_interface) + 1;
+}
+
 /// What a control message of IPPROTO_IP says of one datagram.
-Result<> take_control(int type, std::span<const std::byte> data, Departure& way) {
+Result<> take_control(int type, std::span<const std::byte> data, const ipv4::Ipv4& network, Departure& way) {
   if (type == IP_TTL) {
     const auto ttl = data.size() == sizeof(int) ? int_of(data) : error(EINVAL);
     if (!ttl || *ttl < 1 || *ttl > 255) return error(EINVAL);
@@ -44,6 +54,7 @@ Result<> take_control(int type, std::span<const std::byte> data, Departure& way)
   if (type != IP_PKTINFO || data.size() != sizeof(info)) return error(EINVAL);
   std::memcpy(&info, data.data(), sizeof(info));
   way.source = Ipv4Address{ntohl(info.ipi_spec_dst.s_addr)};
+  way.no_device = info.ipi_ifindex != 0 && !has_interface(network, info.ipi_ifindex);
   return {};
 }
 }  // namespace
@@ -51,26 +62,60 @@ Result<> take_control(int type, std::span<const std::byte> data, Departure& way)
 Result<std::size_t> PacketSocket::receive(Incoming& message) {
   if ((message.flags & MSG_ERRQUEUE) != 0) return receive_error(message, error_);
   const auto deadline = deadline_after(options_.receive_timeout);
-  while (front() == nullptr) {
+  auto choice = choose(message.flags);
+  while (!choice) {
     if (error_ != 0) return error(std::exchange(error_, 0));
     if (must_not_wait(message.flags)) return error(EAGAIN);
     if (receive_shut_) return 0;
-    const auto waited = wait([this] { return front() != nullptr || error_ != 0 || receive_shut_; }, deadline);
+    const auto waited = wait([&] { return choose(message.flags) || error_ != 0 || receive_shut_; }, deadline);
     if (!waited) return fail(waited.error());
+    choice = choose(message.flags);
   }
   if (error_ != 0) return error(std::exchange(error_, 0));
-  const ReceivedPacket& packet = *front();
+  const ReceivedPacket& packet = *choice->packet;
   const std::size_t size = packet.payload.size();
-  const std::size_t copied = copy_packet(packet.payload, message.parts);
-  if (copied < size) message.out_flags |= MSG_TRUNC;
+  const std::size_t room = size_of(message.parts);
+  const std::size_t copied = copy_packet(packet.payload, choice->offset, message.parts);
+  // Linux calls what SO_PEEK_OFF passes over cut off, too, unless there is room to spare.
+  if (room <= size - choice->offset && room < size) message.out_flags |= MSG_TRUNC;
   message.from = packet.from;
   add_control(packet, message);
-  if ((message.flags & MSG_PEEK) == 0) drop_front();
-  return (message.flags & MSG_TRUNC) != 0 ? size : copied;
+  const std::size_t told = (message.flags & MSG_TRUNC) != 0 ? size : copied;
+  took(*choice, message.flags, told);
+  return told;
+}
+
+/// With SO_PEEK_OFF (man 7 socket) a call that only looks begins behind what others have looked at, and an empty datagram is seen once.
+std::optional<PacketSocket::Choice> PacketSocket::choose(int flags) const {
+  const bool passes = (flags & MSG_PEEK) != 0 && options_.peek_offset >= 0;
+  Choice choice{.packet = nullptr, .older = 0, .offset = passes ? static_cast<std::size_t>(options_.peek_offset) : 0};
+  for (; (choice.packet = at(choice.older)) != nullptr; ++choice.older) {
+    const std::size_t size = choice.packet->payload.size();
+    const bool seen = choice.offset > 0 || seen_empty_.contains(taken_ + choice.older);
+    if (!passes || choice.offset < size || !seen) return choice;
+    choice.offset -= size;
+  }
+  return std::nullopt;
+}
+
+void PacketSocket::took(const Choice& choice, int flags, std::size_t told) {
+  const bool looks = (flags & MSG_PEEK) != 0;
+  const int step = static_cast<int>(told);
+  if (options_.peek_offset >= 0) options_.peek_offset = looks ? options_.peek_offset + step : std::max(options_.peek_offset - step, 0);
+  if (looks) {
+    if (choice.packet->payload.empty()) seen_empty_.insert(taken_ + choice.older);
+    return;
+  }
+  seen_empty_.erase(taken_);
+  ++taken_;
+  drop_front();
 }
 
 void PacketSocket::add_control(const ReceivedPacket& packet, Incoming& message) {
   if (!tell_arrival(options_, environment().time_of_day(packet.at), message.control)) stamp_ = packet.at;
+  if (options_.receive_overflow && packet.dropped != 0) {
+    message.control.add(SOL_SOCKET, SO_RXQ_OVFL, static_cast<std::uint32_t>(packet.dropped));
+  }
   if (options_.packet_info) {
     in_pktinfo info{};
     info.ipi_ifindex = static_cast<int>(packet.interface) + 1;  // 0 is no interface
@@ -98,7 +143,7 @@ void PacketSocket::report(QueuedError queued) {
   if (!asked && (!queued.why.fatal || !peer_)) return;
   error_ = queued.why.number;
   if (asked) queue_error(std::move(queued));
-  notify(EPOLLERR);
+  notify(EPOLLERR | EPOLLPRI);
 }
 
 Result<> PacketSocket::set_timestamping(std::uint32_t flags) {
@@ -151,18 +196,21 @@ Result<> PacketSocket::check_destination(const Endpoint& to) const {
   return error(EACCES);
 }
 
-Result<Departure> PacketSocket::departure(const Outgoing& message, IpAddress destination) const {
+Result<Departure> PacketSocket::departure(const Outgoing& message, IpAddress destination, std::size_t segment) const {
   Departure way{.source = {},
                 .ttl = {},
                 .tos = options_.tos,
-                .dont_fragment = options_.mtu_discover >= IP_PMTUDISC_DO && options_.mtu_discover <= IP_PMTUDISC_PROBE};
+                .dont_fragment = options_.mtu_discover >= IP_PMTUDISC_DO && options_.mtu_discover <= IP_PMTUDISC_PROBE,
+                .segment = segment};
   if (options_.ttl > 0) way.ttl = static_cast<std::uint8_t>(options_.ttl);
   if (destination.is_multicast()) way.ttl = static_cast<std::uint8_t>(options_.multicast_ttl);
-  const auto read = for_each_control(message.control, [&way](const cmsghdr& header, std::span<const std::byte> data) -> Result<> {
+  const auto read = for_each_control(message.control, [&](const cmsghdr& header, std::span<const std::byte> data) {
     if (header.cmsg_level == SOL_SOCKET) return check_socket_control(header, data);
-    return header.cmsg_level == IPPROTO_IP ? take_control(header.cmsg_type, data, way) : Result<>{};
+    return header.cmsg_level == IPPROTO_IP ? take_control(header.cmsg_type, data, environment().stack().ipv4(), way)
+                                           : take_own_control(header, data, way);
   });
   if (!read) return fail(read.error());
+  if (way.no_device) return error(ENODEV);
   if (!way.source.is_unspecified() && !check_local(way.source)) return error(ENETUNREACH);
   return way;
 }
@@ -194,7 +242,7 @@ std::uint32_t PacketSocket::readiness() const {
   if (front() != nullptr) ready |= EPOLLIN | EPOLLRDNORM;
   if (receive_shut_) ready |= EPOLLIN | EPOLLRDNORM | EPOLLRDHUP;
   if (receive_shut_ && send_shut_) ready |= EPOLLHUP;
-  if (error_ != 0 || !errors_.empty()) ready |= EPOLLERR;
+  if (error_ != 0 || !errors_.empty()) ready |= EPOLLERR | (options_.select_error_queue ? EPOLLPRI : 0U);
   return ready;
 }
 

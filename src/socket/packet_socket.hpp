@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <set>
+#include <span>
 
 #include <tapir/core/packet.hpp>
 #include <tapir/network/network.hpp>
@@ -22,6 +24,7 @@ struct ReceivedPacket {
   std::uint8_t tos = 0;
   InterfaceIndex interface{};
   TimePoint at{};
+  std::uint64_t dropped = 0;  ///< those before it that found no room
 };
 
 /// How one datagram is to leave: the socket's options, and what control messages say of this one.
@@ -30,6 +33,8 @@ struct Departure {
   std::optional<std::uint8_t> ttl;
   std::uint8_t tos = 0;
   bool dont_fragment = false;
+  bool no_device = false;   ///< IP_PKTINFO names an interface that there is not
+  std::size_t segment = 0;  ///< bytes of payload in each of the datagrams that a message becomes (UDP_SEGMENT); 0: it is one
 };
 
 /// What datagram and raw sockets share: a peer that is only remembered, a queue of packets, a queue of errors.
@@ -47,9 +52,17 @@ class PacketSocket : public Socket {
   [[nodiscard]] Result<> set_timestamping(std::uint32_t flags) override;
 
  protected:
-  /// The oldest packet that waits; nullptr when none does. It stays until drop_front().
-  [[nodiscard]] virtual const ReceivedPacket* front() const = 0;
+  /// The packet that waits behind `older` others; nullptr when there is none. It stays until the next call.
+  [[nodiscard]] virtual const ReceivedPacket* at(std::size_t older) const = 0;
+  [[nodiscard]] const ReceivedPacket* front() const { return at(0); }
   virtual void drop_front() = 0;
+  /// All that waited is gone.
+  void forget_looks() { seen_empty_.clear(); }
+  /// What a control message beyond those of IPPROTO_IP and SOL_SOCKET says. EINVAL.
+  [[nodiscard]] virtual Result<> take_own_control(const cmsghdr& /*header*/, std::span<const std::byte> /*data*/,
+                                                  Departure& /*way*/) const {
+    return {};
+  }
   /// Keeps an error as the options ask, and tells those who watch.
   void report(QueuedError error);
   /// A datagram has left: SO_TIMESTAMPING may ask when.
@@ -57,7 +70,7 @@ class PacketSocket : public Socket {
   /// EPIPE after shutdown(), then the pending error, once.
   [[nodiscard]] Result<> may_send();
   /// What the options and the message's control say. EINVAL.
-  [[nodiscard]] Result<Departure> departure(const Outgoing& message, IpAddress destination) const;
+  [[nodiscard]] Result<Departure> departure(const Outgoing& message, IpAddress destination, std::size_t segment = 0) const;
   /// Where a message goes. EDESTADDRREQ, EINVAL, EACCES for a broadcast without SO_BROADCAST.
   [[nodiscard]] Result<Endpoint> destination_of(const Outgoing& message) const;
   [[nodiscard]] Result<> check_destination(const Endpoint& to) const;
@@ -70,10 +83,21 @@ class PacketSocket : public Socket {
   bool send_shut_ = false;
 
  private:
+  /// What a receive call is about: a packet, and how much of it is passed over.
+  struct Choice {
+    const ReceivedPacket* packet = nullptr;
+    std::size_t older = 0;
+    std::size_t offset = 0;
+  };
+
+  [[nodiscard]] std::optional<Choice> choose(int flags) const;
+  void took(const Choice& choice, int flags, std::size_t told);
   void add_control(const ReceivedPacket& packet, Incoming& message);
 
-  std::uint32_t departures_ = 0;    ///< since SOF_TIMESTAMPING_OPT_ID was asked for
-  std::optional<TimePoint> stamp_;  ///< of the latest packet read without a message that tells it
+  std::uint64_t taken_ = 0;             ///< packets that were read
+  std::set<std::uint64_t> seen_empty_;  ///< those without payload that MSG_PEEK has come across, by how many were read before
+  std::uint32_t departures_ = 0;        ///< since SOF_TIMESTAMPING_OPT_ID was asked for
+  std::optional<TimePoint> stamp_;      ///< of the latest packet read without a message that tells it
 };
 
 }  // namespace tapir::posix::detail

@@ -134,7 +134,10 @@ void RawSocket::offer(const Packet& packet, const network::Received& from) {
   if (!type || (*type < 32 && (filter >> *type & 1U) != 0)) return;
   if (!bound_.is_unspecified() && bound_ != from.destination) return;
   if (peer_ && peer_->address != from.source) return;
-  if (queued_bytes_ + cost_of(packet) > static_cast<std::size_t>(options_.receive_buffer)) return;
+  if (queued_bytes_ + cost_of(packet) > static_cast<std::size_t>(options_.receive_buffer)) {
+    ++dropped_;
+    return;
+  }
   Packet whole = packet.share();
   if (!whole.restore_front(from.header_size)) return;
   // A copy: the original's slab is ICMP's to answer with.
@@ -148,7 +151,8 @@ void RawSocket::offer(const Packet& packet, const network::Received& from) {
                     .ttl = from.ttl,
                     .tos = from.tos,
                     .interface = from.interface,
-                    .at = at});
+                    .at = at,
+                    .dropped = dropped_});
   notify(EPOLLIN | EPOLLRDNORM);
 }
 

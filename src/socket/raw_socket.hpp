@@ -22,6 +22,7 @@ class RawSocket final : public PacketSocket {
   [[nodiscard]] Result<Endpoint> local() const override;
   [[nodiscard]] std::span<const Option> own_options() const noexcept override;
   void close() override;
+  [[nodiscard]] std::uint64_t dropped() const noexcept override { return dropped_; }
 
   /// A message has arrived: its front is the ICMP header.
   void offer(const Packet& packet, const network::Received& from);
@@ -31,7 +32,7 @@ class RawSocket final : public PacketSocket {
   std::uint32_t filter = 0;
 
  private:
-  [[nodiscard]] const ReceivedPacket* front() const override { return queue_.empty() ? nullptr : &queue_.front(); }
+  [[nodiscard]] const ReceivedPacket* at(std::size_t older) const override { return older < queue_.size() ? &queue_[older] : nullptr; }
   void drop_front() override;
 
   /// From now on nothing is offered.
@@ -41,6 +42,7 @@ class RawSocket final : public PacketSocket {
   IpAddress bound_;
   std::deque<ReceivedPacket> queue_;
   std::size_t queued_bytes_ = 0;
+  std::uint64_t dropped_ = 0;  ///< messages that found no room
   bool hears_;
   Port name_;  ///< the protocol, as getsockname() tells it
 };

@@ -19,6 +19,11 @@ Result<> Socket::set_timestamping(std::uint32_t flags) {
   return {};
 }
 
+std::uint64_t Socket::cookie() const {
+  if (cookie_ == 0) cookie_ = environment().next_cookie();
+  return cookie_;
+}
+
 const Option* Socket::find(int level, int name) const noexcept {
   for (const auto rows : {own_options(), socket_level_options(), timestamp_options(), ip_level_options()}) {
     const auto row = std::ranges::find_if(rows, [&](const Option& option) { return option.level == level && option.name == name; });
@@ -37,7 +42,11 @@ Result<OptionValue> Socket::option(int level, int name) {
 
 Result<> Socket::set_option(int level, int name, OptionBytes value) {
   const Option* const row = find(level, name);
-  if (row == nullptr || row->set == nullptr) return error(ENOPROTOOPT);
+  if (row == nullptr || row->set == nullptr) {
+    // Linux looks at the size before the name, but where options of less than an int are known.
+    const bool sized = level == SOL_SOCKET || level == (type_ == SOCK_STREAM ? IPPROTO_TCP : type_ == SOCK_DGRAM ? IPPROTO_UDP : -1);
+    return error(sized && value.size() < sizeof(int) ? EINVAL : ENOPROTOOPT);
+  }
   auto set = row->set(*this, value);
   if (set) options_changed();
   return set;

@@ -41,6 +41,10 @@ class Socket : public File {
   [[nodiscard]] virtual Endpoint accepted_from() const { return {}; }
   /// The integer that an ioctl() reports. EINVAL, ENOTTY.
   [[nodiscard]] virtual Result<int> ioctl(unsigned long request) = 0;
+  /// What has arrived and found no room.
+  [[nodiscard]] virtual std::uint64_t dropped() const noexcept { return 0; }
+  /// SO_COOKIE: this socket's number, which no other has.
+  [[nodiscard]] std::uint64_t cookie() const;
   /// SO_ERROR: the pending error's number, which is no longer pending then.
   [[nodiscard]] virtual int take_error() = 0;
   [[nodiscard]] virtual bool listening() const noexcept { return false; }
@@ -87,6 +91,7 @@ class Socket : public File {
 
   int type_;
   int protocol_;
+  mutable std::uint64_t cookie_ = 0;  ///< 0: nobody has asked
 };
 
 }  // namespace tapir::posix::detail

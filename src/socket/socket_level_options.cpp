@@ -72,6 +72,7 @@ Result<> set_receive_buffer(Socket& socket, OptionBytes bytes) {
 Result<> set_zero_copy(Socket& socket, OptionBytes bytes) {
   const auto value = int_of(bytes);
   if (!value) return fail(value.error());
+  if (socket.type() == SOCK_RAW) return error(EOPNOTSUPP);
   if (*value < 0 || *value > 1) return error(EINVAL);
   socket.options().zero_copy = *value == 1;
   return {};
@@ -143,10 +144,25 @@ Result<OptionValue> get_memory(Socket& socket) {
   std::array<std::uint32_t, 9> figures{};
   figures[1] = static_cast<std::uint32_t>(socket.options().receive_buffer);
   figures[3] = static_cast<std::uint32_t>(socket.options().send_buffer);
+  figures[8] = static_cast<std::uint32_t>(socket.dropped());
   return OptionValue{figures};
 }
 
-Result<> fixed(Socket&, OptionBytes) { return error(ENOPROTOOPT); }
+/// A raw socket has none (man 7 socket: streams and datagrams).
+Result<OptionValue> get_peek_offset(Socket& socket) {
+  if (socket.type() == SOCK_RAW) return error(EOPNOTSUPP);
+  return OptionValue{socket.options().peek_offset};
+}
+
+Result<> set_peek_offset(Socket& socket, OptionBytes bytes) {
+  const auto value = int_of(bytes);
+  if (!value) return fail(value.error());
+  if (socket.type() == SOCK_RAW) return error(EOPNOTSUPP);
+  socket.options().peek_offset = *value;
+  return {};
+}
+
+Result<> fixed(Socket&, OptionBytes bytes) { return error(bytes.size() < sizeof(int) ? EINVAL : ENOPROTOOPT); }
 
 constexpr Option kRows[] = {
     flag<&SocketOptions::reuse_address>(SO_REUSEADDR),
@@ -156,6 +172,10 @@ constexpr Option kRows[] = {
     flag<&SocketOptions::oob_inline>(SO_OOBINLINE),
     flag<&SocketOptions::no_check>(SO_NO_CHECK),
     {SOL_SOCKET, SO_ZEROCOPY, get<&SocketOptions::zero_copy>, set_zero_copy},
+    flag<&SocketOptions::receive_overflow>(SO_RXQ_OVFL),
+    flag<&SocketOptions::select_error_queue>(SO_SELECT_ERR_QUEUE),
+    {SOL_SOCKET, SO_PEEK_OFF, get_peek_offset, set_peek_offset},
+    {SOL_SOCKET, SO_COOKIE, [](Socket& socket) -> Result<OptionValue> { return OptionValue::whole(socket.cookie()); }, fixed},
     number<&SocketOptions::mark>(SO_MARK),
     number<&SocketOptions::busy_poll>(SO_BUSY_POLL),
     {SOL_SOCKET, SO_PRIORITY, get<&SocketOptions::priority>, set_priority},

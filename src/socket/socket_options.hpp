@@ -34,12 +34,16 @@ struct SocketOptions {
   int priority = 0;
   int mark = 0;
   int busy_poll = 0;
+  int peek_offset = -1;           ///< where MSG_PEEK begins, bytes behind what was read; negative: there, and it stays
+  bool receive_overflow = false;  ///< SO_RXQ_OVFL
+  bool select_error_queue = false;
   std::uint64_t max_pacing_rate = UINT64_MAX;  ///< bytes per second; UINT64_MAX: no bound
 
   std::uint8_t tos = 0;
   int ttl = -1;  ///< -1: the stack's default
   int multicast_ttl = 1;
   bool multicast_loop = true;
+  bool multicast_all = true;
   std::uint32_t multicast_interface = 0;  ///< its address, as IP_MULTICAST_IF has it (network byte order); 0: the route's
   int mtu_discover = IP_PMTUDISC_WANT;
   bool receive_errors = false;

@@ -173,10 +173,13 @@ ssize_t Sockets::sendmsg(int descriptor, const msghdr* message, int flags) {
     const auto parts = parts_of(message->msg_iov, message->msg_iovlen);
     if (!parts) return fail(parts.error());
     Outgoing out{.parts = *parts, .flags = flags};
+    if (message->msg_name != nullptr && static_cast<int>(message->msg_namelen) < 0) return error(EINVAL);
     if (message->msg_name != nullptr && message->msg_namelen > 0) {  // an address of no bytes is none
       out.to = static_cast<const sockaddr*>(message->msg_name);
-      out.to_size = message->msg_namelen;
+      out.to_size = std::min<socklen_t>(message->msg_namelen, sizeof(sockaddr_storage));  // unlike sendto(), which refuses more
     }
+    if (message->msg_controllen > INT_MAX) return error(ENOBUFS);
+    if (message->msg_control == nullptr && message->msg_controllen > 0) return error(EFAULT);
     if (message->msg_control != nullptr) out.control = {static_cast<const std::byte*>(message->msg_control), message->msg_controllen};
     return (*socket)->send(out);
   }());
@@ -229,6 +232,7 @@ ssize_t Sockets::recvmsg(int descriptor, msghdr* message, int flags) {
     if (message == nullptr) return error(EFAULT);
     const auto parts = parts_of(message->msg_iov, message->msg_iovlen);
     if (!parts) return fail(parts.error());
+    if (message->msg_name != nullptr && static_cast<int>(message->msg_namelen) < 0) return error(EINVAL);
     Incoming in{.parts = *parts, .flags = flags, .wants_address = message->msg_name != nullptr};
     const std::size_t room = message->msg_control == nullptr ? 0 : message->msg_controllen;
     if (room > 0) in.control = detail::ControlWriter{{static_cast<std::byte*>(message->msg_control), room}};
@@ -237,7 +241,7 @@ ssize_t Sockets::recvmsg(int descriptor, msghdr* message, int flags) {
     if (in.from && message->msg_name != nullptr) {
       const auto written = detail::write_address(*in.from, static_cast<sockaddr*>(message->msg_name), &message->msg_namelen);
       if (!written) return fail(written.error());
-    } else {
+    } else if (message->msg_name != nullptr) {
       message->msg_namelen = 0;
     }
     message->msg_controllen = in.control.written();
@@ -284,9 +288,9 @@ int Sockets::getsockopt(int descriptor, int level, int name, void* value, sockle
     const auto option = (*socket)->option(level, name);
     if (!option) return fail(option.error());
     auto bytes = option->bytes();
+    if (!option->divisible() && *size < bytes.size()) return error(EINVAL);
     // An option of IPPROTO_IP that fits into one byte may be had as one.
-    const bool one_byte = level == IPPROTO_IP && bytes.size() == sizeof(int) && *size > 0 && *size < sizeof(int);
-    if (one_byte) bytes = bytes.first(1);
+    if (level == IPPROTO_IP && option->fits_one_byte() && *size > 0 && *size < sizeof(int)) bytes = bytes.first(1);
     const auto count = std::min<std::size_t>(*size, bytes.size());
     if (count > 0) std::memcpy(value, bytes.data(), count);
     *size = static_cast<socklen_t>(count);

@@ -185,8 +185,16 @@ Result<> StreamSocket::connect(const Endpoint& remote) {
       phase_ = Phase::deferred;
       return {};
     }
-    if (const auto opened = open(remote, tcp_.fast_open_connect); !opened) return opened;
+    const auto opened = open(remote, tcp_.fast_open_connect);
+    // Nobody can listen at port 0, so nobody is asked; whoever does not wait hears of it later, as if somebody had been.
+    const bool refused = !opened && number_of(opened.error()) == ECONNREFUSED;
+    if (!opened && (!refused || !must_not_wait(0))) return opened;
     phase_ = Phase::connecting;
+    if (refused) {
+      error_ = ECONNREFUSED;
+      receive_shut_ = send_shut_ = true;
+      return error(EINPROGRESS);
+    }
   }
   return await_handshake(first, 0);
 }

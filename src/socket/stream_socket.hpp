@@ -115,6 +115,7 @@ class StreamSocket final : public Socket {
   [[nodiscard]] Step receive_step(Incoming& message, std::size_t copied, std::size_t& peeked);
   [[nodiscard]] std::size_t take(Incoming& message, std::size_t copied, std::size_t most, std::size_t& peeked);
   [[nodiscard]] std::optional<Result<std::size_t>> end_of_reading();
+  void note_read(int flags, std::size_t count);
   [[nodiscard]] bool nothing_more_comes() const;
   [[nodiscard]] std::error_code stream_error();
 

@@ -7,6 +7,7 @@
 #include <sys/epoll.h>
 
 #include <algorithm>
+#include <climits>
 #include <utility>
 
 #include "address.hpp"
@@ -180,6 +181,7 @@ std::optional<Result<std::size_t>> StreamSocket::end_of_reading() {
 
 Result<std::size_t> StreamSocket::receive(Incoming& message) {
   auto received = receive_bytes(message);
+  if (received) note_read(message.flags, *received);
   if (received && message.arrived) (void)tell_arrival(options_, environment().time_of_day(*message.arrived), message.control);
   if (received && tcp_.inq) {
     // TCP_INQ: what is left, and 1 for an end of the stream that is next.
@@ -187,6 +189,14 @@ Result<std::size_t> StreamSocket::receive(Incoming& message) {
     message.control.add(IPPROTO_TCP, TCP_CM_INQ, left == 0 && connection_.peer_closed() ? 1 : left);
   }
   return received;
+}
+
+/// SO_PEEK_OFF (man 7 socket): looking moves the place where the next look begins forward, reading moves it back.
+void StreamSocket::note_read(int flags, std::size_t count) {
+  int& offset = options_.peek_offset;
+  if (offset < 0 || (flags & (MSG_OOB | MSG_ERRQUEUE)) != 0) return;
+  const int step = static_cast<int>(std::min<std::size_t>(count, INT_MAX));
+  offset = (flags & MSG_PEEK) != 0 ? offset + std::min(step, INT_MAX - offset) : std::max(offset - step, 0);
 }
 
 namespace {
@@ -237,7 +247,8 @@ Result<std::size_t> StreamSocket::receive_bytes(Incoming& message) {
   const std::size_t target = (message.flags & MSG_WAITALL) != 0 ? wanted : low;
   const auto deadline = deadline_after(options_.receive_timeout);
   std::size_t copied = 0;
-  std::size_t peeked = 0;
+  const bool passes = (message.flags & MSG_PEEK) != 0 && options_.peek_offset > 0;
+  std::size_t peeked = passes ? static_cast<std::size_t>(options_.peek_offset) : 0;
   for (;;) {
     const Step step = receive_step(message, copied, peeked);
     copied += step.copied;

@@ -147,8 +147,12 @@ Result<int> Table::fcntl(int descriptor, int command, long argument) const {
   if (!found) return fail(found.error());
   File& file = **found;
   switch (command) {
-    case F_GETFL: return O_RDWR | (file.nonblocking ? O_NONBLOCK : 0);
-    case F_SETFL: file.nonblocking = (argument & O_NONBLOCK) != 0; return 0;
+    case F_GETFL: return O_RDWR | file.idle_flags | (file.nonblocking ? O_NONBLOCK : 0);
+    case F_SETFL:
+      if ((argument & O_DIRECT) != 0) return error(EINVAL);
+      file.nonblocking = (argument & O_NONBLOCK) != 0;
+      file.idle_flags = static_cast<int>(argument) & (O_APPEND | O_NOATIME);
+      return 0;
     case F_GETFD: return file.close_on_exec ? FD_CLOEXEC : 0;
     case F_SETFD: file.close_on_exec = (argument & FD_CLOEXEC) != 0; return 0;
     default: return error(EINVAL);
@@ -163,20 +167,21 @@ Result<> Table::ioctl(int descriptor, unsigned long request, void* argument) con
     case FIONCLEX: (*found)->close_on_exec = false; return {};
     default: break;
   }
-  if (argument == nullptr) return error(EFAULT);
-  int& value = *static_cast<int*>(argument);
   if (request == FIONBIO) {
-    (*found)->nonblocking = value != 0;
+    if (argument == nullptr) return error(EFAULT);
+    (*found)->nonblocking = *static_cast<const int*>(argument) != 0;
     return {};
   }
   Socket* const socket = (*found)->as_socket();
   if (socket == nullptr) return error(ENOTTY);
   if (request == SIOCGSTAMP_OLD || request == SIOCGSTAMP_NEW || request == SIOCGSTAMPNS_OLD || request == SIOCGSTAMPNS_NEW) {
+    if (argument == nullptr && socket->stamp()) return error(EFAULT);
     return write_stamp(*socket, request == SIOCGSTAMPNS_OLD || request == SIOCGSTAMPNS_NEW, argument);
   }
   const auto answer = socket->ioctl(request);
   if (!answer) return fail(answer.error());
-  value = *answer;
+  if (argument == nullptr) return error(EFAULT);
+  *static_cast<int*>(argument) = *answer;
   return {};
 }
 

@@ -59,6 +59,8 @@ Result<> Socket::send(Slice payload) {
 
 std::optional<Datagram> Socket::receive() { return state_ ? state_->receive() : std::nullopt; }
 
+const Datagram* Socket::peek(std::size_t older) const noexcept { return state_ ? state_->peek(older) : nullptr; }
+
 Result<ReceivedInto> Socket::receive(std::span<std::byte> buffer) {
   if (!state_ || !state_->open()) return fail(Error::connection_closed);
   if (const auto error = take_error()) return fail(error);
@@ -111,6 +113,10 @@ void Socket::set_receive_limit(std::size_t bytes) noexcept {
   if (state_) state_->set_receive_limit(bytes);
 }
 
+void Socket::set_all_groups(bool on) noexcept {
+  if (state_) state_->set_all_groups(on);
+}
+
 std::size_t Socket::max_payload() const noexcept { return kMaxPayload - padded_options(options().ip_options.size()); }
 
 std::size_t Socket::path_payload(IpAddress destination) const noexcept {
@@ -120,5 +126,7 @@ std::size_t Socket::path_payload(IpAddress destination) const noexcept {
 std::size_t Socket::waiting() const noexcept { return state_ ? state_->waiting() : 0; }
 
 std::size_t Socket::waiting_bytes() const noexcept { return state_ ? state_->waiting_bytes() : 0; }
+
+std::uint64_t Socket::dropped() const noexcept { return state_ ? state_->dropped() : 0; }
 
 }  // namespace tapir::udp

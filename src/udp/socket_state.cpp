@@ -44,7 +44,8 @@ unsigned SocketState::fit(const Endpoint& local, const Endpoint& remote) const n
 
 bool SocketState::wants_group(IpAddress group, InterfaceIndex interface, const Endpoint& remote) const noexcept {
   if (!local_.address.is_unspecified() && local_.address != group) return false;
-  if (group.is_multicast() && !groups_.contains({group, std::nullopt}) && !groups_.contains({group, interface})) return false;
+  const bool member = !group.is_multicast() || groups_.contains({group, std::nullopt}) || groups_.contains({group, interface});
+  if (!member && !options_.all_groups) return false;
   return !peer_ || *peer_ == remote;
 }
 
@@ -52,7 +53,11 @@ Accepted SocketState::offer(Datagram datagram, bool has_checksum) {
   if (!has_checksum && options_.require_checksum) return std::unexpected{Drop::bad_checksum};
   std::size_t memory = sizeof(Waiting) + datagram.options.capacity();
   datagram.payload = compacted(pool(), datagram.payload, memory);
-  if (waiting_bytes_ + memory > options_.receive_limit_bytes) return std::unexpected{Drop::queue_full};
+  if (waiting_bytes_ + memory > options_.receive_limit_bytes) {
+    ++dropped_;
+    return std::unexpected{Drop::queue_full};
+  }
+  datagram.dropped = dropped_;
   waiting_bytes_ += memory;
   queue_.push_back({std::move(datagram), memory});
   if (const auto callback = readable) (*callback)();

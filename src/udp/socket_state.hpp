@@ -26,6 +26,7 @@ class SocketState final : public std::enable_shared_from_this<SocketState>, priv
   [[nodiscard]] const std::optional<Endpoint>& peer() const noexcept { return peer_; }
   [[nodiscard]] const SocketOptions& options() const noexcept { return options_; }
   void set_receive_limit(std::size_t bytes) noexcept { options_.receive_limit_bytes = bytes; }
+  void set_all_groups(bool on) noexcept { options_.all_groups = on; }
 
   /// How well a datagram from `remote` to `local` fits: 0 not at all, more for a bound address, still more for a connected peer.
   [[nodiscard]] unsigned fit(const Endpoint& local, const Endpoint& remote) const noexcept;
@@ -43,6 +44,9 @@ class SocketState final : public std::enable_shared_from_this<SocketState>, priv
   [[nodiscard]] Result<> connect(const Endpoint& peer);
   void disconnect() noexcept;
   [[nodiscard]] std::optional<Datagram> receive();
+  [[nodiscard]] const Datagram* peek(std::size_t older) const noexcept {
+    return older < waiting() ? &queue_[first_ + older].datagram : nullptr;
+  }
   [[nodiscard]] std::error_code take_error() noexcept { return std::exchange(pending_, {}); }
   [[nodiscard]] Result<> join(const Membership& membership);
   void leave(const Membership& membership);
@@ -54,6 +58,7 @@ class SocketState final : public std::enable_shared_from_this<SocketState>, priv
   [[nodiscard]] std::size_t path_payload(IpAddress destination) const noexcept;
   [[nodiscard]] std::size_t waiting() const noexcept { return queue_.size() - first_; }
   [[nodiscard]] std::size_t waiting_bytes() const noexcept { return waiting_bytes_; }
+  [[nodiscard]] std::uint64_t dropped() const noexcept { return dropped_; }
 
   /// Shared, so that a callback may replace itself while it runs.
   std::shared_ptr<const std::function<void()>> readable;
@@ -77,6 +82,7 @@ class SocketState final : public std::enable_shared_from_this<SocketState>, priv
   std::vector<Waiting> queue_;  ///< from first_ on; a vector keeps its memory, so that a steady flow allocates nothing
   std::size_t first_ = 0;
   std::size_t waiting_bytes_ = 0;
+  std::uint64_t dropped_ = 0;  ///< that found no room
   std::set<Membership> groups_;
   std::optional<Endpoint> last_destination_;
   IpAddress blocked_by_;  ///< the destination of the send that found the link full

@@ -72,10 +72,10 @@ class Sockets {
   /// behind it then, as after close_without_waiting().
   int close(int descriptor);
 
-  // Sending. Flags: MSG_DONTWAIT, MSG_NOSIGNAL, MSG_MORE, MSG_OOB, MSG_EOR, MSG_FASTOPEN, MSG_CONFIRM, MSG_DONTROUTE.
+  // Sending. Flags: MSG_DONTWAIT, MSG_NOSIGNAL, MSG_MORE, MSG_OOB, MSG_EOR, MSG_FASTOPEN, MSG_ZEROCOPY, MSG_CONFIRM, MSG_DONTROUTE.
   ssize_t send(int descriptor, const void* bytes, std::size_t size, int flags);
   ssize_t sendto(int descriptor, const void* bytes, std::size_t size, int flags, const sockaddr* address, socklen_t address_size);
-  /// Control messages: IP_TTL, IP_TOS and IP_PKTINFO of one datagram.
+  /// Control messages: IP_TTL, IP_TOS, IP_PKTINFO and UDP_SEGMENT of one datagram.
   ssize_t sendmsg(int descriptor, const msghdr* message, int flags);
   ssize_t write(int descriptor, const void* bytes, std::size_t size);
   ssize_t writev(int descriptor, const iovec* parts, int count);
@@ -83,8 +83,8 @@ class Sockets {
   // Receiving. Flags: MSG_DONTWAIT, MSG_PEEK, MSG_WAITALL, MSG_TRUNC, MSG_OOB, MSG_ERRQUEUE, MSG_CMSG_CLOEXEC.
   ssize_t recv(int descriptor, void* bytes, std::size_t size, int flags);
   ssize_t recvfrom(int descriptor, void* bytes, std::size_t size, int flags, sockaddr* address, socklen_t* address_size);
-  /// Control messages: IP_RECVERR (with MSG_ERRQUEUE: sock_extended_err and the offender), IP_PKTINFO, IP_TTL, IP_TOS, SO_TIMESTAMP, SO_TIMESTAMPNS and
-  /// SO_TIMESTAMPING as their options ask. Times are Driver::time_of_day_offset()'s.
+  /// Control messages: IP_RECVERR (with MSG_ERRQUEUE: sock_extended_err and the offender), IP_PKTINFO, IP_TTL, IP_TOS, SO_RXQ_OVFL,
+  /// SO_TIMESTAMP, SO_TIMESTAMPNS and SO_TIMESTAMPING as their options ask. Times are Driver::time_of_day_offset()'s.
   ssize_t recvmsg(int descriptor, msghdr* message, int flags);
   ssize_t read(int descriptor, void* bytes, std::size_t size);
   ssize_t readv(int descriptor, const iovec* parts, int count);

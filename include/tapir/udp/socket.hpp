@@ -24,6 +24,7 @@ struct SocketOptions {
   bool balance =
       false;           ///< of several that fit a unicast datagram equally well and say so, its two ends choose one; else the latest gets it
   bool reuse = false;  ///< shares its endpoint with others that allow it too; each gets every multicast and broadcast datagram
+  bool all_groups = false;               ///< also gets what comes to groups that others here have joined
   bool checksum = true;                  ///< datagrams leave with a checksum (RFC 1122 section 4.1.3.4)
   bool require_checksum = false;         ///< datagrams without checksum are dropped
   bool dont_fragment = false;            ///< a datagram beyond the path MTU fails with Error::message_too_large
@@ -47,6 +48,7 @@ struct Datagram {
   InterfaceIndex interface{};
   std::vector<std::byte> options;  ///< IPv4 options as received
   Packet payload;
+  std::uint64_t dropped = 0;  ///< those before it that found no room in the queue
 };
 
 /// What Socket::receive() put into the reader's buffer.
@@ -106,6 +108,8 @@ class Socket {
 
   /// The oldest waiting datagram; empty when none waits.
   [[nodiscard]] std::optional<Datagram> receive();
+  /// The datagram that waits behind `older` others, which stay as it does; nullptr when there is none. Valid until the next call.
+  [[nodiscard]] const Datagram* peek(std::size_t older = 0) const noexcept;
   /// Copies the oldest waiting datagram into `buffer`. Error::would_block when none waits; a pending error is returned first.
   [[nodiscard]] Result<ReceivedInto> receive(std::span<std::byte> buffer);
   /// The error that an ICMP message (or our own neighbour resolution) left for a connected socket, once: Error::connection_refused after port
@@ -132,6 +136,8 @@ class Socket {
   [[nodiscard]] const SocketOptions& options() const noexcept;
   /// As SocketOptions::receive_limit_bytes, for the datagrams to come.
   void set_receive_limit(std::size_t bytes) noexcept;
+  /// As SocketOptions::all_groups.
+  void set_all_groups(bool on) noexcept;
   /// The largest payload that can be sent with this socket's IP options, in bytes: at most kMaxPayload (RFC 1122 section 4.1.4, MMS_S).
   [[nodiscard]] std::size_t max_payload() const noexcept;
   /// The largest payload that reaches `destination` unfragmented as far as is known, in bytes.
@@ -139,6 +145,8 @@ class Socket {
   /// Datagrams waiting, and the memory that they hold in bytes.
   [[nodiscard]] std::size_t waiting() const noexcept;
   [[nodiscard]] std::size_t waiting_bytes() const noexcept;
+  /// Datagrams that found no room in the queue.
+  [[nodiscard]] std::uint64_t dropped() const noexcept;
   /// Unbinds; every later call fails. Waiting datagrams are gone.
   void close() noexcept;
 

@@ -3,17 +3,17 @@
 
 #include <linux/sockios.h>
 
-#include <array>
-#include <cerrno>
-#include <cstring>
+#include <cstdint>
 #include <string>
 
 #include "message_room.hpp"
 #include "same_as_linux.hpp"
+#include "send_control.hpp"
 #include "socket_address.hpp"
 
 using tapir::test::Host;
 using tapir::test::same_as_linux;
+using tapir::test::send_with;
 using tapir::test::Transcript;
 
 TEST_CASE("a datagram socket before anything happens", "[socket][linux]") {
@@ -223,31 +223,6 @@ TEST_CASE("datagrams in an epoll", "[socket][epoll][linux]") {
     t.recv(server, 1, MSG_DONTWAIT);
   });
 }
-
-namespace {
-/// sendmsg() of "x" with one control message.
-template <class T>
-void send_with(Transcript& t, int fd, sockaddr_in to, int level, int type, const T& value, std::size_t length = CMSG_LEN(sizeof(T))) {
-  char byte = 'x';
-  iovec part{.iov_base = &byte, .iov_len = 1};
-  alignas(cmsghdr) std::array<std::byte, 128> control{};
-  cmsghdr header{};
-  header.cmsg_len = length;
-  header.cmsg_level = level;
-  header.cmsg_type = type;
-  std::memcpy(control.data(), &header, sizeof(header));
-  std::memcpy(control.data() + CMSG_LEN(0), &value, sizeof(value));
-  msghdr message{};
-  message.msg_name = &to;
-  message.msg_namelen = sizeof(to);
-  message.msg_iov = &part;
-  message.msg_iovlen = 1;
-  message.msg_control = control.data();
-  message.msg_controllen = CMSG_SPACE(sizeof(T));
-  const ssize_t count = t.calls().sendmsg(fd, &message, 0);
-  t.say("sendmsg with " + std::to_string(type) + ": " + (count < 0 ? ::strerrorname_np(errno) : std::to_string(count)));
-}
-}  // namespace
 
 TEST_CASE("what a control message says of one datagram", "[socket][linux]") {
   same_as_linux([](Transcript& t) {

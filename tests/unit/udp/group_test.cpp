@@ -48,6 +48,23 @@ TEST_CASE("a multicast datagram reaches every joined socket at the port", "[udp]
   CHECK(lab.udp.stats().in_datagrams == 1);
 }
 
+TEST_CASE("a socket that wants all groups gets what comes to those that others have joined", "[udp]") {
+  UdpLab lab;
+  auto member = lab.udp.bind({{}, kOurPort}, {.reuse = true});
+  auto all = lab.udp.bind({{}, kOurPort}, {.reuse = true, .all_groups = true});
+  auto elsewhere = lab.udp.bind({kOwn, kOurPort}, {.reuse = true, .all_groups = true});
+  REQUIRE((member && all && elsewhere));
+  REQUIRE(member->join(kGroup));
+  REQUIRE(inject_to_group(lab, "to all", kGroup));
+  CHECK(member->waiting() == 1);
+  CHECK(all->waiting() == 1);
+  CHECK(elsewhere->waiting() == 0);
+  all->set_all_groups(false);
+  REQUIRE(inject_to_group(lab, "to members", kGroup));
+  CHECK(member->waiting() == 2);
+  CHECK(all->waiting() == 1);
+}
+
 TEST_CASE("only who joined the group gets its datagrams, and only until leaving", "[udp][POLICY-UDP-7]") {
   UdpLab lab;
   auto socket = lab.udp.bind({{}, kOurPort});

@@ -152,13 +152,17 @@ TEST_CASE("a socket that nobody reads holds bounded memory, and what it drops is
     CHECK(delivered * size <= 100'000);
     CHECK(socket->waiting() == delivered);
     CHECK(socket->waiting_bytes() <= 100'000);
+    CHECK(socket->dropped() == 1000 - delivered);
     CHECK(lab.udp.drops()[Drop::queue_full] == 1000 - delivered);
     CHECK(lab.udp.stats().in_errors == 1000 - delivered);
     CHECK(lab.udp.stats().in_datagrams == delivered);
     CHECK(lab.network.refused.empty());
     // Reading makes room again.
-    REQUIRE(socket->receive());
+    REQUIRE(socket->receive()->dropped == 0);
     CHECK(lab.inject(bytes));
+    REQUIRE(socket->peek(delivered - 1) != nullptr);
+    CHECK(socket->peek(delivered - 1)->dropped == 1000 - delivered);  // the one that came last
+    CHECK(socket->peek(delivered) == nullptr);
     while (socket->receive()) {}
     CHECK(socket->waiting_bytes() == 0);
     CHECK(lab.pool.in_use() == 0);
