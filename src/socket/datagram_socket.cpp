@@ -121,10 +121,12 @@ Result<std::size_t> DatagramSocket::send(const Outgoing& message) {
   const Corked datagram = *std::exchange(corked_, std::nullopt);
   const auto deadline = deadline_after(options_.send_timeout);
   for (;;) {
+    if (const auto opened = open_any(); !opened)
+      return fail(opened.error());  // connect() with AF_UNSPEC may have given the port back while this waited
     const auto sent = dispatch(datagram);
     if (sent) {
       socket_->note_sent(datagram.to);
-      departed();
+      departed(datagram.way.asked);
       return size;
     }
     if (sent.error() != Error::would_block) return send_failed(sent.error(), datagram.to);

@@ -30,6 +30,7 @@ struct Departure {
   std::optional<std::uint8_t> ttl;
   std::uint8_t tos = 0;
   bool dont_fragment = false;
+  SocketControl asked = {};
 };
 
 /// What datagram and raw sockets share: a peer that is only remembered, a queue of packets, a queue of errors.
@@ -52,8 +53,8 @@ class PacketSocket : public Socket {
   virtual void drop_front() = 0;
   /// Keeps an error as the options ask, and tells those who watch.
   void report(QueuedError error);
-  /// A datagram has left: SO_TIMESTAMPING may ask when.
-  void departed();
+  /// A datagram has left: SO_TIMESTAMPING may ask when, of the socket or of the call.
+  void departed(const SocketControl& asked);
   /// EPIPE after shutdown(), then the pending error, once.
   [[nodiscard]] Result<> may_send();
   /// What the options and the message's control say. EINVAL.
