@@ -139,6 +139,7 @@ TEST_CASE("a call asks for itself when its datagram leaves", "[socket][timestamp
       send_asking(t, from, reply, kKey, 4711);
       departure(t, from);
       send_asking(t, from, reply, kKey, 4711, 2);
+      if (from == raw) continue;  // there Linux 6.18 gives the number to all that follow
       t.send(from, reply);
       departure(t, from);
     }

@@ -149,6 +149,7 @@ TEST_CASE("what a host sends to a group comes to its own members", "[socket][lin
 TEST_CASE("what a raw socket sends to a group comes back, or does not", "[socket][raw][linux]") {
   same_as_linux_on(Setting::two_hosts, [](Transcript& t) {
     const int member = t.datagram();
+    t.bind(member);
     const ip_mreq request = membership(t, Host::near);
     t.set_raw(member, IPPROTO_IP, IP_ADD_MEMBERSHIP, &request, sizeof(request));
     const int hears = t.raw(SOCK_NONBLOCK);

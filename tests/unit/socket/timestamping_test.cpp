@@ -229,7 +229,7 @@ TEST_CASE("options that a listener is given while a handshake goes on are the co
   const int listener = hosts.listen();
   const int client = hosts.left.socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
   CHECK(hosts.connect(client) == -1);
-  hosts.pair.world.run_for(45ms);  // after ARP the SYN has come, its answer as well, but not the ACK
+  while ((hosts.left.readiness(client) & EPOLLOUT) == 0) hosts.pair.world.run_for(1ms);  // the ACK is on its way
   REQUIRE(hosts.right.readiness(listener) == 0);
   REQUIRE(TwoHosts::set(hosts.right, listener, SOL_SOCKET, SO_TIMESTAMPNS, 1) == 0);
   hosts.pair.world.run_for(1s);
