@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
 #include <cstdlib>
 #include <cstring>
 
@@ -106,7 +107,8 @@ void SocketCalls::call(std::span<const std::uint8_t> bytes) {
 
 void SocketCalls::open(const Arguments& with) {
   const int type = std::array{SOCK_STREAM, SOCK_DGRAM, SOCK_RAW, SOCK_STREAM}[static_cast<std::size_t>(with.number & 3)];
-  const int protocol = type == SOCK_RAW ? IPPROTO_ICMP : (with.number >> 2 & 7) == 7 ? with.flags : 0;
+  const bool other = (with.number >> 2 & 7) == 7;
+  const int protocol = type == SOCK_RAW ? (other ? IPPROTO_RAW : IPPROTO_ICMP) : other ? with.flags : 0;
   const int domain = (with.number >> 5 & 7) == 7 ? with.flags : AF_INET;
   (void)sockets_.socket(domain, type | ((with.flags & 3) != 3 ? SOCK_NONBLOCK : 0), protocol);
 }
@@ -207,6 +209,15 @@ void SocketCalls::option(bool set, const Arguments& with) {
   const int option = with.number & 0xff;
   std::vector<std::uint8_t> value(with.bytes.begin(), with.bytes.end());
   auto size = static_cast<socklen_t>(value.size());
+  if (set && (with.flags & 0x700) == 0x700) {
+    // On and off: those that much else depends on.
+    constexpr std::array<std::array<int, 2>, 4> kOften{
+        {{IPPROTO_IP, IP_HDRINCL}, {IPPROTO_IP, IP_RECVERR}, {SOL_SOCKET, SO_TIMESTAMPING}, {IPPROTO_TCP, TCP_INQ}}};
+    const auto& [of, name] = kOften[static_cast<std::size_t>(with.number & 3)];
+    const int number = name == SO_TIMESTAMPING ? with.number << 4 : with.number >> 2 & 1;
+    (void)sockets_.setsockopt(with.descriptor, of, name, &number, sizeof(number));
+    return;
+  }
   if (set) {
     (void)sockets_.setsockopt(with.descriptor, level, option, value.data(), size);
     return;
@@ -217,13 +228,14 @@ void SocketCalls::option(bool set, const Arguments& with) {
 }
 
 void SocketCalls::control(std::uint8_t which, const Arguments& with) {
-  int value = with.flags;
   switch (which) {
     case 18: (void)sockets_.shutdown(with.descriptor, with.number % 4); break;
     case 19: {
-      const std::array<unsigned long, 7> requests{
-          FIONBIO, FIONREAD, TIOCOUTQ, SIOCOUTQNSD, SIOCATMARK, SIOCINQ, static_cast<unsigned long>(with.flags)};
-      (void)sockets_.ioctl(with.descriptor, requests[static_cast<std::size_t>(with.number) % requests.size()], &value);
+      const std::array<unsigned long, 8> requests{FIONBIO,    FIONREAD, TIOCOUTQ,       SIOCOUTQNSD,
+                                                  SIOCATMARK, SIOCINQ,  SIOCGSTAMP_OLD, static_cast<unsigned long>(with.flags)};
+      alignas(std::max_align_t) std::array<std::byte, 64> argument{};  // as large as what any request writes
+      std::memcpy(argument.data(), &with.flags, sizeof(with.flags));
+      (void)sockets_.ioctl(with.descriptor, requests[static_cast<std::size_t>(with.number) % requests.size()], argument.data());
       break;
     }
     default: {

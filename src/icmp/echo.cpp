@@ -137,7 +137,7 @@ Accepted PingSession::accept(std::uint16_t sequence, const Packet& data, const n
 bool PingSession::fail(std::uint16_t sequence, const network::ErrorReport& report) {
   if (report.destination != destination_ || !take_waiting(sequence, nullptr)) return false;
   network::ErrorReport kept = report;
-  kept.transport = {};
+  kept.datagram = kept.transport = {};
   tell({sequence, tapir::fail(network::error_of(report.kind)), kept, false});
   return true;
 }

@@ -19,6 +19,7 @@ constexpr std::size_t kMaxQuote = 576 - sizeof(QuotedHeader) - sizeof(Header);
 constexpr std::size_t kMinQuotedData = 8;
 /// As much as the largest transport header takes.
 constexpr std::size_t kMaxTransport = 60;
+constexpr std::size_t kMaxNetworkHeader = 60;
 /// RFC 4884 section 5.1: where a length is given, the quoted datagram takes at least this.
 constexpr std::size_t kMinQuoteBeforeExtension = 128;
 /// RFC 792: redirect datagrams for the host.
@@ -161,9 +162,9 @@ Accepted Icmp::accept_error(const Packet& quote, const network::Received& from, 
   // RFC 4884 section 4: the second octet of the word counts the quoted datagram in 32-bit words; an extension follows it.
   const std::size_t stated = std::size_t{rest >> 16U & 0xffU} * 4;
   if (stated >= kMinQuoteBeforeExtension && stated < quoted) quoted = stated;
-  std::array<std::byte, kMaxTransport> transport{};
-  const auto bytes = std::span{transport}.first(std::min(quoted - header->header_size(), transport.size()));
-  (void)quote.copy_out(header->header_size(), bytes);
+  std::array<std::byte, kMaxNetworkHeader + kMaxTransport> copy{};
+  const auto bytes = std::span{copy}.first(std::min(quoted, header->header_size() + kMaxTransport));
+  (void)quote.copy_out(0, bytes);
 
   network::ErrorReport report;
   report.kind = *kind;
@@ -174,7 +175,8 @@ Accepted Icmp::accept_error(const Packet& quote, const network::Received& from, 
   report.destination = header->destination.get();
   if (*kind == ErrorKind::fragmentation_needed) report.next_hop_mtu = static_cast<std::uint16_t>(rest & 0xffffU);
   if (*kind == ErrorKind::parameter_problem) report.pointer = static_cast<std::uint8_t>(rest >> 24U);
-  report.transport = bytes;
+  report.datagram = bytes;
+  report.transport = bytes.subspan(header->header_size());
   report.quoted_length = header->total_length;
   errors_.deliver_error(static_cast<network::Protocol>(header->protocol.get()), report);
   return {};

@@ -69,16 +69,17 @@ void Ipv4::unresolved(Ipv4Address next_hop, Packet datagram) {
   }
   const Upper* upper = find_upper(header->protocol);
   if (upper == nullptr || upper->errors == nullptr) return;
-  std::array<std::byte, 64> transport{};
-  datagram.trim_front(header->header_size());
-  const auto quoted = std::span{transport}.first(std::min(transport.size(), datagram.size()));
+  constexpr std::size_t kMaxTransport = 64;
+  std::array<std::byte, max_header_size + kMaxTransport> copy{};
+  const auto quoted = std::span{copy}.first(std::min(header->header_size() + kMaxTransport, datagram.size()));
   (void)datagram.copy_out(0, quoted);
   network::ErrorReport report;
   report.kind = network::ErrorKind::unresolved;
   report.reporter = header->source.get();
   report.source = header->source.get();
   report.destination = header->destination.get();
-  report.transport = quoted;
+  report.datagram = quoted;
+  report.transport = quoted.subspan(header->header_size());
   upper->errors->receive_error(report);
 }
 

@@ -145,11 +145,11 @@ void Reassembly::keep(const Key& key, Datagram& datagram, std::size_t begin, con
   memory_ += cost;
   sources_[key.source].memory += cost;
   datagram.data.emplace(begin, std::move(data));
+  datagram.ingress = fragment.meta().ingress;
   datagram.ecn_seen |= static_cast<std::uint8_t>(1U << (header.tos & kEcnMask));
   if (begin == 0) {
     (void)fragment.copy_out(0, std::span{datagram.first_header}.first(header_size));
     datagram.first_header_size = header_size;
-    datagram.ingress = fragment.meta().ingress;
   }
 }
 

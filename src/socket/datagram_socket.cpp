@@ -151,12 +151,14 @@ Result<std::size_t> DatagramSocket::flush(int flags, std::size_t size) {
   const std::size_t step = message.way.segment == 0 ? all.size() : message.way.segment;
   const auto deadline = deadline_after(options_.send_timeout);
   for (std::size_t sent = 0;;) {
+    // connect() with AF_UNSPEC may have given the port back while this waited.
+    if (const auto opened = open_any(); !opened) return fail(opened.error());
     const auto outcome = dispatch(message, all.subspan(sent, std::min(step, all.size() - sent)));
     if (outcome) {
       sent = std::min(sent + step, all.size());
       if (sent < all.size()) continue;
       socket_->note_sent(message.to);
-      departed();
+      departed(message.way.asked);
       tell_zero_copies(message.zero_copies);
       return size;
     }

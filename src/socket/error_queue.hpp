@@ -55,6 +55,8 @@ template <class Error>
 class ErrorQueue {
  public:
   [[nodiscard]] bool empty() const noexcept { return errors_.empty(); }
+  /// When the oldest came; TimePoint::max(): there is none.
+  [[nodiscard]] TimePoint since() const noexcept { return errors_.empty() ? TimePoint::max() : errors_.front().at; }
   /// What a program does not read is not kept for ever: there is a bound.
   void add(QueuedError error);
   void clear() noexcept { errors_.clear(); }

@@ -3,7 +3,20 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "timestamping_flags.hpp"
+
 namespace tapir::posix::detail {
+
+namespace {
+constexpr int kTimestampKey = 81;  // SCM_TS_OPT_ID of newer headers than some
+
+Result<std::uint32_t> word_of(std::span<const std::byte> data) {
+  std::uint32_t word = 0;
+  if (data.size() != sizeof(word)) return error(EINVAL);
+  std::memcpy(&word, data.data(), sizeof(word));
+  return word;
+}
+}  // namespace
 
 void ControlWriter::add(int level, int type, std::span<const std::byte> data) noexcept {
   const std::size_t left = room_.size() - written_;
@@ -22,13 +35,25 @@ void ControlWriter::add(int level, int type, std::span<const std::byte> data) no
   written_ += std::min(CMSG_SPACE(fits), left);
 }
 
-Result<> check_socket_control(const cmsghdr& header, std::span<const std::byte> data) {
+Result<> take_socket_control(const cmsghdr& header, std::span<const std::byte> data, SocketControl& asked) {
   switch (header.cmsg_type) {
     case SCM_RIGHTS:
     case SCM_CREDENTIALS: return {};  // between processes alone
-    case SO_MARK: return data.size() == sizeof(std::uint32_t) ? Result<>{} : error(EINVAL);
+    case SO_MARK:
+    case SO_TIMESTAMPING_OLD:
+    case SO_TIMESTAMPING_NEW:
+    case kTimestampKey: break;
     default: return error(EINVAL);
   }
+  const auto word = word_of(data);
+  if (!word) return fail(word.error());
+  if (header.cmsg_type == kTimestampKey) {
+    asked.key = *word;
+  } else if (header.cmsg_type != SO_MARK) {
+    if ((*word & ~kTimestampingStages) != 0) return error(EINVAL);
+    asked.stages = *word;
+  }
+  return {};
 }
 
 std::size_t size_of(std::span<const iovec> parts) noexcept {

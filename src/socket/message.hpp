@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <optional>
 #include <span>
@@ -61,8 +62,13 @@ template <class See>
   }
   return {};
 }
-/// A control message of SOL_SOCKET with a send call: those that say something of this stack's business there are none. EINVAL for one that Linux does not know.
-[[nodiscard]] Result<> check_socket_control(const cmsghdr& header, std::span<const std::byte> data);
+/// What control messages of SOL_SOCKET ask for one send call.
+struct SocketControl {
+  std::optional<std::uint32_t> stages = {};  ///< SO_TIMESTAMPING: these SOF_TIMESTAMPING_TX_* count for it, not the socket's
+  std::optional<std::uint32_t> key = {};     ///< SCM_TS_OPT_ID: the datagram's number in what is told of it
+};
+/// Adds what one of them says. What Linux takes beside is of no meaning here. EINVAL for one that it does not know.
+[[nodiscard]] Result<> take_socket_control(const cmsghdr& header, std::span<const std::byte> data, SocketControl& asked);
 
 /// Where a receive call wants things, and what it tells beside the bytes.
 struct Incoming {

@@ -14,6 +14,7 @@
 #include "address.hpp"
 #include "environment.hpp"
 #include "error_number.hpp"
+#include "timestamping_flags.hpp"
 #include "timestamps.hpp"
 
 namespace tapir::posix::detail {
@@ -153,12 +154,16 @@ Result<> PacketSocket::set_timestamping(std::uint32_t flags) {
 }
 
 /// Linux' Documentation/networking/timestamping: with SOF_TIMESTAMPING_OPT_ID datagrams have numbers. What was handed down has left, as far as is known here.
-void PacketSocket::departed() {
-  const auto has = [this](std::uint32_t flag) { return (options_.timestamping & flag) != 0; };
-  if (!has(SOF_TIMESTAMPING_TX_SCHED | SOF_TIMESTAMPING_TX_SOFTWARE)) return;
+void PacketSocket::departed(const SocketControl& asked) {
+  const std::uint32_t flags =
+      (options_.timestamping & ~kTimestampingStages) | asked.stages.value_or(options_.timestamping & kTimestampingStages);
+  const auto has = [flags](std::uint32_t flag) { return (flags & flag) != 0; };
+  if (!has(kTimestampingStages & ~std::uint32_t{SOF_TIMESTAMPING_TX_ACK})) return;  // nobody acknowledges a datagram
+  std::uint32_t key = 0;
+  if (has(SOF_TIMESTAMPING_OPT_ID)) key = asked.key ? *asked.key : departures_++;
   QueuedError report{.why = {ENOMSG, false},
                      .origin = SO_EE_ORIGIN_TIMESTAMPING,
-                     .data = has(SOF_TIMESTAMPING_OPT_ID) ? departures_++ : 0,
+                     .data = key,
                      .reporter = {},
                      .destination = {},
                      .payload = {},
@@ -167,7 +172,7 @@ void PacketSocket::departed() {
   if (has(SOF_TIMESTAMPING_TX_SCHED)) queue_error(report);
   report.info = SCM_TSTAMP_SND;
   if (has(SOF_TIMESTAMPING_TX_SOFTWARE)) queue_error(report);
-  notify(EPOLLERR);
+  if (has(SOF_TIMESTAMPING_TX_SCHED | SOF_TIMESTAMPING_TX_SOFTWARE)) notify(EPOLLERR);
 }
 
 Result<> PacketSocket::may_send() {
@@ -205,12 +210,13 @@ Result<Departure> PacketSocket::departure(const Outgoing& message, IpAddress des
   if (options_.ttl > 0) way.ttl = static_cast<std::uint8_t>(options_.ttl);
   if (destination.is_multicast()) way.ttl = static_cast<std::uint8_t>(options_.multicast_ttl);
   const auto read = for_each_control(message.control, [&](const cmsghdr& header, std::span<const std::byte> data) {
-    if (header.cmsg_level == SOL_SOCKET) return check_socket_control(header, data);
+    if (header.cmsg_level == SOL_SOCKET) return take_socket_control(header, data, way.asked);
     return header.cmsg_level == IPPROTO_IP ? take_control(header.cmsg_type, data, environment().stack().ipv4(), way)
                                            : take_own_control(header, data, way);
   });
   if (!read) return fail(read.error());
   if (way.no_device) return error(ENODEV);
+  if (way.asked.key && (options_.timestamping & SOF_TIMESTAMPING_OPT_ID) == 0) return error(EINVAL);
   if (!way.source.is_unspecified() && !check_local(way.source)) return error(ENETUNREACH);
   return way;
 }

@@ -35,6 +35,7 @@ struct Departure {
   bool dont_fragment = false;
   bool no_device = false;   ///< IP_PKTINFO names an interface that there is not
   std::size_t segment = 0;  ///< bytes of payload in each of the datagrams that a message becomes (UDP_SEGMENT); 0: it is one
+  SocketControl asked = {};
 };
 
 /// What datagram and raw sockets share: a peer that is only remembered, a queue of packets, a queue of errors.
@@ -65,8 +66,8 @@ class PacketSocket : public Socket {
   }
   /// Keeps an error as the options ask, and tells those who watch.
   void report(QueuedError error);
-  /// A datagram has left: SO_TIMESTAMPING may ask when.
-  void departed();
+  /// A datagram has left: SO_TIMESTAMPING may ask when, of the socket or of the call.
+  void departed(const SocketControl& asked);
   /// EPIPE after shutdown(), then the pending error, once.
   [[nodiscard]] Result<> may_send();
   /// What the options and the message's control say. EINVAL.

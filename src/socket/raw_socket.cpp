@@ -103,23 +103,26 @@ Result<std::size_t> RawSocket::send(const Outgoing& message) {
   if (bare && size < kLeastMessage) return error(EFAULT);
   const auto sent = dispatch(message, *way, to->address);
   if (!sent) return send_failed(sent.error(), *to);
-  departed();
+  departed(way->asked);
   return size;
 }
 
 Result<> RawSocket::dispatch(const Outgoing& message, const Departure& way, IpAddress destination) {
   auto& stack = environment().stack();
   // A socket bound to a group's address receives there, but no datagram comes from a group (RFC 1122 section 3.2.1.3).
-  const IpAddress own = stack.ipv4().is_group(bound_) ? IpAddress{} : bound_;
+  IpAddress source = stack.ipv4().is_group(bound_) ? IpAddress{} : bound_;
+  if (!way.source.is_unspecified()) source = way.source;
+  if (destination.is_multicast() && source.is_unspecified()) source = Ipv4Address{ntohl(options_.multicast_interface)};
   Packet packet{stack.context().pool, size_of(message.parts)};
   for (const iovec& part : message.parts) packet.append_copy(bytes_of(part));
-  const network::Send below{.source = way.source.is_unspecified() ? own : way.source,
+  const network::Send below{.source = source,
                             .destination = destination,
                             .protocol = static_cast<network::Protocol>(protocol()),
                             .ttl = way.ttl,
                             .tos = way.tos,
                             .dont_fragment = way.dont_fragment,
-                            .options = {}};
+                            .options = {},
+                            .loop_multicast = options_.multicast_loop};
   if (options_.header_included) return stack.ipv4().send_with_header(std::move(packet), below);
   return stack.ipv4().encapsulate(std::move(packet), below);
 }
@@ -159,7 +162,8 @@ void RawSocket::offer(const Packet& packet, const network::Received& from) {
 void RawSocket::hear(const network::ErrorReport& error) {
   if (!bound_.is_unspecified() && bound_ != error.source) return;
   if (peer_ && peer_->address != error.destination) return;
-  report(queued_error(error, {error.destination, Port{}}, error.transport));
+  // Who sends headers gets them back.
+  report(queued_error(error, {error.destination, Port{}}, options_.header_included ? error.datagram : error.transport));
 }
 
 void RawSocket::drop_front() {

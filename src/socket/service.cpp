@@ -3,12 +3,14 @@
 #include <tapir/socket/service.hpp>
 
 #include <fcntl.h>
+#include <netinet/tcp.h>
 #include <sys/ioctl.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <climits>
 #include <cstddef>
+#include <cstring>
 #include <optional>
 #include <span>
 #include <utility>
@@ -32,6 +34,18 @@ std::vector<iovec> parts_behind(std::span<const iovec> parts, std::size_t offset
     rest.front().iov_len -= offset;
   }
   return rest;
+}
+
+/// The control message of TCP_INQ says how things are when the call returns.
+void renew_inquiry(msghdr& told, msghdr& latest) {
+  const auto inquiry_in = [](msghdr& message) {
+    cmsghdr* each = CMSG_FIRSTHDR(&message);
+    while (each != nullptr && (each->cmsg_level != IPPROTO_TCP || each->cmsg_type != TCP_CM_INQ)) each = CMSG_NXTHDR(&message, each);
+    return each;
+  };
+  cmsghdr* const former = inquiry_in(told);
+  const cmsghdr* const now = inquiry_in(latest);
+  if (former != nullptr && now != nullptr && former->cmsg_len == now->cmsg_len) std::memcpy(former, now, now->cmsg_len);
 }
 
 /// What write() says of a send: to a file that is no socket it is not the calls of sockets that are missing.
@@ -156,8 +170,15 @@ ssize_t Service::recvmsg(int descriptor, msghdr* message, int flags) {
     msghdr attempt = asked;  // one that fails must not change what the next is given
     attempt.msg_iov = rest.data();
     attempt.msg_iovlen = rest.size();
+    std::vector<std::byte> control(received > 0 && asked.msg_control != nullptr ? asked.msg_controllen : 0);
+    if (received > 0 && asked.msg_control != nullptr) attempt.msg_control = control.data();
     const ssize_t count = sockets.recvmsg(descriptor, &attempt, flags | MSG_DONTWAIT);
     if (count < 0) return count;
+    if (count == 0 && received > 0) {  // the end of the stream: of what was received the attempt before has told
+      renew_inquiry(*message, attempt);
+      return count;
+    }
+    if (!control.empty()) std::memcpy(asked.msg_control, control.data(), attempt.msg_controllen);
     message->msg_namelen = attempt.msg_namelen;
     message->msg_controllen = attempt.msg_controllen;
     message->msg_flags = attempt.msg_flags;

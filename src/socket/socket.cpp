@@ -70,6 +70,11 @@ std::optional<TimePoint> Socket::deadline_after(const std::optional<Duration>& t
 }
 
 Result<> Socket::wait(const std::function<bool()>& done, std::optional<TimePoint> deadline) const {
+  const auto waited = wait_though_closed([&] { return closed_ || done(); }, deadline);
+  return closed_ ? error(EBADF) : waited;
+}
+
+Result<> Socket::wait_though_closed(const std::function<bool()>& done, std::optional<TimePoint> deadline) const {
   std::optional<Duration> limit;
   if (deadline) limit = std::max(*deadline - environment().stack().context().now(), Duration::zero());
   return environment().wait(done, limit);

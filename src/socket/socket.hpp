@@ -58,6 +58,8 @@ class Socket : public File {
   virtual void forget_errors() { errors_.clear(); }
   /// An option in options() has another value.
   virtual void options_changed() {}
+  /// The descriptor is gone, or goes: calls that wait return.
+  void lose_descriptor() noexcept { closed_ = true; }
   /// Membership of a multicast group. ENOPROTOOPT where there is none.
   [[nodiscard]] virtual Result<> join(IpAddress group);
   [[nodiscard]] virtual Result<> leave(IpAddress group);
@@ -73,8 +75,10 @@ class Socket : public File {
  protected:
   /// Whether a call with these flags must not wait.
   [[nodiscard]] bool must_not_wait(int flags) const noexcept { return nonblocking || (flags & MSG_DONTWAIT) != 0; }
-  /// Lets the stack go until `done`; EAGAIN at the end of the timeout, EINTR.
+  /// Lets the stack go until `done`; EAGAIN at the end of the timeout, EINTR, EBADF when a handler has closed the descriptor meanwhile.
   [[nodiscard]] Result<> wait(const std::function<bool()>& done, std::optional<TimePoint> deadline) const;
+  /// The same as a part of closing.
+  [[nodiscard]] Result<> wait_though_closed(const std::function<bool()>& done, std::optional<TimePoint> deadline) const;
   [[nodiscard]] std::optional<TimePoint> deadline_after(const std::optional<Duration>& timeout) const;
   /// Whether bind() may take the address.
   [[nodiscard]] Result<> check_local(IpAddress address) const;
@@ -92,6 +96,7 @@ class Socket : public File {
   int type_;
   int protocol_;
   mutable std::uint64_t cookie_ = 0;  ///< 0: nobody has asked
+  bool closed_ = false;
 };
 
 }  // namespace tapir::posix::detail

@@ -13,6 +13,7 @@
 #include "environment.hpp"
 #include "stream_socket.hpp"
 #include "tcp_info.hpp"
+#include "timestamping_flags.hpp"
 
 namespace tapir::posix::detail {
 
@@ -288,9 +289,10 @@ Result<> StreamSocket::set_congestion_control(const std::string& name) {
 
 Result<> StreamSocket::set_timestamping(std::uint32_t flags) {
   const bool numbers_anew = (flags & SOF_TIMESTAMPING_OPT_ID) != 0 && !timestamps_.has(SOF_TIMESTAMPING_OPT_ID);
+  const bool from_next = (flags & kTimestampingOptIdTcp) != 0;  // not from the oldest octet that is not acknowledged
   if (numbers_anew && (listening_ || state() == tcp::State::closed)) return error(EINVAL);
   options_.timestamping = flags;
-  timestamps_.set(flags, queued_ - connection_.unacknowledged());
+  timestamps_.set(flags, from_next ? queued_ : queued_ - connection_.unacknowledged());
   connection_.report_sent(timestamps_.wanted());
   return {};
 }
@@ -300,18 +302,21 @@ void StreamSocket::forget_errors() {
   timestamps_.forget_reports();
 }
 
-/// Tells the connection of what has changed, and of nothing else: some of it has effects of its own.
 void StreamSocket::options_changed() {
   if (claim_ != nullptr) claim_->sharing = sharing();
   const tcp::Settings former = to_settings(applied_, tcp_applied_);
   const tcp::Settings now = to_settings(options_, tcp_);
-  applied_ = options_;
-  tcp_applied_ = tcp_;
   if (listening_) {
+    inheritance_.on_change(listener_.waiting(), applied_, tcp_applied_);
     listen_options_ = to_listen_options(listen_options_.backlog);
     (void)listener_.change(listen_options_);
   }
-  if (!connection_) return;
+  applied_ = options_;
+  tcp_applied_ = tcp_;
+  if (connection_) apply(former, now);
+}
+
+void StreamSocket::apply(const tcp::Settings& former, const tcp::Settings& now) {
   const auto changed = [&](auto member) { return former.*member != now.*member; };
   if (changed(&tcp::Settings::nagle)) connection_.set_nagle(now.nagle);
   if (changed(&tcp::Settings::cork)) connection_.set_cork(now.cork);

@@ -100,15 +100,22 @@ Result<std::shared_ptr<Socket>> StreamSocket::accept() {
   auto connection = listener_.accept();
   if (!connection) return fail(connection.error());
   auto child = std::make_shared<StreamSocket>(environment());
-  child->options_ = options_;
-  child->tcp_ = tcp_;
+  Inheritance::Share share = inheritance_.take().value_or(Inheritance::Share{.options = options_, .tcp = tcp_});
+  child->options_ = std::move(share.options);
+  child->options_.priority = 0;  // as Linux has it
+  child->tcp_ = std::move(share.tcp);
   child->tcp_.defer_accept = 0;  // the listener's alone
-  child->claim_ = environment().tcp_ports().join(connection->local(), sharing());
+  child->claim_ = environment().tcp_ports().join(connection->local(), child->sharing());
   child->port_bound_ = true;
   child->bound_address_ = connection->local().address;
   child->phase_ = Phase::connected;
-  child->timestamps_.set(options_.timestamping, 0);
+  child->timestamps_.set(child->options_.timestamping, 0);
   child->adopt(std::move(*connection));
+  const tcp::Settings begun = child->connection_.settings();  // its handshake began with what the listener said then
+  child->apply(begun, to_settings(child->options_, child->tcp_));
+  const std::string& congestion = child->tcp_.congestion;
+  if (!congestion.empty() && congestion != begun.congestion_control) (void)child->connection_.set_congestion_control(congestion);
+  if (!child->tcp_.quick_ack) child->set_quick_ack(false);
   return child;
 }
 
@@ -117,7 +124,7 @@ void StreamSocket::adopt(tcp::Connection connection) {
   connection_ = std::move(connection);
   end_seen_ = receive_shut_ = send_shut_ = false;
   error_ = 0;
-  (void)zero_copy_.on_over();
+  (void)zero_copy_.on_over(now());
   queued_ = consumed_ = urgent_taken_ = 0;
   timestamps_.restart();
   connection_.report_sent(timestamps_.wanted());
@@ -131,7 +138,7 @@ void StreamSocket::adopt(tcp::Connection connection) {
                       .urgent = [this] { notify(EPOLLPRI); },
                       .closed =
                           [this](std::error_code) {
-                            (void)zero_copy_.on_over();
+                            (void)zero_copy_.on_over(now());
                             notify(kEverything);
                           },
                       .soft_error = [this](const tcp::SoftError& soft) { hear(soft); }});
@@ -226,7 +233,7 @@ Result<> StreamSocket::await_handshake(bool first, int flags) {
   if (handshaking()) {
     const int under_way = first ? EINPROGRESS : EALREADY;
     if (must_not_wait(flags)) return error(under_way);
-    const auto waited = wait([this] { return !handshaking(); }, deadline_after(options_.send_timeout));
+    const auto waited = wait_on_connection([this] { return !handshaking(); }, deadline_after(options_.send_timeout));
     if (!waited) return number_of(waited.error()) == EAGAIN ? error(under_way) : fail(waited.error());
   }
   sync();
@@ -250,11 +257,18 @@ void StreamSocket::forget_connection() {
   }
 }
 
-Result<> StreamSocket::disconnect() {
+Result<> StreamSocket::wait_on_connection(const std::function<bool()>& done, std::optional<TimePoint> deadline) const {
+  const auto before = disconnects_;
+  const auto waited = wait([&] { return disconnects_ != before || done(); }, deadline);
+  return waited && disconnects_ != before ? error(EPIPE) : waited;
+}
+
+Result<> StreamSocket::become_unconnected() {
   sync();
   const State was = state();
   if (listening_) {
     listener_ = {};
+    inheritance_.clear();
     claim_->listening = listening_ = false;
   }
   if (was != State::closed) error_ = ECONNRESET;
@@ -269,8 +283,8 @@ Result<> StreamSocket::shutdown(int how) {
   sync();
   const bool receive = how != SHUT_WR;
   const bool send = how != SHUT_RD;
-  if (listening_) return receive ? disconnect() : Result<>{};
-  if (state() == State::syn_sent || phase_ == Phase::deferred) return disconnect();
+  if (listening_) return receive ? become_unconnected() : Result<>{};
+  if (state() == State::syn_sent || phase_ == Phase::deferred) return become_unconnected();
   const bool closed = state() == State::closed;
   receive_shut_ = receive_shut_ || receive;
   send_shut_ = send_shut_ || send;
@@ -314,7 +328,7 @@ void StreamSocket::close() {
   const auto self = std::static_pointer_cast<StreamSocket>(shared_from_this());
   if (begin_close()) {
     if (environment().waits_deeply()) return environment().lingering().add(self, *end_of_lingering(), [] {});
-    (void)wait([this] { return !lingers(); }, end_of_lingering());
+    (void)wait_though_closed([this] { return !lingers(); }, end_of_lingering());
   }
   finish_close();
 }

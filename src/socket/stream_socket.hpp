@@ -8,6 +8,7 @@
 #include <tapir/tcp/connection.hpp>
 #include <tapir/tcp/listener.hpp>
 
+#include "inheritance.hpp"
 #include "port_book.hpp"
 #include "socket.hpp"
 #include "tcp_options.hpp"
@@ -25,7 +26,10 @@ class StreamSocket final : public Socket {
   // Opening and closing: stream_socket.cpp
   [[nodiscard]] Result<> bind(const Endpoint& local) override;
   [[nodiscard]] Result<> connect(const Endpoint& remote) override;
-  [[nodiscard]] Result<> disconnect() override;
+  [[nodiscard]] Result<> disconnect() override {
+    ++disconnects_;
+    return become_unconnected();
+  }
   [[nodiscard]] Result<> listen(int backlog) override;
   [[nodiscard]] Result<std::shared_ptr<Socket>> accept() override;
   [[nodiscard]] Result<> shutdown(int how) override;
@@ -75,6 +79,8 @@ class StreamSocket final : public Socket {
 
  private:
   [[nodiscard]] Sharing sharing() const noexcept { return {.address = options_.reuse_address, .port = options_.reuse_port}; }
+  /// Now, by the stack's clock.
+  [[nodiscard]] TimePoint now() const;
   enum class Phase : std::uint8_t {
     unconnected,
     deferred,  ///< connect() has been called, nothing sent yet (TCP_FASTOPEN_CONNECT)
@@ -93,6 +99,9 @@ class StreamSocket final : public Socket {
   [[nodiscard]] Result<> open(const Endpoint& remote, bool fast_open);
   [[nodiscard]] Result<> await_handshake(bool first, int flags);
   void adopt(tcp::Connection connection);
+  [[nodiscard]] Result<> become_unconnected();
+  /// As wait(). EPIPE, as Linux has it, when connect() with AF_UNSPEC has taken the connection away meanwhile: there may be another one.
+  [[nodiscard]] Result<> wait_on_connection(const std::function<bool()>& done, std::optional<TimePoint> deadline) const;
   void forget_connection();
   void hear(const tcp::SoftError& soft);
   [[nodiscard]] bool begin_close();
@@ -132,6 +141,10 @@ class StreamSocket final : public Socket {
   [[nodiscard]] std::optional<std::size_t> octets_to_urgent() const;
   [[nodiscard]] bool urgent_taken(std::size_t distance) const noexcept { return urgent_taken_ == consumed_ + distance + 1; }
 
+  // stream_options.cpp
+  /// Tells the connection of what has changed, and of nothing else: some of it has effects of its own.
+  void apply(const tcp::Settings& former, const tcp::Settings& now);
+
   // stream_status.cpp
   [[nodiscard]] bool writable() const;
   [[nodiscard]] std::size_t readable_at_least() const;
@@ -144,9 +157,11 @@ class StreamSocket final : public Socket {
   std::unique_ptr<Claim> claim_;
   tcp::Listener listener_;
   tcp::ListenOptions listen_options_;
+  Inheritance inheritance_;
   tcp::Connection connection_;
   Phase phase_ = Phase::unconnected;
-  Endpoint deferred_to_;  ///< meaningful in Phase::deferred
+  std::uint32_t disconnects_ = 0;  ///< calls of connect() with AF_UNSPEC
+  Endpoint deferred_to_;           ///< meaningful in Phase::deferred
   bool listening_ = false;
   bool port_bound_ = false;  ///< by bind(), so it survives a disconnect
   IpAddress bound_address_;  ///< what bind() said

@@ -55,16 +55,21 @@ std::uint32_t StreamSocket::readiness() const {
   return ready;
 }
 
+TimePoint StreamSocket::now() const { return environment().stack().context().now(); }
+
 void StreamSocket::left() {
   const auto since = connection_.info().since_data_sent;
-  const TimePoint at = environment().stack().context().now() - since.value_or(Duration::zero());
-  if (timestamps_.on_left(queued_ - connection_.unsent(), at)) notify(EPOLLERR);
+  if (!timestamps_.on_left(queued_ - connection_.unsent(), now() - since.value_or(Duration::zero()))) return;
+  zero_copy_.end_range();
+  notify(EPOLLERR);
 }
 
 void StreamSocket::acknowledged() {
   const std::uint64_t arrived = queued_ - connection_.unacknowledged();
-  const bool done = zero_copy_.on_acknowledged(arrived);
-  if (timestamps_.on_acknowledged(arrived, environment().stack().context().now()) || done) notify(EPOLLERR);
+  const bool timed = timestamps_.on_acknowledged(arrived, now());
+  if (timed) zero_copy_.end_range();
+  const bool done = zero_copy_.on_acknowledged(arrived, now());
+  if (timed || done) notify(EPOLLERR);
   if (wants_room_ && writable()) {
     wants_room_ = false;
     notify(EPOLLOUT | EPOLLWRNORM);

@@ -31,7 +31,7 @@ Result<> StreamSocket::may_send(int flags, std::optional<TimePoint> deadline) {
   while (handshaking()) {
     if (error_ != 0) return error(std::exchange(error_, 0));
     if (must_not_wait(flags)) return error(EAGAIN);
-    if (const auto waited = wait([this] { return !handshaking(); }, deadline); !waited) return waited;
+    if (const auto waited = wait_on_connection([this] { return !handshaking(); }, deadline); !waited) return waited;
     sync();
   }
   const State now = state();
@@ -44,8 +44,8 @@ Result<> StreamSocket::await_room(int flags, std::optional<TimePoint> deadline) 
   wants_room_ = true;
   connection_.await_room();
   if (must_not_wait(flags)) return error(EAGAIN);
-  const auto waited = wait([this] { return writable() || state() == State::closed || send_shut_; }, deadline);
-  if (!waited) return waited;
+  const auto waited = wait_on_connection([this] { return writable() || state() == State::closed || send_shut_; }, deadline);
+  if (!waited) return number_of(waited.error()) == EPIPE ? fail(stream_error()) : waited;
   sync();
   return error_ != 0 || send_shut_ ? fail(stream_error()) : Result<>{};
 }
@@ -78,16 +78,19 @@ Result<std::size_t> StreamSocket::send_part(std::span<const std::byte> bytes, in
 Result<std::size_t> StreamSocket::send(const Outgoing& message) {
   const bool zero_copy = copies_nothing(message);
   if (zero_copy && zero_copy_.full()) return error(ENOBUFS);
-  const auto read = for_each_control(message.control, [](const cmsghdr& header, std::span<const std::byte> data) {
-    return header.cmsg_level == SOL_SOCKET ? check_socket_control(header, data) : Result<>{};
+  SocketControl asked;
+  const auto read = for_each_control(message.control, [&asked](const cmsghdr& header, std::span<const std::byte> data) {
+    return header.cmsg_level == SOL_SOCKET ? take_socket_control(header, data, asked) : Result<>{};
   });
   if (!read) return fail(read.error());
+  if (asked.key) return error(EINVAL);  // a stream's octets have their numbers
   const bool opens = (message.flags & MSG_FASTOPEN) != 0 || phase_ == Phase::deferred;
   const auto sent = opens ? send_opening(message) : send_parts(message);
   if (!sent || *sent == 0) return sent;
   if ((message.flags & MSG_EOR) != 0 && *sent == size_of(message.parts)) connection_.end_record();
   if (zero_copy) zero_copy_.on_sent(queued_);
-  timestamps_.on_queued(queued_);
+  timestamps_.on_queued(queued_, asked.stages);
+  if (asked.stages) connection_.report_sent(timestamps_.wanted());
   return sent;
 }
 
@@ -183,7 +186,7 @@ Result<std::size_t> StreamSocket::receive(Incoming& message) {
   auto received = receive_bytes(message);
   if (received) note_read(message.flags, *received);
   if (received && message.arrived) (void)tell_arrival(options_, environment().time_of_day(*message.arrived), message.control);
-  if (received && tcp_.inq) {
+  if (received && tcp_.inq && (message.flags & MSG_ERRQUEUE) == 0) {
     // TCP_INQ: what is left, and 1 for an end of the stream that is next.
     const int left = static_cast<int>(connection_.unread());
     message.control.add(IPPROTO_TCP, TCP_CM_INQ, left == 0 && connection_.peer_closed() ? 1 : left);
@@ -221,10 +224,13 @@ Result<std::size_t> StreamSocket::receive_timestamp(const TransmitTimestamps::Re
   return 0;
 }
 
-/// MSG_ERRQUEUE: what a handshake has failed of, then times, then which sends with MSG_ZEROCOPY are done (Linux' Documentation/networking/msg_zerocopy).
+/// MSG_ERRQUEUE, the oldest first: what a handshake has failed of, times, which sends with MSG_ZEROCOPY are done (Linux' Documentation/networking/msg_zerocopy).
 Result<std::size_t> StreamSocket::receive_report(Incoming& message) {
-  if (!errors_.empty()) return receive_error(message, error_);
-  if (const auto report = timestamps_.take()) return receive_timestamp(*report, message);
+  const TimePoint failed = errors_.since();
+  const TimePoint timed = timestamps_.since();
+  const TimePoint done_since = zero_copy_.since();
+  if (!errors_.empty() && failed < std::min(timed, done_since)) return receive_error(message, error_);
+  if (const auto report = timed <= done_since ? timestamps_.take() : std::nullopt) return receive_timestamp(*report, message);
   const auto done = zero_copy_.take();
   if (!done) return error(EAGAIN);
   ExtendedError told{};
@@ -264,7 +270,7 @@ Result<std::size_t> StreamSocket::receive_bytes(Incoming& message) {
     }
     if (must_not_wait(message.flags)) return copied > 0 ? Result<std::size_t>{copied} : error(EAGAIN);
     const std::size_t seen = connection_.unread();
-    const auto waited = wait([&] { return connection_.unread() > seen || nothing_more_comes(); }, deadline);
+    const auto waited = wait_on_connection([&] { return connection_.unread() > seen || nothing_more_comes(); }, deadline);
     if (!waited) return copied > 0 ? Result<std::size_t>{copied} : fail(waited.error());
   }
 }

@@ -124,6 +124,7 @@ Result<std::shared_ptr<File>> Table::release(int descriptor) {
   files_[place] = nullptr;
   free_.insert(place);
   --open_;
+  if (Socket* const socket = (*found)->as_socket()) socket->lose_descriptor();
   (*found)->dismiss_watchers();
   (*found)->set_handler({});
   return found;

@@ -10,6 +10,7 @@
 
 #include "option_table.hpp"
 #include "socket.hpp"
+#include "timestamping_flags.hpp"
 
 namespace tapir::posix::detail {
 
@@ -17,8 +18,9 @@ namespace {
 
 bool reports_arrivals(const SocketOptions& options) noexcept {
   if ((options.timestamping & SOF_TIMESTAMPING_SOFTWARE) == 0) return false;
+  if ((options.timestamping & SOF_TIMESTAMPING_RX_SOFTWARE) != 0) return true;
   // With SO_TIMESTAMP packets have a time anyway, and it is told here, too.
-  return (options.timestamping & SOF_TIMESTAMPING_RX_SOFTWARE) != 0 || options.timestamp;
+  return options.timestamp && (options.timestamping & kTimestampingOptRxFilter) == 0;
 }
 
 /// The two units are one switch on Linux, and so are the two kinds of each: the _NEW one of a machine with 64 bits differs in its number alone.
@@ -59,7 +61,8 @@ Result<> set_timestamping(Socket& socket, OptionBytes bytes) {
   if (!value) return fail(value.error());
   const auto flags = static_cast<std::uint32_t>(*value);
   const auto has = [flags](std::uint32_t flag) { return (flags & flag) != 0; };
-  if ((flags & ~std::uint32_t{SOF_TIMESTAMPING_MASK}) != 0) return error(EINVAL);
+  if ((flags & ~kTimestampingMask) != 0) return error(EINVAL);
+  if (has(kTimestampingOptIdTcp) && !has(SOF_TIMESTAMPING_OPT_ID)) return error(EINVAL);
   if (has(SOF_TIMESTAMPING_OPT_STATS) && !has(SOF_TIMESTAMPING_OPT_TSONLY)) return error(EINVAL);
   if (has(SOF_TIMESTAMPING_BIND_PHC)) return error(EOPNOTSUPP);  // no device has such a clock
   if (const auto set = socket.set_timestamping(flags); !set) return set;

@@ -31,12 +31,14 @@ class TransmitTimestamps {
   }
   [[nodiscard]] bool has(std::uint32_t flag) const noexcept { return (flags_ & flag) != 0; }
   /// Whether writes are to be reported at all; with SOF_TIMESTAMPING_SOFTWARE the reports say when.
-  [[nodiscard]] bool wanted() const noexcept { return has(kStages); }
+  [[nodiscard]] bool wanted() const noexcept { return has(kStages) || !writes_.empty(); }
 
-  /// A write has queued octets up to `end` of the stream.
-  void on_queued(std::uint64_t end) {
-    if (!wanted() || writes_.size() >= kMostWaiting) return;
-    writes_.push_back({.end = end, .key = has(SOF_TIMESTAMPING_OPT_ID) ? static_cast<std::uint32_t>(end - 1 - origin_) : 0});
+  /// A write has queued octets up to `end` of the stream; `stages` it has asked for by itself.
+  void on_queued(std::uint64_t end, const std::optional<std::uint32_t>& stages = {}) {
+    const std::uint32_t wishes = stages.value_or(flags_) & kStages;
+    if (wishes == 0 || writes_.size() >= kMostWaiting) return;
+    writes_.push_back(
+        {.end = end, .key = has(SOF_TIMESTAMPING_OPT_ID) ? static_cast<std::uint32_t>(end - 1 - origin_) : 0, .wishes = wishes});
   }
   /// The first `octets` of the stream have left, the last of them at `at`. Whether there are new reports.
   bool on_left(std::uint64_t octets, TimePoint at) {
@@ -44,8 +46,8 @@ class TransmitTimestamps {
     for (Write& write : writes_) {
       if (write.end > octets) break;
       if (std::exchange(write.left, true)) continue;
-      news = report(SOF_TIMESTAMPING_TX_SCHED, SCM_TSTAMP_SCHED, write.key, at) || news;
-      news = report(SOF_TIMESTAMPING_TX_SOFTWARE, SCM_TSTAMP_SND, write.key, at) || news;
+      news = report(write, SOF_TIMESTAMPING_TX_SCHED, SCM_TSTAMP_SCHED, at) || news;
+      news = report(write, SOF_TIMESTAMPING_TX_SOFTWARE, SCM_TSTAMP_SND, at) || news;
     }
     return news;
   }
@@ -53,7 +55,7 @@ class TransmitTimestamps {
   bool on_acknowledged(std::uint64_t octets, TimePoint at) {
     bool news = on_left(octets, at);
     for (; !writes_.empty() && writes_.front().end <= octets; writes_.pop_front()) {
-      news = report(SOF_TIMESTAMPING_TX_ACK, SCM_TSTAMP_ACK, writes_.front().key, at) || news;
+      news = report(writes_.front(), SOF_TIMESTAMPING_TX_ACK, SCM_TSTAMP_ACK, at) || news;
     }
     return news;
   }
@@ -65,6 +67,8 @@ class TransmitTimestamps {
   }
   void forget_reports() noexcept { reports_.clear(); }
   [[nodiscard]] bool ready() const noexcept { return !reports_.empty(); }
+  /// The time that the oldest report tells; TimePoint::max(): there is none.
+  [[nodiscard]] TimePoint since() const noexcept { return reports_.empty() ? TimePoint::max() : reports_.front().at; }
   [[nodiscard]] std::optional<Report> take() {
     if (reports_.empty()) return std::nullopt;
     const Report first = reports_.front();
@@ -78,12 +82,13 @@ class TransmitTimestamps {
   struct Write {
     std::uint64_t end = 0;
     std::uint32_t key = 0;
+    std::uint32_t wishes = 0;  ///< SOF_TIMESTAMPING_TX_*
     bool left = false;
   };
 
-  bool report(std::uint32_t wish, std::uint32_t kind, std::uint32_t key, TimePoint at) {
-    if (!has(wish) || reports_.size() >= kMostWaiting) return false;
-    reports_.push_back({.kind = kind, .key = key, .at = at});
+  bool report(const Write& write, std::uint32_t wish, std::uint32_t kind, TimePoint at) {
+    if ((write.wishes & wish) == 0 || reports_.size() >= kMostWaiting) return false;
+    reports_.push_back({.kind = kind, .key = write.key, .at = at});
     return true;
   }
 

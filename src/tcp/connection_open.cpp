@@ -106,6 +106,7 @@ void ConnectionCore::handshake_complete() {
   former_.reset();
   kind_.reset();
   deferred_until_.reset();
+  handshake_error_.reset();  // whatever was reported, it has not come true
   if (const auto listener = fast_open_.listener.lock()) listener->confirmed(*this);
   fast_open_.listener.reset();
   last_data_received_ = context_.now();

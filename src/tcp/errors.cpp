@@ -60,6 +60,7 @@ void ConnectionCore::error_arrives(const network::ErrorReport& report, SeqNum qu
   const bool handshake = tcb_.state == State::syn_sent || tcb_.state == State::syn_received;
   if (handshake && !tcb_.passive && report.kind != network::ErrorKind::fragmentation_needed) {
     handshake_error_ = std::make_unique<HandshakeError>(report, std::vector(report.transport.begin(), report.transport.end()));
+    handshake_error_->report.datagram = {};
     handshake_error_->report.transport = handshake_error_->quoted;
   }
   switch (report.kind) {

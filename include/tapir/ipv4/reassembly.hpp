@@ -66,7 +66,7 @@ class Reassembly {
     std::optional<std::size_t> end;     ///< bytes of data in the whole datagram, once the last fragment has come
     std::array<std::byte, max_header_size> first_header{};
     std::size_t first_header_size = 0;  ///< 0: fragment zero has not come
-    TimePoint ingress;                  ///< of fragment zero
+    TimePoint ingress;                  ///< of the fragment that has come last, as Linux has it
     LinkCast cast = LinkCast::unicast;
     std::uint8_t ecn_seen = 0;  ///< a bit for each ECN codepoint
     std::size_t memory = 0;

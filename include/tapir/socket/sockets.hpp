@@ -112,7 +112,8 @@ class Sockets {
   /// What poll() would report for the descriptor now, as EPOLL bits (those of POLL are the same numbers); 0 for one that is not open.
   [[nodiscard]] std::uint32_t readiness(int descriptor) const;
   /// From now on `handler` is called, on the stack's thread and never from within a call of the user's, when something has happened to the
-  /// descriptor that may have made it ready; an empty one: no more. It may close the descriptor. EBADF.
+  /// descriptor that may have made it ready; an empty one: no more. It may close the descriptor; a call that waits on it then fails
+  /// with EBADF. EBADF.
   int on_event(int descriptor, std::function<void()> handler);
   /// close() that does not wait: 0, or 1 where SO_LINGER makes close() wait. The descriptor is free in either case; with 1 `closed` is called when close() would have
   /// returned, on the stack's thread and never from within a call of the user's, unless this object is destroyed before. EBADF.

@@ -100,6 +100,8 @@ class Connection {
   [[nodiscard]] State state() const noexcept;
   /// A snapshot: what the connection knows of itself and has counted. All zero without a connection.
   [[nodiscard]] Info info() const;
+  /// What it was opened with, and has been told since. As by default without a connection.
+  [[nodiscard]] Settings settings() const;
   /// Our end; unspecified without a connection.
   [[nodiscard]] Endpoint local() const noexcept;
   /// The peer's end; unspecified without a connection.
@@ -128,7 +130,8 @@ class Connection {
   /// Why the connection ended; empty while it lives, and after an end in order.
   [[nodiscard]] std::error_code error() const noexcept;
 
-  /// The latest that the network reported while the connection was being opened from here, whether it failed of that or not; nullptr: nothing.
+  /// The latest that the network reported while the connection was being opened from here; nullptr: nothing, or the connection has been opened all the same.
+  /// What it points to is there until the scheduler runs again, or the handle has another connection or none.
   [[nodiscard]] const HandshakeError* handshake_error() const noexcept;
 
   /// Nagle's algorithm (RFC 9293 section 3.7.4), on unless Settings said otherwise. Off: small segments leave at once.

@@ -24,7 +24,7 @@ struct SoftError {
 
 /// An error that the network reported about the SYN of an open.
 struct HandshakeError {
-  network::ErrorReport report;    ///< its `transport` is `quoted`
+  network::ErrorReport report;    ///< its `transport` is `quoted`, its `datagram` empty
   std::vector<std::byte> quoted;  ///< the segment, as far as the report quotes it
 };
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <utility>
 
 #include <unit/ipv4/ipv4_lab.hpp>
 
@@ -187,4 +188,21 @@ TEST_CASE("the whole datagram's header is fragment zero's, as if it had never be
   Bytes again = whole;
   fix_checksum(again);
   CHECK(again == whole);
+}
+
+TEST_CASE("a datagram has come when its last fragment has, in whatever order", "[ipv4]") {
+  const Bytes whole = Ipv4Lab::counting(96);
+  const auto fragments = cut(whole, 32);
+  for (const auto& order : {std::vector<std::size_t>{0, 1, 2}, {2, 1, 0}, {1, 0, 2}}) {
+    Ipv4Lab lab;
+    lab.upper.keep = true;
+    for (const std::size_t i : order) {
+      lab.advance(10ms);
+      Packet fragment = lab.packet(fragments[i]);
+      fragment.meta().ingress = lab.context.now();
+      REQUIRE(lab.ip.demultiplex(std::move(fragment), ethernet::Received{}));
+    }
+    REQUIRE(lab.upper.kept.size() == 1);
+    CHECK(lab.upper.kept[0].meta().ingress == lab.context.now());
+  }
 }

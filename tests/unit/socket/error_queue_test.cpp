@@ -9,7 +9,9 @@
 #include <chrono>
 #include <cstring>
 #include <optional>
+#include <span>
 #include <string>
+#include <utility>
 
 #include "icmp_message.hpp"
 #include "message_room.hpp"
@@ -141,4 +143,53 @@ TEST_CASE("an ICMP error about an open connection is pending, not queued", "[soc
   refused.report(ICMP_DEST_UNREACH, ICMP_HOST_UNREACH);
   CHECK_FALSE(refused.take());
   CHECK(TwoHosts::get(refused.hosts.left, refused.fd, SOL_SOCKET, SO_ERROR) == (asked ? EHOSTUNREACH : 0));
+}
+
+TEST_CASE("an ICMP error that a handshake has survived says nothing of the connection's end", "[socket][errors]") {
+  RefusedOpening refused;
+  TwoHosts& hosts = refused.hosts;
+  hosts.pair.cable.cut(true);  // what its peer says is made up here
+  struct Segment {
+    tapir::be16 source_port, destination_port;
+    tapir::be32 sequence, acknowledgment;
+    tapir::be16 flags, window, checksum, urgent;
+  };
+  Segment syn{};
+  std::memcpy(&syn, refused.segment().data(), sizeof(syn));
+  const auto answer = [&](std::uint32_t sequence, std::uint16_t flags) {
+    Segment segment{};
+    segment.source_port = syn.destination_port;
+    segment.destination_port = syn.source_port;
+    segment.sequence = sequence;
+    segment.acknowledgment = syn.sequence + 1;
+    segment.flags = static_cast<std::uint16_t>(0x5000U | flags);
+    segment.window = 65535;
+    tapir::Packet packet{hosts.pair.left->context().pool, sizeof(segment)};
+    packet.append_copy(std::as_bytes(std::span{&segment, 1}));
+    packet.meta().checksum = tapir::ChecksumState::verified;
+    tapir::network::Received from;
+    from.source = tapir::test::kRightAddress;
+    from.destination = tapir::test::kLeftAddress;
+    from.protocol = tapir::network::Protocol::tcp;
+    from.ttl = 64;
+    CHECK(hosts.pair.left->tcp().demultiplex(std::move(packet), from));
+  };
+  // Both come before anybody is told of either.
+  const auto quoted = hosts.log.segments.back().bytes;
+  tapir::network::ErrorReport report;
+  report.kind = tapir::network::ErrorKind::host_unreachable;
+  report.type = ICMP_DEST_UNREACH;
+  report.code = ICMP_HOST_UNREACH;
+  report.source = tapir::test::kLeftAddress;
+  report.destination = report.reporter = tapir::test::kRightAddress;
+  report.transport = quoted;
+  hosts.pair.left->ipv4().deliver_error(tapir::network::Protocol::tcp, report);
+  answer(1000, 0x12);
+  hosts.pair.world.run_for(10ms);
+  CHECK(hosts.connect(refused.fd) == 0);
+  CHECK(TwoHosts::get(hosts.left, refused.fd, SOL_SOCKET, SO_ERROR) == 0);
+  answer(1001, 0x04);
+  hosts.pair.world.run_for(10ms);
+  CHECK(TwoHosts::get(hosts.left, refused.fd, SOL_SOCKET, SO_ERROR) == ECONNRESET);
+  CHECK_FALSE(refused.take());
 }

@@ -1,11 +1,14 @@
 // What only two hosts on an Ethernet show: sizes, broadcasts and groups. Each body runs over the kernel's sockets and over ours, and both must tell the same.
 #include <catch2/catch.hpp>
 
+#include <linux/icmp.h>
+#include <netinet/ip.h>
 #include <netinet/tcp.h>
 
 #include <array>
 #include <string>
 
+#include "icmp_message.hpp"
 #include "same_as_linux.hpp"
 
 using tapir::test::Host;
@@ -140,6 +143,34 @@ TEST_CASE("what a host sends to a group comes to its own members", "[socket][lin
     t.set(client, IPPROTO_IP, IP_MULTICAST_LOOP, 0);
     t.send_to(client, "not looped", to);
     t.recv(member, 20, MSG_DONTWAIT);
+  });
+}
+
+TEST_CASE("what a raw socket sends to a group comes back, or does not", "[socket][raw][linux]") {
+  same_as_linux_on(Setting::two_hosts, [](Transcript& t) {
+    const int member = t.datagram();
+    t.bind(member);
+    const ip_mreq request = membership(t, Host::near);
+    t.set_raw(member, IPPROTO_IP, IP_ADD_MEMBERSHIP, &request, sizeof(request));
+    const int hears = t.raw(SOCK_NONBLOCK);
+    for (const int protocol : {IPPROTO_ICMP, IPPROTO_RAW}) {
+      const int fd = t.socket(SOCK_RAW | SOCK_NONBLOCK, protocol);
+      t.set_raw(fd, IPPROTO_IP, IP_MULTICAST_IF, &request.imr_interface, sizeof(in_addr));
+      iphdr header{};
+      header.version = 4;
+      header.ihl = 5;
+      header.ttl = 1;
+      header.protocol = IPPROTO_ICMP;
+      header.daddr = htonl(kGroup);
+      std::string message = tapir::test::icmp_message(ICMP_TIMESTAMPREPLY, 0, 0x12340001, std::string(12, 'x'));
+      if (protocol == IPPROTO_RAW) message.insert(0, reinterpret_cast<const char*>(&header), sizeof(header));
+      for (const int loop : {1, 0, 1}) {
+        t.set(fd, IPPROTO_IP, IP_MULTICAST_LOOP, loop);
+        t.send_to(fd, message, {kGroup, 0});
+        if (loop == 1) t.await(hears, POLLIN);
+        t.recv_ip(hears);
+      }
+    }
   });
 }
 

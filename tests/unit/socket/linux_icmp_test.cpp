@@ -153,3 +153,23 @@ TEST_CASE("what each ICMP error is to a raw socket", "[socket][raw][linux]") {
     report(ICMP_PARAMETERPROB, 0, 0x01000000);
   });
 }
+
+TEST_CASE("who sends headers gets them back with an error", "[socket][raw][linux]") {
+  same_as_linux_on(Setting::two_hosts, [](Transcript& t) {
+    const int fd = t.raw(SOCK_NONBLOCK);
+    const int reporter = t.far_raw();
+    const Place near{t.address_of(Host::near), 0};
+    t.set(fd, SOL_RAW, ICMP_FILTER, -1);
+    t.set(fd, IPPROTO_IP, IP_RECVERR, 1);
+    const std::string echo = tapir::test::icmp_message(ICMP_ECHO, 0, 0x12340001, "data");
+    for (const int headers : {1, 0, 1}) {
+      t.set(fd, IPPROTO_IP, IP_HDRINCL, headers);
+      t.send_to(reporter,
+                tapir::test::icmp_message(ICMP_DEST_UNREACH, ICMP_HOST_UNREACH, 0,
+                                          quoted(near, {t.address_of(Host::far), 0}, IPPROTO_ICMP, echo)),
+                near);
+      t.await(fd, POLLERR);
+      t.recv_error(fd);
+    }
+  });
+}

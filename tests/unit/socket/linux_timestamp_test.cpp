@@ -2,21 +2,19 @@
 // kernel's sockets and over ours, and both must tell the same.
 #include <catch2/catch.hpp>
 
-#include <linux/errqueue.h>
 #include <linux/icmp.h>
 #include <linux/net_tstamp.h>
 #include <linux/sockios.h>
 
 #include <array>
-#include <chrono>
+#include <cerrno>
 #include <string>
-#include <thread>
 
 #include "icmp_message.hpp"
-#include "message_room.hpp"
 #include "same_as_linux.hpp"
-#include "socket_address.hpp"
+#include "timed_sockets.hpp"
 
+using tapir::test::Clock;
 using tapir::test::Host;
 using tapir::test::Place;
 using tapir::test::same_as_linux;
@@ -27,6 +25,8 @@ namespace {
 constexpr std::array kTimes{SO_TIMESTAMP_OLD, SO_TIMESTAMP_NEW, SO_TIMESTAMPNS_OLD, SO_TIMESTAMPNS_NEW};
 constexpr std::array kAllOptions{SO_TIMESTAMP_OLD,   SO_TIMESTAMP_NEW,    SO_TIMESTAMPNS_OLD,
                                  SO_TIMESTAMPNS_NEW, SO_TIMESTAMPING_OLD, SO_TIMESTAMPING_NEW};
+constexpr std::uint32_t kOptIdTcp = 1U << 16U;
+constexpr std::uint32_t kOptRxFilter = 1U << 17U;
 constexpr int kArrivals = SOF_TIMESTAMPING_RX_SOFTWARE | SOF_TIMESTAMPING_SOFTWARE;
 
 void get_all(Transcript& t, int fd) {
@@ -40,28 +40,6 @@ void stamp_of(Transcript& t, int fd) {
     t.say(result == 0 ? "a stamp" : ::strerrorname_np(errno));
   }
 }
-
-/// The kernel takes the time of packets only while some socket asks for it, and begins with that a while after it has been asked: as long as this is there, and from
-/// its beginning on, it does.
-class Clock {
- public:
-  explicit Clock(Transcript& t) {
-    const int fd = t.datagram();
-    t.bind(fd);
-    t.set(fd, SOL_SOCKET, SO_TIMESTAMPING, kArrivals);
-    const Place place = t.place_of(fd);
-    const sockaddr_in in = tapir::test::socket_address(place.address, place.port);
-    constexpr int kMostTimes = 5000;
-    for (int i = 0; i < kMostTimes; ++i) {
-      (void)t.calls().sendto(fd, "x", 1, 0, tapir::test::generic(in), sizeof(in));
-      tapir::test::MessageRoom room{1};
-      (void)t.calls().recvmsg(fd, &room.header, 0);
-      if (CMSG_FIRSTHDR(&room.header) != nullptr) return;
-      std::this_thread::sleep_for(std::chrono::milliseconds{1});
-    }
-    t.say("no time");
-  }
-};
 
 /// A datagram for `fd`, from the other host where there is one.
 void deliver(Transcript& t, int fd, std::string_view bytes = "x") {
@@ -99,10 +77,12 @@ TEST_CASE("SO_TIMESTAMPING as it is read and written", "[socket][timestamping][l
   same_as_linux([](Transcript& t) {
     for (const int fd : {t.stream(), t.datagram(), t.raw()}) {
       for (const int name : {SO_TIMESTAMPING_NEW, SO_TIMESTAMPING_OLD}) {
-        for (unsigned bit = 0; bit < 16; ++bit) {
+        for (unsigned bit = 0; bit < 20; ++bit) {
           t.set(fd, SOL_SOCKET, name, static_cast<int>(1U << bit));
           get_all(t, fd);
         }
+        t.set(fd, SOL_SOCKET, name, static_cast<int>(kOptIdTcp | SOF_TIMESTAMPING_OPT_ID));
+        get_all(t, fd);
         t.set(fd, SOL_SOCKET, name, SOF_TIMESTAMPING_OPT_STATS | SOF_TIMESTAMPING_OPT_TSONLY);
         t.set(fd, SOL_SOCKET, name, 1 << 30);
         t.set(fd, SOL_SOCKET, name, kArrivals);
@@ -152,9 +132,11 @@ TEST_CASE("a datagram tells when it came", "[socket][timestamping][linux]") {
       t.set(fd, SOL_SOCKET, name, kArrivals);
       deliver(t, fd);
       t.recv_control(fd, 1);
-      t.set(fd, SOL_SOCKET, name, SOF_TIMESTAMPING_SOFTWARE);
-      deliver(t, fd);
-      t.recv_control(fd, 1);
+      for (const std::uint32_t filter : {0U, kOptRxFilter}) {
+        t.set(fd, SOL_SOCKET, name, static_cast<int>(SOF_TIMESTAMPING_SOFTWARE | filter));
+        deliver(t, fd);
+        t.recv_control(fd, 1);
+      }
     }
   });
 }
@@ -255,89 +237,5 @@ TEST_CASE("SIOCGSTAMP tells of what was read last", "[socket][timestamping][linu
     deliver(t, told);
     t.recv(told, 1, MSG_PEEK);
     stamp_of(t, told);
-  });
-}
-
-namespace {
-/// One message of the error queue, all but the datagram that Linux hands back with it.
-void departure(Transcript& t, int fd) {
-  tapir::test::MessageRoom room{256};
-  const ssize_t count = t.calls().recvmsg(fd, &room.header, MSG_ERRQUEUE);
-  if (count < 0) return t.say(::strerrorname_np(errno));
-  t.say("address of " + std::to_string(room.header.msg_namelen) + " bytes, flags " + std::to_string(room.header.msg_flags & ~MSG_TRUNC));
-  tapir::test::for_each_control(room.header, [&t](const cmsghdr& control) {
-    std::string line = "  level " + std::to_string(control.cmsg_level) + " type " + std::to_string(control.cmsg_type);
-    if (control.cmsg_level == IPPROTO_IP) {
-      const auto error = tapir::test::control_data<sock_extended_err>(control);
-      const auto offender = tapir::test::control_data<sockaddr_in>(control, sizeof(error));
-      for (const std::uint32_t each : {error.ee_errno, std::uint32_t{error.ee_origin}, error.ee_info, error.ee_data})
-        line += " " + std::to_string(each);
-      line += " family " + std::to_string(offender.sin_family);
-    }
-    t.say(line);
-  });
-}
-}  // namespace
-
-TEST_CASE("a datagram tells when it left", "[socket][timestamping][linux]") {
-  same_as_linux([](Transcript& t) {
-    const Clock clock{t};
-    const int receiver = t.far_datagram();
-    t.bind(receiver);
-    const Place place = t.place_of(receiver);
-    const int fd = t.datagram(SOCK_NONBLOCK);
-    const int raw = t.raw(SOCK_NONBLOCK);
-    t.set(raw, SOL_RAW, ICMP_FILTER, -1);
-    const auto exchange = [&](int from) {
-      if (from == fd) {
-        t.send_to(fd, "x", place);
-      } else {
-        t.send_to(raw, tapir::test::icmp_message(ICMP_ECHOREPLY, 0, 0x12340001, "data"), {place.address, 0});
-      }
-      t.poll(from);
-      t.get(from, SOL_SOCKET, SO_ERROR);
-      for (int i = 0; i < 3; ++i) departure(t, from);
-      t.poll(from);
-    };
-    const int both = SOF_TIMESTAMPING_TX_SCHED | SOF_TIMESTAMPING_TX_SOFTWARE;
-    for (const int from : {fd, raw}) {
-      for (const int flags : {both, both | SOF_TIMESTAMPING_SOFTWARE, SOF_TIMESTAMPING_TX_SOFTWARE | SOF_TIMESTAMPING_SOFTWARE,
-                              SOF_TIMESTAMPING_TX_SCHED | SOF_TIMESTAMPING_SOFTWARE | SOF_TIMESTAMPING_OPT_TSONLY}) {
-        t.set(from, SOL_SOCKET, SO_TIMESTAMPING, flags);
-        exchange(from);
-      }
-      t.set(from, SOL_SOCKET, SO_TIMESTAMPING_NEW, both | SOF_TIMESTAMPING_SOFTWARE | SOF_TIMESTAMPING_OPT_ID);
-      exchange(from);
-      t.set(from, SOL_SOCKET, SO_TIMESTAMP, 1);
-      exchange(from);
-      t.set(from, SOL_SOCKET, SO_TIMESTAMPING, both | SOF_TIMESTAMPING_SOFTWARE | SOF_TIMESTAMPING_OPT_ID);
-      exchange(from);
-      t.set(from, SOL_SOCKET, SO_TIMESTAMPING, 0);
-      exchange(from);
-      t.set(from, SOL_SOCKET, SO_TIMESTAMPING, both | SOF_TIMESTAMPING_SOFTWARE | SOF_TIMESTAMPING_OPT_ID);
-      exchange(from);
-    }
-  });
-}
-
-TEST_CASE("a stream tells when a write left and arrived", "[socket][timestamping][linux]") {
-  same_as_linux([](Transcript& t) {
-    const Clock clock{t};
-    const auto all = t.linked();
-    t.set(all.client, IPPROTO_TCP, TCP_NODELAY, 1);
-    for (const int flags : {int{SOF_TIMESTAMPING_TX_SOFTWARE}, SOF_TIMESTAMPING_TX_SCHED | SOF_TIMESTAMPING_SOFTWARE,
-                            SOF_TIMESTAMPING_TX_SOFTWARE | SOF_TIMESTAMPING_SOFTWARE | SOF_TIMESTAMPING_OPT_ID,
-                            SOF_TIMESTAMPING_TX_SOFTWARE | SOF_TIMESTAMPING_SOFTWARE | SOF_TIMESTAMPING_OPT_ID}) {
-      t.set(all.client, SOL_SOCKET, SO_TIMESTAMPING, flags);
-      t.send(all.client, "words");
-      t.await(all.client, POLLERR);
-      departure(t, all.client);
-      departure(t, all.client);
-      t.recv(all.server, 5, MSG_WAITALL);
-    }
-    t.set(all.client, SOL_SOCKET, SO_TIMESTAMP, 1);
-    t.send(all.client, "words");
-    t.await(all.client, POLLERR);
-    departure(t, all.client);
   });
 }

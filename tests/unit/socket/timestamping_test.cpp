@@ -208,3 +208,36 @@ TEST_CASE("seventeen pieces that are not copied are a segment", "[socket][zeroco
   CHECK(hosts.log.sizes() == (flags == 0 ? std::vector<std::size_t>{18} : std::vector<std::size_t>{17, 1}));
   CHECK(error_queue(hosts.left, ends.client).has_value() == (flags != 0));
 }
+
+TEST_CASE("octets are numbered from the next one that is written, or from the oldest that is not acknowledged", "[socket][timestamping]") {
+  constexpr int kOptIdTcp = 1 << 16;
+  TwoHosts hosts{far_apart(10ms)};
+  const auto ends = hosts.linked();
+  const bool from_next = GENERATE(true, false);
+  REQUIRE(TwoHosts::send(hosts.left, ends.client, std::string(100, 'x')) == 100);
+  REQUIRE(TwoHosts::set(hosts.left, ends.client, SOL_SOCKET, SO_TIMESTAMPING,
+                        SOF_TIMESTAMPING_TX_ACK | SOF_TIMESTAMPING_SOFTWARE | SOF_TIMESTAMPING_OPT_ID | (from_next ? kOptIdTcp : 0)) == 0);
+  REQUIRE(TwoHosts::send(hosts.left, ends.client, "words") == 5);
+  hosts.pair.world.run_for(1s);
+  const auto told = error_queue(hosts.left, ends.client);
+  REQUIRE(told);
+  CHECK(told->error.ee_data == (from_next ? 4 : 104));
+}
+
+TEST_CASE("options that a listener is given while a handshake goes on are the connection's", "[socket][timestamping]") {
+  TwoHosts hosts{far_apart(10ms)};
+  const int listener = hosts.listen();
+  const int client = hosts.left.socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+  CHECK(hosts.connect(client) == -1);
+  while ((hosts.left.readiness(client) & EPOLLOUT) == 0) hosts.pair.world.run_for(1ms);  // the ACK is on its way
+  REQUIRE(hosts.right.readiness(listener) == 0);
+  REQUIRE(TwoHosts::set(hosts.right, listener, SOL_SOCKET, SO_TIMESTAMPNS, 1) == 0);
+  hosts.pair.world.run_for(1s);
+  const int server = hosts.right.accept(listener, nullptr, nullptr);
+  REQUIRE(server >= 0);
+  CHECK(TwoHosts::get(hosts.right, server, SOL_SOCKET, SO_TIMESTAMPNS) == 1);
+  const auto start = hosts.pair.world.now();
+  REQUIRE(TwoHosts::send(hosts.left, client, "words") == 5);
+  hosts.pair.world.run_for(1s);
+  CHECK(same(receive_timed(hosts.right, server, 10).second, start + 10ms));
+}
