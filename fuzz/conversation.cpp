@@ -44,6 +44,8 @@ Conversation::Conversation(std::span<const std::uint8_t, kOptions> options) : op
   auto listening = sides_[1].stack->tcp().listen(
       kService,
       [this](tcp::Connection accepted) {
+        // What the other end still sends of a connection that this one has given up brings the cookie again.
+        if (sides_[1].broken && options_.tcp[1].syn_cookies == tcp::SynCookiePolicy::always) return accepted.abort();
         if (!first_) attach(sides_[1], std::move(accepted));
       },
       options_.listen);
