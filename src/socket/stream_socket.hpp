@@ -114,6 +114,7 @@ class StreamSocket final : public Socket {
 
   // stream_transfer.cpp
   [[nodiscard]] Result<> may_send(int flags, std::optional<TimePoint> deadline);
+  [[nodiscard]] Result<> wait_to_send(const std::function<bool()>& done, std::optional<TimePoint> deadline);
   [[nodiscard]] Result<> await_room(int flags, std::optional<TimePoint> deadline);
   [[nodiscard]] Result<std::size_t> send_part(std::span<const std::byte> bytes, int flags, bool last, std::optional<TimePoint> deadline);
   [[nodiscard]] Result<std::size_t> send_parts(const Outgoing& message);

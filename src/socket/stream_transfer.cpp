@@ -25,13 +25,19 @@ std::error_code StreamSocket::stream_error() {
   return {why != 0 ? why : EPIPE, std::generic_category()};
 }
 
+/// An error that is pending says more than EPIPE.
+Result<> StreamSocket::wait_to_send(const std::function<bool()>& done, std::optional<TimePoint> deadline) {
+  const auto waited = wait_on_connection(done, deadline);
+  return !waited && number_of(waited.error()) == EPIPE ? fail(stream_error()) : waited;
+}
+
 /// Waits for the end of a handshake; fails for a socket that cannot send.
 Result<> StreamSocket::may_send(int flags, std::optional<TimePoint> deadline) {
   sync();
   while (handshaking()) {
     if (error_ != 0) return error(std::exchange(error_, 0));
     if (must_not_wait(flags)) return error(EAGAIN);
-    if (const auto waited = wait_on_connection([this] { return !handshaking(); }, deadline); !waited) return waited;
+    if (const auto waited = wait_to_send([this] { return !handshaking(); }, deadline); !waited) return waited;
     sync();
   }
   const State now = state();
@@ -44,8 +50,8 @@ Result<> StreamSocket::await_room(int flags, std::optional<TimePoint> deadline) 
   wants_room_ = true;
   connection_.await_room();
   if (must_not_wait(flags)) return error(EAGAIN);
-  const auto waited = wait_on_connection([this] { return writable() || state() == State::closed || send_shut_; }, deadline);
-  if (!waited) return number_of(waited.error()) == EPIPE ? fail(stream_error()) : waited;
+  const auto waited = wait_to_send([this] { return writable() || state() == State::closed || send_shut_; }, deadline);
+  if (!waited) return waited;
   sync();
   return error_ != 0 || send_shut_ ? fail(stream_error()) : Result<>{};
 }
@@ -84,9 +90,10 @@ Result<std::size_t> StreamSocket::send(const Outgoing& message) {
   });
   if (!read) return fail(read.error());
   if (asked.key) return error(EINVAL);  // a stream's octets have their numbers
+  const auto before = disconnects_;
   const bool opens = (message.flags & MSG_FASTOPEN) != 0 || phase_ == Phase::deferred;
   const auto sent = opens ? send_opening(message) : send_parts(message);
-  if (!sent || *sent == 0) return sent;
+  if (!sent || *sent == 0 || disconnects_ != before) return sent;
   if ((message.flags & MSG_EOR) != 0 && *sent == size_of(message.parts)) connection_.end_record();
   if (zero_copy) zero_copy_.on_sent(queued_);
   timestamps_.on_queued(queued_, asked.stages);

@@ -67,13 +67,13 @@ struct ErrorReport {
   ErrorKind kind{};
   std::uint8_t type = 0;  ///< ICMP type and code as received; 0, 0 for ErrorKind::unresolved
   std::uint8_t code = 0;
-  IpAddress reporter;                    ///< who sent the error
-  IpAddress source;                      ///< of the quoted datagram: one of our addresses
-  IpAddress destination;                 ///< of the quoted datagram
-  std::uint16_t next_hop_mtu = 0;        ///< bytes, for fragmentation_needed; 0: not said (RFC 1191 section 4)
-  std::uint8_t pointer = 0;              ///< for parameter_problem: the octet in error
-  std::span<const std::byte> datagram;   ///< what is quoted, from the network header on; valid during the call
-  std::span<const std::byte> transport;  ///< the quoted start of the transport header, at least 8 bytes; valid during the call
+  IpAddress reporter;                        ///< who sent the error
+  IpAddress source;                          ///< of the quoted datagram: one of our addresses
+  IpAddress destination;                     ///< of the quoted datagram
+  std::uint16_t next_hop_mtu = 0;            ///< bytes, for fragmentation_needed; 0: not said (RFC 1191 section 4)
+  std::uint8_t pointer = 0;                  ///< for parameter_problem: the octet in error
+  std::span<const std::byte> datagram = {};  ///< what is quoted, from the network header on; valid during the call
+  std::span<const std::byte> transport;      ///< the quoted start of the transport header, at least 8 bytes; valid during the call
   std::uint16_t quoted_length = 0;  ///< total length field of the quoted datagram, in bytes: where next_hop_mtu is 0 the search for the
                                     ///< path MTU starts below it (RFC 1191 section 5); 0 for ErrorKind::unresolved
 

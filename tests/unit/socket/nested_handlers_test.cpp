@@ -1,6 +1,8 @@
 // Calls that wait in handlers of Sockets::on_event(): the stack goes on meanwhile, and with it other handlers.
 #include <catch2/catch.hpp>
 
+#include <linux/net_tstamp.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
@@ -9,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "message_room.hpp"
 #include "two_hosts.hpp"
 
 using namespace std::chrono_literals;
@@ -235,6 +238,15 @@ TEST_CASE("a handler gives up the connection that a call waits on", "[socket]") 
     gives_up(ends.client);
     CHECK(hosts.left.send(ends.client, much.data(), much.size(), 0) == -1);
     CHECK(errno == (asked || again ? EPIPE : ECONNRESET));
+  }
+  SECTION("a stream some of whose octets are taken") {
+    REQUIRE(TwoHosts::set(hosts.left, ends.client, SOL_SOCKET, SO_TIMESTAMPING, SOF_TIMESTAMPING_TX_SOFTWARE) == 0);
+    const std::string much(50'000'000, 'x');
+    gives_up(ends.client);
+    CHECK(hosts.left.send(ends.client, much.data(), much.size(), 0) > 0);
+    hosts.pair.world.run_for(1s);
+    tapir::test::MessageRoom room{0};
+    CHECK(hosts.left.recvmsg(ends.client, &room.header, MSG_ERRQUEUE) == -1);  // nothing of it is the new connection's
   }
   SECTION("a stream that receives") {
     gives_up(ends.client);
