@@ -46,6 +46,7 @@ Conversation::Conversation(std::span<const std::uint8_t, kOptions> options) : op
       [this](tcp::Connection accepted) {
         // What the other end still sends of a connection that this one has given up brings the cookie again.
         if (sides_[1].broken && options_.tcp[1].syn_cookies == tcp::SynCookiePolicy::always) return accepted.abort();
+        refused_ = sides_[1].stack->tcp().stats().out_rsts > 0;
         if (!first_) attach(sides_[1], std::move(accepted));
       },
       options_.listen);
@@ -91,8 +92,9 @@ void Conversation::closed(Side& side, std::error_code why) {
   }
   const bool gave_up = why == Error::timed_out && side.patience && lost_within(*side.patience + kLongestRto);
   // A cookie, when its ACK was lost, is a connection of which only one end knows, and after a while none. When it was overtaken by what was sent later, that
-  // is refused: it brings no cookie.
-  const bool forgotten = !other.connection && options_.tcp[1].syn_cookies == tcp::SynCookiePolicy::always && (last_loss_ || overtaking_);
+  // is refused: it brings no cookie. It may still open the other end before the refusal has arrived.
+  const bool cookies = options_.tcp[1].syn_cookies == tcp::SynCookiePolicy::always;
+  const bool forgotten = cookies && (other.connection ? refused_ : last_loss_ || overtaking_);
   if (!gave_up && !(why == Error::connection_reset && (other.broken || forgotten)))
     fail(("the connection ended: " + why.message()).c_str());
   side.broken = true;

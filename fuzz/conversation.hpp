@@ -77,6 +77,7 @@ class Conversation {
   tcp::Listener listener_;
   std::array<unsigned, 2> drops_{};
   bool cut_ = false;
+  bool refused_ = false;                  ///< the listener's stack had sent a reset before the connection was open there
   bool overtaking_ = false;               ///< frames may have arrived in another order than they were sent in
   std::optional<tcp::Connection> first_;  ///< the one for the cookie
   std::uint64_t losses_ = 0;
