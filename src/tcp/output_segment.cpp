@@ -150,6 +150,7 @@ std::optional<std::uint64_t> ConnectionCore::pacing_rate() const noexcept {
     rate = static_cast<std::uint64_t>(ratio * congestion_->cwnd() / std::chrono::duration<double>(rtt).count());
   }
   if (settings_.max_pacing_rate) rate = std::min(rate.value_or(*settings_.max_pacing_rate), *settings_.max_pacing_rate);
+  if (rate == 0U) rate = 1;  // a byte a second is the least there is: of a small window over a long round trip it may be less
   return rate;
 }
 

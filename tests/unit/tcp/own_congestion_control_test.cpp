@@ -49,6 +49,17 @@ TEST_CASE("the algorithm is chosen by name, for a stack or a connection", "[tcp]
   CHECK(other.tcp.connect({kPeerAddress, kPeerPort}, {.settings = {.congestion_control = "cubic"}}));
 }
 
+TEST_CASE("a rate of less than a byte a second is one of a byte a second", "[tcp][congestion]") {
+  struct Standstill : FixedWindow {
+    Standstill() : FixedWindow{10 * kMss} {}
+    [[nodiscard]] std::optional<std::uint64_t> pacing_rate() const noexcept override { return 0; }
+  };
+  tcp::Config config;
+  config.congestion_controls["standstill"] = [](const tcp::CongestionParameters&) { return std::make_unique<Standstill>(); };
+  Conversation talk{{.config = config, .settings = {.congestion_control = "standstill"}, .peer_mss = kMss}};
+  CHECK(talk.info().pacing_rate == 1);
+}
+
 TEST_CASE("what leaves while the algorithm holds back says nothing of the path", "[tcp][congestion]") {
   bool holds_back = false;
   bool limited = false;
