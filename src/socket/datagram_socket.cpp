@@ -10,6 +10,10 @@
 
 namespace tapir::posix::detail {
 
+namespace {
+constexpr std::size_t kHeaders = 28;  // IPv4's and UDP's
+}
+
 DatagramSocket::~DatagramSocket() = default;
 
 Result<> DatagramSocket::bind(const Endpoint& local) {
@@ -89,13 +93,18 @@ Result<> DatagramSocket::gather(const Outgoing& message) {
   if (first) {
     if (const auto begun = begin(message); !begun) return begun;
   }
-  const bool fits = corked_->bytes.size() + size_of(message.parts) <= udp::kMaxPayload;
+  // What must not be cut by IP, and is not cut here, is looked at when it is gathered.
+  const bool whole = corked_->way.dont_fragment && corked_->way.segment == 0 && corks(message.flags);
+  const std::size_t most = whole ? environment().stack().ipv4().path_mtu(corked_->to.address) - kHeaders : udp::kMaxPayload;
+  const bool fits = corked_->bytes.size() + size_of(message.parts) <= std::min(most, udp::kMaxPayload);
   const auto allowed = fits && first ? may_send() : Result<>{};  // Linux looks when it makes the datagram
   if (!fits || !allowed) {
-    const Endpoint to = std::exchange(corked_, std::nullopt)->to;
-    return fits ? allowed : send_failed(std::error_code{EMSGSIZE, std::generic_category()}, to);
+    const Corked former = *std::exchange(corked_, std::nullopt);
+    tell_zero_copies(former.zero_copies);
+    return fits ? allowed : send_failed(std::error_code{EMSGSIZE, std::generic_category()}, former.to);
   }
-  if (options_.zero_copy && (message.flags & MSG_ZEROCOPY) != 0) ++corked_->zero_copies;
+  const bool counts = first || size_of(message.parts) > 0;  // nothing at all, added to something, is none to Linux
+  if (counts && options_.zero_copy && (message.flags & MSG_ZEROCOPY) != 0) ++corked_->zero_copies;
   for (const iovec& part : message.parts) corked_->bytes.insert(corked_->bytes.end(), bytes_of(part).begin(), bytes_of(part).end());
   return {};
 }
@@ -134,7 +143,6 @@ Result<std::size_t> DatagramSocket::send(const Outgoing& message) {
 /// Whether UDP_SEGMENT can be followed: each datagram leaves whole, they are not too many, and have a checksum.
 Result<> DatagramSocket::may_cut(const Corked& message) const {
   constexpr std::size_t kMostDatagrams = 128;  // UDP_MAX_SEGMENTS
-  constexpr std::size_t kHeaders = 28;
   const std::size_t segment = message.way.segment;
   if (segment == 0) return {};
   const std::size_t most = environment().stack().ipv4().path_mtu(message.to.address);
@@ -146,13 +154,14 @@ Result<> DatagramSocket::may_cut(const Corked& message) const {
 /// Sends what has been gathered, the last `size` bytes by the call under way: how many of these have left.
 Result<std::size_t> DatagramSocket::flush(int flags, std::size_t size) {
   Corked message = *std::exchange(corked_, std::nullopt);
-  if (const auto allowed = may_cut(message); !allowed) return fail(allowed.error());
+  const auto lost = [&] { tell_zero_copies(message.zero_copies); };  // the program's bytes are its own again all the same
+  if (const auto allowed = may_cut(message); !allowed) return lost(), fail(allowed.error());
   const std::span<const std::byte> all{message.bytes};
   const std::size_t step = message.way.segment == 0 ? all.size() : message.way.segment;
   const auto deadline = deadline_after(options_.send_timeout);
   for (std::size_t sent = 0;;) {
     // connect() with AF_UNSPEC may have given the port back while this waited.
-    if (const auto opened = open_any(); !opened) return fail(opened.error());
+    if (!open_any()) return lost(), error(EAGAIN);
     const auto outcome = dispatch(message, all.subspan(sent, std::min(step, all.size() - sent)));
     if (outcome) {
       sent = std::min(sent + step, all.size());
@@ -162,20 +171,27 @@ Result<std::size_t> DatagramSocket::flush(int flags, std::size_t size) {
       tell_zero_copies(message.zero_copies);
       return size;
     }
-    if (outcome.error() != Error::would_block) return send_failed(outcome.error(), message.to);
-    const auto room = [&] { return environment().stack().ipv4().writable(message.to.address); };
-    const auto waited = must_not_wait(flags) ? error(EAGAIN) : wait(room, deadline);
+    if (outcome.error() != Error::would_block) return lost(), send_failed(outcome.error(), message.to);
+    auto waited = await_room(flags, message.to.address, deadline);
+    if (waited && send_shut_) waited = error(EPIPE);
     if (waited) continue;
     // What this call brought and has not left is the caller's again; what others brought stays.
     const std::size_t older = all.size() - size;
     if (sent > older) {
+      if (socket_) socket_->note_sent(message.to);
+      departed(message.way.asked);
       tell_zero_copies(message.zero_copies);
       return sent - older;
     }
     if ((flags & MSG_ZEROCOPY) != 0 && message.zero_copies > 0) --message.zero_copies;
     message.bytes.resize(older);
     message.bytes.erase(message.bytes.begin(), message.bytes.begin() + static_cast<std::ptrdiff_t>(sent));
-    if (!message.bytes.empty()) corked_ = std::move(message);
+    if (message.bytes.empty()) return fail(waited.error());
+    if (corked_) {  // a handler has gathered meanwhile
+      message.bytes.insert(message.bytes.end(), corked_->bytes.begin(), corked_->bytes.end());
+      message.zero_copies += corked_->zero_copies;
+    }
+    corked_ = std::move(message);
     return fail(waited.error());
   }
 }
@@ -196,7 +212,9 @@ void DatagramSocket::tell_zero_copies(std::uint32_t count) {
 }
 
 void DatagramSocket::uncork() {
-  if (corked_) (void)flush(MSG_DONTWAIT, 0);
+  if (!corked_) return;
+  (void)flush(MSG_DONTWAIT, 0);
+  if (const auto lost = std::exchange(corked_, std::nullopt)) tell_zero_copies(lost->zero_copies);
 }
 
 namespace {
@@ -227,12 +245,12 @@ const ReceivedPacket* DatagramSocket::at(std::size_t older) const {
 Result<Endpoint> DatagramSocket::local() const { return socket_ ? socket_->local() : Endpoint{bound_address_, Port{}}; }
 
 void DatagramSocket::close() {
+  corked_.reset();
   give_port_back();
   for (const IpAddress group : std::exchange(groups_, {})) environment().stack().ipv4().leave(group, {});
 }
 
 void DatagramSocket::give_port_back() {
-  corked_.reset();
   front_.reset();
   behind_.reset();
   forget_looks();

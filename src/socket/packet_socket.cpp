@@ -175,6 +175,25 @@ void PacketSocket::departed(const SocketControl& asked) {
   if (has(SOF_TIMESTAMPING_TX_SCHED | SOF_TIMESTAMPING_TX_SOFTWARE)) notify(EPOLLERR);
 }
 
+bool PacketSocket::has_room() const { return !full_ || environment().stack().ipv4().writable(*full_); }
+
+Pulled PacketSocket::pull() {
+  if (!has_room()) return Pulled::blocked;
+  full_.reset();
+  notify(EPOLLOUT | EPOLLWRNORM | EPOLLWRBAND);
+  return Pulled::drained;
+}
+
+Result<> PacketSocket::await_room(int flags, IpAddress destination, std::optional<TimePoint> deadline) {
+  if (must_not_wait(flags)) {
+    full_ = destination;
+    environment().stack().context().scheduler.make_ready(*this);
+    return error(EAGAIN);
+  }
+  const auto& network = environment().stack().ipv4();
+  return wait([&] { return send_shut_ || network.writable(destination); }, deadline);
+}
+
 Result<> PacketSocket::may_send() {
   if (send_shut_) return error(EPIPE);
   if (error_ != 0) return error(std::exchange(error_, 0));
@@ -244,7 +263,7 @@ Result<> PacketSocket::shutdown(int how) {
 }
 
 std::uint32_t PacketSocket::readiness() const {
-  std::uint32_t ready = EPOLLOUT | EPOLLWRNORM | EPOLLWRBAND;
+  std::uint32_t ready = has_room() ? EPOLLOUT | EPOLLWRNORM | EPOLLWRBAND : 0U;
   if (front() != nullptr) ready |= EPOLLIN | EPOLLRDNORM;
   if (receive_shut_) ready |= EPOLLIN | EPOLLRDNORM | EPOLLRDHUP;
   if (receive_shut_ && send_shut_) ready |= EPOLLHUP;

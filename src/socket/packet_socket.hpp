@@ -9,6 +9,7 @@
 #include <span>
 
 #include <tapir/core/packet.hpp>
+#include <tapir/core/scheduler.hpp>
 #include <tapir/network/network.hpp>
 
 #include "socket.hpp"
@@ -39,7 +40,7 @@ struct Departure {
 };
 
 /// What datagram and raw sockets share: a peer that is only remembered, a queue of packets, a queue of errors.
-class PacketSocket : public Socket {
+class PacketSocket : public Socket, private ReadySource {
  public:
   using Socket::Socket;
 
@@ -68,6 +69,9 @@ class PacketSocket : public Socket {
   void report(QueuedError error);
   /// A datagram has left: SO_TIMESTAMPING may ask when, of the socket or of the call.
   void departed(const SocketControl& asked);
+  /// A link on the way there has taken nothing: waits until it does. EAGAIN for a call that must not wait; then there is no EPOLLOUT until the link takes
+  /// something again, and those who watch are told.
+  [[nodiscard]] Result<> await_room(int flags, IpAddress destination, std::optional<TimePoint> deadline);
   /// EPIPE after shutdown(), then the pending error, once.
   [[nodiscard]] Result<> may_send();
   /// What the options and the message's control say. EINVAL.
@@ -93,11 +97,14 @@ class PacketSocket : public Socket {
 
   [[nodiscard]] std::optional<Choice> choose(int flags) const;
   void took(const Choice& choice, int flags, std::size_t told);
+  [[nodiscard]] Pulled pull() override;
+  [[nodiscard]] bool has_room() const;
   void add_control(const ReceivedPacket& packet, Incoming& message);
 
   std::uint64_t taken_ = 0;             ///< packets that were read
   std::set<std::uint64_t> seen_empty_;  ///< those without payload that MSG_PEEK has come across, by how many were read before
   std::uint32_t departures_ = 0;        ///< since SOF_TIMESTAMPING_OPT_ID was asked for
+  std::optional<IpAddress> full_;       ///< the link on the way there took nothing for a call that did not wait
   std::optional<TimePoint> stamp_;      ///< of the latest packet read without a message that tells it
 };
 

@@ -101,8 +101,13 @@ Result<std::size_t> RawSocket::send(const Outgoing& message) {
   if (!way) return fail(way.error());
   const bool bare = protocol() == IPPROTO_ICMP && !options_.header_included;
   if (bare && size < kLeastMessage) return error(EFAULT);
-  const auto sent = dispatch(message, *way, to->address);
-  if (!sent) return send_failed(sent.error(), *to);
+  const auto deadline = deadline_after(options_.send_timeout);
+  for (;;) {
+    const auto sent = dispatch(message, *way, to->address);
+    if (sent) break;
+    if (sent.error() != Error::would_block) return send_failed(sent.error(), *to);
+    if (const auto room = await_room(message.flags, to->address, deadline); !room) return fail(room.error());
+  }
   departed(way->asked);
   return size;
 }

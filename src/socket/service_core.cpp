@@ -1,6 +1,7 @@
 #include "service_core.hpp"
 
 #include <fcntl.h>
+#include <sys/epoll.h>
 #include <sys/ioctl.h>
 
 #include <algorithm>
@@ -87,6 +88,7 @@ void Service::Core::set_nonblocking(int descriptor, bool on) {
 /// Below, every descriptor is non-blocking: the stack's thread must never wait in a call.
 void Service::Core::opened(int descriptor, bool nonblocking) {
   entries_[descriptor].nonblocking = nonblocking;
+  entries_[descriptor].latest = ++happenings_;
   (void)sockets_->fcntl(descriptor, F_SETFL, O_NONBLOCK);
   (void)sockets_->on_event(descriptor, [this, descriptor] { happened(descriptor); });
 }
@@ -97,7 +99,13 @@ void Service::Core::refresh(int descriptor) {
   found->second.signal->raise((sockets_->readiness(descriptor) & found->second.signal_events) != 0);
 }
 
+std::uint64_t Service::Core::latest(int descriptor) const {
+  const auto found = entries_.find(descriptor);
+  return found == entries_.end() ? 0 : found->second.latest;
+}
+
 void Service::Core::happened(int descriptor) {
+  if (const auto found = entries_.find(descriptor); found != entries_.end()) found->second.latest = ++happenings_;
   refresh(descriptor);
   for (auto waiter = waiters_.begin(); waiter != waiters_.end();) {
     const std::span all{(*waiter)->descriptors, (*waiter)->count};
@@ -107,6 +115,7 @@ void Service::Core::happened(int descriptor) {
 }
 
 bool Service::Core::look(Waiter& waiter) {
+  if (waiter.since != 0 && latest(waiter.descriptors->fd) == waiter.since) return false;
   const int result = sockets_->poll(waiter.descriptors, waiter.count, 0);
   if (result == 0) return false;
   dispatcher_.complete(waiter.completion, result, errno);
@@ -140,9 +149,9 @@ int Service::Core::poll(pollfd* descriptors, nfds_t count, int timeout) {
   return wait_for(waiter, deadline);
 }
 
-bool Service::Core::await(int descriptor, short events, Deadline deadline) {
+bool Service::Core::await(int descriptor, short events, Deadline deadline, std::uint64_t since) {
   pollfd entry{.fd = descriptor, .events = events, .revents = 0};
-  Waiter waiter{.descriptors = &entry, .count = 1};
+  Waiter waiter{.descriptors = &entry, .count = 1, .since = since};
   return wait_for(waiter, deadline) != 0;
 }
 
@@ -165,15 +174,22 @@ long Service::Core::repeat(int descriptor, short events, int flags, int timeout_
                            std::optional<Deadline>& deadline) {
   for (;;) {
     bool may_wait = false;
+    std::uint64_t seen = 0;
     const long result = carry_out_on(descriptor, [&](Sockets& sockets) {
       may_wait = !nonblocking(descriptor) && (flags & MSG_DONTWAIT) == 0;
-      return call(sockets);
+      seen = latest(descriptor);
+      const long count = call(sockets);
+      if (count >= 0 || errno != EAGAIN || !may_wait || events != POLLIN) return count;
+      // Behind shutdown() datagrams have one that must not wait come again; whoever may wait gets nothing, at once.
+      const bool shut = (sockets.readiness(descriptor) & EPOLLRDHUP) != 0;
+      errno = EAGAIN;
+      return shut ? 0L : count;
     });
     const int why = errno;
     const bool opening = events == POLLOUT && (why == EINPROGRESS || why == EALREADY);  // a connection, by a send that begins it
     if (result >= 0 || (why != EAGAIN && !opening) || !may_wait || on_stack_thread()) return result;
     if (!deadline) deadline = deadline_of(descriptor, timeout_option);
-    if (!await(descriptor, events, *deadline)) {
+    if (!await(descriptor, events, *deadline, seen)) {
       errno = why;
       return -1;
     }

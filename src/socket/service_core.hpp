@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <list>
 #include <map>
@@ -61,6 +62,7 @@ class Service::Core {
   /// What the service knows of an open descriptor.
   struct Entry {
     bool nonblocking = false;
+    std::uint64_t latest = 0;  ///< the number of what has happened to it last
     std::uint32_t signal_events = 0;
     std::unique_ptr<detail::EventSignal> signal;
   };
@@ -68,6 +70,7 @@ class Service::Core {
   struct Waiter {
     pollfd* descriptors;
     nfds_t count;
+    std::uint64_t since = 0;  ///< behind this something must have happened to its only descriptor; 0: it need not
     detail::Completion completion{};
   };
 
@@ -79,7 +82,9 @@ class Service::Core {
   void refresh(int descriptor);
   /// Completes the waiter if one of its descriptors is ready.
   [[nodiscard]] bool look(Waiter& waiter);
-  [[nodiscard]] bool await(int descriptor, short events, Deadline deadline);
+  /// Waits until `events` are ready; where an attempt has failed all the same, only those count that come behind what had happened by then.
+  [[nodiscard]] bool await(int descriptor, short events, Deadline deadline, std::uint64_t since = 0);
+  [[nodiscard]] std::uint64_t latest(int descriptor) const;
   [[nodiscard]] int wait_for(Waiter& waiter, Deadline deadline);
   [[nodiscard]] Deadline deadline_of(int descriptor, int timeout_option);
   [[nodiscard]] bool on_stack_thread() const noexcept { return std::this_thread::get_id() == thread_.get_id(); }
@@ -88,6 +93,7 @@ class Service::Core {
   std::optional<Sockets> sockets_;
   std::map<int, Entry> entries_;
   std::list<Waiter*> waiters_;
+  std::uint64_t happenings_ = 0;
   detail::Dispatcher dispatcher_;
   std::thread thread_;
 };

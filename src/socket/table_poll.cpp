@@ -65,8 +65,13 @@ Result<int> Table::epoll_wait(int epoll, std::span<epoll_event> events, int time
     count = epoll_file->collect(events);
     return count > 0;
   };
-  const auto waited = wait_ready(collect, timeout);
+  const auto gone = [&] {
+    const auto now = file(epoll);
+    return !now || *now != *holder;
+  };
+  const auto waited = wait_ready([&] { return collect() || gone(); }, timeout);
   if (!waited) return fail(waited.error());
+  if (count == 0 && gone()) return error(EBADF);
   return static_cast<int>(count);
 }
 
