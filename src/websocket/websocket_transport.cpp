@@ -91,7 +91,14 @@ void WebSocketTransport::on_open() {
   state_ = State::handshaking;
   key_ = make_key(random_);
   frames_->put_output(request_for(config_, key_));
-  if (const auto flushed = flush(); !flushed) fail_handshake(flushed.error());
+  if (const auto flushed = flush(); !flushed) fail_handshake_unless_read(flushed.error());
+}
+
+/// Nothing more can be written: what the peer has said before is the better reason.
+void WebSocketTransport::fail_handshake_unless_read(std::error_code error) {
+  const Destruction::Watch watch{destruction_};
+  handshake();
+  if (!watch.destroyed() && state_ == State::handshaking) fail_handshake(error);
 }
 
 void WebSocketTransport::on_readable() {
@@ -103,7 +110,7 @@ void WebSocketTransport::on_writable() {
   if (state_ != State::handshaking && state_ != State::open && state_ != State::closing) return;
   const bool was_choked = !frames_->output().empty();
   if (const auto flushed = flush(); !flushed) {
-    if (state_ == State::handshaking) fail_handshake(flushed.error());
+    if (state_ == State::handshaking) fail_handshake_unless_read(flushed.error());
     return;  // the user's next call tells it, or on_closed
   }
   if (!frames_->output().empty()) return;

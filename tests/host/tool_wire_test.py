@@ -150,6 +150,38 @@ class Behaviour(WireCase):
                 broker.send(answer.format(struct.unpack_from(">H", body)[0]))
                 self.ends(program, 3, f"^tapir sub: mqtt: subscription to x refused: {said}$")
 
+    def test_a_refusal_with_the_end_of_the_connection_behind_it(self):
+        """SUBACK 0x87 and DISCONNECT 0x8b in one segment; PUBACK 0x87 with a Reason String, and the same."""
+        for command in (("sub", "-t", "x"), ("rr", "-t", "q", "-e", "x", "-m", "y")):
+            with self.subTest(command=command), Broker() as broker:
+                program = self.start(*command)
+                broker.accept(ACCEPTED["mqttv5"])
+                kind, _, body = broker.packet()
+                self.assertEqual(kind, SUBSCRIBE)
+                broker.send(f"90 04 {struct.unpack_from('>H', body)[0]:04x} 00 87 e0 02 8b 00")
+                broker.connection.close()
+                self.ends(program, 3, f"^tapir {command[0]}: mqtt: subscription to x refused: not authorized$")
+        with Broker() as broker:
+            program = self.start("pub", "-t", "x", "-m", "y", "-q", 1)
+            broker.accept(ACCEPTED["mqttv5"])
+            identifier, _ = broker.published()
+            broker.send(f"40 09 {identifier:04x} 87 05 1f 0002 6e6f e0 02 8b 00")
+            broker.connection.close()
+            self.ends(program, 3, "^tapir pub: the message was not delivered: not authorized: no$")
+
+    def test_an_unsubscription_that_the_broker_does_not_take(self):
+        with Broker() as broker:
+            program = self.start("sub", "-U", "x")
+            broker.accept(ACCEPTED["mqttv5"])
+            _, _, body = broker.packet()
+            broker.send(f"b0 04 {struct.unpack_from('>H', body)[0]:04x} 00 87")
+            self.assertEqual(broker.packet()[0], DISCONNECT)
+            broker.connection.close()
+            self.ends(program, 3, "^tapir sub: mqtt: unsubscribe: not authorized$")
+
+    def test_a_property_without_words(self):
+        self.ends(self.start("pub", "-t", "x", "-m", "y", "-D"), 2, "^tapir: -D: ")
+
     def test_a_refused_filter_takes_no_message_from_one_that_overlaps(self):
         """Neither one that SUBACK refuses, nor one that CONNACK forbids: Wildcard Subscription Available is 0."""
         for connack, subacks in ((ACCEPTED["mqttv5"], ("90 04 {:04x} 00 87", "90 04 {:04x} 00 00")), ("20 05 00 00 02 28 00", ("90 04 {:04x} 00 00",))):

@@ -55,7 +55,7 @@ tapir::mqtt::ClientConfig Connection::client_config() const {
                                     .qos = static_cast<tapir::mqtt::QoS>(broker.will.qos),
                                     .retain = broker.will.retain,
                                     .properties = broker.properties.will};
-  config.close_timeout = std::chrono::seconds{1};  // nobody waits for a broker that has been told good-bye
+  config.close_timeout = std::chrono::seconds{4};  // for DISCONNECT to be sent again twice; a broker that has it closes
   config.limits.max_in_flight = broker.max_in_flight;
   config.version = broker.protocol();
   config.accept_unknown_session = broker.keep_session;  // this program knows nothing of the session that an earlier one has left

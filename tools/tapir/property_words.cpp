@@ -1,6 +1,7 @@
 #include "property_words.hpp"
 
 #include <algorithm>
+#include <cctype>
 #include <utility>
 
 #include <tapir/mqtt/property_table.hpp>
@@ -76,6 +77,7 @@ class Reader {
   void take(const std::string& joined) {
     const auto begin = static_cast<std::ptrdiff_t>(properties.size());
     if (!joined.empty()) properties.push_back(joined);
+    if (joined.empty() && at_ == line_.size()) properties.emplace_back();  // no words at all are wrong use, too
     std::size_t wanted = kCommandAndIdentifier + 1;
     while (at_ < line_.size() && properties.size() - static_cast<std::size_t>(begin) < wanted) {
       properties.push_back(line_[at_++]);
@@ -83,6 +85,7 @@ class Reader {
     }
   }
   static bool is_pair(std::string identifier) {
+    std::ranges::transform(identifier, identifier.begin(), [](unsigned char letter) { return static_cast<char>(std::tolower(letter)); });
     std::ranges::replace(identifier, '-', '_');  // the table's names
     const auto* const rule = tapir::mqtt::rule_named(identifier);
     return rule != nullptr && rule->type == tapir::mqtt::PropertyType::utf8_pair;

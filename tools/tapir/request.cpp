@@ -45,9 +45,11 @@ class Requester final : public Task {
   }
   void subscribed(const tapir::Result<mqtt::QoS>& granted) {
     if (is_over()) return;
-    if (!granted && !client().is_connected()) return;  // the connection has ended, and no other follows: that is told next
-    if (!granted)
-      return fail(Exit::refused, fmt::format("mqtt: subscription to {} refused: {}", options_.response_topic, words_for(granted.error())));
+    if (!granted) {
+      return if_refused([this, words = words_for(granted.error())] {
+        fail(Exit::refused, fmt::format("mqtt: subscription to {} refused: {}", options_.response_topic, words));
+      });
+    }
     asked_ = true;
     asked_at_ = std::chrono::steady_clock::now();
     client().publish(request_, [this](const tapir::Result<>& outcome) {

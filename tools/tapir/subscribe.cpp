@@ -47,14 +47,19 @@ class Subscriber final : public Task {
   }
   void subscribed(const std::string& filter, const tapir::Result<mqtt::QoS>& granted) {
     if (is_over()) return;
-    if (!granted && !client().is_connected()) return;  // the connection has ended, and no other follows: that is told next
-    ++answered_;
     if (granted) {
       refused_.erase(filter);
-    } else {
-      refused_.insert(filter);
-      console().note(fmt::format("mqtt: subscription to {} refused: {}", filter, words_for(granted.error())));
+      return answered();
     }
+    if_refused([this, filter, words = words_for(granted.error())] {
+      refused_.insert(filter);
+      console().note(fmt::format("mqtt: subscription to {} refused: {}", filter, words));
+      answered();
+    });
+  }
+  /// One more filter is granted or refused.
+  void answered() {
+    ++answered_;
     if (answered_ < options_.topics.size()) return;
     if (refused_ == filters_) return stop(static_cast<int>(Exit::refused));
     if (options_.exit_when_subscribed) leave();
@@ -69,7 +74,10 @@ class Subscriber final : public Task {
   int interrupted() override { return static_cast<int>(Exit::ok); }
   void unsubscribed(const tapir::Result<>& done) {
     if (is_over()) return;
-    if (!done) console().note("mqtt: unsubscribe: " + words_for(done.error()));
+    if (!done) {
+      console().note("mqtt: unsubscribe: " + words_for(done.error()));
+      end_with(exit_code_for(done.error()));
+    }
     if (options_.topics.empty() && ++unsubscribed_ == options_.unsubscribed.size()) leave();
   }
   /// The client calls the handler of each filter that matches and that the broker has not refused; the message is printed for the first.
@@ -101,7 +109,13 @@ class Subscriber final : public Task {
     for (const auto& filter : options_.filtered_out) {
       if (mqtt::matches(filter, message.topic)) return false;
     }
-    if (message.retain && options_.remove_retained && size > 0) remove_retained(message.topic);
+    if (message.retain && options_.remove_retained && size > 0) {
+      if (message.payload.size() == size) {
+        remove_retained(message.topic);
+      } else {
+        doomed_ = message.topic;  // it comes in parts
+      }
+    }
     if (message.retain && options_.print.no_retained) return false;
     return options_.random_filter >= 100 || runtime().random().fraction() * 100 < options_.random_filter;
   }
@@ -136,12 +150,14 @@ class Subscriber final : public Task {
   }
   void handle(const mqtt::event::MessageEnded& /*event*/) {
     if (end_of_retained_) (void)client().hold_acknowledgment();
+    if (const auto topic = std::exchange(doomed_, std::nullopt)) remove_retained(*topic);
     if (!frame_) return;
     print(frame_->behind);
     frame_.reset();
     count();
   }
   void handle(const mqtt::event::MessageAborted& /*event*/) {
+    doomed_.reset();
     if (!frame_) return;
     frame_.reset();
     print("\n");
@@ -156,8 +172,9 @@ class Subscriber final : public Task {
   std::set<std::string> refused_;
   std::set<std::string> lost_;  ///< of those that were granted, refused on this connection
   std::size_t unsubscribed_ = 0;
-  std::size_t deleting_ = 0;      ///< retained messages whose deletion the broker has not acknowledged
-  bool end_of_retained_ = false;  ///< the first message has come that was not retained
+  std::size_t deleting_ = 0;           ///< retained messages whose deletion the broker has not acknowledged
+  bool end_of_retained_ = false;       ///< the first message has come that was not retained
+  std::optional<std::string> doomed_;  ///< the topic of a retained message that comes in parts, to be deleted when it is here
   unsigned printed_ = 0;
 };
 

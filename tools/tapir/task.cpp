@@ -1,5 +1,6 @@
 #include "task.hpp"
 
+#include <csignal>
 #include <utility>
 
 #include <fmt/format.h>
@@ -11,6 +12,9 @@ namespace {
 bool refuses_version(std::error_code error) {
   return error == tapir::mqtt::Error::unsupported_protocol_version || error == tapir::mqtt::ReasonCode::unsupported_protocol_version;
 }
+
+/// An acknowledgment's, and not that the connection has ended.
+bool answers(std::error_code error) { return error.category() == make_error_code(tapir::mqtt::ReasonCode::not_authorized).category(); }
 
 }  // namespace
 
@@ -33,6 +37,9 @@ int Task::run() {
     stop(is_over() ? code_ : interrupted());
     code = connection_.run();  // until the broker has DISCONNECT: it would publish the will otherwise
   }
+  // A signal that comes now has nothing left to end.
+  std::signal(SIGINT, SIG_IGN);
+  std::signal(SIGTERM, SIG_IGN);
   return connection_.finish(code == Connection::kInterrupted ? code_ : code);
 }
 
@@ -50,7 +57,7 @@ void Task::leave_message() {
 
 void Task::stop(int code) {
   if (std::exchange(stopped_, true)) return;
-  code_ = code;
+  if (code_ == 0) code_ = code;
   if (leaving_ && !client().is_connected()) return;  // DISCONNECT is out: end() follows
   client().disconnect(tapir::mqtt::ReasonCode::normal_disconnection, properties().disconnect, [this](tapir::Result<>) { end(); });
 }
@@ -74,13 +81,26 @@ void Task::on_wait_over() {
 void Task::fail_with(std::string what, std::error_code error) {
   if (is_over()) return;
   if (client().is_connected()) return fail(exit_code_for(error), fmt::format("{}: {}", what, words_for(error)));
-  if (!unexplained_) unexplained_ = {std::move(what), error};
+  if (!unexplained_) unexplained_ = {std::move(what), words_for(error), error};
   unexplained_timer_.arm_after({});  // disconnected() comes before that, if it comes
+}
+
+void Task::if_refused(std::function<void()> refused) {
+  if (client().is_connected()) return refused();
+  refusals_.push_back(std::move(refused));
+  unexplained_timer_.arm_after({});
+}
+
+void Task::refuse() {
+  for (const auto& refused : std::exchange(refusals_, {})) {
+    if (!is_over()) refused();
+  }
 }
 
 /// No connection was lost: the client could not take the operation, or the session has expired.
 void Task::on_unexplained() {
-  if (!is_over()) fail(exit_code_for(unexplained_->error), unexplained_->what + ": " + unexplained_->error.message());
+  refuse();
+  if (!is_over() && unexplained_) fail(exit_code_for(unexplained_->error), unexplained_->what + ": " + unexplained_->words);
 }
 
 std::string Task::words_for(std::error_code error) {
@@ -89,8 +109,11 @@ std::string Task::words_for(std::error_code error) {
 }
 
 void Task::disconnected(const tapir::mqtt::Disconnection& why) {
+  if (why.will_retry) refuse();
   if (is_over()) return;
   auto text = fmt::format("{}: {}", layer_of(why), why.text);
+  const bool is_answer = unexplained_ && answers(unexplained_->error) && unexplained_->error != why.error;
+  if (is_answer) return fail(exit_code_for(unexplained_->error), unexplained_->what + ": " + unexplained_->words);
   if (unexplained_) return fail(exit_code_for(why.error), unexplained_->what + ": " + text);
   const bool is_hopeless = why.error == tapir::mqtt::Error::payload_source_failed;  // the file: it would fail again
   if (!connected_ && refuses_version(why.error) && broker_.protocol() == tapir::mqtt::ProtocolVersion::v5_0)

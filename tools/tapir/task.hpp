@@ -1,6 +1,9 @@
 #pragma once
 
+#include <functional>
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "command_options.hpp"
 #include "connection.hpp"
@@ -36,8 +39,10 @@ class Task {
   void fail(Exit code, std::string_view why) { stop(console_.fail(code, why)); }
   /// Fails because an operation has, `what`. When that was by the loss of the connection, what ended the connection is the reason.
   void fail_with(std::string what, std::error_code error);
+  /// The broker has refused something, or the connection is over for good: `refused` is called once it is known to be the former, at once while connected.
+  void if_refused(std::function<void()> refused);
   /// Goes on, and ends with this code in the place of success.
-  void end_with(Exit code) { code_ = static_cast<int>(code); }
+  void end_with(Exit code) { code_ = code_ == 0 ? static_cast<int>(code) : code_; }
   /// Gives up after so many seconds; 0: never.
   void give_up_after(unsigned seconds);
 
@@ -63,12 +68,15 @@ class Task {
   /// An operation that failed without a connection, until it is known why there is none.
   struct Unexplained {
     std::string what;
+    std::string words;
     std::error_code error;
   };
+  void refuse();
 
   tapir::Timer wait_timer_;
   tapir::Timer unexplained_timer_;
   std::optional<Unexplained> unexplained_;
+  std::vector<std::function<void()>> refusals_;
   unsigned wait_ = 0;  ///< seconds
   bool connected_ = false;
   bool leaving_ = false;

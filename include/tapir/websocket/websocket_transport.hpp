@@ -65,6 +65,7 @@ class WebSocketTransport final : public mqtt::Transport, mqtt::TransportUser {
 
   void handshake();
   void fail_handshake(std::error_code error);
+  void fail_handshake_unless_read(std::error_code error);
   [[nodiscard]] std::unexpected<std::error_code> break_stream(std::error_code error);
   [[nodiscard]] Result<> flush();
   void note_acknowledged();
