@@ -1,7 +1,8 @@
-// What is gathered into a datagram, or cut into several, on a link that is full.
+// What is sent on a link that is full: gathered into a datagram, cut into several; who waits for room, and who is told of it.
 #include <catch2/catch.hpp>
 
 #include <netinet/udp.h>
+#include <sys/epoll.h>
 
 #include <cerrno>
 #include <string>
@@ -10,6 +11,7 @@
 
 using namespace std::chrono_literals;
 using tapir::test::generic;
+using tapir::test::kLeftAddress;
 using tapir::test::PairConfig;
 using tapir::test::socket_address;
 using tapir::test::TwoHosts;
@@ -40,9 +42,17 @@ struct Ends : TwoHosts {
   }
   /// Until the link takes nothing more.
   void fill() {
+    const int other = left.socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+    REQUIRE(connect(other) == 0);
     const std::string datagram(kEach, 'f');
-    while (send(left, sender, datagram) > 0) {}
+    while (send(left, other, datagram) > 0) {}
     REQUIRE(errno == EAGAIN);
+    REQUIRE(left.close(other) == 0);
+  }
+  /// A send that waits gives up earlier than the link has room.
+  void limit(int fd) {
+    const timeval soon{.tv_sec = 0, .tv_usec = 1000};
+    REQUIRE(left.setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &soon, sizeof(soon)) == 0);
   }
   /// All that arrives.
   std::string drain() {
@@ -100,4 +110,92 @@ TEST_CASE("what MSG_MORE has gathered outlasts a send that finds the link full",
   (void)ends.drain();
   CHECK(TwoHosts::send(ends.left, ends.sender, "cd") == 2);
   CHECK(ends.drain() == "abcd");
+}
+
+TEST_CASE("what is corked and finds the link full when the cork is taken out is gone", "[socket]") {
+  Ends ends{SOCK_NONBLOCK};
+  REQUIRE(TwoHosts::set(ends.left, ends.sender, IPPROTO_UDP, UDP_CORK, 1) == 0);
+  CHECK(TwoHosts::send(ends.left, ends.sender, "gone") == 4);
+  ends.fill();
+  CHECK(TwoHosts::set(ends.left, ends.sender, IPPROTO_UDP, UDP_CORK, 0) == 0);
+  CHECK(ends.drain().find_first_not_of('f') == std::string::npos);
+  CHECK(TwoHosts::send(ends.left, ends.sender, "next") == 4);
+  CHECK(ends.drain() == "next");
+}
+
+TEST_CASE("what a handler gathers while a send waits follows what had been gathered before", "[socket]") {
+  Ends ends;
+  ends.limit(ends.sender);
+  const int called = ends.left.socket(AF_INET, SOCK_DGRAM, 0);
+  const sockaddr_in here = socket_address(kLeftAddress, 77);
+  REQUIRE(ends.left.bind(called, generic(here), sizeof(here)) == 0);
+  bool acted = false;
+  (void)ends.left.on_event(called, [&] {
+    if (TwoHosts::receive(ends.left, called, 1, MSG_DONTWAIT).empty()) return;
+    acted = true;
+    CHECK(TwoHosts::send(ends.left, ends.sender, "cd", MSG_MORE) == 2);
+  });
+  ends.fill();
+  CHECK(TwoHosts::send(ends.left, ends.sender, "ab", MSG_MORE) == 2);
+  REQUIRE(ends.right.sendto(ends.receiver, "x", 1, 0, generic(here), sizeof(here)) == 1);
+  CHECK(TwoHosts::send(ends.left, ends.sender, "late") == -1);
+  CHECK(errno == EAGAIN);
+  CHECK(acted);
+  (void)ends.drain();
+  CHECK(TwoHosts::send(ends.left, ends.sender, "ef") == 2);
+  CHECK(ends.drain() == "abcdef");
+}
+
+TEST_CASE("a socket is not writable while its link is full, and those who watch are told when it is again", "[socket][epoll]") {
+  const bool raw = GENERATE(false, true);
+  Ends ends;
+  const int fd = raw ? ends.left.socket(AF_INET, SOCK_RAW, IPPROTO_ICMP) : ends.sender;
+  REQUIRE(ends.connect(fd) == 0);
+  const std::string message(kEach, '\0');  // an echo reply, to a raw socket
+  const auto send = [&] { return TwoHosts::send(ends.left, fd, message, MSG_DONTWAIT); };
+  const int edges = ends.left.epoll_create1(0);
+  const int levels = ends.left.epoll_create1(0);
+  epoll_event event{.events = EPOLLOUT | EPOLLET, .data = {.fd = fd}};
+  REQUIRE(ends.left.epoll_ctl(edges, EPOLL_CTL_ADD, fd, &event) == 0);
+  event.events = EPOLLOUT;
+  REQUIRE(ends.left.epoll_ctl(levels, EPOLL_CTL_ADD, fd, &event) == 0);
+  CHECK(ends.left.epoll_wait(edges, &event, 1, 0) == 1);
+  CHECK(ends.left.epoll_wait(levels, &event, 1, 0) == 1);
+  for (int round = 0; round < 2; ++round) {
+    while (send() > 0) {}
+    CHECK(errno == EAGAIN);
+    CHECK((ends.left.readiness(fd) & EPOLLOUT) == 0);
+    for (const int epoll : {edges, levels}) CHECK(ends.left.epoll_wait(epoll, &event, 1, 0) == 0);
+    for (const int epoll : {edges, levels}) {
+      event.events = 0;
+      CHECK(ends.left.epoll_wait(epoll, &event, 1, 5000) == 1);
+      CHECK(event.events == EPOLLOUT);
+    }
+    CHECK(ends.left.epoll_wait(edges, &event, 1, 0) == 0);  // told once
+    CHECK((ends.left.readiness(fd) & EPOLLOUT) != 0);
+    CHECK(send() > 0);
+    (void)ends.drain();
+  }
+}
+
+TEST_CASE("a raw socket's send waits for a full link", "[socket]") {
+  constexpr int kMessages = 20;
+  Ends ends;
+  const int listener = ends.right.socket(AF_INET, SOCK_RAW | SOCK_NONBLOCK, IPPROTO_ICMP);
+  const int raw = ends.left.socket(AF_INET, SOCK_RAW, IPPROTO_ICMP);
+  REQUIRE(ends.connect(raw) == 0);
+  const std::string message(kEach, '\0');  // an echo reply
+  for (int i = 0; i < kMessages; ++i) CHECK(TwoHosts::send(ends.left, raw, message) == static_cast<ssize_t>(kEach));
+  ends.pair.world.run_for(1s);
+  int arrived = 0;
+  while (!TwoHosts::receive(ends.right, listener, 2 * kEach).empty()) ++arrived;
+  CHECK(arrived == kMessages);
+  SECTION("but no longer than SO_SNDTIMEO") {
+    ends.limit(raw);
+    ends.fill();
+    const auto start = ends.pair.world.now();
+    CHECK(TwoHosts::send(ends.left, raw, message) == -1);
+    CHECK(errno == EAGAIN);
+    CHECK(ends.pair.world.now() - start == 1ms);
+  }
 }

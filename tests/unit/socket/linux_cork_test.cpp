@@ -117,6 +117,65 @@ TEST_CASE("what is gathered and does not fit is gone", "[socket][linux]") {
   });
 }
 
+TEST_CASE("what is gathered outlasts a disconnect", "[socket][linux]") {
+  same_as_linux([](Transcript& t) {
+    const Ends ends{t};
+    t.connect(ends.sender, ends.place);
+    t.send(ends.sender, "ab", MSG_MORE);
+    t.disconnect(ends.sender);
+    t.send_to(ends.sender, "cd", ends.place);
+    drain(t, ends.receiver);
+    t.connect(ends.sender, ends.place);
+    t.set(ends.sender, IPPROTO_UDP, UDP_CORK, 1);
+    t.send(ends.sender, "ef");
+    t.disconnect(ends.sender);
+    t.set(ends.sender, IPPROTO_UDP, UDP_CORK, 0);
+    drain(t, ends.receiver);
+    t.send(ends.sender, "nowhere");
+  });
+}
+
+TEST_CASE("MSG_ZEROCOPY of what is gathered, and of what is gone", "[socket][linux]") {
+  same_as_linux([](Transcript& t) {
+    const Ends ends{t};
+    t.set(ends.sender, SOL_SOCKET, SO_ZEROCOPY, 1);
+    const auto told = [&] {
+      drain(t, ends.receiver);
+      while (t.recv_error(ends.sender) >= 0) {}
+    };
+    t.send_to(ends.sender, "ab", ends.place, MSG_MORE | MSG_ZEROCOPY);
+    t.send_to(ends.sender, std::string(65'506, 'x'), ends.place, MSG_ZEROCOPY);
+    told();
+    t.send_to(ends.sender, "c", ends.place, MSG_ZEROCOPY);
+    told();
+    t.send_to(ends.sender, "d", ends.place, MSG_MORE | MSG_ZEROCOPY);
+    t.send_to(ends.sender, "", ends.place, MSG_ZEROCOPY);
+    told();
+    t.send_to(ends.sender, "e", ends.place, MSG_ZEROCOPY);
+    told();
+    t.set(ends.sender, IPPROTO_UDP, kSegment, 3000);  // more than leaves whole on Ethernet
+    t.send_to(ends.sender, std::string(4000, 'x'), ends.place, MSG_MORE);
+    t.send_to(ends.sender, "f", ends.place);
+    while (t.recv_plain(ends.receiver, 0, MSG_TRUNC) >= 0) {}
+    t.set(ends.sender, IPPROTO_UDP, kSegment, 0);
+    t.send_to(ends.sender, "g", ends.place, MSG_ZEROCOPY);
+    told();
+  });
+}
+
+TEST_CASE("a datagram that must not be cut grows no longer than its way takes", "[socket][linux]") {
+  same_as_linux_on(Setting::two_hosts, [](Transcript& t) {
+    const Ends ends{t};
+    t.set(ends.sender, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DO);
+    for (const std::size_t size : {472, 473}) {
+      t.send_to(ends.sender, std::string(1000, 'x'), ends.place, MSG_MORE);
+      t.send_to(ends.sender, std::string(size, 'y'), ends.place, MSG_MORE);
+      t.send_to(ends.sender, "", ends.place);
+      while (t.recv_plain(ends.receiver, 0, MSG_TRUNC) >= 0) {}
+    }
+  });
+}
+
 TEST_CASE("what a send without effect is told first", "[socket][linux]") {
   same_as_linux([](Transcript& t) {
     const Ends ends{t};

@@ -75,6 +75,29 @@ TEST_CASE("SO_PEEK_OFF of datagrams", "[socket][linux]") {
   });
 }
 
+TEST_CASE("looks and reads that could wait and have nothing to wait for", "[socket][linux]") {
+  same_as_linux([](Transcript& t) {
+    const int server = t.far_datagram();
+    t.bind(server);
+    const auto place = t.place_of(server);
+    const int client = t.datagram();
+    t.connect(client, place);
+    const timeval soon{.tv_sec = 0, .tv_usec = 10'000};
+    t.set_raw(server, SOL_SOCKET, SO_RCVTIMEO, &soon, sizeof(soon));
+    t.set(server, SOL_SOCKET, SO_PEEK_OFF, 100);
+    t.send(client, "abc");
+    t.recv_plain(server, 10, MSG_PEEK);  // beyond what waits
+    t.send(client, std::string(200, 'x'));
+    t.recv_plain(server, 10, MSG_PEEK);
+    const timeval ever{};
+    t.set_raw(client, SOL_SOCKET, SO_RCVTIMEO, &ever, sizeof(ever));
+    t.shutdown(client, SHUT_RD);
+    t.recv_plain(client, 10);
+    t.recv_plain(client, 10, MSG_PEEK);
+    t.recv_plain(client, 10, MSG_DONTWAIT);
+  });
+}
+
 TEST_CASE("SO_PEEK_OFF of a stream", "[socket][linux]") {
   same_as_linux([](Transcript& t) {
     const auto all = t.linked();

@@ -2,10 +2,12 @@
 #include <catch2/catch.hpp>
 
 #include <linux/net_tstamp.h>
+#include <sys/epoll.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <utility>
@@ -134,19 +136,45 @@ TEST_CASE("a datagram waits for room while a handler acts on its socket", "[sock
   const auto send = [&] { return hosts.left.sendto(fd, bytes.data(), bytes.size(), 0, generic(to), sizeof(to)); };
   REQUIRE(hosts.left.sendto(fd, "x", 1, 0, generic(to), sizeof(to)) == 1);
   hosts.pair.world.run_for(5s);  // the neighbours know each other now
-  const bool closes = GENERATE(true, false);
-  handler.soon([&] { CHECK((closes ? hosts.left.close(fd) : handler.disconnect(fd)) == 0); });
+  enum class Act : std::uint8_t { close, disconnect, shutdown };
+  const auto act = GENERATE(Act::close, Act::disconnect, Act::shutdown);
+  if (act == Act::shutdown) REQUIRE(hosts.connect(fd, 9) == 0);  // without a peer there is nothing to shut
+  handler.soon([&] {
+    const auto acts = [&] {
+      if (act == Act::close) return hosts.left.close(fd);
+      return act == Act::disconnect ? handler.disconnect(fd) : hosts.left.shutdown(fd, SHUT_WR);
+    };
+    CHECK(acts() == 0);
+  });
   ssize_t sent = 0;
   for (int i = 0; i < 10 && !handler.acted; ++i) sent = send();
   REQUIRE(handler.acted);
-  if (closes) {
-    CHECK(sent == -1);
-    CHECK(errno == EBADF);
-    CHECK(hosts.left.sendto(fd, "x", 1, 0, generic(to), sizeof(to)) == -1);
-  } else {
+  if (act == Act::disconnect) {
     CHECK(sent == 1000);  // it had been told where to
     CHECK(send() == 1000);
+    return;
   }
+  const int number = act == Act::close ? EBADF : EPIPE;
+  CHECK(sent == -1);
+  CHECK(errno == number);
+  CHECK(hosts.left.sendto(fd, "x", 1, 0, generic(to), sizeof(to)) == -1);
+  CHECK(errno == number);
+}
+
+TEST_CASE("a handler closes the epoll that a call waits on", "[socket][epoll]") {
+  ActingHandler handler;
+  const int epoll = handler.hosts.left.epoll_create1(0);
+  const bool anew = GENERATE(false, true);
+  handler.soon([&] {
+    CHECK(handler.hosts.left.close(epoll) == 0);
+    if (anew) CHECK(handler.hosts.left.epoll_create1(0) == epoll);  // the number is another's now
+  });
+  const auto start = handler.hosts.pair.world.now();
+  epoll_event event{};
+  CHECK(handler.hosts.left.epoll_wait(epoll, &event, 1, 5000) == -1);
+  CHECK(errno == EBADF);
+  CHECK(handler.acted);
+  CHECK(handler.hosts.pair.world.now() - start < 1s);
 }
 
 TEST_CASE("a handler closes the descriptor that a call waits on", "[socket]") {
