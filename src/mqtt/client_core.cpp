@@ -397,7 +397,7 @@ void Client::Core::hold(std::function<void()> call) {
     held_.push_back(std::move(call));
     return;
   }
-  held_.push_back([this, call = std::move(call), properties = *answer_properties_] {
+  held_.emplace_back([this, call = std::move(call), properties = *answer_properties_] {
     const Telling telling{answer_properties_, properties};
     call();
   });

@@ -101,7 +101,7 @@ Result<std::shared_ptr<Socket>> StreamSocket::accept() {
   if (!connection) return fail(connection.error());
   auto child = std::make_shared<StreamSocket>(environment());
   Inheritance::Share share = inheritance_.take().value_or(Inheritance::Share{.options = options_, .tcp = tcp_});
-  child->options_ = std::move(share.options);
+  child->options_ = share.options;
   child->options_.priority = 0;  // as Linux has it
   child->tcp_ = std::move(share.tcp);
   child->tcp_.defer_accept = 0;  // the listener's alone
