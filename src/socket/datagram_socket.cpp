@@ -10,10 +10,6 @@
 
 namespace tapir::posix::detail {
 
-namespace {
-constexpr std::size_t kHeaders = 28;  // IPv4's and UDP's
-}
-
 DatagramSocket::~DatagramSocket() = default;
 
 Result<> DatagramSocket::bind(const Endpoint& local) {
@@ -95,7 +91,7 @@ Result<> DatagramSocket::gather(const Outgoing& message) {
   }
   // What must not be cut by IP, and is not cut here, is looked at when it is gathered.
   const bool whole = corked_->way.dont_fragment && corked_->way.segment == 0 && corks(message.flags);
-  const std::size_t most = whole ? environment().stack().ipv4().path_mtu(corked_->to.address) - kHeaders : udp::kMaxPayload;
+  const std::size_t most = whole ? socket_->path_payload(corked_->to.address) : udp::kMaxPayload;
   const bool fits = corked_->bytes.size() + size_of(message.parts) <= std::min(most, udp::kMaxPayload);
   const auto allowed = fits && first ? may_send() : Result<>{};  // Linux looks when it makes the datagram
   if (!fits || !allowed) {
@@ -145,8 +141,7 @@ Result<> DatagramSocket::may_cut(const Corked& message) const {
   constexpr std::size_t kMostDatagrams = 128;  // UDP_MAX_SEGMENTS
   const std::size_t segment = message.way.segment;
   if (segment == 0) return {};
-  const std::size_t most = environment().stack().ipv4().path_mtu(message.to.address);
-  if (std::min(segment, message.bytes.size()) + kHeaders > most) return error(EMSGSIZE);
+  if (std::min(segment, message.bytes.size()) > socket_->path_payload(message.to.address)) return error(EMSGSIZE);
   if (message.bytes.size() > segment * kMostDatagrams || options_.no_check) return error(EINVAL);
   return {};
 }
@@ -155,13 +150,20 @@ Result<> DatagramSocket::may_cut(const Corked& message) const {
 Result<std::size_t> DatagramSocket::flush(int flags, std::size_t size) {
   Corked message = *std::exchange(corked_, std::nullopt);
   const auto lost = [&] { tell_zero_copies(message.zero_copies); };  // the program's bytes are its own again all the same
-  if (const auto allowed = may_cut(message); !allowed) return lost(), fail(allowed.error());
+  const auto allowed = open_any() ? may_cut(message) : error(EAGAIN);
+  if (!allowed) {
+    lost();
+    return fail(allowed.error());
+  }
   const std::span<const std::byte> all{message.bytes};
   const std::size_t step = message.way.segment == 0 ? all.size() : message.way.segment;
   const auto deadline = deadline_after(options_.send_timeout);
   for (std::size_t sent = 0;;) {
     // connect() with AF_UNSPEC may have given the port back while this waited.
-    if (!open_any()) return lost(), error(EAGAIN);
+    if (!open_any()) {
+      lost();
+      return error(EAGAIN);
+    }
     const auto outcome = dispatch(message, all.subspan(sent, std::min(step, all.size() - sent)));
     if (outcome) {
       sent = std::min(sent + step, all.size());
@@ -171,7 +173,10 @@ Result<std::size_t> DatagramSocket::flush(int flags, std::size_t size) {
       tell_zero_copies(message.zero_copies);
       return size;
     }
-    if (outcome.error() != Error::would_block) return lost(), send_failed(outcome.error(), message.to);
+    if (outcome.error() != Error::would_block) {
+      lost();
+      return send_failed(outcome.error(), message.to);
+    }
     auto waited = await_room(flags, message.to.address, deadline);
     if (waited && send_shut_) waited = error(EPIPE);
     if (waited) continue;
