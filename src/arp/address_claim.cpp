@@ -130,7 +130,12 @@ void AddressClaim::lose() {
   timer_.cancel();
   state_ = State::idle;
   const Ipv4Address address = std::exchange(address_, Ipv4Address{});
-  if (handler_) handler_(ClaimEvent::lost, address);
+  try {
+    if (handler_) handler_(ClaimEvent::lost, address);
+  } catch (...) {
+    arp_.remove_address(address);
+    throw;
+  }
   arp_.remove_address(address);
 }
 

@@ -130,7 +130,12 @@ void Scheduler::advance(TimePoint now) {
     Timer& timer = *std::exchange(next_turn_, next_turn_->next_);
     push_due(timer);
   }
-  const std::uint64_t outer = std::exchange(turn_order_, order_);  // a handler may have a turn of its own run
+  // A handler may throw, or have a turn of its own run.
+  const struct Turn {
+    std::uint64_t& order;
+    std::uint64_t outer;
+    ~Turn() { order = outer; }
+  } turn{turn_order_, std::exchange(turn_order_, order_)};
   const std::uint64_t target = tick_of(now_);
   for (;;) {
     expire_due();
@@ -139,7 +144,6 @@ void Scheduler::advance(TimePoint now) {
     cascade(*next);
   }
   tick_ = std::max(tick_, target);
-  turn_order_ = outer;
 }
 
 void Scheduler::expire_due() {

@@ -60,8 +60,13 @@ void PingSession::stop() noexcept {
 
 void PingSession::on_timer() {
   const auto alive = shared_from_this();
-  expire_overdue();
-  if (running() && more_to_send() && icmp_->context_.now() >= next_send_) send_request();
+  try {
+    expire_overdue();
+    if (running() && more_to_send() && icmp_->context_.now() >= next_send_) send_request();
+  } catch (...) {  // the handler's: the run goes on
+    if (running()) arm();
+    throw;
+  }
   if (running()) arm();
 }
 

@@ -20,6 +20,7 @@ Pulled Ipv4::Loopback::pull() {
   Item item = std::move(queue_.front());
   queue_.pop_front();
   if (was_full) owner_.context_.scheduler.unblock();
+  if (!queue_.empty()) owner_.context_.scheduler.make_ready(*this);  // even if the receiver throws
   (void)owner_.receive(std::move(item.packet), {.interface = item.interface, .cast = LinkCast::unicast, .local = true});
   return queue_.empty() ? Pulled::drained : Pulled::more;
 }

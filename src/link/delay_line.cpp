@@ -5,15 +5,11 @@ namespace tapir::link {
 DelayLine::DelayLine(Scheduler& scheduler, std::function<void(Packet)> deliver, std::size_t limit)
     : scheduler_{scheduler}, deliver_{std::move(deliver)}, limit_{limit}, timer_{Timer::calling<&DelayLine::on_due>(scheduler, *this)} {}
 
-DelayLine::~DelayLine() {
-  if (destroyed_ != nullptr) *destroyed_ = true;
-}
-
 bool DelayLine::put(Packet frame, TimePoint due) {
   if (full()) return false;
   frames_.emplace(std::pair{due, ++order_}, std::move(frame));
   // While frames are handed out the timer waits for the end: on_due() arms it then.
-  if (destroyed_ == nullptr) timer_.arm_at(frames_.begin()->first.first);
+  if (!handing_out_) timer_.arm_at(frames_.begin()->first.first);
   return true;
 }
 
@@ -23,16 +19,24 @@ void DelayLine::clear() noexcept {
 }
 
 void DelayLine::on_due() {
-  bool destroyed = false;
-  destroyed_ = &destroyed;
-  while (!frames_.empty() && frames_.begin()->first.first <= scheduler_.now()) {
-    Packet frame = std::move(frames_.begin()->second);
-    frames_.erase(frames_.begin());
-    deliver_(std::move(frame));
-    if (destroyed) return;
+  const Destruction::Watch watch{destruction_};
+  handing_out_ = true;
+  const auto end = [this, &watch] {
+    if (watch.destroyed()) return;
+    handing_out_ = false;
+    if (!frames_.empty()) timer_.arm_at(frames_.begin()->first.first);
+  };
+  try {
+    while (!watch.destroyed() && !frames_.empty() && frames_.begin()->first.first <= scheduler_.now()) {
+      Packet frame = std::move(frames_.begin()->second);
+      frames_.erase(frames_.begin());
+      deliver_(std::move(frame));
+    }
+  } catch (...) {
+    end();
+    throw;
   }
-  destroyed_ = nullptr;
-  if (!frames_.empty()) timer_.arm_at(frames_.begin()->first.first);
+  end();
 }
 
 }  // namespace tapir::link

@@ -188,6 +188,7 @@ class Client::Core final : public std::enable_shared_from_this<Client::Core>, Tr
   void handle(event::Refused& event);
   void handle(event::Disconnected& event);
   void handle(event::Authentication& event);
+  void leave_unanswered();
   void handle(event::MessageReceived& event);
   template <class Part>
   void handle(Part& event);

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <exception>
 #include <utility>
 
 #include <fmt/format.h>
@@ -58,7 +59,11 @@ bool Client::Core::follow(ReasonCode reason, const Properties& properties) {
   if (!moved && reason != ReasonCode::use_another_server) return false;
   if (draining_ || hops_ >= config_.redirection.max_hops || !config_.redirection.transport) return false;
   for (const auto& server : server_references(properties.get(property::server_reference).value_or(""))) {
-    next_ = config_.redirection.transport(server);
+    try {
+      next_ = config_.redirection.transport(server);
+    } catch (...) {
+      defer([thrown = std::current_exception()] { std::rethrow_exception(thrown); });  // what ends here ends first
+    }
     if (next_ == nullptr) continue;
     next_server_ = server;
     next_is_home_ = moved;

@@ -278,14 +278,21 @@ void Client::Core::handle(event::Authentication& event) {
     return;
   }
   if (event.reason != ReasonCode::continue_authentication) return;
-  const auto answered = [&]() -> Result<> {
-    const auto authenticate = config_.authenticate;
-    if (!authenticate) return fail(Error::authentication_unanswered);
-    return session_.authenticate(authenticate(event), context_.now());
-  }();
-  // Before CONNACK that has its time. not_connected: the callback has ended the connection.
-  if (answered || gone_ || phase_ != Phase::connected || answered.error() == tapir::Error::not_connected) return;
-  session_.give_up(Error::authentication_unanswered, context_.now());
+  const auto authenticate = config_.authenticate;
+  if (!authenticate) return leave_unanswered();
+  try {
+    const auto answered = session_.authenticate(authenticate(event), context_.now());
+    if (!answered && answered.error() != tapir::Error::not_connected)
+      leave_unanswered();  // not_connected: the callback has ended the connection
+  } catch (...) {
+    leave_unanswered();
+    throw;
+  }
+}
+
+/// Before CONNACK that has its time.
+void Client::Core::leave_unanswered() {
+  if (!gone_ && phase_ == Phase::connected) session_.give_up(Error::authentication_unanswered, context_.now());
 }
 
 /// The events of a message that comes in parts.

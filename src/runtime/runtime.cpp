@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 #include <utility>
 
 #include "kernel.hpp"
@@ -111,7 +112,7 @@ bool Runtime::run_until(const std::function<bool()>& done, Duration limit) {
 int Runtime::descriptor() const noexcept { return kernel_->descriptor(); }
 
 std::optional<Duration> Runtime::patience() const noexcept {
-  if (more_to_do_ || spins() || scheduler_.has_ready()) return Duration{};
+  if (more_to_do_ || posted_wait_ || spins() || scheduler_.has_ready()) return Duration{};
   const auto wakeup = scheduler_.next_wakeup();
   if (!wakeup) return std::nullopt;
   return std::max(*wakeup - monotonic_now(), Duration{});
@@ -146,13 +147,26 @@ void Runtime::set_time() { scheduler_.set_time(monotonic_now()); }
 /// Input first, then the timers that it may have stopped, then the senders whom it may have let send.
 void Runtime::turn(std::optional<TimePoint> latest) {
   ++depth_;
-  refresh_interest();
-  wait(latest);
-  drain();
-  scheduler_.advance(scheduler_.now());
-  scheduler_.run_ready(kSendBatch);
+  try {
+    refresh_interest();
+    wait(latest);
+    drain();
+    scheduler_.advance(scheduler_.now());
+    scheduler_.run_ready(kSendBatch);
+  } catch (...) {
+    ask_again();
+    --depth_;
+    sweep();
+    throw;
+  }
   --depth_;
   sweep();
+}
+
+/// A handler threw: what this turn has left undone is the next one's, which does not sleep. A link may hold frames that it has read.
+void Runtime::ask_again() noexcept {
+  more_to_do_ = true;
+  for (const auto& watched : watched_) watched->readable = watched->readable || watched->link != nullptr;
 }
 
 void Runtime::wait(std::optional<TimePoint> latest) {
@@ -185,16 +199,24 @@ void Runtime::wait(std::optional<TimePoint> latest) {
       }
     }
   }
-  if (woken) run_posted();
+  if (woken || posted_wait_) run_posted();
 }
 
+/// Those that are posted meanwhile have their turn in the next one, and so have the others when a task throws or has turns of its own run.
 void Runtime::run_posted() {
-  std::vector<std::move_only_function<void()>> tasks;
-  {
-    const std::lock_guard lock{posted_mutex_};
-    tasks.swap(posted_);
-  }
-  for (auto& task : tasks) task();
+  std::size_t left = std::numeric_limits<std::size_t>::max();
+  do {
+    std::move_only_function<void()> task;
+    {
+      const std::lock_guard lock{posted_mutex_};
+      left = std::min(left, posted_.size());
+      posted_wait_ = left > 1;
+      if (left == 0) return;
+      task = std::move(posted_.front());
+      posted_.pop_front();
+    }
+    task();
+  } while (--left > 0);
 }
 
 void Runtime::drain() {

@@ -99,21 +99,33 @@ void Shards::SteeredLink::flush() {
   }
 }
 
-void Shards::SteeredLink::take(const std::vector<HandedFrame>& frames) {
-  taken_over_ += frames.size();
-  for (const HandedFrame& handed : frames) {
-    SlabRef slab = pool_.slab(Packet::headroom + handed.bytes.size());
-    std::ranges::copy(handed.bytes, slab.bytes().subspan(Packet::headroom).begin());
-    Packet frame{pool_, std::move(slab), Packet::headroom, handed.bytes.size()};
-    frame.meta() = handed.meta;
-    // The owner of a fragment is found out here; whatever else comes is this shard's.
-    if (index_ == 0 && steering_.target(frame).kind == Kind::fragment) {
-      follow_fragment(std::move(frame));
-    } else {
-      std::ignore = up(std::move(frame));
+void Shards::SteeredLink::take(std::span<const HandedFrame> frames) {
+  try {
+    while (!frames.empty()) {
+      const HandedFrame& handed = frames.front();
+      frames = frames.subspan(1);
+      take(handed);
     }
+  } catch (...) {
+    if (!frames.empty()) std::ignore = inboxes_.put(index_, {frames.begin(), frames.end()});  // the others come later
+    flush();
+    throw;
   }
   flush();
+}
+
+void Shards::SteeredLink::take(const HandedFrame& handed) {
+  ++taken_over_;
+  SlabRef slab = pool_.slab(Packet::headroom + handed.bytes.size());
+  std::ranges::copy(handed.bytes, slab.bytes().subspan(Packet::headroom).begin());
+  Packet frame{pool_, std::move(slab), Packet::headroom, handed.bytes.size()};
+  frame.meta() = handed.meta;
+  // The owner of a fragment is found out here; whatever else comes is this shard's.
+  if (index_ == 0 && steering_.target(frame).kind == Kind::fragment) {
+    follow_fragment(std::move(frame));
+  } else {
+    std::ignore = up(std::move(frame));
+  }
 }
 
 std::vector<link::Counter> Shards::SteeredLink::counters() const {

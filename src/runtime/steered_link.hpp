@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <vector>
 
 #include <tapir/core/packet_pool.hpp>
@@ -34,11 +35,12 @@ class Shards::SteeredLink final : public link::Link, private Demultiplexer<link:
   [[nodiscard]] DropCounters drop_counters() const noexcept override { return below_->drop_counters(); }
 
   /// Frames that other shards' queues brought.
-  void take(const std::vector<HandedFrame>& frames);
+  void take(std::span<const HandedFrame> frames);
 
  private:
   [[nodiscard]] Accepted demultiplex(Packet frame, const link::Received& from) override;
   [[nodiscard]] Accepted up(Packet frame);
+  void take(const HandedFrame& handed);
   void hand_over(std::size_t shard, const Packet& frame);
   void follow_fragment(Packet frame);
   void flush();

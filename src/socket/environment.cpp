@@ -44,9 +44,12 @@ RawTap& Environment::raw_tap() {
 
 Result<> Environment::wait(const std::function<bool()>& done, std::optional<Duration> limit) {
   const TimePoint end = stack_.context().now() + limit.value_or(kForever);
-  ++waiting_;
+  const struct Waiting {
+    explicit Waiting(std::size_t& of) : count{of} { ++count; }
+    ~Waiting() { --count; }
+    std::size_t& count;
+  } waiting{waiting_};
   const bool reached = config_.wait ? config_.wait(done, limit) : stack_.driver().run_until(done, limit.value_or(kForever));
-  --waiting_;
   if (reached) return {};
   return error(stack_.context().now() >= end ? EAGAIN : EINTR);
 }

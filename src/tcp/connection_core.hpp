@@ -136,6 +136,7 @@ class ConnectionCore final : public ReadySource,
   void on_timer();
   [[nodiscard]] Pulled pull() override;
   void dispatch() override;
+  void call_handlers();
   void time_wait_over();
   /// The stack goes: nothing is sent any more.
   void stack_gone();

@@ -191,9 +191,18 @@ void ConnectionCore::handle(Events events) {
   if (news_ != 0) tell(news_);
 }
 
-/// Calls the handlers. Each may replace the handlers, or destroy the handle and with it all of them but the one that runs.
 void ConnectionCore::dispatch() {
   queued_ = false;
+  try {
+    call_handlers();
+  } catch (...) {
+    if (news_ != 0) tell(news_);  // the others have their turn later
+    throw;
+  }
+}
+
+/// Each may replace the handlers, or destroy the handle and with it all of them but the one that runs.
+void ConnectionCore::call_handlers() {
   const auto fire = [this](News bit, auto&& call) {
     if ((news_ & bit) == 0) return;
     const auto events = events_;

@@ -33,6 +33,7 @@ class EventQueue final : public ReadySource, public std::enable_shared_from_this
     for (auto left = waiting_.size(); left > 0 && !waiting_.empty(); --left) {
       const auto notifier = std::move(waiting_.front());
       waiting_.pop_front();
+      if (!waiting_.empty()) scheduler_.make_ready(*this);  // a handler may throw, or have the stack go on until another one has run
       notifier->dispatch();
     }
     return waiting_.empty() ? Pulled::drained : Pulled::more;

@@ -100,10 +100,15 @@ void ListenerCore::ended_early(const ConnectionCore& connection, TimePoint now) 
 
 void ListenerCore::dispatch() {
   queued_ = false;
-  // The handler may replace itself, destroy the listener, or call accept().
-  while (engine_ != nullptr && handler_ != nullptr && !waiting_.empty()) {
-    const auto handler = handler_;
-    (*handler)(Connection{next()});
+  // The handler may replace itself, destroy the listener, or call accept(). When it throws the others have their turn later.
+  try {
+    while (engine_ != nullptr && handler_ != nullptr && !waiting_.empty()) {
+      const auto handler = handler_;
+      (*handler)(Connection{next()});
+    }
+  } catch (...) {
+    notify();
+    throw;
   }
   if (const auto waiting = waiting_handler_; waiting != nullptr && !waiting_.empty()) (*waiting)();
 }

@@ -1,5 +1,8 @@
+#include <exception>
 #include <memory>
+#include <span>
 #include <utility>
+#include <vector>
 
 #include <tapir/core/checksum.hpp>
 #include <tapir/udp/udp.hpp>
@@ -24,6 +27,19 @@ Datagram datagram_of(Packet payload, const network::Received& from, Port source,
 /// Whether the checksum was made good elsewhere: by the device, or because the datagram has not been on a wire and its checksum is yet to be made.
 bool vouched_for(const PacketMeta& meta) noexcept {
   return meta.checksum == ChecksumState::verified || (meta.checksum == ChecksumState::partial && meta.checksum_offset == kChecksumOffset);
+}
+
+/// The first exception is passed on when all have been told.
+void announce(std::span<const std::shared_ptr<detail::SocketState>> sockets) {
+  std::exception_ptr thrown;
+  for (const auto& socket : sockets) {
+    try {
+      socket->announce();
+    } catch (...) {
+      if (thrown == nullptr) thrown = std::current_exception();
+    }
+  }
+  if (thrown != nullptr) std::rethrow_exception(thrown);
 }
 
 }  // namespace
@@ -102,11 +118,13 @@ Accepted Udp::deliver(Packet packet, const network::Received& from, Port source,
   const auto taken = alive->offer(datagram_of(std::move(packet), from, source, destination), has_checksum);
   if (!taken) return malformed(taken.error());
   ++stats_.in_datagrams;
+  alive->announce();
   return {};
 }
 
+/// Each has its copy before the first is told, whose callback may throw, and close sockets.
 Accepted Udp::deliver_to_group(const Packet& payload, const network::Received& from, Port source, Port destination, bool has_checksum) {
-  std::vector<std::shared_ptr<detail::SocketState>> wanting;  // a callback may bind and close sockets
+  std::vector<std::shared_ptr<detail::SocketState>> wanting;
   if (const auto found = sockets_.find(destination); found != sockets_.end()) {
     for (auto* socket : found->second) {
       if (socket->wants_group(from.destination, from.interface, {from.source, source})) wanting.push_back(socket->shared_from_this());
@@ -117,15 +135,14 @@ Accepted Udp::deliver_to_group(const Packet& payload, const network::Received& f
     return drop(Drop::no_listener);
   }
   Accepted outcome{};
-  bool delivered = false;
-  for (const auto& socket : wanting) {
-    if (!socket->open()) continue;
+  std::erase_if(wanting, [&](const auto& socket) {
     const auto taken = socket->offer(datagram_of(payload.share(), from, source, destination), has_checksum);
-    delivered = delivered || taken;
     if (!taken) outcome = taken;
-  }
-  if (!delivered && !outcome) return malformed(outcome.error());
+    return !taken;
+  });
+  if (wanting.empty()) return malformed(outcome.error());
   ++stats_.in_datagrams;
+  announce(wanting);
   return {};
 }
 

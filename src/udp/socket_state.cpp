@@ -60,8 +60,11 @@ Accepted SocketState::offer(Datagram datagram, bool has_checksum) {
   datagram.dropped = dropped_;
   waiting_bytes_ += memory;
   queue_.push_back({std::move(datagram), memory});
-  if (const auto callback = readable) (*callback)();
   return {};
+}
+
+void SocketState::announce() {
+  if (const auto callback = readable) (*callback)();
 }
 
 std::optional<Datagram> SocketState::receive() {

@@ -32,8 +32,10 @@ class SocketState final : public std::enable_shared_from_this<SocketState>, priv
   [[nodiscard]] unsigned fit(const Endpoint& local, const Endpoint& remote) const noexcept;
   /// Whether a datagram from `remote` to the multicast or broadcast address `group`, arrived by `interface`, is for this socket.
   [[nodiscard]] bool wants_group(IpAddress group, InterfaceIndex interface, const Endpoint& remote) const noexcept;
-  /// Puts the datagram into the queue and calls on_readable; Drop::queue_full, or Drop::bad_checksum when it has none and must have one.
+  /// Puts the datagram into the queue; Drop::queue_full, or Drop::bad_checksum when it has none and must have one.
   [[nodiscard]] Accepted offer(Datagram datagram, bool has_checksum);
+  /// Calls on_readable: offer() has taken a datagram.
+  void announce();
   void report(const SocketError& error);
 
   [[nodiscard]] Result<> send(const Endpoint& destination, Packet payload);

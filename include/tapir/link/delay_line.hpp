@@ -6,6 +6,7 @@
 #include <map>
 #include <utility>
 
+#include <tapir/core/destruction.hpp>
 #include <tapir/core/packet.hpp>
 #include <tapir/core/scheduler.hpp>
 
@@ -15,11 +16,10 @@ namespace tapir::link {
 /// Bounded. `scheduler` must outlive it. One thread.
 class DelayLine {
  public:
-  /// Frames are handed to `deliver`, which may destroy this line. At most `limit` frames are on their way at once.
+  /// Frames are handed to `deliver`, which may destroy this line; when it throws, the others come in the next turn. At most `limit` frames are on their way at once.
   DelayLine(Scheduler& scheduler, std::function<void(Packet)> deliver, std::size_t limit = 65536);
   DelayLine(const DelayLine&) = delete;
   DelayLine& operator=(const DelayLine&) = delete;
-  ~DelayLine();
 
   /// The frame arrives at `due`, or at the next turn when that has passed. False, and the frame is gone, when the line is full.
   bool put(Packet frame, TimePoint due);
@@ -38,7 +38,8 @@ class DelayLine {
   std::uint64_t order_ = 0;
   std::map<std::pair<TimePoint, std::uint64_t>, Packet> frames_;
   Timer timer_;
-  bool* destroyed_ = nullptr;  ///< set while frames are handed out: told when this line goes meanwhile
+  bool handing_out_ = false;
+  Destruction destruction_;
 };
 
 }  // namespace tapir::link

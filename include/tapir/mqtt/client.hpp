@@ -124,7 +124,8 @@ using StreamEvent = std::variant<event::MessageBegan, event::MessagePart, event:
 /// once unless the client is destroyed; they may call the client and may destroy it. Belongs to its stack's thread.
 ///
 /// An exception from a callback goes through the client to whoever runs the loop, and the client goes on in the next turn, with the callback behind
-/// that one. A message whose handler threw counts as taken. What stands below the client, and ClientConfig's own functions, have no such promise.
+/// that one. A message whose handler threw counts as taken. A ClientConfig::authenticate that throws has not answered, and a redirection.transport that
+/// throws has made none.
 ///
 /// A client that was moved from is not connected and stays so: its calls fail with not_connected, and since it has no scheduler any
 /// more their completions come at once, from inside the call.

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <deque>
 #include <functional>
 #include <initializer_list>
 #include <memory>
@@ -87,6 +88,7 @@ class Runtime final : public Driver {
   void drain();
   void drain_link(Watched& watched);
   static void tell(Watched& watched);
+  void ask_again() noexcept;
   void run_posted();
   void refresh_interest();
   /// Whether the links are read without waiting: always in a busy poll, else for a while after a frame.
@@ -114,7 +116,8 @@ class Runtime final : public Driver {
   int depth_ = 0;                                   ///< turns under way: run_until() may be called from within one
 
   std::mutex posted_mutex_;
-  std::vector<std::move_only_function<void()>> posted_;
+  std::deque<std::move_only_function<void()>> posted_;
+  bool posted_wait_ = false;  ///< tasks were left behind that no wake-up will come for
 };
 
 }  // namespace tapir

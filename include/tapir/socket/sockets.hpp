@@ -45,7 +45,7 @@ struct SocketsConfig {
 /// - Descriptors are small numbers of this object's own table, lowest free first; they mean nothing to the kernel.
 /// - No SIGPIPE is ever raised: a write that would raise it fails with EPIPE alone. MSG_NOSIGNAL is accepted.
 /// - AF_INET alone: SOCK_STREAM (TCP), SOCK_DGRAM (UDP) and SOCK_RAW with IPPROTO_ICMP or IPPROTO_RAW, each with SOCK_NONBLOCK and SOCK_CLOEXEC.
-/// - An option or flag that the stack has no use for is refused, or does nothing: docs/architecture.md names them.
+/// - An option or flag that the stack has no use for is refused, or does nothing: docs/sockets.md names them.
 /// - A pointer that is null where the kernel would read or write fails with EFAULT; other bad pointers are the caller's mistake.
 ///
 /// A call on a blocking socket that must wait does so in SocketsConfig::wait. Calls may come from within handlers of the stack, blocking ones
@@ -75,7 +75,7 @@ class Sockets {
   // Sending. Flags: MSG_DONTWAIT, MSG_NOSIGNAL, MSG_MORE, MSG_OOB, MSG_EOR, MSG_FASTOPEN, MSG_ZEROCOPY, MSG_CONFIRM, MSG_DONTROUTE.
   ssize_t send(int descriptor, const void* bytes, std::size_t size, int flags);
   ssize_t sendto(int descriptor, const void* bytes, std::size_t size, int flags, const sockaddr* address, socklen_t address_size);
-  /// Control messages: IP_TTL, IP_TOS, IP_PKTINFO and UDP_SEGMENT of one datagram.
+  /// Control messages: IP_TTL, IP_TOS, IP_PKTINFO and UDP_SEGMENT of one datagram, SO_TIMESTAMPING and SCM_TS_OPT_ID of what this call sends.
   ssize_t sendmsg(int descriptor, const msghdr* message, int flags);
   ssize_t write(int descriptor, const void* bytes, std::size_t size);
   ssize_t writev(int descriptor, const iovec* parts, int count);
@@ -83,8 +83,8 @@ class Sockets {
   // Receiving. Flags: MSG_DONTWAIT, MSG_PEEK, MSG_WAITALL, MSG_TRUNC, MSG_OOB, MSG_ERRQUEUE, MSG_CMSG_CLOEXEC.
   ssize_t recv(int descriptor, void* bytes, std::size_t size, int flags);
   ssize_t recvfrom(int descriptor, void* bytes, std::size_t size, int flags, sockaddr* address, socklen_t* address_size);
-  /// Control messages: IP_RECVERR (with MSG_ERRQUEUE: sock_extended_err and the offender), IP_PKTINFO, IP_TTL, IP_TOS, SO_RXQ_OVFL,
-  /// SO_TIMESTAMP, SO_TIMESTAMPNS and SO_TIMESTAMPING as their options ask. Times are Driver::time_of_day_offset()'s.
+  /// Control messages: IP_RECVERR (with MSG_ERRQUEUE: sock_extended_err and the offender), IP_PKTINFO, IP_TTL, IP_TOS,
+  /// IP_ORIGDSTADDR, TCP_CM_INQ, SO_RXQ_OVFL, SO_TIMESTAMP, SO_TIMESTAMPNS and SO_TIMESTAMPING as their options ask. Times are Driver::time_of_day_offset()'s.
   ssize_t recvmsg(int descriptor, msghdr* message, int flags);
   ssize_t read(int descriptor, void* bytes, std::size_t size);
   ssize_t readv(int descriptor, const iovec* parts, int count);
@@ -113,7 +113,7 @@ class Sockets {
   [[nodiscard]] std::uint32_t readiness(int descriptor) const;
   /// From now on `handler` is called, on the stack's thread and never from within a call of the user's, when something has happened to the
   /// descriptor that may have made it ready; an empty one: no more. It may close the descriptor; a call that waits on it then fails
-  /// with EBADF. EBADF.
+  /// with EBADF, unless it has something done to tell of. EBADF.
   int on_event(int descriptor, std::function<void()> handler);
   /// close() that does not wait: 0, or 1 where SO_LINGER makes close() wait. The descriptor is free in either case; with 1 `closed` is called when close() would have
   /// returned, on the stack's thread and never from within a call of the user's, unless this object is destroyed before. EBADF.

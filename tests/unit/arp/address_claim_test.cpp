@@ -23,6 +23,7 @@ struct Claimant : Neighbourhood {
               [this](ClaimEvent event, Ipv4Address address) {
                 events.emplace_back(event, address);
                 was_own.push_back(arp.is_own(address));
+                if (throws) throw std::runtime_error{"from a handler"};
               },
               config} {
     arp.remove_address(kOwnIp);
@@ -55,6 +56,7 @@ struct Claimant : Neighbourhood {
   std::vector<Logged> log;
   std::vector<std::pair<ClaimEvent, Ipv4Address>> events;
   std::vector<bool> was_own;
+  bool throws = false;
   arp::AddressClaim claim;
 };
 
@@ -201,6 +203,15 @@ TEST_CASE("policy a gives the address up at once", "[arp][RFC5227-2.4-2]") {
   CHECK_FALSE(host.arp.is_own(kWanted));
   host.run(20s);
   CHECK(host.log.empty());
+}
+
+TEST_CASE("an address that is lost is given up, though the handler throws", "[arp]") {
+  Claimant host{{.defence = Defence::give_up}};
+  host.take_address();
+  host.throws = true;
+  CHECK_THROWS_AS(host.rival(), std::runtime_error);
+  CHECK(host.events == std::vector{std::pair{ClaimEvent::lost, kWanted}});
+  CHECK_FALSE(host.arp.is_own(kWanted));
 }
 
 TEST_CASE("policy b defends once and yields to a second conflict within ten seconds", "[arp][RFC5227-2.4-3][RFC5227-2.4-4]") {

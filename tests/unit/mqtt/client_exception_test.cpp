@@ -145,3 +145,38 @@ TEST_CASE("a client that is destroyed by the callback that throws is gone", "[mq
   CHECK(exceptions(t, [&t] { t.far->deliver("30 04 0001 74 31 30 04 0001 74 31"); }) == 1);
   CHECK(thrower.calls == 1);
 }
+
+TEST_CASE("5.0: a function that throws in the place of an answer has not answered, and the connection ends", "[mqtt]") {
+  Thrower thrower;
+  ClientConfig config{.client_id = "c", .version = ProtocolVersion::v5_0, .properties = {{property::authentication_method, "m"}}};
+  config.authenticate = [&thrower](const event::Authentication&) -> std::string {
+    thrower();
+    return {};
+  };
+  ClientLab t{config};
+  t.open();
+  t.far->deliver("20 07 00 00 04 15 0001 6d");
+  t.client->reauthenticate("1");
+  (void)t.far->take_sent();
+  CHECK(exceptions(t, [&t] { t.far->deliver("f0 06 18 04 15 0001 6d"); }) == 1);
+  CHECK(t.far->take_sent() == hex("e0 01 80"));
+  REQUIRE(t.disconnections.size() == 1);
+  CHECK(t.disconnections[0].error == mqtt::Error::authentication_unanswered);
+}
+
+TEST_CASE("5.0: a function that throws in the place of a transport has made none, and the client goes on", "[mqtt]") {
+  Thrower thrower;
+  ClientConfig config{.client_id = "c", .version = ProtocolVersion::v5_0};
+  config.redirection = {.max_hops = 2, .transport = [&thrower](const ServerReference&) -> std::unique_ptr<Transport> {
+                          thrower();
+                          return nullptr;
+                        }};
+  ClientLab t{config};
+  t.open();
+  t.far->deliver("20 03 00 00 00");
+  CHECK(exceptions(t, [&t] { t.far->deliver("e0 08 9c 06 1c 0003 622063"); }) == 2);  // "b c"
+  CHECK(thrower.calls == 2);
+  REQUIRE(t.disconnections.size() == 1);
+  CHECK_FALSE(t.disconnections[0].redirected);
+  CHECK(t.disconnections[0].will_retry);
+}

@@ -2,6 +2,7 @@
 
 #include <csignal>
 #include <set>
+#include <stdexcept>
 #include <thread>
 
 #include <fcntl.h>
@@ -285,6 +286,33 @@ TEST_CASE("run_until works from within a callback", "[runtime]") {
   };
   wired.say(2);
   CHECK(wired.runtime.run_until([&] { return inner; }, kLong));
+}
+
+TEST_CASE("tasks run behind one that throws, and within one that has the loop run", "[runtime]") {
+  Runtime runtime{every_way_of_waiting()};
+  int ran = 0;
+  bool inner = false;
+  runtime.post([] { throw std::runtime_error{"from a task"}; });
+  runtime.post([&] { ++ran; });
+  runtime.post([&] { inner = runtime.run_until([&] { return ran == 2; }, kLong); });
+  runtime.post([&] { ++ran; });
+  CHECK_THROWS_AS(runtime.run_until([&] { return inner; }, kLong), std::runtime_error);
+  CHECK(ran == 0);
+  CHECK(runtime.patience() == Duration{});
+  CHECK(runtime.run_until([&] { return inner; }, kLong));
+}
+
+TEST_CASE("frames are handed up behind one whose handler throws", "[runtime]") {
+  Wired wired{every_way_of_waiting()};
+  wired.up.heard = [&](const Packet&) { throw std::runtime_error{"from a handler"}; };
+  wired.say(3);
+  for (std::size_t i = 1; i <= 3; ++i) {
+    CHECK_THROWS_AS(wired.runtime.run_until([&] { return wired.up.frames == 3; }, kLong), std::runtime_error);
+    CHECK(wired.up.frames == i);
+  }
+  CHECK(wired.runtime.run_until([&] { return wired.up.frames == 3; }, kLong));
+  wired.runtime.forget(*wired.link);  // no turn is under way: it goes at once, and its descriptor can be watched again
+  CHECK(wired.runtime.watch(*wired.link));
 }
 
 TEST_CASE("a program with a loop of its own waits for the runtime's descriptor and calls poll()", "[runtime]") {
