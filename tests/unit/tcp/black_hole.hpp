@@ -57,7 +57,7 @@ class BlackHole : public Conversation {
     }
     return everything;
   }
-  [[nodiscard]] std::uint32_t received() const { return received_; }
+  [[nodiscard]] std::uint64_t received() const { return received_; }
 
   std::size_t largest;
 
@@ -65,23 +65,25 @@ class BlackHole : public Conversation {
   void take(const Heard& heard) {
     const SeqNum begin = heard.seq;
     const SeqNum end = heard.seq + static_cast<std::uint32_t>(heard.payload.size());
-    for (SeqNum at = begin; at < end; ++at) beyond_[tcp::distance(info().snd_una, at) + base()] = true;
-    while (beyond_.contains(base() + tcp::distance(info().snd_una, next_))) {
-      beyond_.erase(base() + tcp::distance(info().snd_una, next_));
-      ++next_;
-      ++received_;
+    const std::uint64_t before = received_;
+    if (end > next_) {
+      auto& known = arrived_[begin > next_ ? before + tcp::distance(next_, begin) : before];
+      known = std::max(known, before + tcp::distance(next_, end));
     }
+    while (!arrived_.empty() && arrived_.begin()->first <= received_) {
+      received_ = std::max(received_, arrived_.begin()->second);
+      arrived_.erase(arrived_.begin());
+    }
+    next_ = next_ + static_cast<std::uint32_t>(received_ - before);
     Say say{.ack = next_};
     if (sack_ && begin > next_) say.options = sack_option({{begin, end}});
     REQUIRE(peer.say(say));
   }
-  /// Where snd_una stands in the stream, so that numbers do not wrap.
-  [[nodiscard]] std::uint64_t base() const { return info().bytes_acked; }
 
   bool sack_;
   SeqNum next_;
-  std::map<std::uint64_t, bool> beyond_;  ///< octets received beyond the first missing one
-  std::uint32_t received_ = 0;
+  std::map<std::uint64_t, std::uint64_t> arrived_;  ///< behind the first missing octet: where each range of the stream begins and ends
+  std::uint64_t received_ = 0;
 };
 
 }  // namespace tapir::test
