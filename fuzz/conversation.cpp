@@ -95,7 +95,9 @@ void Conversation::closed(Side& side, std::error_code why) {
   // is refused: it brings no cookie. It may still open the other end before the refusal has arrived.
   const bool cookies = options_.tcp[1].syn_cookies == tcp::SynCookiePolicy::always;
   const bool forgotten = cookies && (other.connection ? refused_ : last_loss_ || overtaking_);
-  if (!gave_up && !(why == Error::connection_reset && (other.broken || forgotten)))
+  // Who has everything stays in TIME-WAIT to say so, and not for ever: an acknowledgment that is lost again and again is asked for once more when nobody is there.
+  const bool waited_out = last_loss_ && other.ended && other.connection.state() == tcp::State::closed;
+  if (!gave_up && !(why == Error::connection_reset && (other.broken || forgotten || waited_out)))
     fail(("the connection ended: " + why.message()).c_str());
   side.broken = true;
 }
