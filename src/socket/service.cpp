@@ -123,7 +123,8 @@ ssize_t Service::sendmsg(int descriptor, const msghdr* message, int flags) {
     left.msg_iov = rest.data();
     left.msg_iovlen = rest.size();
     bool may_wait = false;
-    const int how = sent > 0 ? flags & ~MSG_FASTOPEN : flags;  // the rest goes over a connection that is there
+    const int how =
+        sent > 0 ? flags & ~(MSG_FASTOPEN | MSG_ZEROCOPY) : flags;  // what opens the connection, and has a number, is the whole call
     const auto attempt = [&](Sockets& sockets) {
       may_wait = !core_->nonblocking(descriptor) && (flags & MSG_DONTWAIT) == 0;
       return sockets.sendmsg(descriptor, &left, how | MSG_DONTWAIT);
@@ -153,10 +154,15 @@ ssize_t Service::recv(int descriptor, void* bytes, std::size_t size, int flags) 
 }
 
 ssize_t Service::recvfrom(int descriptor, void* bytes, std::size_t size, int flags, sockaddr* address, socklen_t* address_size) {
-  return core_->receive(descriptor, flags, size, [=](Sockets& sockets, std::size_t received) {
+  bool nothing = true;
+  const ssize_t count = core_->receive(descriptor, flags, size, [=, &nothing](Sockets& sockets, std::size_t received) {
     void* const into = bytes == nullptr ? nullptr : static_cast<std::byte*>(bytes) + received;
-    return sockets.recvfrom(descriptor, into, size - received, flags | MSG_DONTWAIT, address, address_size);
+    const ssize_t taken = sockets.recvfrom(descriptor, into, size - received, flags | MSG_DONTWAIT, address, address_size);
+    nothing = taken < 0;
+    return taken;
   });
+  if (count == 0 && nothing && address != nullptr && address_size != nullptr) *address_size = 0;
+  return count;
 }
 
 ssize_t Service::recvmsg(int descriptor, msghdr* message, int flags) {
@@ -165,7 +171,8 @@ ssize_t Service::recvmsg(int descriptor, msghdr* message, int flags) {
   }
   const msghdr asked = *message;
   const std::span<const iovec> parts{asked.msg_iov, asked.msg_iovlen};
-  return core_->receive(descriptor, flags, detail::size_of(parts), [&](Sockets& sockets, std::size_t received) {
+  bool nothing = true;
+  const ssize_t all = core_->receive(descriptor, flags, detail::size_of(parts), [&](Sockets& sockets, std::size_t received) {
     auto rest = parts_behind(parts, received);
     msghdr attempt = asked;  // one that fails must not change what the next is given
     attempt.msg_iov = rest.data();
@@ -174,6 +181,7 @@ ssize_t Service::recvmsg(int descriptor, msghdr* message, int flags) {
     if (received > 0 && asked.msg_control != nullptr) attempt.msg_control = control.data();
     const ssize_t count = sockets.recvmsg(descriptor, &attempt, flags | MSG_DONTWAIT);
     if (count < 0) return count;
+    nothing = false;
     if (count == 0 && received > 0) {  // the end of the stream: of what was received the attempt before has told
       renew_inquiry(*message, attempt);
       return count;
@@ -184,6 +192,12 @@ ssize_t Service::recvmsg(int descriptor, msghdr* message, int flags) {
     message->msg_flags = attempt.msg_flags;
     return count;
   });
+  if (all == 0 && nothing) {  // there is nobody to wait for (Core::repeat()), and so nothing to tell
+    if (message->msg_name != nullptr) message->msg_namelen = 0;
+    message->msg_controllen = 0;
+    message->msg_flags = 0;
+  }
+  return all;
 }
 
 ssize_t Service::read(int descriptor, void* bytes, std::size_t size) {

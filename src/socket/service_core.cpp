@@ -222,18 +222,28 @@ long Service::Core::receive(int descriptor, int flags, std::size_t wanted, const
 
 int Service::Core::connect(int descriptor, const sockaddr* address, socklen_t size) {
   bool may_wait = false;
+  std::uint64_t seen = 0;
   const Call call = [&](Sockets& sockets) {
     may_wait = !nonblocking(descriptor);
+    seen = latest(descriptor);
     return sockets.connect(descriptor, address, size);
   };
-  const long begun = carry_out_on(descriptor, call);
-  const int under_way = errno;
-  if (begun == 0 || (under_way != EINPROGRESS && under_way != EALREADY) || !may_wait || on_stack_thread()) return static_cast<int>(begun);
-  if (!await(descriptor, POLLOUT, deadline_of(descriptor, SO_SNDTIMEO))) {
-    errno = under_way;
-    return -1;
+  std::optional<Deadline> deadline;
+  int under_way = 0;
+  for (;;) {
+    const long result = carry_out_on(descriptor, call);  // behind a wait it says what came of the first
+    const int why = errno;
+    const bool waits = why == EALREADY || (why == EINPROGRESS && under_way == 0);
+    if (result == 0 || !waits || !may_wait || on_stack_thread()) return static_cast<int>(result);
+    // What is in the error queue has poll() tell of an error at once: that is not the end of it.
+    const std::uint64_t since = under_way == 0 ? 0 : seen;
+    if (under_way == 0) under_way = why;
+    if (!deadline) deadline = deadline_of(descriptor, SO_SNDTIMEO);
+    if (!await(descriptor, POLLOUT, *deadline, since)) {
+      errno = under_way;
+      return -1;
+    }
   }
-  return static_cast<int>(carry_out_on(descriptor, call));  // the second call says what came of the first
 }
 
 /// SO_LINGER has the caller wait, not the stack's thread: others close meanwhile, and each has its own time.

@@ -95,6 +95,10 @@ TEST_CASE("looks and reads that could wait and have nothing to wait for", "[sock
     t.recv_plain(client, 10);
     t.recv_plain(client, 10, MSG_PEEK);
     t.recv_plain(client, 10, MSG_DONTWAIT);
+    t.recv(client, 10);
+    t.recv_control(client, 10);
+    t.recv_from(client, 10);
+    t.readv(client, {2, 3});
   });
 }
 
