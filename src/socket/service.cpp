@@ -48,10 +48,22 @@ void renew_inquiry(msghdr& told, msghdr& latest) {
   if (former != nullptr && now != nullptr && former->cmsg_len == now->cmsg_len) std::memcpy(former, now, now->cmsg_len);
 }
 
-/// What write() says of a send: to a file that is no socket it is not the calls of sockets that are missing.
-ssize_t written(ssize_t sent) {
-  if (sent < 0 && errno == ENOTSOCK) errno = EINVAL;
-  return sent;
+/// What read() and write() say of a receive or send call: of a file that is no socket it is not the calls of sockets that are missing.
+ssize_t of_file(ssize_t count) {
+  if (count < 0 && errno == ENOTSOCK) errno = EINVAL;
+  return count;
+}
+/// What readv() and writev() are given, as a message.
+msghdr vector_of(const iovec* parts, int count) {
+  msghdr message{};
+  message.msg_iov = const_cast<iovec*>(parts);
+  message.msg_iovlen = static_cast<std::size_t>(count);
+  return message;
+}
+/// Whether that cannot be one, or has no room at all.
+bool is_no_message(const iovec* parts, int count) {
+  const bool wrong = count < 0 || count > IOV_MAX || (parts == nullptr && count > 0);
+  return wrong || detail::size_of({parts, static_cast<std::size_t>(count)}) == 0;
 }
 }  // namespace
 
@@ -136,17 +148,14 @@ ssize_t Service::sendmsg(int descriptor, const msghdr* message, int flags) {
   }
 }
 
-ssize_t Service::write(int descriptor, const void* bytes, std::size_t size) { return written(send(descriptor, bytes, size, 0)); }
+ssize_t Service::write(int descriptor, const void* bytes, std::size_t size) { return of_file(send(descriptor, bytes, size, 0)); }
 
 ssize_t Service::writev(int descriptor, const iovec* parts, int count) {
-  const bool wrong = count < 0 || count > IOV_MAX || (parts == nullptr && count > 0);
-  if (wrong || detail::size_of({parts, static_cast<std::size_t>(count)}) == 0) {
+  if (is_no_message(parts, count)) {
     return core_->carry_out([=](Sockets& sockets) { return sockets.writev(descriptor, parts, count); });
   }
-  msghdr message{};
-  message.msg_iov = const_cast<iovec*>(parts);
-  message.msg_iovlen = static_cast<std::size_t>(count);
-  return written(sendmsg(descriptor, &message, 0));
+  const msghdr message = vector_of(parts, count);
+  return of_file(sendmsg(descriptor, &message, 0));
 }
 
 ssize_t Service::recv(int descriptor, void* bytes, std::size_t size, int flags) {
@@ -201,12 +210,16 @@ ssize_t Service::recvmsg(int descriptor, msghdr* message, int flags) {
 }
 
 ssize_t Service::read(int descriptor, void* bytes, std::size_t size) {
-  const iovec part{.iov_base = bytes, .iov_len = size};
-  return readv(descriptor, &part, 1);
+  if (size > 0) return of_file(recv(descriptor, bytes, size, 0));
+  return core_->carry_out([=](Sockets& sockets) { return sockets.read(descriptor, bytes, size); });  // of nothing nothing is taken
 }
 
 ssize_t Service::readv(int descriptor, const iovec* parts, int count) {
-  return core_->repeat(descriptor, POLLIN, 0, SO_RCVTIMEO, [=](Sockets& sockets) { return sockets.readv(descriptor, parts, count); });
+  if (is_no_message(parts, count)) {
+    return core_->carry_out([=](Sockets& sockets) { return sockets.readv(descriptor, parts, count); });
+  }
+  msghdr message = vector_of(parts, count);
+  return of_file(recvmsg(descriptor, &message, 0));
 }
 
 int Service::getsockname(int descriptor, sockaddr* address, socklen_t* size) {

@@ -22,6 +22,13 @@ bool ends_here(Sockets& sockets, int descriptor) {
   int at_mark = 0;
   return !is_stream(sockets, descriptor) || sockets.ioctl(descriptor, SIOCATMARK, &at_mark) != 0 || at_mark != 0;
 }
+/// Fewer bytes than this do not end a receive call that may wait.
+std::size_t least(Sockets& sockets, int descriptor) {
+  int bytes = 1;
+  socklen_t size = sizeof(bytes);
+  (void)sockets.getsockopt(descriptor, SOL_SOCKET, SO_RCVLOWAT, &bytes, &size);
+  return static_cast<std::size_t>(bytes);
+}
 }  // namespace
 
 Service::Core::Core(Runtime& runtime, Stack& stack, SocketsConfig config) : runtime_{runtime}, dispatcher_{runtime} {
@@ -116,7 +123,7 @@ void Service::Core::happened(int descriptor) {
 
 bool Service::Core::look(Waiter& waiter) {
   if (waiter.since != 0 && latest(waiter.descriptors->fd) == waiter.since) return false;
-  const int result = sockets_->poll(waiter.descriptors, waiter.count, 0);
+  const int result = waiter.suffices ? 1 : sockets_->poll(waiter.descriptors, waiter.count, 0);
   if (result == 0) return false;
   dispatcher_.complete(waiter.completion, result, errno);
   return true;
@@ -151,7 +158,7 @@ int Service::Core::poll(pollfd* descriptors, nfds_t count, int timeout) {
 
 bool Service::Core::await(int descriptor, short events, Deadline deadline, std::uint64_t since) {
   pollfd entry{.fd = descriptor, .events = events, .revents = 0};
-  Waiter waiter{.descriptors = &entry, .count = 1, .since = since};
+  Waiter waiter{.descriptors = &entry, .count = 1, .since = since, .suffices = since != 0 && events == POLLIN};
   return wait_for(waiter, deadline) != 0;
 }
 
@@ -203,20 +210,24 @@ long Service::Core::receive(int descriptor, int flags, std::size_t wanted, const
     return carry_out_on(descriptor, [&attempt](Sockets& sockets) { return attempt(sockets, 0); });
   }
   // Looking at it, or cutting it, ends with what one attempt finds.
-  const bool all_wanted = (flags & MSG_WAITALL) != 0 && (flags & (MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT | MSG_OOB | MSG_ERRQUEUE)) == 0;
+  const bool goes_on = (flags & (MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT | MSG_OOB | MSG_ERRQUEUE)) == 0;
+  const bool all_wanted = (flags & MSG_WAITALL) != 0;
   std::optional<Deadline> deadline;
   std::size_t received = 0;
   for (;;) {
-    bool over = false;
+    bool over = !goes_on;
     const auto call = [&](Sockets& sockets) {
       const long count = attempt(sockets, received);
-      if (count >= 0 && all_wanted) over = nonblocking(descriptor) || ends_here(sockets, descriptor);
+      if (count <= 0 || over) return count;
+      const std::size_t now = received + static_cast<std::size_t>(count);
+      const bool enough = now >= wanted || (!all_wanted && now >= least(sockets, descriptor));
+      over = enough || nonblocking(descriptor) || ends_here(sockets, descriptor);
       return count;
     };
     const long count = repeat(descriptor, POLLIN, flags, SO_RCVTIMEO, call, deadline);
     if (count < 0) return received > 0 ? static_cast<long>(received) : count;
     received += static_cast<std::size_t>(count);
-    if (!all_wanted || over || count == 0 || received >= wanted) return static_cast<long>(received);
+    if (over || count == 0) return static_cast<long>(received);
   }
 }
 

@@ -2,6 +2,7 @@
 #include <catch2/catch.hpp>
 
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <poll.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
@@ -215,6 +216,52 @@ TEST_CASE("MSG_WAITALL waits for all that is wanted of a stream, whichever call 
   reader.join();
   CHECK(count == (flags == 0 ? 3 : 6));
   CHECK(text == (flags == 0 ? "abc---" : "abcdef"));
+}
+
+TEST_CASE("a receive call waits for as much as SO_RCVLOWAT says", "[socket][service]") {
+  Host host;
+  auto& sockets = host.sockets;
+  const int listener = host.listen();
+  const int client = host.connect();
+  const int server = sockets.accept(listener, nullptr, nullptr);
+  const int low = 5;
+  REQUIRE(sockets.setsockopt(server, SOL_SOCKET, SO_RCVLOWAT, &low, sizeof(low)) == 0);
+  const bool reads = GENERATE(false, true);
+  std::string text(10, '-');
+  ssize_t count = 0;
+  REQUIRE(sockets.send(client, "abc", 3, 0) == 3);
+  std::thread reader{
+      [&] { count = reads ? sockets.read(server, text.data(), text.size()) : sockets.recv(server, text.data(), text.size(), 0); }};
+  int unread = -1;
+  while (sockets.ioctl(server, SIOCINQ, &unread) == 0 && unread != 0) std::this_thread::yield();
+  REQUIRE(sockets.send(client, "de", 2, 0) == 2);
+  reader.join();
+  CHECK(count == 5);
+  CHECK(text == "abcde-----");
+  REQUIRE(sockets.send(client, "fgh", 3, 0) == 3);
+  REQUIRE(sockets.shutdown(client, SHUT_WR) == 0);
+  CHECK(sockets.recv(server, text.data(), text.size(), 0) == 3);
+  CHECK(sockets.recv(server, text.data(), text.size(), 0) == 0);
+}
+
+TEST_CASE("MSG_WAITALL takes less than SO_RCVLOWAT, too", "[socket][service]") {
+  Host host;
+  auto& sockets = host.sockets;
+  const int listener = host.listen();
+  const int client = host.connect();
+  const int server = sockets.accept(listener, nullptr, nullptr);
+  const int low = 5;
+  REQUIRE(sockets.setsockopt(server, SOL_SOCKET, SO_RCVLOWAT, &low, sizeof(low)) == 0);
+  REQUIRE(sockets.send(client, "abcdef", 6, 0) == 6);
+  std::string text(8, '-');
+  ssize_t count = 0;
+  std::thread reader{[&] { count = sockets.recv(server, text.data(), text.size(), MSG_WAITALL); }};
+  int unread = -1;
+  while (sockets.ioctl(server, SIOCINQ, &unread) == 0 && unread != 0) std::this_thread::yield();
+  REQUIRE(sockets.send(client, "gh", 2, 0) == 2);
+  reader.join();
+  CHECK(count == 8);
+  CHECK(text == "abcdefgh");
 }
 
 TEST_CASE("MSG_WAITALL takes one datagram, as ever", "[socket][service]") {
