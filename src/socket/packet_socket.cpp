@@ -193,6 +193,7 @@ Pulled PacketSocket::pull() {
 }
 
 Result<> PacketSocket::await_room(int flags, IpAddress destination, std::optional<TimePoint> deadline) {
+  if (sending_is_over()) return error(EPIPE);
   if (must_not_wait(flags)) {
     full_ = destination;
     environment().stack().context().scheduler.make_ready(*this);

@@ -186,9 +186,12 @@ long Service::Core::repeat(int descriptor, short events, int flags, int timeout_
       may_wait = !nonblocking(descriptor) && (flags & MSG_DONTWAIT) == 0;
       seen = latest(descriptor);
       const long count = call(sockets);
-      if (count >= 0 || errno != EAGAIN || !may_wait || events != POLLIN) return count;
+      if (count >= 0 || errno != EAGAIN || !may_wait) return count;
+      const std::uint32_t ready = sockets.readiness(descriptor);
+      // A datagram that no full link keeps from leaving has no port to leave from: nobody waits for one.
+      if (events == POLLOUT && (ready & EPOLLOUT) != 0) may_wait = is_stream(sockets, descriptor);
       // Behind shutdown() datagrams have one that must not wait come again; whoever may wait gets nothing, at once.
-      const bool shut = (sockets.readiness(descriptor) & EPOLLRDHUP) != 0;
+      const bool shut = events == POLLIN && (ready & EPOLLRDHUP) != 0;
       errno = EAGAIN;
       return shut ? 0L : count;
     });

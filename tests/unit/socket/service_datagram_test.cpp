@@ -184,3 +184,14 @@ TEST_CASE("shutdown() ends a send that waits for a full link", "[socket][service
   CHECK(sent == -1);
   CHECK(why == EPIPE);
 }
+
+TEST_CASE("a send that gets no port has nothing to wait for", "[socket][service]") {
+  tapir::Runtime runtime;
+  tapir::Stack stack{runtime, tapir::StackConfig{}};
+  Service sockets{runtime, stack, {.first_port = tapir::Port{5000}, .last_port = tapir::Port{5000}}};
+  const auto there = tapir::test::socket_address(tapir::Ipv4Address{0x7f000001}, kPort);
+  const auto send = [&] { return sockets.sendto(sockets.socket(AF_INET, SOCK_DGRAM, 0), "x", 1, 0, generic(there), sizeof(there)); };
+  CHECK(send() == 1);
+  CHECK(send() == -1);
+  CHECK(errno == EAGAIN);
+}
