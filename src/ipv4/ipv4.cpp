@@ -144,8 +144,7 @@ bool Ipv4::writable(IpAddress destination) const noexcept {
   const auto egress = egress_for(destination.v4(), {});
   if (!egress) return true;  // encapsulate() says what is wrong
   if (egress->interface == &lo_) return !loopback_.full();
-  const link::Link* link = egress->interface->config.link;
-  return link == nullptr || link->writable();
+  return egress->interface->takes_frames() && !remainder_.waits_for(*egress->interface);
 }
 
 std::uint16_t Ipv4::pseudo_header_sum(IpAddress source, IpAddress destination, network::Protocol protocol,

@@ -171,11 +171,21 @@ Result<> Ipv4::transmit(Packet&& datagram, const Header& header, const Egress& e
   if (context_.observer != nullptr) observe(Direction::down, datagram, header);
   if (datagram.size() <= mtu || datagram.meta().gso != GsoKind::none) return hand_down(std::move(datagram), header, egress);
   ++stats_.frag_reqds;
-  auto sent = fragment(std::move(datagram), header, mtu, [&](Packet part, const Header& own) {
-    ++stats_.frag_creates;
-    if (context_.observer != nullptr) observe(Direction::down, part, own);
-    return hand_down(std::move(part), own, egress);
-  });
+  const Interface& interface = *egress.interface;
+  bool begun = false;
+  auto sent = remainder_.waits_for(interface) ? fail(Error::would_block) : Result<>{};
+  if (sent) {
+    sent = fragment(std::move(datagram), header, mtu, [&](Packet part, const Header& own) -> Result<> {
+      ++stats_.frag_creates;
+      if (context_.observer != nullptr) observe(Direction::down, part, own);
+      if (remainder_.waits_for(interface) || (begun && !interface.takes_frames())) {
+        remainder_.add(std::move(part), own, egress);
+        return {};
+      }
+      begun = true;
+      return hand_down(std::move(part), own, egress);
+    });
+  }
   ++(sent ? stats_.frag_oks : stats_.frag_fails);
   return sent;
 }

@@ -39,6 +39,8 @@ Result<> DatagramSocket::open(const Endpoint& local) {
   if (!opened) return fail(opened.error());
   claim_ = std::move(*claim);
   socket_.emplace(std::move(*opened));
+  if (auto former = std::exchange(former_, std::nullopt)) socket_->take_over(std::move(*former));
+  ++ports_;
   socket_->on_readable([this] { notify(EPOLLIN | EPOLLRDNORM); });
   socket_->on_error([this](const udp::SocketError& trouble) { report(queued_error(trouble, trouble.destination, trouble.payload)); });
   for (const IpAddress group : groups_) (void)socket_->join(group);
@@ -57,13 +59,11 @@ Result<> DatagramSocket::connect(const Endpoint& remote) {
     if (const auto connected = socket_->connect(to); !connected) return fail(connected.error());
   }
   peer_ = to;
-  error_ = 0;
   return {};
 }
 
 Result<> DatagramSocket::disconnect() {
   peer_.reset();
-  error_ = 0;
   if (socket_) socket_->disconnect();
   if (!port_bound_) give_port_back();
   return {};
@@ -74,7 +74,7 @@ Result<> DatagramSocket::begin(const Outgoing& message) {
   const auto to = destination_of(message);
   if (!to) return fail(to.error());
   if (to->port == Port{}) return error(EINVAL);
-  const auto way = departure(message, to->address, static_cast<std::size_t>(udp_.segment));
+  const auto way = departure(message, static_cast<std::size_t>(udp_.segment));
   if (!way) return fail(way.error());
   if (corks(message.flags) && !to->address.is_multicast()) {  // whether there is a way is told now
     if (const auto source = environment().stack().ipv4().select_source(to->address); !source) return fail(source.error());
@@ -84,25 +84,28 @@ Result<> DatagramSocket::begin(const Outgoing& message) {
 }
 
 /// Adds the message to what has been gathered, or begins with it. What does not fit ends it all (man 7 udp).
-Result<> DatagramSocket::gather(const Outgoing& message) {
+Result<DatagramSocket::Share> DatagramSocket::gather(const Outgoing& message) {
   const bool first = !corked_;
+  const std::size_t size = size_of(message.parts);
   if (first) {
-    if (const auto begun = begin(message); !begun) return begun;
+    if (const auto begun = begin(message); !begun) return fail(begun.error());
   }
   // What must not be cut by IP, and is not cut here, is looked at when it is gathered.
-  const bool whole = corked_->way.dont_fragment && corked_->way.segment == 0 && corks(message.flags);
+  const bool whole = keeps_whole() && corked_->way.segment == 0 && corks(message.flags);
   const std::size_t most = whole ? socket_->path_payload(corked_->to.address) : udp::kMaxPayload;
-  const bool fits = corked_->bytes.size() + size_of(message.parts) <= std::min(most, udp::kMaxPayload);
+  const bool fits = corked_->bytes.size() + size <= std::min(most, udp::kMaxPayload);
   const auto allowed = fits && first ? may_send() : Result<>{};  // Linux looks when it makes the datagram
   if (!fits || !allowed) {
     const Corked former = *std::exchange(corked_, std::nullopt);
     tell_zero_copies(former.zero_copies);
-    return fits ? allowed : send_failed(std::error_code{EMSGSIZE, std::generic_category()}, former.to);
+    return fits ? fail(allowed.error()) : send_failed(std::error_code{EMSGSIZE, std::generic_category()}, former.to);
   }
-  const bool counts = first || size_of(message.parts) > 0;  // nothing at all, added to something, is none to Linux
-  if (counts && options_.zero_copy && (message.flags & MSG_ZEROCOPY) != 0) ++corked_->zero_copies;
+  if (first && corks(message.flags)) corked_->way.asked = asked_now(corked_->way.asked);
+  const bool counts = first || size > 0;  // nothing at all, added to something, is none to Linux
+  const bool zero_copy = counts && options_.zero_copy && (message.flags & MSG_ZEROCOPY) != 0;
+  if (zero_copy) ++corked_->zero_copies;
   for (const iovec& part : message.parts) corked_->bytes.insert(corked_->bytes.end(), bytes_of(part).begin(), bytes_of(part).end());
-  return {};
+  return Share{.begins = first, .size = size, .zero_copies = zero_copy ? 1U : 0U};
 }
 
 Result<> DatagramSocket::dispatch(const Corked& message, std::span<const std::byte> payload) {
@@ -117,9 +120,9 @@ Result<> DatagramSocket::dispatch(const Corked& message, std::span<const std::by
   }
   to.loop_multicast = options_.multicast_loop;
   to.destination = message.to;
-  to.ttl = message.way.ttl;
+  to.ttl = ttl_of(message.way, message.to.address);
   to.tos = message.way.tos;
-  to.dont_fragment = message.way.dont_fragment;
+  to.dont_fragment = keeps_whole();
   to.checksum = !options_.no_check;
   Packet packet{stack.context().pool, payload.size()};
   packet.append_copy(payload);
@@ -131,9 +134,10 @@ Result<std::size_t> DatagramSocket::send(const Outgoing& message) {
   if (!open_any()) return error(EAGAIN);  // a call that sends nothing has a port afterwards, too
   if (size > 65535) return error(EMSGSIZE);
   if ((message.flags & MSG_OOB) != 0) return error(EOPNOTSUPP);
-  if (const auto gathered = gather(message); !gathered) return fail(gathered.error());
+  const auto share = gather(message);
+  if (!share) return fail(share.error());
   if (corks(message.flags)) return size;
-  return flush(message.flags, size);
+  return flush(message.flags, *share);
 }
 
 /// Whether UDP_SEGMENT can be followed: each datagram leaves whole, they are not too many, and have a checksum.
@@ -146,59 +150,70 @@ Result<> DatagramSocket::may_cut(const Corked& message) const {
   return {};
 }
 
-/// Sends what has been gathered, the last `size` bytes by the call under way: how many of these have left.
-Result<std::size_t> DatagramSocket::flush(int flags, std::size_t size) {
-  Corked message = *std::exchange(corked_, std::nullopt);
-  const auto lost = [&] { tell_zero_copies(message.zero_copies); };  // the program's bytes are its own again all the same
-  const auto allowed = open_any() ? may_cut(message) : error(EAGAIN);
-  if (!allowed) {
-    lost();
-    return fail(allowed.error());
-  }
+/// Whether the message has a port to leave from. connect() with AF_UNSPEC may give it back while a send waits; what has begun at one port does not go on
+/// at another, as on Linux all of it leaves at once.
+bool DatagramSocket::keeps_port(const Corked& message) {
+  if (message.port == 0) return open_any().has_value();
+  return socket_ && ports_ == message.port;
+}
+
+/// Sends what has not left of a message, datagram for datagram, until one finds no room or fails.
+Result<> DatagramSocket::send_pieces(Corked& message) {
   const std::span<const std::byte> all{message.bytes};
   const std::size_t step = message.way.segment == 0 ? all.size() : message.way.segment;
-  const auto deadline = deadline_after(options_.send_timeout);
-  for (std::size_t sent = 0;;) {
-    // connect() with AF_UNSPEC may have given the port back while this waited.
-    if (!open_any()) {
-      lost();
-      return error(EAGAIN);
-    }
-    const auto outcome = dispatch(message, all.subspan(sent, std::min(step, all.size() - sent)));
-    if (outcome) {
-      sent = std::min(sent + step, all.size());
-      if (sent < all.size()) continue;
-      socket_->note_sent(message.to);
-      departed(message.way.asked);
-      tell_zero_copies(message.zero_copies);
-      return size;
-    }
-    if (outcome.error() != Error::would_block) {
-      lost();
-      return send_failed(outcome.error(), message.to);
-    }
-    auto waited = await_room(flags, message.to.address, deadline);
-    if (waited && send_shut_) waited = error(EPIPE);
-    if (waited) continue;
-    // What this call brought and has not left is the caller's again; what others brought stays.
-    const std::size_t older = all.size() - size;
-    if (sent > older) {
-      if (socket_) socket_->note_sent(message.to);
-      departed(message.way.asked);
-      tell_zero_copies(message.zero_copies);
-      return sent - older;
-    }
-    if ((flags & MSG_ZEROCOPY) != 0 && message.zero_copies > 0) --message.zero_copies;
-    message.bytes.resize(older);
-    message.bytes.erase(message.bytes.begin(), message.bytes.begin() + static_cast<std::ptrdiff_t>(sent));
-    if (message.bytes.empty()) return fail(waited.error());
-    if (corked_) {  // a handler has gathered meanwhile
-      message.bytes.insert(message.bytes.end(), corked_->bytes.begin(), corked_->bytes.end());
-      message.zero_copies += corked_->zero_copies;
-    }
-    corked_ = std::move(message);
-    return fail(waited.error());
+  do {
+    if (!keeps_port(message)) return error(EAGAIN);
+    const auto piece = all.subspan(message.sent, std::min(step, all.size() - message.sent));
+    if (auto outcome = dispatch(message, piece); !outcome) return outcome;
+    socket_->note_sent(message.to);
+    message.port = ports_;
+    message.sent += piece.size();
+  } while (message.sent < all.size());
+  return {};
+}
+
+/// Sends what has been gathered: how many bytes have left of those that the call under way has brought.
+Result<std::size_t> DatagramSocket::flush(int flags, const Share& share) {
+  Corked message = *std::exchange(corked_, std::nullopt);
+  const auto allowed = keeps_port(message) ? may_cut(message) : error(EAGAIN);
+  if (!allowed) {
+    end(message);
+    return fail(allowed.error());
   }
+  const std::size_t older = message.bytes.size() - share.size;
+  const auto deadline = deadline_after(options_.send_timeout);
+  for (;;) {
+    const auto outcome = send_pieces(message);
+    const bool full = !outcome && outcome.error() == Error::would_block;
+    const auto room = full ? await_room(flags, message.to.address, deadline) : Result<>{};
+    if (full && room) continue;
+    if (full && message.sent <= older) {
+      if (!share.begins) keep(std::move(message), share);
+      return fail(room.error());
+    }
+    end(message);
+    if (outcome) return share.size;
+    if (message.sent > older) return message.sent - older;
+    return send_failed(outcome.error(), message.to);
+  }
+}
+
+/// A send has found no room: what it brought is its caller's again, what others brought stays, but for what has left.
+void DatagramSocket::keep(Corked message, const Share& share) {
+  message.zero_copies -= share.zero_copies;
+  message.bytes.resize(message.bytes.size() - share.size);
+  message.bytes.erase(message.bytes.begin(), message.bytes.begin() + static_cast<std::ptrdiff_t>(std::exchange(message.sent, 0)));
+  if (corked_) {  // a handler has gathered meanwhile
+    message.bytes.insert(message.bytes.end(), corked_->bytes.begin(), corked_->bytes.end());
+    message.zero_copies += corked_->zero_copies;
+  }
+  corked_ = std::move(message);
+}
+
+/// Nothing of the message leaves any more. The program hears of what has, and that its bytes are its own again, also of a message that is lost.
+void DatagramSocket::end(const Corked& message) {
+  if (message.port != 0) departed(message.way.asked);
+  tell_zero_copies(message.zero_copies);
 }
 
 /// Linux' Documentation/networking/msg_zerocopy: the program hears when its bytes are its own again, here at once: they were copied.
@@ -218,8 +233,8 @@ void DatagramSocket::tell_zero_copies(std::uint32_t count) {
 
 void DatagramSocket::uncork() {
   if (!corked_) return;
-  (void)flush(MSG_DONTWAIT, 0);
-  if (const auto lost = std::exchange(corked_, std::nullopt)) tell_zero_copies(lost->zero_copies);
+  (void)flush(MSG_DONTWAIT, {});
+  if (const auto lost = std::exchange(corked_, std::nullopt)) end(*lost);
 }
 
 namespace {
@@ -237,11 +252,12 @@ ReceivedPacket received_packet(const udp::Datagram& datagram, Packet payload) {
 }  // namespace
 
 const ReceivedPacket* DatagramSocket::at(std::size_t older) const {
-  if (!front_ && socket_) {
-    if (auto datagram = socket_->receive()) front_ = received_packet(*datagram, std::move(datagram->payload));
+  udp::Socket* const waiting = arrivals();
+  if (!front_ && waiting != nullptr) {
+    if (auto datagram = waiting->receive()) front_ = received_packet(*datagram, std::move(datagram->payload));
   }
   if (older == 0 || !front_) return front_ ? &*front_ : nullptr;
-  const udp::Datagram* const datagram = socket_ ? socket_->peek(older - 1) : nullptr;
+  const udp::Datagram* const datagram = waiting != nullptr ? waiting->peek(older - 1) : nullptr;
   if (datagram == nullptr) return nullptr;
   behind_ = received_packet(*datagram, datagram->payload.share());
   return &*behind_;
@@ -252,14 +268,17 @@ Result<Endpoint> DatagramSocket::local() const { return socket_ ? socket_->local
 void DatagramSocket::close() {
   corked_.reset();
   give_port_back();
+  former_.reset();
+  front_.reset();
+  behind_.reset();
   for (const IpAddress group : std::exchange(groups_, {})) environment().stack().ipv4().leave(group, {});
 }
 
+/// What has arrived stays.
 void DatagramSocket::give_port_back() {
-  front_.reset();
-  behind_.reset();
-  forget_looks();
-  socket_.reset();
+  if (!socket_) return;
+  socket_->unbind();
+  former_ = std::exchange(socket_, std::nullopt);
   claim_.reset();
 }
 

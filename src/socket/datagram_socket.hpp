@@ -35,7 +35,7 @@ class DatagramSocket final : public PacketSocket {
   void options_changed() override;
   [[nodiscard]] Result<> join(IpAddress group) override;
   [[nodiscard]] Result<> leave(IpAddress group) override;
-  [[nodiscard]] std::uint64_t dropped() const noexcept override { return socket_ ? socket_->dropped() : 0; }
+  [[nodiscard]] std::uint64_t dropped() const noexcept override { return arrivals() != nullptr ? arrivals()->dropped() : 0; }
 
   // Options: datagram_options.cpp
   [[nodiscard]] std::span<const Option> own_options() const noexcept override { return udp_level_options(); }
@@ -51,6 +51,14 @@ class DatagramSocket final : public PacketSocket {
     Departure way;
     std::vector<std::byte> bytes;
     std::uint32_t zero_copies = 0;  ///< sends of it with MSG_ZEROCOPY
+    std::size_t sent = 0;           ///< bytes of it that have left, those in front
+    std::uint64_t port = 0;         ///< which of the socket's ports a part of it has left from; 0: none has
+  };
+  /// What the call under way has added to it.
+  struct Share {
+    bool begins = false;
+    std::size_t size = 0;
+    std::uint32_t zero_copies = 0;
   };
 
   [[nodiscard]] const ReceivedPacket* at(std::size_t older) const override;
@@ -58,17 +66,25 @@ class DatagramSocket final : public PacketSocket {
   [[nodiscard]] Result<> open(const Endpoint& local);
   [[nodiscard]] Result<> open_any();
   void give_port_back();
-  [[nodiscard]] Result<> gather(const Outgoing& message);
+  /// Where what has arrived waits: also when the port has been given back. nullptr: there never was one.
+  [[nodiscard]] udp::Socket* arrivals() const noexcept { return socket_ ? &*socket_ : former_ ? &*former_ : nullptr; }
+  [[nodiscard]] Result<Share> gather(const Outgoing& message);
   [[nodiscard]] Result<> begin(const Outgoing& message);
   [[nodiscard]] bool corks(int flags) const noexcept { return udp_.cork || (flags & MSG_MORE) != 0; }
   [[nodiscard]] Result<> may_cut(const Corked& message) const;
-  [[nodiscard]] Result<std::size_t> flush(int flags, std::size_t size);
+  [[nodiscard]] Result<std::size_t> flush(int flags, const Share& share);
+  [[nodiscard]] Result<> send_pieces(Corked& message);
+  [[nodiscard]] bool keeps_port(const Corked& message);
+  void keep(Corked message, const Share& share);
+  void end(const Corked& message);
   void tell_zero_copies(std::uint32_t count);
   [[nodiscard]] Result<> dispatch(const Corked& message, std::span<const std::byte> payload);
   [[nodiscard]] Result<> take_own_control(const cmsghdr& header, std::span<const std::byte> data, Departure& way) const override;
 
   std::unique_ptr<Claim> claim_;
   mutable std::optional<udp::Socket> socket_;
+  mutable std::optional<udp::Socket> former_;  ///< what waits where the port has been given back
+  std::uint64_t ports_ = 0;                    ///< that it has had, the present one included
   UdpOptions udp_;
   std::uint32_t zero_copies_ = 0;  ///< sends with MSG_ZEROCOPY that the program has been told of
   mutable std::optional<ReceivedPacket> front_;

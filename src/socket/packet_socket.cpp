@@ -175,6 +175,14 @@ void PacketSocket::departed(const SocketControl& asked) {
   if (has(SOF_TIMESTAMPING_TX_SCHED | SOF_TIMESTAMPING_TX_SOFTWARE)) notify(EPOLLERR);
 }
 
+/// Linux decides it with the first part of a datagram that is gathered (ip_setup_cork), and numbers it then. What it asks for beside stays the socket's.
+SocketControl PacketSocket::asked_now(const SocketControl& asked) {
+  const std::uint32_t stages = asked.stages.value_or(options_.timestamping & kTimestampingStages);
+  const bool told = (stages & ~std::uint32_t{SOF_TIMESTAMPING_TX_ACK}) != 0;
+  const bool numbered = told && (options_.timestamping & SOF_TIMESTAMPING_OPT_ID) != 0;
+  return {.stages = stages, .key = asked.key ? *asked.key : numbered ? departures_++ : 0};
+}
+
 bool PacketSocket::has_room() const { return !full_ || environment().stack().ipv4().writable(*full_); }
 
 Pulled PacketSocket::pull() {
@@ -185,19 +193,20 @@ Pulled PacketSocket::pull() {
 }
 
 Result<> PacketSocket::await_room(int flags, IpAddress destination, std::optional<TimePoint> deadline) {
+  if (sending_is_over()) return error(EPIPE);
   if (must_not_wait(flags)) {
     full_ = destination;
     environment().stack().context().scheduler.make_ready(*this);
     return error(EAGAIN);
   }
   const auto& network = environment().stack().ipv4();
-  return wait([&] { return send_shut_ || network.writable(destination); }, deadline);
+  const auto waited = wait([&] { return sending_is_over() || network.writable(destination); }, deadline);
+  return waited && sending_is_over() ? error(EPIPE) : waited;
 }
 
 Result<> PacketSocket::may_send() {
-  if (send_shut_) return error(EPIPE);
   if (error_ != 0) return error(std::exchange(error_, 0));
-  return {};
+  return send_shut_ ? error(EPIPE) : Result<>{};
 }
 
 Result<Endpoint> PacketSocket::destination_of(const Outgoing& message) const {
@@ -220,14 +229,16 @@ Result<> PacketSocket::check_destination(const Endpoint& to) const {
   return error(EACCES);
 }
 
-Result<Departure> PacketSocket::departure(const Outgoing& message, IpAddress destination, std::size_t segment) const {
-  Departure way{.source = {},
-                .ttl = {},
-                .tos = options_.tos,
-                .dont_fragment = options_.mtu_discover >= IP_PMTUDISC_DO && options_.mtu_discover <= IP_PMTUDISC_PROBE,
-                .segment = segment};
-  if (options_.ttl > 0) way.ttl = static_cast<std::uint8_t>(options_.ttl);
-  if (destination.is_multicast()) way.ttl = static_cast<std::uint8_t>(options_.multicast_ttl);
+std::optional<std::uint8_t> PacketSocket::ttl_of(const Departure& way, IpAddress destination) const noexcept {
+  if (way.ttl) return way.ttl;
+  if (destination.is_multicast()) return static_cast<std::uint8_t>(options_.multicast_ttl);
+  return options_.ttl > 0 ? std::optional{static_cast<std::uint8_t>(options_.ttl)} : std::nullopt;
+}
+
+Result<Departure> PacketSocket::departure(const Outgoing& message, std::size_t segment) const {
+  Departure way;
+  way.tos = options_.tos;
+  way.segment = segment;
   const auto read = for_each_control(message.control, [&](const cmsghdr& header, std::span<const std::byte> data) {
     if (header.cmsg_level == SOL_SOCKET) return take_socket_control(header, data, way.asked);
     return header.cmsg_level == IPPROTO_IP ? take_control(header.cmsg_type, data, environment().stack().ipv4(), way)
@@ -263,7 +274,7 @@ Result<> PacketSocket::shutdown(int how) {
 }
 
 std::uint32_t PacketSocket::readiness() const {
-  std::uint32_t ready = has_room() ? EPOLLOUT | EPOLLWRNORM | EPOLLWRBAND : 0U;
+  std::uint32_t ready = has_room() || sending_is_over() ? EPOLLOUT | EPOLLWRNORM | EPOLLWRBAND : 0U;
   if (front() != nullptr) ready |= EPOLLIN | EPOLLRDNORM;
   if (receive_shut_) ready |= EPOLLIN | EPOLLRDNORM | EPOLLRDHUP;
   if (receive_shut_ && send_shut_) ready |= EPOLLHUP;

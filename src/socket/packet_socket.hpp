@@ -28,12 +28,12 @@ struct ReceivedPacket {
   std::uint64_t dropped = 0;  ///< those before it that found no room
 };
 
-/// How one datagram is to leave: the socket's options, and what control messages say of this one.
+/// How one datagram is to leave, as far as it is decided when it begins, by the socket's options and by control messages. The rest are the options when it
+/// leaves.
 struct Departure {
   IpAddress source;
-  std::optional<std::uint8_t> ttl;
+  std::optional<std::uint8_t> ttl = {};  ///< of a control message
   std::uint8_t tos = 0;
-  bool dont_fragment = false;
   bool no_device = false;   ///< IP_PKTINFO names an interface that there is not
   std::size_t segment = 0;  ///< bytes of payload in each of the datagrams that a message becomes (UDP_SEGMENT); 0: it is one
   SocketControl asked = {};
@@ -58,8 +58,6 @@ class PacketSocket : public Socket, private ReadySource {
   [[nodiscard]] virtual const ReceivedPacket* at(std::size_t older) const = 0;
   [[nodiscard]] const ReceivedPacket* front() const { return at(0); }
   virtual void drop_front() = 0;
-  /// All that waited is gone.
-  void forget_looks() { seen_empty_.clear(); }
   /// What a control message beyond those of IPPROTO_IP and SOL_SOCKET says. EINVAL.
   [[nodiscard]] virtual Result<> take_own_control(const cmsghdr& /*header*/, std::span<const std::byte> /*data*/,
                                                   Departure& /*way*/) const {
@@ -69,13 +67,22 @@ class PacketSocket : public Socket, private ReadySource {
   void report(QueuedError error);
   /// A datagram has left: SO_TIMESTAMPING may ask when, of the socket or of the call.
   void departed(const SocketControl& asked);
-  /// A link on the way there has taken nothing: waits until it does. EAGAIN for a call that must not wait; then there is no EPOLLOUT until the link takes
-  /// something again, and those who watch are told.
+  /// What is to be told of a datagram that leaves later, with its number: as the call asks, or else the socket now.
+  [[nodiscard]] SocketControl asked_now(const SocketControl& asked);
+  /// A link on the way there has taken nothing: waits until it does. EPIPE when there is no sending any more. EAGAIN for a call that must not wait; then
+  /// there is no EPOLLOUT until the link takes something again, and those who watch are told.
   [[nodiscard]] Result<> await_room(int flags, IpAddress destination, std::optional<TimePoint> deadline);
-  /// EPIPE after shutdown(), then the pending error, once.
+  /// The pending error, once, then EPIPE after shutdown().
   [[nodiscard]] Result<> may_send();
+  /// Whether shutdown() keeps datagrams from leaving.
+  [[nodiscard]] virtual bool sending_is_over() const noexcept { return send_shut_; }
   /// What the options and the message's control say. EINVAL.
-  [[nodiscard]] Result<Departure> departure(const Outgoing& message, IpAddress destination, std::size_t segment = 0) const;
+  [[nodiscard]] Result<Departure> departure(const Outgoing& message, std::size_t segment = 0) const;
+  [[nodiscard]] std::optional<std::uint8_t> ttl_of(const Departure& way, IpAddress destination) const noexcept;
+  /// Whether datagrams must not be cut by IP.
+  [[nodiscard]] bool keeps_whole() const noexcept {
+    return options_.mtu_discover >= IP_PMTUDISC_DO && options_.mtu_discover <= IP_PMTUDISC_PROBE;
+  }
   /// Where a message goes. EDESTADDRREQ, EINVAL, EACCES for a broadcast without SO_BROADCAST.
   [[nodiscard]] Result<Endpoint> destination_of(const Outgoing& message) const;
   [[nodiscard]] Result<> check_destination(const Endpoint& to) const;

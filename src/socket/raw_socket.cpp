@@ -1,5 +1,6 @@
 #include "raw_socket.hpp"
 
+#include <netinet/ip.h>
 #include <sys/epoll.h>
 
 #include <cstring>
@@ -95,12 +96,15 @@ Result<std::size_t> RawSocket::send(const Outgoing& message) {
   if ((message.flags & MSG_OOB) != 0) return error(EOPNOTSUPP);
   Outgoing described = message;
   if (message.to_size == 0) described.to = nullptr;  // an address of no bytes is none
-  const auto to = destination_of(described);         // neither shutdown() nor a pending error is in the way
+  const auto to = destination_of(described);
   if (!to) return fail(to.error());
-  const auto way = departure(message, to->address);
+  const auto way = departure(message);
   if (!way) return fail(way.error());
   const bool bare = protocol() == IPPROTO_ICMP && !options_.header_included;
   if (bare && size < kLeastMessage) return error(EFAULT);
+  if (options_.header_included && size >= sizeof(iphdr)) {
+    if (const auto allowed = may_send(); !allowed) return fail(allowed.error());
+  }
   const auto deadline = deadline_after(options_.send_timeout);
   for (;;) {
     const auto sent = dispatch(message, *way, to->address);
@@ -123,9 +127,9 @@ Result<> RawSocket::dispatch(const Outgoing& message, const Departure& way, IpAd
   const network::Send below{.source = source,
                             .destination = destination,
                             .protocol = static_cast<network::Protocol>(protocol()),
-                            .ttl = way.ttl,
+                            .ttl = ttl_of(way, destination),
                             .tos = way.tos,
-                            .dont_fragment = way.dont_fragment,
+                            .dont_fragment = keeps_whole(),
                             .options = {},
                             .loop_multicast = options_.multicast_loop};
   if (options_.header_included) return stack.ipv4().send_with_header(std::move(packet), below);

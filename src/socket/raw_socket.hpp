@@ -34,6 +34,8 @@ class RawSocket final : public PacketSocket {
  private:
   [[nodiscard]] const ReceivedPacket* at(std::size_t older) const override { return older < queue_.size() ? &queue_[older] : nullptr; }
   void drop_front() override;
+  /// Linux looks where it makes room for a header of the program's, and else not at all.
+  [[nodiscard]] bool sending_is_over() const noexcept override { return send_shut_ && options_.header_included; }
 
   /// From now on nothing is offered.
   void go_deaf();

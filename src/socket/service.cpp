@@ -48,10 +48,22 @@ void renew_inquiry(msghdr& told, msghdr& latest) {
   if (former != nullptr && now != nullptr && former->cmsg_len == now->cmsg_len) std::memcpy(former, now, now->cmsg_len);
 }
 
-/// What write() says of a send: to a file that is no socket it is not the calls of sockets that are missing.
-ssize_t written(ssize_t sent) {
-  if (sent < 0 && errno == ENOTSOCK) errno = EINVAL;
-  return sent;
+/// What read() and write() say of a receive or send call: of a file that is no socket it is not the calls of sockets that are missing.
+ssize_t of_file(ssize_t count) {
+  if (count < 0 && errno == ENOTSOCK) errno = EINVAL;
+  return count;
+}
+/// What readv() and writev() are given, as a message.
+msghdr vector_of(const iovec* parts, int count) {
+  msghdr message{};
+  message.msg_iov = const_cast<iovec*>(parts);
+  message.msg_iovlen = static_cast<std::size_t>(count);
+  return message;
+}
+/// Whether that cannot be one, or has no room at all.
+bool is_no_message(const iovec* parts, int count) {
+  const bool wrong = count < 0 || count > IOV_MAX || (parts == nullptr && count > 0);
+  return wrong || detail::size_of({parts, static_cast<std::size_t>(count)}) == 0;
 }
 }  // namespace
 
@@ -123,7 +135,8 @@ ssize_t Service::sendmsg(int descriptor, const msghdr* message, int flags) {
     left.msg_iov = rest.data();
     left.msg_iovlen = rest.size();
     bool may_wait = false;
-    const int how = sent > 0 ? flags & ~MSG_FASTOPEN : flags;  // the rest goes over a connection that is there
+    const int how =
+        sent > 0 ? flags & ~(MSG_FASTOPEN | MSG_ZEROCOPY) : flags;  // what opens the connection, and has a number, is the whole call
     const auto attempt = [&](Sockets& sockets) {
       may_wait = !core_->nonblocking(descriptor) && (flags & MSG_DONTWAIT) == 0;
       return sockets.sendmsg(descriptor, &left, how | MSG_DONTWAIT);
@@ -135,17 +148,14 @@ ssize_t Service::sendmsg(int descriptor, const msghdr* message, int flags) {
   }
 }
 
-ssize_t Service::write(int descriptor, const void* bytes, std::size_t size) { return written(send(descriptor, bytes, size, 0)); }
+ssize_t Service::write(int descriptor, const void* bytes, std::size_t size) { return of_file(send(descriptor, bytes, size, 0)); }
 
 ssize_t Service::writev(int descriptor, const iovec* parts, int count) {
-  const bool wrong = count < 0 || count > IOV_MAX || (parts == nullptr && count > 0);
-  if (wrong || detail::size_of({parts, static_cast<std::size_t>(count)}) == 0) {
+  if (is_no_message(parts, count)) {
     return core_->carry_out([=](Sockets& sockets) { return sockets.writev(descriptor, parts, count); });
   }
-  msghdr message{};
-  message.msg_iov = const_cast<iovec*>(parts);
-  message.msg_iovlen = static_cast<std::size_t>(count);
-  return written(sendmsg(descriptor, &message, 0));
+  const msghdr message = vector_of(parts, count);
+  return of_file(sendmsg(descriptor, &message, 0));
 }
 
 ssize_t Service::recv(int descriptor, void* bytes, std::size_t size, int flags) {
@@ -153,10 +163,15 @@ ssize_t Service::recv(int descriptor, void* bytes, std::size_t size, int flags) 
 }
 
 ssize_t Service::recvfrom(int descriptor, void* bytes, std::size_t size, int flags, sockaddr* address, socklen_t* address_size) {
-  return core_->receive(descriptor, flags, size, [=](Sockets& sockets, std::size_t received) {
+  bool nothing = true;
+  const ssize_t count = core_->receive(descriptor, flags, size, [=, &nothing](Sockets& sockets, std::size_t received) {
     void* const into = bytes == nullptr ? nullptr : static_cast<std::byte*>(bytes) + received;
-    return sockets.recvfrom(descriptor, into, size - received, flags | MSG_DONTWAIT, address, address_size);
+    const ssize_t taken = sockets.recvfrom(descriptor, into, size - received, flags | MSG_DONTWAIT, address, address_size);
+    nothing = taken < 0;
+    return taken;
   });
+  if (count == 0 && nothing && address != nullptr && address_size != nullptr) *address_size = 0;
+  return count;
 }
 
 ssize_t Service::recvmsg(int descriptor, msghdr* message, int flags) {
@@ -165,7 +180,8 @@ ssize_t Service::recvmsg(int descriptor, msghdr* message, int flags) {
   }
   const msghdr asked = *message;
   const std::span<const iovec> parts{asked.msg_iov, asked.msg_iovlen};
-  return core_->receive(descriptor, flags, detail::size_of(parts), [&](Sockets& sockets, std::size_t received) {
+  bool nothing = true;
+  const ssize_t all = core_->receive(descriptor, flags, detail::size_of(parts), [&](Sockets& sockets, std::size_t received) {
     auto rest = parts_behind(parts, received);
     msghdr attempt = asked;  // one that fails must not change what the next is given
     attempt.msg_iov = rest.data();
@@ -174,6 +190,7 @@ ssize_t Service::recvmsg(int descriptor, msghdr* message, int flags) {
     if (received > 0 && asked.msg_control != nullptr) attempt.msg_control = control.data();
     const ssize_t count = sockets.recvmsg(descriptor, &attempt, flags | MSG_DONTWAIT);
     if (count < 0) return count;
+    nothing = false;
     if (count == 0 && received > 0) {  // the end of the stream: of what was received the attempt before has told
       renew_inquiry(*message, attempt);
       return count;
@@ -184,15 +201,25 @@ ssize_t Service::recvmsg(int descriptor, msghdr* message, int flags) {
     message->msg_flags = attempt.msg_flags;
     return count;
   });
+  if (all == 0 && nothing) {  // there is nobody to wait for (Core::repeat()), and so nothing to tell
+    if (message->msg_name != nullptr) message->msg_namelen = 0;
+    message->msg_controllen = 0;
+    message->msg_flags = 0;
+  }
+  return all;
 }
 
 ssize_t Service::read(int descriptor, void* bytes, std::size_t size) {
-  const iovec part{.iov_base = bytes, .iov_len = size};
-  return readv(descriptor, &part, 1);
+  if (size > 0) return of_file(recv(descriptor, bytes, size, 0));
+  return core_->carry_out([=](Sockets& sockets) { return sockets.read(descriptor, bytes, size); });  // of nothing nothing is taken
 }
 
 ssize_t Service::readv(int descriptor, const iovec* parts, int count) {
-  return core_->repeat(descriptor, POLLIN, 0, SO_RCVTIMEO, [=](Sockets& sockets) { return sockets.readv(descriptor, parts, count); });
+  if (is_no_message(parts, count)) {
+    return core_->carry_out([=](Sockets& sockets) { return sockets.readv(descriptor, parts, count); });
+  }
+  msghdr message = vector_of(parts, count);
+  return of_file(recvmsg(descriptor, &message, 0));
 }
 
 int Service::getsockname(int descriptor, sockaddr* address, socklen_t* size) {

@@ -22,6 +22,13 @@ bool ends_here(Sockets& sockets, int descriptor) {
   int at_mark = 0;
   return !is_stream(sockets, descriptor) || sockets.ioctl(descriptor, SIOCATMARK, &at_mark) != 0 || at_mark != 0;
 }
+/// Fewer bytes than this do not end a receive call that may wait.
+std::size_t least(Sockets& sockets, int descriptor) {
+  int bytes = 1;
+  socklen_t size = sizeof(bytes);
+  (void)sockets.getsockopt(descriptor, SOL_SOCKET, SO_RCVLOWAT, &bytes, &size);
+  return static_cast<std::size_t>(bytes);
+}
 }  // namespace
 
 Service::Core::Core(Runtime& runtime, Stack& stack, SocketsConfig config) : runtime_{runtime}, dispatcher_{runtime} {
@@ -116,7 +123,7 @@ void Service::Core::happened(int descriptor) {
 
 bool Service::Core::look(Waiter& waiter) {
   if (waiter.since != 0 && latest(waiter.descriptors->fd) == waiter.since) return false;
-  const int result = sockets_->poll(waiter.descriptors, waiter.count, 0);
+  const int result = waiter.suffices ? 1 : sockets_->poll(waiter.descriptors, waiter.count, 0);
   if (result == 0) return false;
   dispatcher_.complete(waiter.completion, result, errno);
   return true;
@@ -151,7 +158,7 @@ int Service::Core::poll(pollfd* descriptors, nfds_t count, int timeout) {
 
 bool Service::Core::await(int descriptor, short events, Deadline deadline, std::uint64_t since) {
   pollfd entry{.fd = descriptor, .events = events, .revents = 0};
-  Waiter waiter{.descriptors = &entry, .count = 1, .since = since};
+  Waiter waiter{.descriptors = &entry, .count = 1, .since = since, .suffices = since != 0 && events == POLLIN};
   return wait_for(waiter, deadline) != 0;
 }
 
@@ -179,9 +186,12 @@ long Service::Core::repeat(int descriptor, short events, int flags, int timeout_
       may_wait = !nonblocking(descriptor) && (flags & MSG_DONTWAIT) == 0;
       seen = latest(descriptor);
       const long count = call(sockets);
-      if (count >= 0 || errno != EAGAIN || !may_wait || events != POLLIN) return count;
+      if (count >= 0 || errno != EAGAIN || !may_wait) return count;
+      const std::uint32_t ready = sockets.readiness(descriptor);
+      // A datagram that no full link keeps from leaving has no port to leave from: nobody waits for one.
+      if (events == POLLOUT && (ready & EPOLLOUT) != 0) may_wait = is_stream(sockets, descriptor);
       // Behind shutdown() datagrams have one that must not wait come again; whoever may wait gets nothing, at once.
-      const bool shut = (sockets.readiness(descriptor) & EPOLLRDHUP) != 0;
+      const bool shut = events == POLLIN && (ready & EPOLLRDHUP) != 0;
       errno = EAGAIN;
       return shut ? 0L : count;
     });
@@ -203,37 +213,51 @@ long Service::Core::receive(int descriptor, int flags, std::size_t wanted, const
     return carry_out_on(descriptor, [&attempt](Sockets& sockets) { return attempt(sockets, 0); });
   }
   // Looking at it, or cutting it, ends with what one attempt finds.
-  const bool all_wanted = (flags & MSG_WAITALL) != 0 && (flags & (MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT | MSG_OOB | MSG_ERRQUEUE)) == 0;
+  const bool goes_on = (flags & (MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT | MSG_OOB | MSG_ERRQUEUE)) == 0;
+  const bool all_wanted = (flags & MSG_WAITALL) != 0;
   std::optional<Deadline> deadline;
   std::size_t received = 0;
   for (;;) {
-    bool over = false;
+    bool over = !goes_on;
     const auto call = [&](Sockets& sockets) {
       const long count = attempt(sockets, received);
-      if (count >= 0 && all_wanted) over = nonblocking(descriptor) || ends_here(sockets, descriptor);
+      if (count <= 0 || over) return count;
+      const std::size_t now = received + static_cast<std::size_t>(count);
+      const bool enough = now >= wanted || (!all_wanted && now >= least(sockets, descriptor));
+      over = enough || nonblocking(descriptor) || ends_here(sockets, descriptor);
       return count;
     };
     const long count = repeat(descriptor, POLLIN, flags, SO_RCVTIMEO, call, deadline);
     if (count < 0) return received > 0 ? static_cast<long>(received) : count;
     received += static_cast<std::size_t>(count);
-    if (!all_wanted || over || count == 0 || received >= wanted) return static_cast<long>(received);
+    if (over || count == 0) return static_cast<long>(received);
   }
 }
 
 int Service::Core::connect(int descriptor, const sockaddr* address, socklen_t size) {
   bool may_wait = false;
+  std::uint64_t seen = 0;
   const Call call = [&](Sockets& sockets) {
     may_wait = !nonblocking(descriptor);
+    seen = latest(descriptor);
     return sockets.connect(descriptor, address, size);
   };
-  const long begun = carry_out_on(descriptor, call);
-  const int under_way = errno;
-  if (begun == 0 || (under_way != EINPROGRESS && under_way != EALREADY) || !may_wait || on_stack_thread()) return static_cast<int>(begun);
-  if (!await(descriptor, POLLOUT, deadline_of(descriptor, SO_SNDTIMEO))) {
-    errno = under_way;
-    return -1;
+  std::optional<Deadline> deadline;
+  int under_way = 0;
+  for (;;) {
+    const long result = carry_out_on(descriptor, call);  // behind a wait it says what came of the first
+    const int why = errno;
+    const bool waits = why == EALREADY || (why == EINPROGRESS && under_way == 0);
+    if (result == 0 || !waits || !may_wait || on_stack_thread()) return static_cast<int>(result);
+    // What is in the error queue has poll() tell of an error at once: that is not the end of it.
+    const std::uint64_t since = under_way == 0 ? 0 : seen;
+    if (under_way == 0) under_way = why;
+    if (!deadline) deadline = deadline_of(descriptor, SO_SNDTIMEO);
+    if (!await(descriptor, POLLOUT, *deadline, since)) {
+      errno = under_way;
+      return -1;
+    }
   }
-  return static_cast<int>(carry_out_on(descriptor, call));  // the second call says what came of the first
 }
 
 /// SO_LINGER has the caller wait, not the stack's thread: others close meanwhile, and each has its own time.

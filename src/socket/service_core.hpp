@@ -43,7 +43,7 @@ class Service::Core {
   long repeat(int descriptor, short events, int flags, int timeout_option, const Call& call, std::optional<Deadline>& deadline);
   /// Makes one attempt to receive, behind what was received before.
   using ReceiveCall = std::function<long(Sockets& sockets, std::size_t received)>;
-  /// A receive call: with MSG_WAITALL it goes on until a stream has given all that is wanted.
+  /// A receive call: it goes on until a stream has given what SO_RCVLOWAT asks for, with MSG_WAITALL all that is wanted.
   long receive(int descriptor, int flags, std::size_t wanted, const ReceiveCall& attempt);
   /// poll(). Descriptors are checked on the stack's thread.
   int poll(pollfd* descriptors, nfds_t count, int timeout);
@@ -71,6 +71,7 @@ class Service::Core {
     pollfd* descriptors;
     nfds_t count;
     std::uint64_t since = 0;  ///< behind this something must have happened to its only descriptor; 0: it need not
+    bool suffices = false;    ///< that something has
     detail::Completion completion{};
   };
 
@@ -82,7 +83,8 @@ class Service::Core {
   void refresh(int descriptor);
   /// Completes the waiter if one of its descriptors is ready.
   [[nodiscard]] bool look(Waiter& waiter);
-  /// Waits until `events` are ready; where an attempt has failed all the same, only those count that come behind what had happened by then.
+  /// Waits until `events` are ready. Where an attempt has failed all the same, only those count that come behind what had happened by then; to read,
+  /// whatever happens is worth another: with SO_RCVLOWAT poll() keeps quiet about what a call under way takes.
   [[nodiscard]] bool await(int descriptor, short events, Deadline deadline, std::uint64_t since = 0);
   [[nodiscard]] std::uint64_t latest(int descriptor) const;
   [[nodiscard]] int wait_for(Waiter& waiter, Deadline deadline);

@@ -24,6 +24,14 @@ void Socket::close() noexcept {
   if (state_) state_->close();
 }
 
+void Socket::unbind() noexcept {
+  if (state_) state_->unbind();
+}
+
+void Socket::take_over(Socket former) {
+  if (state_ && former.state_ && !former.state_->open()) state_->take_over(*former.state_);
+}
+
 Result<> Socket::send_to(const Endpoint& destination, std::span<const std::byte> payload) {
   if (!state_ || !state_->open()) return fail(Error::connection_closed);
   if (payload.size() > max_payload()) return fail(Error::message_too_large);
@@ -62,10 +70,10 @@ std::optional<Datagram> Socket::receive() { return state_ ? state_->receive() : 
 const Datagram* Socket::peek(std::size_t older) const noexcept { return state_ ? state_->peek(older) : nullptr; }
 
 Result<ReceivedInto> Socket::receive(std::span<std::byte> buffer) {
-  if (!state_ || !state_->open()) return fail(Error::connection_closed);
-  if (const auto error = take_error()) return fail(error);
+  if (!state_) return fail(Error::connection_closed);
+  if (const auto error = state_->open() ? take_error() : std::error_code{}) return fail(error);
   const auto datagram = state_->receive();
-  if (!datagram) return fail(Error::would_block);
+  if (!datagram) return fail(state_->open() ? Error::would_block : Error::connection_closed);
   const std::size_t size = std::min(buffer.size(), datagram->payload.size());
   (void)datagram->payload.copy_out(0, buffer.first(size));
   return ReceivedInto{size, size < datagram->payload.size(), datagram->source, datagram->destination};

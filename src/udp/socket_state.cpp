@@ -1,5 +1,6 @@
 #include "socket_state.hpp"
 
+#include <iterator>
 #include <utility>
 
 #include <tapir/network/error_kind.hpp>
@@ -156,20 +157,42 @@ void SocketState::leave(const Membership& membership) {
   if (groups_.erase(membership) != 0 && open()) udp_->network_.leave(membership.first, membership.second);
 }
 
-void SocketState::close() noexcept {
+void SocketState::unbind() noexcept {
   if (!open()) return;
   for (const auto& [group, interface] : groups_) udp_->network_.leave(group, interface);
   udp_->unbind(*this);
-  detach();
+  let_go();
+}
+
+void SocketState::take_over(SocketState& former) {
+  const auto waiting = former.queue_.begin() + static_cast<std::ptrdiff_t>(former.first_);
+  const auto front = queue_.begin() + static_cast<std::ptrdiff_t>(first_);
+  queue_.insert(front, std::make_move_iterator(waiting), std::make_move_iterator(former.queue_.end()));
+  waiting_bytes_ += former.waiting_bytes_;
+  dropped_ += former.dropped_;
+  former.forget();
+}
+
+void SocketState::close() noexcept {
+  unbind();
+  forget();
 }
 
 void SocketState::detach() noexcept {
-  udp_->context_.scheduler.withdraw(*this);
-  udp_ = nullptr;
-  peer_.reset();
+  let_go();
+  forget();
+}
+
+void SocketState::forget() noexcept {
   queue_.clear();
   first_ = 0;
   waiting_bytes_ = 0;
+}
+
+void SocketState::let_go() noexcept {
+  udp_->context_.scheduler.withdraw(*this);
+  udp_ = nullptr;
+  peer_.reset();
   groups_.clear();
   readable.reset();
   writable.reset();

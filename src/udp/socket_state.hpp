@@ -52,6 +52,10 @@ class SocketState final : public std::enable_shared_from_this<SocketState>, priv
   [[nodiscard]] std::error_code take_error() noexcept { return std::exchange(pending_, {}); }
   [[nodiscard]] Result<> join(const Membership& membership);
   void leave(const Membership& membership);
+  /// Takes itself out of Udp's table; what waits stays.
+  void unbind() noexcept;
+  /// What waits in `former` waits here, in front of the rest.
+  void take_over(SocketState& former);
   void close() noexcept;
   /// As close(), for an Udp that empties its table itself.
   void detach() noexcept;
@@ -74,6 +78,8 @@ class SocketState final : public std::enable_shared_from_this<SocketState>, priv
   };
 
   [[nodiscard]] Pulled pull() override;
+  void let_go() noexcept;
+  void forget() noexcept;
   [[nodiscard]] Result<> check_destination(const Endpoint& destination) const;
 
   Udp* udp_;  ///< nullptr once closed

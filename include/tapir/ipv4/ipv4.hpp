@@ -258,6 +258,27 @@ class Ipv4 final : public Layer<network::Send, ethernet::Received>,
     std::deque<Item> queue_;
   };
 
+  /// The fragments of a datagram whose first ones have left, while the link takes no more: they follow as it does. Were they lost, who waits for room and
+  /// sends the datagram again would send its beginning for ever. Of one datagram an interface.
+  class Remainder final : public ReadySource {
+   public:
+    explicit Remainder(Ipv4& owner) noexcept : owner_{owner} {}
+    [[nodiscard]] bool waits_for(const Interface& interface) const noexcept { return !queue_.empty() && holds(interface); }
+    void add(Packet fragment, const Header& header, const Egress& egress);
+    [[nodiscard]] Pulled pull() override;
+
+   private:
+    struct Item {
+      Packet fragment;
+      Header header;
+      Egress egress;
+    };
+    [[nodiscard]] bool holds(const Interface& interface) const noexcept;
+
+    Ipv4& owner_;
+    std::deque<Item> queue_;
+  };
+
   // interfaces.cpp
   [[nodiscard]] Interface* find_interface(InterfaceIndex index) noexcept;
   [[nodiscard]] const Interface* owner_of(Ipv4Address address) const noexcept;
@@ -340,6 +361,7 @@ class Ipv4 final : public Layer<network::Send, ethernet::Received>,
   Reassembly reassembly_;
   IdentificationCounters identifications_;
   Loopback loopback_;
+  Remainder remainder_{*this};
   network::ErrorSender* error_sender_ = nullptr;
   Stats stats_;
   DropCounters drops_;

@@ -147,6 +147,10 @@ class Socket {
   [[nodiscard]] std::size_t waiting_bytes() const noexcept;
   /// Datagrams that found no room in the queue.
   [[nodiscard]] std::uint64_t dropped() const noexcept;
+  /// Gives the endpoint back: nothing arrives any more, and calls fail as behind close(). What waits can still be received, and dropped() tells what it told.
+  void unbind() noexcept;
+  /// What waits in `former`, which is unbound, waits here from now on, in front of what arrives; what found no room there counts here, too.
+  void take_over(Socket former);
   /// Unbinds; every later call fails. Waiting datagrams are gone.
   void close() noexcept;
 

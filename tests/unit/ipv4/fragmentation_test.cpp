@@ -191,3 +191,53 @@ TEST_CASE("datagrams with DF need no identification, nor spend one", "[ipv4][RFC
   }
   CHECK(lab.send(udp(), 3000));
 }
+
+namespace {
+/// Neighbours on a link that is full behind so many datagrams.
+class NarrowNeighbours final : public Encapsulator<arp::Send> {
+ public:
+  explicit NarrowNeighbours(RecordingLink& link) : link_{link} {}
+  [[nodiscard]] Result<> encapsulate(Packet packet, const arp::Send& to) override {
+    if (link_.full) return fail(Error::would_block);
+    link_.full = --room <= 0;
+    return wire.encapsulate(std::move(packet), to);
+  }
+  RecordingNeighbours wire;
+  int room = 1;
+
+ private:
+  RecordingLink& link_;
+};
+}  // namespace
+
+TEST_CASE("a datagram whose first fragments have left follows as the link has room", "[ipv4]") {
+  constexpr auto kThere = "198.51.100.1"_ipv4;
+  Ipv4Lab lab;
+  RecordingLink link{lab.pool, {}};
+  NarrowNeighbours narrow{link};
+  REQUIRE(lab.ip.add_interface({.name = "tap1", .addresses = {"198.51.100.2/24"_prefix}, .neighbours = &narrow, .link = &link}));
+  REQUIRE(lab.send(kThere, 4000));
+  CHECK(narrow.wire.sent.size() == 1);
+  for (std::size_t left = 2; left > 0; --left) {
+    lab.advance(1us);
+    CHECK(narrow.wire.sent.size() == 3 - left);
+    narrow.room = 1;
+    link.full = false;
+    CHECK_FALSE(lab.ip.writable(kThere));  // what is left goes first
+    CHECK(error_of(lab.send(kThere, 3000)) == Error::would_block);
+    CHECK(lab.send("192.0.2.1"_ipv4, 3000));  // another link
+    lab.context.scheduler.unblock();
+    lab.advance(1us);
+  }
+  CHECK_FALSE(lab.ip.writable(kThere));
+  link.full = false;
+  CHECK(lab.ip.writable(kThere));
+  CHECK(joined(narrow.wire.take()) == Ipv4Lab::counting(4000));
+  CHECK(lab.ip.stats().frag_fails == 2);
+  link.full = true;
+  CHECK(error_of(lab.send(kThere, 3000)) == Error::would_block);  // nothing of it has left
+  link.full = false;
+  lab.context.scheduler.unblock();
+  lab.advance(1us);
+  CHECK(narrow.wire.sent.empty());
+}

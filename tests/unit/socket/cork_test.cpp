@@ -1,84 +1,25 @@
 // What is sent on a link that is full: gathered into a datagram, cut into several; who waits for room, and who is told of it.
 #include <catch2/catch.hpp>
 
-#include <netinet/udp.h>
 #include <sys/epoll.h>
 
 #include <cerrno>
 #include <string>
 
-#include "two_hosts.hpp"
+#include "full_link.hpp"
 
 using namespace std::chrono_literals;
+using tapir::test::FullLink;
 using tapir::test::generic;
+using tapir::test::kEach;
 using tapir::test::kLeftAddress;
-using tapir::test::PairConfig;
+using tapir::test::kMuch;
+using tapir::test::pattern;
 using tapir::test::socket_address;
 using tapir::test::TwoHosts;
 
-namespace {
-
-constexpr int kSegment = 103;  // UDP_SEGMENT
-constexpr std::size_t kEach = 1000;
-constexpr std::size_t kMuch = 20 * kEach;
-
-PairConfig slow() {
-  PairConfig config;
-  config.cable.rate_bits_per_second = 1'000'000;
-  config.cable.queue_bytes = 8000;
-  return config;
-}
-
-/// A receiver on the right host and a sender on the left one, which is its peer and knows its link address.
-struct Ends : TwoHosts {
-  explicit Ends(int flags = 0) : TwoHosts{slow()}, sender{left.socket(AF_INET, SOCK_DGRAM | flags, 0)} {
-    const sockaddr_in in = socket_address(tapir::Ipv4Address{}, kPort);
-    REQUIRE(right.bind(receiver, generic(in), sizeof(in)) == 0);
-    REQUIRE(connect(sender) == 0);
-    REQUIRE(send(left, sender, "first") == 5);
-    pair.world.run_for(1s);
-    REQUIRE(receive(right, receiver, 10) == "first");
-    REQUIRE(set(left, sender, IPPROTO_UDP, kSegment, kEach) == 0);
-  }
-  /// Until the link takes nothing more.
-  void fill() {
-    const int other = left.socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
-    REQUIRE(connect(other) == 0);
-    const std::string datagram(kEach, 'f');
-    while (send(left, other, datagram) > 0) {}
-    REQUIRE(errno == EAGAIN);
-    REQUIRE(left.close(other) == 0);
-  }
-  /// A send that waits gives up earlier than the link has room.
-  void limit(int fd) {
-    const timeval soon{.tv_sec = 0, .tv_usec = 1000};
-    REQUIRE(left.setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &soon, sizeof(soon)) == 0);
-  }
-  /// All that arrives.
-  std::string drain() {
-    pair.world.run_for(1s);
-    std::string all;
-    for (std::string next; !(next = receive(right, receiver, 2 * kEach)).empty();) {
-      CHECK(next.size() <= kEach);
-      all += next;
-    }
-    return all;
-  }
-  int receiver = right.socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
-  int sender;
-};
-
-/// Bytes that tell where they stand.
-std::string pattern(std::size_t size) {
-  std::string bytes;
-  for (std::size_t i = 0; i < size; ++i) bytes += static_cast<char>('a' + i / kEach);
-  return bytes;
-}
-
-}  // namespace
-
 TEST_CASE("a send that becomes several datagrams tells how much of it a full link took", "[socket]") {
-  Ends ends{SOCK_NONBLOCK};
+  FullLink ends{SOCK_NONBLOCK};
   const std::string all = pattern(kMuch);
   std::string arrived;
   std::size_t sent = 0;
@@ -95,14 +36,14 @@ TEST_CASE("a send that becomes several datagrams tells how much of it a full lin
 }
 
 TEST_CASE("a send that becomes several datagrams waits for a full link", "[socket]") {
-  Ends ends;
+  FullLink ends;
   const std::string all = pattern(kMuch);
   CHECK(TwoHosts::send(ends.left, ends.sender, all) == static_cast<ssize_t>(all.size()));
   CHECK(ends.drain() == all);
 }
 
 TEST_CASE("what MSG_MORE has gathered outlasts a send that finds the link full", "[socket]") {
-  Ends ends{SOCK_NONBLOCK};
+  FullLink ends{SOCK_NONBLOCK};
   ends.fill();
   CHECK(TwoHosts::send(ends.left, ends.sender, "ab", MSG_MORE) == 2);
   CHECK(TwoHosts::send(ends.left, ends.sender, "cd") == -1);
@@ -113,7 +54,7 @@ TEST_CASE("what MSG_MORE has gathered outlasts a send that finds the link full",
 }
 
 TEST_CASE("what is corked and finds the link full when the cork is taken out is gone", "[socket]") {
-  Ends ends{SOCK_NONBLOCK};
+  FullLink ends{SOCK_NONBLOCK};
   REQUIRE(TwoHosts::set(ends.left, ends.sender, IPPROTO_UDP, UDP_CORK, 1) == 0);
   CHECK(TwoHosts::send(ends.left, ends.sender, "gone") == 4);
   ends.fill();
@@ -124,7 +65,7 @@ TEST_CASE("what is corked and finds the link full when the cork is taken out is 
 }
 
 TEST_CASE("what a handler gathers while a send waits follows what had been gathered before", "[socket]") {
-  Ends ends;
+  FullLink ends;
   ends.limit(ends.sender);
   const int called = ends.left.socket(AF_INET, SOCK_DGRAM, 0);
   const sockaddr_in here = socket_address(kLeftAddress, 77);
@@ -148,7 +89,7 @@ TEST_CASE("what a handler gathers while a send waits follows what had been gathe
 
 TEST_CASE("a socket is not writable while its link is full, and those who watch are told when it is again", "[socket][epoll]") {
   const bool raw = GENERATE(false, true);
-  Ends ends;
+  FullLink ends;
   const int fd = raw ? ends.left.socket(AF_INET, SOCK_RAW, IPPROTO_ICMP) : ends.sender;
   REQUIRE(ends.connect(fd) == 0);
   const std::string message(kEach, '\0');  // an echo reply, to a raw socket
@@ -180,7 +121,7 @@ TEST_CASE("a socket is not writable while its link is full, and those who watch 
 
 TEST_CASE("a raw socket's send waits for a full link", "[socket]") {
   constexpr int kMessages = 20;
-  Ends ends;
+  FullLink ends;
   const int listener = ends.right.socket(AF_INET, SOCK_RAW | SOCK_NONBLOCK, IPPROTO_ICMP);
   const int raw = ends.left.socket(AF_INET, SOCK_RAW, IPPROTO_ICMP);
   REQUIRE(ends.connect(raw) == 0);

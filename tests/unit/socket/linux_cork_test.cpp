@@ -166,12 +166,17 @@ TEST_CASE("MSG_ZEROCOPY of what is gathered, and of what is gone", "[socket][lin
 TEST_CASE("a datagram that must not be cut grows no longer than its way takes", "[socket][linux]") {
   same_as_linux_on(Setting::two_hosts, [](Transcript& t) {
     const Ends ends{t};
-    t.set(ends.sender, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DO);
-    for (const std::size_t size : {472, 473}) {
-      t.send_to(ends.sender, std::string(1000, 'x'), ends.place, MSG_MORE);
-      t.send_to(ends.sender, std::string(size, 'y'), ends.place, MSG_MORE);
-      t.send_to(ends.sender, "", ends.place);
-      while (t.recv_plain(ends.receiver, 0, MSG_TRUNC) >= 0) {}
+    for (const int first : {IP_PMTUDISC_DO, IP_PMTUDISC_WANT}) {
+      for (const int then : {IP_PMTUDISC_DO, IP_PMTUDISC_WANT}) {
+        for (const std::size_t size : {472, 473}) {
+          t.set(ends.sender, IPPROTO_IP, IP_MTU_DISCOVER, first);
+          t.send_to(ends.sender, std::string(1000, 'x'), ends.place, MSG_MORE);
+          t.send_to(ends.sender, std::string(size, 'y'), ends.place, MSG_MORE);
+          t.set(ends.sender, IPPROTO_IP, IP_MTU_DISCOVER, then);
+          t.send_to(ends.sender, "", ends.place);
+          while (t.recv_plain(ends.receiver, 0, MSG_TRUNC) >= 0) {}
+        }
+      }
     }
   });
 }
@@ -254,5 +259,26 @@ TEST_CASE("each datagram of UDP_SEGMENT leaves whole", "[socket][linux]") {
         while (t.recv_plain(ends.receiver, 0, MSG_TRUNC) >= 0) {}
       }
     }
+  });
+}
+
+TEST_CASE("TTL and TOS of what is gathered", "[socket][linux]") {
+  same_as_linux([](Transcript& t) {
+    const Ends ends{t};
+    for (const int name : {IP_RECVTTL, IP_RECVTOS}) t.set(ends.receiver, IPPROTO_IP, name, 1);
+    const auto tell = [&] {
+      t.recv_control(ends.receiver, 10);
+      t.recv_control(ends.receiver, 10);
+    };
+    t.send_to(ends.sender, "a", ends.place, MSG_MORE);
+    t.set(ends.sender, IPPROTO_IP, IP_TTL, 9);
+    t.set(ends.sender, IPPROTO_IP, IP_TOS, 0x20);
+    t.send_to(ends.sender, "b", ends.place);
+    tell();
+    t.send_to(ends.sender, "c", ends.place, MSG_MORE);
+    t.set(ends.sender, IPPROTO_IP, IP_TTL, -1);
+    t.set(ends.sender, IPPROTO_IP, IP_TOS, 0);
+    t.set(ends.sender, IPPROTO_UDP, UDP_CORK, 0);
+    tell();
   });
 }

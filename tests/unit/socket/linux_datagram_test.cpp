@@ -104,6 +104,56 @@ TEST_CASE("a datagram socket with a peer", "[socket][linux]") {
   });
 }
 
+TEST_CASE("what has arrived outlasts the port", "[socket][linux]") {
+  same_as_linux([](Transcript& t) {
+    const int peer = t.far_datagram();
+    t.bind(peer);
+    const int fd = t.datagram(SOCK_NONBLOCK);
+    t.connect(fd, t.place_of(peer));
+    t.set(fd, SOL_SOCKET, SO_PEEK_OFF, 2);
+    for (const auto* const bytes : {"first", "", "third", "fourth"}) t.send_to(peer, bytes, t.place_of(fd));
+    t.recv(fd, 1);
+    t.recv(fd, 10, MSG_PEEK);
+    t.disconnect(fd);
+    t.name_of(fd);
+    t.poll(fd);
+    t.ioctl(fd, SIOCINQ);
+    t.recv(fd, 10, MSG_PEEK);
+    t.recv(fd, 10);
+    t.connect(fd, t.place_of(peer));
+    t.send_to(peer, "fifth", t.place_of(fd));
+    t.recv(fd, 10);
+    t.disconnect(fd);
+    t.bind(fd);
+    t.send_to(peer, "sixth", t.place_of(fd));
+    for (int i = 0; i < 5; ++i) t.recv(fd, 10);
+    t.poll(fd);
+  });
+}
+
+TEST_CASE("a disconnect and an error that is pending", "[socket][linux]") {
+  same_as_linux([](Transcript& t) {
+    const int fd = t.datagram(SOCK_NONBLOCK);
+    t.connect(fd, {t.address_of(Host::far), 9});
+    t.send(fd, "x");
+    t.await(fd, POLLERR);
+    t.disconnect(fd);
+    t.poll(fd);
+    t.get(fd, SOL_SOCKET, SO_ERROR);
+    t.connect(fd, {t.address_of(Host::far), 9});
+    t.send(fd, "x");
+    t.await(fd, POLLERR);
+    t.connect(fd, {t.address_of(Host::far), 10});
+    t.poll(fd);
+    t.get(fd, SOL_SOCKET, SO_ERROR);
+    t.send(fd, "x");
+    t.await(fd, POLLERR);
+    t.shutdown(fd, SHUT_WR);
+    t.send(fd, "x");
+    t.send(fd, "x");
+  });
+}
+
 TEST_CASE("nobody at the port", "[socket][linux]") {
   same_as_linux([](Transcript& t) {
     const int holder = t.far_datagram();

@@ -60,6 +60,43 @@ TEST_CASE("a datagram tells when it left", "[socket][timestamping][linux]") {
   });
 }
 
+TEST_CASE("what is gathered tells of its leaving as was asked when it began", "[socket][timestamping][linux]") {
+  same_as_linux([](Transcript& t) {
+    const Clock clock{t};
+    const int receiver = t.far_datagram();
+    t.bind(receiver);
+    const int fd = t.datagram(SOCK_NONBLOCK);
+    t.connect(fd, t.place_of(receiver));
+    const auto told = [&] {
+      for (int i = 0; i < 3; ++i) departure(t, fd);
+    };
+    const int software = SOF_TIMESTAMPING_TX_SOFTWARE | SOF_TIMESTAMPING_SOFTWARE;
+    const auto settings = {0, software, software | SOF_TIMESTAMPING_OPT_ID,
+                           SOF_TIMESTAMPING_TX_SCHED | SOF_TIMESTAMPING_SOFTWARE | SOF_TIMESTAMPING_OPT_ID};
+    for (const int first : settings) {
+      for (const int then : settings) {
+        t.set(fd, SOL_SOCKET, SO_TIMESTAMPING, first);
+        t.send(fd, "a", MSG_MORE);
+        t.set(fd, SOL_SOCKET, SO_TIMESTAMPING, then);
+        t.send(fd, "b", MSG_MORE);
+        t.send(fd, "c");
+        told();
+        t.send(fd, "d");
+        told();
+      }
+    }
+    t.send(fd, "never", MSG_MORE);  // its number is gone with it
+    t.send(fd, std::string(65'507, 'x'));
+    t.send(fd, "e");
+    told();
+    t.send(fd, "f", MSG_MORE);
+    t.shutdown(fd, SHUT_WR);
+    t.send(fd, "g");
+    told();
+    t.send(fd, "h", MSG_MORE);
+  });
+}
+
 TEST_CASE("a stream tells when a write left and arrived", "[socket][timestamping][linux]") {
   same_as_linux([](Transcript& t) {
     const Clock clock{t};

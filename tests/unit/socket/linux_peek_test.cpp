@@ -95,6 +95,10 @@ TEST_CASE("looks and reads that could wait and have nothing to wait for", "[sock
     t.recv_plain(client, 10);
     t.recv_plain(client, 10, MSG_PEEK);
     t.recv_plain(client, 10, MSG_DONTWAIT);
+    t.recv(client, 10);
+    t.recv_control(client, 10);
+    t.recv_from(client, 10);
+    t.readv(client, {2, 3});
   });
 }
 
@@ -205,6 +209,32 @@ TEST_CASE("SO_RXQ_OVFL tells of what was lost", "[socket][linux]") {
     t.say(memory[SK_MEMINFO_DROPS] == static_cast<std::uint32_t>(lost) ? "SO_MEMINFO says so, too" : "SO_MEMINFO says another thing");
     t.set(server, SOL_SOCKET, SO_RXQ_OVFL, 0);
     t.send(client, "x");
+    tell_overflow(t, server, lost);
+  });
+}
+
+TEST_CASE("SO_RXQ_OVFL of a socket that gives its port back", "[socket][linux]") {
+  same_as_linux([](Transcript& t) {
+    const int client = t.datagram();
+    t.bind(client);
+    const int server = t.far_datagram();
+    t.connect(server, t.place_of(client));
+    t.set(server, SOL_SOCKET, SO_RXQ_OVFL, 1);
+    t.set(server, SOL_SOCKET, SO_RCVBUF, 4000);
+    t.connect(client, t.place_of(server));
+    const int lost = overflow(t, client, server, t.place_of(server), 50);
+    t.disconnect(server);
+    const auto dropped = [&] {
+      std::array<std::uint32_t, SK_MEMINFO_VARS> memory{};
+      t.get_raw(server, SOL_SOCKET, SO_MEMINFO, memory.data(), sizeof(memory));
+      t.say(memory[SK_MEMINFO_DROPS] == static_cast<std::uint32_t>(lost) ? "so many" : "another number");
+    };
+    dropped();
+    tell_overflow(t, server, lost);
+    t.connect(server, t.place_of(client));
+    dropped();
+    t.send_to(client, "z", t.place_of(server));
+    t.await(server, POLLIN);
     tell_overflow(t, server, lost);
   });
 }

@@ -211,3 +211,17 @@ TEST_CASE("IPPROTO_RAW sends headers of the program's from the start", "[socket]
     t.name_of(fd);
   });
 }
+
+TEST_CASE("shutdown() and a pending error stand before a header of the program's", "[socket][raw][linux]") {
+  same_as_linux([](Transcript& t) {
+    const Sending s{t};
+    t.connect(s.fd, {t.address_of(Host::far), 0});
+    t.shutdown(s.fd, SHUT_WR);
+    s.send(s.header(), ping(1));
+    t.recv_ip(s.far);
+    t.send(s.fd, "x");
+    t.set(s.fd, IPPROTO_IP, IP_HDRINCL, 0);
+    t.send(s.fd, ping(2));
+    t.recv_ip(s.far);
+  });
+}

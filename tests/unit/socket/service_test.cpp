@@ -2,6 +2,7 @@
 #include <catch2/catch.hpp>
 
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <poll.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
@@ -13,44 +14,21 @@
 #include <functional>
 #include <memory>
 #include <string>
-#include <string_view>
 #include <thread>
 #include <vector>
 
-#include <tapir/core/scheduler.hpp>
-#include <tapir/link/link.hpp>
 #include <tapir/runtime/runtime.hpp>
 #include <tapir/socket/service.hpp>
 
 #include "message_room.hpp"
-#include "two_hosts.hpp"
+#include "service_host.hpp"
 
 using tapir::posix::Service;
 using tapir::test::generic;
+using tapir::test::kPort;
+using Host = tapir::test::ServiceHost;
 
 namespace {
-
-constexpr std::uint16_t kPort = 7;
-
-/// A host with its loopback alone, on a thread of its own.
-struct Host {
-  tapir::Runtime runtime;
-  tapir::Stack stack{runtime, tapir::StackConfig{}};
-  Service sockets{runtime, stack};
-
-  int listen(int backlog = 16) {
-    const int fd = sockets.socket(AF_INET, SOCK_STREAM, 0);
-    const auto in = tapir::test::socket_address(tapir::Ipv4Address{}, kPort);
-    (void)sockets.bind(fd, generic(in), sizeof(in));
-    (void)sockets.listen(fd, backlog);
-    return fd;
-  }
-  int connect() {
-    const int fd = sockets.socket(AF_INET, SOCK_STREAM, 0);
-    const auto in = tapir::test::socket_address(tapir::Ipv4Address{0x7f000001}, kPort);
-    return sockets.connect(fd, generic(in), sizeof(in)) == 0 ? fd : -1;
-  }
-};
 
 std::string read_all(Service& sockets, int fd) {
   std::string all;
@@ -240,6 +218,52 @@ TEST_CASE("MSG_WAITALL waits for all that is wanted of a stream, whichever call 
   CHECK(text == (flags == 0 ? "abc---" : "abcdef"));
 }
 
+TEST_CASE("a receive call waits for as much as SO_RCVLOWAT says", "[socket][service]") {
+  Host host;
+  auto& sockets = host.sockets;
+  const int listener = host.listen();
+  const int client = host.connect();
+  const int server = sockets.accept(listener, nullptr, nullptr);
+  const int low = 5;
+  REQUIRE(sockets.setsockopt(server, SOL_SOCKET, SO_RCVLOWAT, &low, sizeof(low)) == 0);
+  const bool reads = GENERATE(false, true);
+  std::string text(10, '-');
+  ssize_t count = 0;
+  REQUIRE(sockets.send(client, "abc", 3, 0) == 3);
+  std::thread reader{
+      [&] { count = reads ? sockets.read(server, text.data(), text.size()) : sockets.recv(server, text.data(), text.size(), 0); }};
+  int unread = -1;
+  while (sockets.ioctl(server, SIOCINQ, &unread) == 0 && unread != 0) std::this_thread::yield();
+  REQUIRE(sockets.send(client, "de", 2, 0) == 2);
+  reader.join();
+  CHECK(count == 5);
+  CHECK(text == "abcde-----");
+  REQUIRE(sockets.send(client, "fgh", 3, 0) == 3);
+  REQUIRE(sockets.shutdown(client, SHUT_WR) == 0);
+  CHECK(sockets.recv(server, text.data(), text.size(), 0) == 3);
+  CHECK(sockets.recv(server, text.data(), text.size(), 0) == 0);
+}
+
+TEST_CASE("MSG_WAITALL takes less than SO_RCVLOWAT, too", "[socket][service]") {
+  Host host;
+  auto& sockets = host.sockets;
+  const int listener = host.listen();
+  const int client = host.connect();
+  const int server = sockets.accept(listener, nullptr, nullptr);
+  const int low = 5;
+  REQUIRE(sockets.setsockopt(server, SOL_SOCKET, SO_RCVLOWAT, &low, sizeof(low)) == 0);
+  REQUIRE(sockets.send(client, "abcdef", 6, 0) == 6);
+  std::string text(8, '-');
+  ssize_t count = 0;
+  std::thread reader{[&] { count = sockets.recv(server, text.data(), text.size(), MSG_WAITALL); }};
+  int unread = -1;
+  while (sockets.ioctl(server, SIOCINQ, &unread) == 0 && unread != 0) std::this_thread::yield();
+  REQUIRE(sockets.send(client, "gh", 2, 0) == 2);
+  reader.join();
+  CHECK(count == 8);
+  CHECK(text == "abcdefgh");
+}
+
 TEST_CASE("MSG_WAITALL takes one datagram, as ever", "[socket][service]") {
   Host host;
   const int fd = host.sockets.socket(AF_INET, SOCK_DGRAM, 0);
@@ -249,114 +273,6 @@ TEST_CASE("MSG_WAITALL takes one datagram, as ever", "[socket][service]") {
   std::string text(10, '-');
   CHECK(host.sockets.recv(fd, text.data(), text.size(), MSG_WAITALL) == 3);
   CHECK(text == "abc-------");
-}
-
-namespace {
-/// A socket that datagrams reach, its own as well.
-int receiver(Service& sockets) {
-  const int fd = sockets.socket(AF_INET, SOCK_DGRAM, 0);
-  const auto in = tapir::test::socket_address(tapir::Ipv4Address{0x7f000001}, kPort);
-  REQUIRE(sockets.bind(fd, generic(in), sizeof(in)) == 0);
-  REQUIRE(sockets.connect(fd, generic(in), sizeof(in)) == 0);
-  return fd;
-}
-}  // namespace
-
-TEST_CASE("a look beyond all datagrams that wait is one for the next", "[socket][service]") {
-  Host host;
-  auto& sockets = host.sockets;
-  const int fd = receiver(sockets);
-  const int offset = 100;
-  REQUIRE(sockets.setsockopt(fd, SOL_SOCKET, SO_PEEK_OFF, &offset, sizeof(offset)) == 0);
-  REQUIRE(sockets.send(fd, "abc", 3, 0) == 3);
-  std::string seen(10, '-');
-  const timeval soon{.tv_sec = 0, .tv_usec = 10'000};
-  REQUIRE(sockets.setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &soon, sizeof(soon)) == 0);
-  CHECK(sockets.recv(fd, seen.data(), seen.size(), MSG_PEEK) == -1);
-  CHECK(errno == EAGAIN);
-  const timeval ever{};
-  REQUIRE(sockets.setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &ever, sizeof(ever)) == 0);
-  ssize_t count = 0;
-  std::thread looker{[&] { count = sockets.recv(fd, seen.data(), seen.size(), MSG_PEEK); }};
-  REQUIRE(sockets.send(fd, "def", 3, 0) == 3);  // not enough
-  const std::string longer(200, 'z');
-  REQUIRE(sockets.send(fd, longer.data(), longer.size(), 0) == 200);
-  looker.join();
-  CHECK(count == 10);
-  CHECK(seen == std::string(10, 'z'));
-}
-
-TEST_CASE("behind shutdown() nobody waits for a datagram", "[socket][service]") {
-  Host host;
-  auto& sockets = host.sockets;
-  const int fd = receiver(sockets);
-  char byte = 0;
-  ssize_t waited = -1;
-  std::thread reader{[&] {
-    char unread = 0;
-    waited = sockets.recv(fd, &unread, 1, 0);
-  }};
-  CHECK(sockets.shutdown(fd, SHUT_RD) == 0);
-  reader.join();
-  CHECK(waited == 0);
-  CHECK(sockets.recv(fd, &byte, 1, 0) == 0);
-  CHECK(sockets.recv(fd, &byte, 1, MSG_DONTWAIT) == -1);
-  CHECK(errno == EAGAIN);
-}
-
-namespace {
-/// Takes everything, or nothing.
-class Door final : public tapir::link::Link {
- public:
-  explicit Door(std::atomic<bool>& open) : open_{open} {}
-  [[nodiscard]] std::string_view name() const noexcept override { return "door"; }
-  [[nodiscard]] const tapir::link::Capabilities& capabilities() const noexcept override { return capabilities_; }
-  [[nodiscard]] tapir::Result<> transmit(tapir::Packet) override {
-    return open_ ? tapir::Result<>{} : tapir::fail(tapir::Error::would_block);
-  }
-  [[nodiscard]] bool writable() const noexcept override { return open_; }
-  void attach(tapir::Demultiplexer<tapir::link::Received>*) noexcept override {}
-  std::size_t drain(std::size_t) override { return 0; }
-
- private:
-  std::atomic<bool>& open_;
-  tapir::link::Capabilities capabilities_{};
-};
-}  // namespace
-
-TEST_CASE("a send waits for a full link, whose room is told of", "[socket][service]") {
-  std::atomic<bool> open{false};
-  tapir::Runtime runtime;
-  tapir::StackConfig config;
-  config.address = tapir::Ipv4Prefix{tapir::test::kLeftAddress, 24};
-  tapir::Stack stack{runtime, std::make_unique<Door>(open), config};
-  Service sockets{runtime, stack};
-  const int fd = sockets.socket(AF_INET, SOCK_DGRAM, 0);
-  const int on = 1;
-  REQUIRE(sockets.setsockopt(fd, SOL_SOCKET, SO_BROADCAST, &on, sizeof(on)) == 0);
-  const auto all = tapir::test::socket_address(tapir::Ipv4Address{tapir::test::kLeftAddress.value() | 0xff}, kPort);
-  const auto send = [&](int flags) { return sockets.sendto(fd, "abc", 3, flags, generic(all), sizeof(all)); };
-  pollfd entry{.fd = fd, .events = POLLOUT, .revents = 0};
-  CHECK(sockets.poll(&entry, 1, 0) == 1);
-  CHECK(send(MSG_DONTWAIT) == -1);
-  CHECK(errno == EAGAIN);
-  CHECK(sockets.poll(&entry, 1, 0) == 0);
-  const timeval soon{.tv_sec = 0, .tv_usec = 10'000};
-  REQUIRE(sockets.setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &soon, sizeof(soon)) == 0);
-  CHECK(send(0) == -1);
-  CHECK(errno == EAGAIN);
-  const timeval ever{};
-  REQUIRE(sockets.setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &ever, sizeof(ever)) == 0);
-  ssize_t sent = 0;
-  std::thread sender{[&] { sent = send(0); }};
-  runtime.post([&] {
-    open = true;
-    stack.context().scheduler.unblock();
-  });
-  CHECK(sockets.poll(&entry, 1, -1) == 1);
-  CHECK(entry.revents == POLLOUT);
-  sender.join();
-  CHECK(sent == 3);
 }
 
 TEST_CASE("epoll_create() takes a size, which only has to be positive", "[socket][service]") {
@@ -422,6 +338,25 @@ namespace {
 /// What a call comes to when nobody runs the stack: -1 and ENETDOWN.
 bool is_down(long result) { return result == -1 && errno == ENETDOWN; }
 }  // namespace
+
+TEST_CASE("a connection is waited for, though an error of the last one is still to be read", "[socket][service]") {
+  tapir::Runtime runtime;
+  tapir::StackConfig config;
+  config.address = tapir::Ipv4Prefix{tapir::test::kLeftAddress, 24};
+  config.arp.retry_interval = std::chrono::milliseconds{10};
+  config.arp.failure_hold = {};
+  tapir::Stack stack{runtime, std::make_unique<tapir::test::Door>(), config};
+  Service sockets{runtime, stack};
+  const int fd = sockets.socket(AF_INET, SOCK_STREAM, 0);
+  const auto nobody = tapir::test::socket_address(tapir::test::kRightAddress, kPort);
+  for (int i = 0; i < 3; ++i) {
+    CHECK(sockets.connect(fd, generic(nobody), sizeof(nobody)) == -1);
+    CHECK(errno == EHOSTUNREACH);
+  }
+  const auto nowhere = tapir::test::socket_address(tapir::Ipv4Address{0x7f000001}, 0);
+  CHECK(sockets.connect(fd, generic(nowhere), sizeof(nowhere)) == -1);
+  CHECK(errno == ECONNREFUSED);
+}
 
 TEST_CASE("when its runtime has been stopped every call of a service fails, those that wait as well", "[socket][service]") {
   Host host;

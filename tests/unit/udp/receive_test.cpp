@@ -242,3 +242,48 @@ TEST_CASE("the observer sees datagrams both ways with their fields", "[udp]") {
   CHECK(seen.lines[0] == "up 8+4 source port=6000 destination port=5000 length=12 checksum=0x0000");
   CHECK(seen.lines[1] == "down 8+2 source port=5000 destination port=6000 length=10 checksum=0x0000");
 }
+
+TEST_CASE("what waits outlasts its endpoint, and waits at the next one", "[udp]") {
+  UdpLab lab;
+  auto former = lab.udp.bind({{}, kOurPort}, {.receive_limit_bytes = 5000});
+  REQUIRE(former);
+  REQUIRE(lab.inject(datagram("first")));
+  REQUIRE(lab.inject(datagram("second")));
+  while (lab.inject(datagram("more"))) {}
+  const std::size_t waiting = former->waiting();
+  former->unbind();
+  CHECK(lab.udp.size() == 0);
+  CHECK(lab.inject(datagram("late")).error() == Drop::no_listener);
+  CHECK(former->send_to({kPeer, kPeerPort}, bytes_of("x")).error() == Error::connection_closed);
+  CHECK(former->receive()->payload.bytes() == bytes_of("first"));
+  REQUIRE(former->peek());
+  CHECK(former->dropped() == 1);
+
+  auto next = lab.udp.bind({{}, kOurPort}, {.receive_limit_bytes = 5000});
+  REQUIRE(next);
+  REQUIRE(lab.inject(datagram("behind")));
+  next->take_over(std::move(*former));
+  CHECK(next->waiting() == waiting);
+  CHECK(next->dropped() == 1);
+  CHECK(lab.inject(datagram("no room")).error() == Drop::queue_full);
+  CHECK(next->dropped() == 2);
+  CHECK(next->receive()->payload.bytes() == bytes_of("second"));
+  for (std::size_t i = 3; i < waiting; ++i) CHECK(next->receive()->payload.bytes() == bytes_of("more"));
+  CHECK(next->receive()->payload.bytes() == bytes_of("more"));
+  CHECK(next->receive()->payload.bytes() == bytes_of("behind"));
+  CHECK(next->waiting_bytes() == 0);
+}
+
+TEST_CASE("what waits where there is no endpoint any more is read into a buffer, and gone with the socket's end", "[udp]") {
+  UdpLab lab;
+  auto socket = lab.udp.bind({{}, kOurPort});
+  REQUIRE(socket);
+  for (int i = 0; i < 3; ++i) REQUIRE(lab.inject(datagram("abc")));
+  socket->unbind();
+  Bytes buffer(10);
+  CHECK(socket->receive(buffer)->size == 3);
+  socket->close();
+  CHECK(socket->waiting() == 0);
+  CHECK(socket->receive(buffer).error() == Error::connection_closed);
+  CHECK_FALSE(socket->receive());
+}
