@@ -29,6 +29,7 @@ struct FarEnd {
   bool ended = false;               ///< the stream ends behind the inbox
   std::error_code open_error = {};  ///< what the next open() fails with
   std::error_code send_error = {};  ///< what send() fails with until the next open()
+  bool deaf_once_closed = false;    ///< receive() fails behind close(), as it does with a socket of the host's, TLS and WebSocket
 
   [[nodiscard]] Bytes take_sent() { return std::exchange(sent, {}); }
   void accept() const { user->on_open(); }
@@ -71,6 +72,7 @@ class ScriptedTransport final : public mqtt::Transport {
     return taken;
   }
   [[nodiscard]] Result<std::size_t> receive(std::span<std::byte> into) override {
+    if (far_->closed && far_->deaf_once_closed) return tapir::fail(tapir::Error::connection_closed);
     if (far_->inbox.empty()) return far_->ended ? Result<std::size_t>{0} : tapir::fail(tapir::Error::would_block);
     const auto count = std::min(into.size(), far_->inbox.size());
     std::copy_n(far_->inbox.begin(), count, into.begin());
