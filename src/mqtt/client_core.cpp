@@ -258,6 +258,7 @@ void Client::Core::read_through(std::span<std::byte> buffer) {
     if (paused_ && phase_ == Phase::connected && !draining_) break;
     const auto received = transport_->receive(buffer);
     if (!received) {
+      if (received.error() == tapir::Error::would_block && transport_->has_more()) return read_later();
       const bool tells_by_itself = transport_left_ && received.error() == tapir::Error::connection_closed;  // when it has closed
       if (received.error() != tapir::Error::would_block && !tells_by_itself) closed(received.error());
       break;

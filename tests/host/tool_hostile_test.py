@@ -3,8 +3,11 @@
 The third argument is the program.
 """
 import array
+import base64
 import fcntl
+import hashlib
 import os
+import re
 import signal
 import struct
 import subprocess
@@ -44,8 +47,7 @@ class HostileCase(WireCase):
 class BrokerThatNeverPauses(HostileCase):
     """What is there to be read never ends: the loop must have its turns all the same, for timers, signals and DISCONNECT."""
 
-    def flood(self):
-        piece = publish("x", b"y") * 50_000
+    def flood(self, piece=publish("x", b"y") * 50_000):
 
         def send():
             try:
@@ -68,6 +70,35 @@ class BrokerThatNeverPauses(HostileCase):
                     if number:
                         program.send_signal(number)
                     self.ended(program, code, said)
+
+
+    def test_the_tool_ends_over_websocket(self):
+        """Pongs, pings and empty frames, of which nothing reaches MQTT."""
+        for frame in (b"\x8a\0", b"\x89\0", b"\x82\0"):
+            for options, number, code, said in ((("-W", 3), None, 1, "^tapir sub: timed out after 3 s$"), ((), signal.SIGTERM, 0, "^$")):
+                with self.subTest(frame=frame, number=number), Broker() as self.broker:
+                    words = [str(word) for word in (TOOL, *HOST_STACK, "sub", "-t", "x", "-L", f"ws://{lab.HOST}:{lab.BROKER_PORT}/", *options)]
+                    program = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+                    self.addCleanup(program.communicate)
+                    self.addCleanup(program.kill)
+                    self.agree()
+                    self.flood(frame * 100_000)
+                    threading.Thread(target=self.broker.rest, daemon=True).start()  # the answers to pings
+                    if number:
+                        program.send_signal(number)
+                    self.ended(program, code, said)
+
+    def agree(self):
+        """The server's side of RFC 6455 section 4, and CONNACK."""
+        connection = self.broker.connection = self.broker.server.accept()[0]
+        connection.settimeout(lab.SECONDS)
+        head = b""
+        while b"\r\n\r\n" not in head:
+            head += connection.recv(4096)
+        key = re.search(rb"Sec-WebSocket-Key: (\S+)", head)[1]
+        answer = base64.b64encode(hashlib.sha1(key + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest())
+        connection.sendall(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Protocol: mqtt\r\n"
+                           b"Sec-WebSocket-Accept: " + answer + b"\r\n\r\n\x82\5" + bytes.fromhex(ACCEPTED["mqttv5"]))
 
 
 class StandardOutput(HostileCase):

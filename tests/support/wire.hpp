@@ -200,6 +200,7 @@ class StreamReader final : public mqtt::TransportUser {
     std::vector<std::byte> buffer(read_size);
     while (!ended && !broken) {
       const auto got = transport_.receive(buffer);
+      if (!got && got.error() == tapir::Error::would_block && transport_.has_more()) continue;
       if (!got && got.error() == tapir::Error::would_block) return;
       if (!got) {
         broken = got.error();

@@ -95,3 +95,17 @@ TEST_CASE("what the broker said last is read to its end before the error of a wr
   REQUIRE(t.disconnections.size() == 1);
   CHECK(t.disconnections[0].error == ReasonCode::quota_exceeded);
 }
+
+TEST_CASE("a transport that has left something for another turn is asked again in that", "[mqtt]") {
+  ClientLab t;
+  int heard = 0;
+  t.client->on_unmatched([&heard](const Message&) { ++heard; });
+  t.connect();
+  t.far->pauses = 3;
+  t.far->deliver("30 04 0001 61 31");
+  CHECK(t.far->pauses == 2);
+  CHECK(heard == 0);
+  t.turn();
+  CHECK(t.far->pauses == 0);
+  CHECK(heard == 1);
+}
