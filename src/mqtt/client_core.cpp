@@ -10,6 +10,8 @@ namespace tapir::mqtt {
 namespace {
 
 constexpr std::size_t kReadSize = 16U << 10U;
+/// Bytes read before the loop has its turn: with a broker that never pauses neither timers nor signals would come.
+constexpr std::size_t kReadAtOnce = 256U << 10U;
 
 }  // namespace
 
@@ -192,6 +194,7 @@ void Client::Core::open() {
   slice_at_ = 0;
   written_ = 0;
   write_error_ = {};
+  more_to_read_ = transport_left_ = false;
   phase_timer_.arm_after(config_.connect_timeout);
   if (const auto opened = transport_->open(); !opened) connection_failed(opened.error());
 }
@@ -246,24 +249,34 @@ void Client::Core::read() {
 }
 
 void Client::Core::read_through(std::span<std::byte> buffer) {
+  std::size_t count = 0;
   while (phase_ == Phase::connecting || phase_ == Phase::connected || phase_ == Phase::closing) {
+    if (count >= kReadAtOnce) return read_later();
     // A peer that sends without reading would make our answers pile up. Messages of ours do not count: while they go out slowly the
     // acknowledgments of earlier ones come.
     if (session_.pending_answers() >= config_.limits.output_high_water) break;
     if (paused_ && phase_ == Phase::connected && !draining_) break;
     const auto received = transport_->receive(buffer);
     if (!received) {
-      if (received.error() != tapir::Error::would_block) closed(received.error());
+      if (received.error() == tapir::Error::would_block && transport_->has_more()) return read_later();
+      const bool tells_by_itself = transport_left_ && received.error() == tapir::Error::connection_closed;  // when it has closed
+      if (received.error() != tapir::Error::would_block && !tells_by_itself) closed(received.error());
       break;
     }
     if (*received == 0) {
       closed({});  // the peer has ended the stream
       break;
     }
+    count += *received;
     session_.input(buffer.first(*received), context_.now());
     process_events();
     write();
   }
+}
+
+void Client::Core::read_later() {
+  more_to_read_ = true;
+  turn_timer_.arm_at(context_.now());
 }
 
 void Client::Core::acknowledge() {
@@ -328,10 +341,9 @@ void Client::Core::on_turn() {
     }
     process_events();
     if (std::exchange(interrupted_, false)) catch_up();
-    if (write_error_) {
-      read();  // what the peer has said may tell more than that it takes no more: an alert of TLS, DISCONNECT
-      if (const auto error = std::exchange(write_error_, {})) closed(error);
-    }
+    // What the peer has said may tell more than that it takes no more: an alert of TLS, DISCONNECT.
+    if (std::exchange(more_to_read_, false) || write_error_) read();
+    if (const auto error = more_to_read_ ? std::error_code{} : std::exchange(write_error_, {})) closed(error);
     settle();
     if (is_drained()) finish_draining();
   });
@@ -368,7 +380,9 @@ void Client::Core::write() {
     slice_at_ += *sent;
     written_ += *sent;
   }
-  if (phase_ == Phase::closing && slice_at_ == slice_.size()) transport_->close();
+  if (phase_ != Phase::closing || slice_at_ < slice_.size()) return;
+  transport_left_ = true;
+  transport_->close();
 }
 
 /// What a turn ends with: the session is saved, also when nothing could be written; its timer; a turn for events that a call has caused.

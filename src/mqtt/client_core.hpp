@@ -143,6 +143,7 @@ class Client::Core final : public std::enable_shared_from_this<Client::Core>, Tr
   void adopt_restored();
   void read_by_stack();
   void read_through(std::span<std::byte> buffer);
+  void read_later();
   void open();
   void change_transport();
   [[nodiscard]] bool follow(ReasonCode reason, const Properties& properties);
@@ -235,10 +236,12 @@ class Client::Core final : public std::enable_shared_from_this<Client::Core>, Tr
   Result<> configured_;
   Phase phase_ = Phase::idle;
   DropCounters drops_;
-  bool gone_ = false;         ///< the Client was destroyed
-  bool paused_ = false;       ///< nothing is read from a connection that stands
-  bool holding_ = false;      ///< between hold_calls() and release_calls()
-  bool interrupted_ = false;  ///< by an exception of a callback: more may be left to do than anything will tell of
+  bool gone_ = false;            ///< the Client was destroyed
+  bool paused_ = false;          ///< nothing is read from a connection that stands
+  bool more_to_read_ = false;    ///< in the next turn
+  bool transport_left_ = false;  ///< it was told to close behind DISCONNECT
+  bool holding_ = false;         ///< between hold_calls() and release_calls()
+  bool interrupted_ = false;     ///< by an exception of a callback: more may be left to do than anything will tell of
   /// Connections in a row, for the backoff, that could not be made, or ended soon and before the broker acknowledged or sent anything: one
   /// that accepts every CONNECT and then refuses what follows is no success.
   unsigned failures_ = 0;

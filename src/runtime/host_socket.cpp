@@ -26,6 +26,7 @@ using namespace std::chrono_literals;
 
 constexpr Duration kAskSoon = 1ms;
 constexpr Duration kAskLate = 100ms;
+constexpr int kUnwantedAtOnce = 64;  ///< reads before the loop has its turn, for a peer that never pauses
 
 using link::system_error;
 
@@ -202,7 +203,7 @@ void HostSocket::on_connecting() {
 /// What still comes after close() interests nobody; its end does.
 void HostSocket::drain_unwanted() {
   std::array<std::byte, 4096> unwanted;
-  for (;;) {
+  for (int reads = 0; reads < kUnwantedAtOnce; ++reads) {  // what is left there is told again
     const auto got = ::recv(fd_, unwanted.data(), unwanted.size(), 0);
     if (got > 0) continue;
     if (got < 0 && would_block(errno)) return;

@@ -15,6 +15,8 @@ namespace {
 constexpr std::size_t kRecordSize = SSL3_RT_MAX_PLAIN_LENGTH;
 /// Output that waits above this stops reading: a peer that asks without reading would make our answers pile up.
 constexpr std::size_t kMostOutput = 64U << 10U;
+/// Pieces read in one turn: a peer may send records for ever that have nothing for the user, such as session tickets.
+constexpr int kMostAtOnce = 64;
 
 }  // namespace
 
@@ -114,7 +116,8 @@ Result<std::size_t> TlsTransport::receive(std::span<std::byte> into) {
   if (state_ == State::failed) return fail(error_);
   if (state_ == State::closing) return fail(tapir::Error::connection_closed);
   if (state_ != State::open) return fail(tapir::Error::not_connected);
-  for (;;) {
+  more_ = false;
+  for (int pieces = 1;; ++pieces) {
     std::size_t got = 0;
     ERR_clear_error();
     const int result = SSL_read_ex(ssl_->get(), into.data(), into.size(), &got);
@@ -125,8 +128,9 @@ Result<std::size_t> TlsTransport::receive(std::span<std::byte> into) {
     if (const auto error = ssl_->failure(result, stream_category(), Error::truncated)) return break_stream(*error);
     const auto more = pull();
     if (!more) return break_stream(more.error());
-    if (*more) continue;
-    if (!flushed) return fail(flushed.error());
+    more_ = *more && pieces == kMostAtOnce;
+    if (*more && !more_) continue;
+    if (!flushed && !more_) return fail(flushed.error());
     if (below_ended_) return break_stream(Error::truncated);
     return fail(tapir::Error::would_block);
   }

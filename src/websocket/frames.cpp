@@ -9,6 +9,7 @@ namespace {
 
 constexpr std::size_t kMostPayload = 16U << 10U;  ///< received and not taken, above which no more is read
 constexpr std::size_t kMostOutput = 64U << 10U;   ///< the same of answers to pings, for a peer that does not read
+constexpr std::size_t kMostAtOnce = 256U << 10U;  ///< bytes read in one turn; a server may send pings and empty frames for ever
 constexpr std::size_t kMostAnswers = 100;         ///< made in one turn of wslay's, which become output at its end
 
 std::span<const std::byte> bytes_of(const std::uint8_t* data, std::size_t size) { return std::as_bytes(std::span{data, size}); }
@@ -85,6 +86,8 @@ std::error_code WebSocketTransport::Frames::why_over() const noexcept {
   return wslay_event_get_read_enabled(context_) == 0 ? Error::protocol_error : Error::truncated;
 }
 
+bool WebSocketTransport::Frames::is_exhausted() const noexcept { return read_ >= kMostAtOnce; }
+
 bool WebSocketTransport::Frames::can_answer() const noexcept { return output().size() < kMostOutput; }
 
 ssize_t WebSocketTransport::Frames::on_recv(wslay_event_context_ptr context, std::uint8_t* buffer, std::size_t size, int, void* self) {
@@ -96,8 +99,9 @@ ssize_t WebSocketTransport::Frames::on_recv(wslay_event_context_ptr context, std
     return static_cast<ssize_t>(count);
   }
   frames.paused_ = !frames.can_answer() || wslay_event_get_queued_msg_count(context) >= kMostAnswers;
-  if (!frames.paused_ && !frames.source_ended_ && frames.payload_.size() < kMostPayload) {
+  if (!frames.paused_ && !frames.source_ended_ && !frames.is_exhausted() && frames.payload_.size() < kMostPayload) {
     const auto got = frames.source_->receive(std::as_writable_bytes(std::span{buffer, size}));
+    frames.read_ += got.value_or(0);
     if (got && *got > 0) return static_cast<ssize_t>(*got);
     frames.source_ended_ = got.has_value();
     if (!got && got.error() != tapir::Error::would_block) {

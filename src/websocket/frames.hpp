@@ -38,6 +38,9 @@ class WebSocketTransport::Frames {
   void put_input(std::string_view bytes);
   /// Reads frames from `source` until there is something for receive(), the source has nothing, or the stream is over. The source's error.
   [[nodiscard]] Result<> read(mqtt::Transport& source);
+  /// What follows of read() is one turn of its user's: frames that carry nothing are read up to a bound.
+  void begin_turn() noexcept { read_ = 0; }
+  [[nodiscard]] bool is_exhausted() const noexcept;
   /// The payload of binary frames.
   [[nodiscard]] std::size_t receive(std::span<std::byte> into);
   [[nodiscard]] bool has_payload() const noexcept { return !payload_.empty(); }
@@ -62,6 +65,7 @@ class WebSocketTransport::Frames {
   wslay_event_context_ptr context_ = nullptr;
   mqtt::Transport* source_ = nullptr;  ///< during read()
   std::error_code source_error_;
+  std::size_t read_ = 0;  ///< bytes in this turn
   bool source_ended_ = false;
   bool paused_ = false;
   bool in_data_frame_ = false;

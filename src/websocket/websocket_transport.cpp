@@ -58,18 +58,21 @@ Result<std::size_t> WebSocketTransport::receive(std::span<std::byte> into) {
   if (state_ == State::failed) return fail(error_);
   if (state_ == State::closing) return fail(tapir::Error::connection_closed);
   if (state_ != State::open) return fail(tapir::Error::not_connected);
+  frames_->begin_turn();
   while (!frames_->has_payload() && !frames_->is_over()) {
     const auto read = frames_->read(*below_);
     const auto flushed = flush();
     if (!read) return break_stream(read.error());
     if (!flushed && !frames_->has_payload() && !frames_->is_over()) return break_stream(flushed.error());
-    if (!frames_->has_paused() || !frames_->can_answer()) break;
+    if (!frames_->has_paused() || !frames_->can_answer() || frames_->is_exhausted()) break;
   }
   if (frames_->has_payload()) return frames_->receive(into);
   if (!frames_->is_over()) return fail(tapir::Error::would_block);
   if (const auto why = frames_->why_over()) return break_stream(why);
   return std::size_t{0};
 }
+
+bool WebSocketTransport::has_more() const { return state_ == State::open && (frames_->is_exhausted() || below_->has_more()); }
 
 void WebSocketTransport::close() {
   if (state_ == State::closed || state_ == State::closing) return;

@@ -10,6 +10,18 @@ CONNECT, CONNACK, PUBLISH, PUBACK, PUBREC, SUBSCRIBE, SUBACK, PINGREQ, DISCONNEC
 ACCEPTED = {"mqttv31": "20 02 00 00", "mqttv311": "20 02 00 00", "mqttv5": "20 03 00 00 00"}
 
 
+def publish(topic, payload, flags=0, identifier=None):
+    """A PUBLISH of MQTT 5.0."""
+    name = topic.encode()
+    body = struct.pack(">H", len(name)) + name + (struct.pack(">H", identifier) if identifier else b"") + b"\0" + payload
+    size, digits = len(body), b""
+    while True:
+        digits += bytes([size & 0x7f | (0x80 if size > 0x7f else 0)])
+        size >>= 7
+        if not size:
+            return bytes([0x30 | flags]) + digits + body
+
+
 class Broker:
     """The far end of one connection, packet by packet."""
 
@@ -68,6 +80,16 @@ class Broker:
 
     def at_end(self):
         return self.connection.recv(1) == b""
+
+    def rest(self):
+        """All that still comes, to the end of the connection, however that ends."""
+        parts = b""
+        try:
+            while part := self.connection.recv(1 << 16):
+                parts += part
+        except ConnectionResetError:
+            pass
+        return parts
 
 
 class Connect:

@@ -4,12 +4,15 @@ The third argument is the program.
 """
 import os
 import signal
+import socket
 import struct
+import subprocess
 import tempfile
+import time
 
 import lab
-from tool_broker import ACCEPTED, DISCONNECT, PUBACK, PUBLISH, SUBSCRIBE, Broker, WireCase
-from tool_lab import HOST_STACK, STACKS, TapirSub
+from tool_broker import ACCEPTED, DISCONNECT, PUBACK, PUBLISH, SUBSCRIBE, Broker, WireCase, publish
+from tool_lab import HOST_STACK, STACKS, TOOL, TapirSub
 
 lab.require("mosquitto", "mosquitto_sub")
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -62,6 +65,34 @@ class BySignal(WireCase):
                 broker.accept()
                 program.send_signal(signal.SIGINT)
                 self.ends(program, 0)
+
+
+class SecondSignal(WireCase):
+    """What comes while the tool leaves changes nothing, to the last moment of its life."""
+
+    def test_disconnect_goes_out_and_the_exit_code_stays(self):
+        for stack in STACKS:
+            for words, kind, code, said in ((("sub", "-t", "x", "--will-topic", "w"), SUBSCRIBE, 0, "^$"),
+                                            (("pub", "-t", "x", "-m", "y", "-q", 1), PUBLISH, 1, INTERRUPTED)):
+                for behind_disconnect in (False, True):
+                    with self.subTest(stack=stack, words=words, behind_disconnect=behind_disconnect), Broker() as broker:
+                        program = self.start(*words, stack=stack)
+                        broker.accept(ACCEPTED["mqttv5"])
+                        self.assertEqual(broker.packet()[0], kind)
+                        program.send_signal(signal.SIGINT)
+                        if behind_disconnect:
+                            self.assertEqual(broker.packet()[0], DISCONNECT)
+                        self.storm(program)
+                        if not behind_disconnect:
+                            self.assertEqual(broker.packet()[0], DISCONNECT)
+                        self.ends(program, code, said)
+
+    def storm(self, program):
+        """Signals without a pause, until the program has ended."""
+        deadline = time.monotonic() + lab.SECONDS
+        while program.poll() is None and time.monotonic() < deadline:
+            for number in SIGNALS:
+                program.send_signal(number)
 
 
 class BrokerThatDoesNotClose(WireCase):
@@ -117,14 +148,17 @@ class LossInTheMiddle(WireCase):
 
 class RetainedMessages(WireCase):
     """--remove-retained: the tool leaves when the broker has acknowledged each deletion, of which 20 can be under way."""
-    COUNT = 50
+    COUNT = 3000  # more than the library lets wait by default
 
     def subscribed(self, *options, stack):
         program = self.start("sub", "-t", "r/#", "-q", 1, "--remove-retained", *options, stack=stack)
+        self.take_subscription()
+        return program
+
+    def take_subscription(self):
         self.broker.accept(ACCEPTED["mqttv5"])
         _, _, body = self.broker.packet()
         self.broker.send(f"90 04 {struct.unpack_from('>H', body)[0]:04x} 00 01")
-        return program
 
     def deletions(self):
         """What comes before DISCONNECT: the topics of the deletions, acknowledged one by one, and the identifiers of the tool's PUBACKs."""
@@ -143,8 +177,8 @@ class RetainedMessages(WireCase):
 
     def test_all_are_deleted(self):
         """With and without one that ends --retained-only, and one behind it: those stay with the broker."""
-        topics = [f"r/{number:02}".encode() for number in range(self.COUNT)]
-        retained = "".join(f"31 08 0004 {topic.hex()} 00 79" for topic in topics)
+        topics = [f"r/{number:04}".encode() for number in range(self.COUNT)]
+        retained = "".join(f"31 0a 0006 {topic.hex()} 00 79" for topic in topics)
         for stack in STACKS:
             for options, more in ((("-C", self.COUNT), ""), (("--retained-only",), "32 0a 0004 722f3939 0001 00 7a 32 0a 0004 722f3939 0002 00 7a")):
                 with self.subTest(stack=stack, options=options), Broker() as self.broker:
@@ -159,6 +193,36 @@ class RetainedMessages(WireCase):
             self.broker.send("33 0a 0004 722f3939 0001 00 7a 33 0a 0004 722f3939 0002 00 7a")
             self.assertEqual(self.deletions(), ([b"r/99"], [1]))
             self.ends(program, 0, printed="z\n")
+
+    def test_a_long_one_is_deleted_when_it_is_here_completely(self):
+        """It comes in parts: when the connection is lost in the middle the broker is to have it still."""
+        message = publish("r/99", b"z" * 1_000_000, 1)
+        for stack in STACKS:
+            with self.subTest(stack=stack), Broker() as self.broker:
+                program = self.subscribed("-C", 1, "-F", "%l", stack=stack)
+                self.broker.connection.sendall(message[:-1])
+                self.broker.connection.shutdown(socket.SHUT_WR)
+                self.assertEqual(self.broker.rest(), b"")
+                self.broker.connection.close()
+                self.take_subscription()
+                self.broker.connection.sendall(message)
+                self.assertEqual(self.deletions(), ([b"r/99"], []))
+                self.ends(program, 0, "the connection was lost in the middle of a message", printed="1000000\n" * 2)
+
+    def test_what_cannot_be_printed_is_not_deleted(self):
+        """Whole, and in parts."""
+        for size in (1, 100_000):
+            for stack in STACKS:
+                with self.subTest(size=size, stack=stack), Broker() as self.broker, open("/dev/full", "w") as full:
+                    words = [str(word) for word in (TOOL, *stack, "sub", "-h", lab.HOST, "-t", "r/#", "-q", 1, "--remove-retained")]
+                    program = subprocess.Popen(words, stdout=full, stderr=subprocess.PIPE, text=True)
+                    self.addCleanup(program.communicate)
+                    self.take_subscription()
+                    self.broker.connection.sendall(publish("r/99", b"z" * size, 1))
+                    self.assertEqual(self.broker.packet()[0], DISCONNECT)
+                    self.broker.connection.close()
+                    _, said = program.communicate(timeout=lab.SECONDS)
+                    self.assertEqual((program.returncode, said), (1, "tapir sub: cannot write to standard output\n"))
 
     def test_a_broker_that_refuses(self):
         with Broker() as self.broker:

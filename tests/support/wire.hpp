@@ -28,6 +28,7 @@ class Wire {
   std::function<void()> on_end = [] {};                                    ///< the near end has closed
   std::error_code refusal = {};                                            ///< how the next connection fails
   std::error_code send_error = {};                                         ///< the near end can send no more, and hears what still comes
+  std::error_code receive_error = {};                                      ///< what it hears behind that: an alert of TLS is an error too
 
   /// The far end says something, ends its half, or breaks the connection.
   void reply(std::span<const std::byte> bytes) {
@@ -35,6 +36,11 @@ class Wire {
     schedule();
   }
   void reply(std::string_view text) { reply(std::as_bytes(std::span{text})); }
+  /// What the far end has said is there, and the near end is not told.
+  void reply_unheard(std::string_view text) {
+    const auto bytes = std::as_bytes(std::span{text});
+    inbox_.insert(inbox_.end(), bytes.begin(), bytes.end());
+  }
   void end() {
     far_ended_ = true;
     schedule();
@@ -107,6 +113,7 @@ class Wire {
   }
   Result<std::size_t> receive(std::span<std::byte> into) {
     if (!open_) return fail(tapir::Error::not_connected);
+    if (inbox_.empty() && receive_error) return fail(receive_error);
     if (inbox_.empty()) return end_told_ ? Result<std::size_t>{0} : fail(tapir::Error::would_block);
     const auto count = std::min(into.size(), inbox_.size());
     std::copy_n(inbox_.begin(), count, into.begin());
@@ -193,6 +200,7 @@ class StreamReader final : public mqtt::TransportUser {
     std::vector<std::byte> buffer(read_size);
     while (!ended && !broken) {
       const auto got = transport_.receive(buffer);
+      if (!got && got.error() == tapir::Error::would_block && transport_.has_more()) continue;
       if (!got && got.error() == tapir::Error::would_block) return;
       if (!got) {
         broken = got.error();

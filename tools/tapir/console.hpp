@@ -1,5 +1,7 @@
 #pragma once
 
+#include <chrono>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -22,8 +24,17 @@ class Console {
  public:
   Console(std::string name, bool quiet) : name_{std::move(name)}, quiet_{quiet} {}
 
-  /// Writes to standard output at once. False when it takes no more: a full disk, or a pipe that nobody reads.
-  [[nodiscard]] bool print(std::string_view bytes);
+  enum class Printed {
+    all,
+    refused,      ///< standard output takes no more: a full disk, or a pipe that nobody has
+    interrupted,  ///< a signal came while it had no room; the loop is to take it still
+    late,         ///< as long as it had no room, until the end of the patience
+  };
+  using Patience = std::optional<std::chrono::steady_clock::time_point>;
+  /// Writes to standard output at once. What has no room waits, but not beyond a signal or the end of `patience`.
+  [[nodiscard]] static Printed print(std::string_view bytes, Patience patience);
+  /// From now on, lines for which standard error has no room are left out: the program is to end.
+  static void hurry() { is_in_a_hurry_ = true; }
   /// A line on standard error, unless --quiet.
   void note(std::string_view text) const;
   /// A line on standard error that was asked for (-d), --quiet or not.
@@ -37,6 +48,7 @@ class Console {
  private:
   std::string name_;
   bool quiet_;
+  static inline bool is_in_a_hurry_ = false;  ///< there is one standard error
 };
 
 /// Which layer a connection failed in: "arp", "tcp", "tls", "websocket", "name lookup".

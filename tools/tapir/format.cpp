@@ -35,6 +35,7 @@ constexpr std::string_view kWithZeros = "AdEFflmSxX";       ///< … those that 
 constexpr std::string_view kWithMaximum = "CIRt";           ///< and those that a precision shortens
 constexpr std::string_view kSeparators = "!\"#$&'()*+,-./:;<=>?@[\\]^_`{|}~";
 constexpr std::size_t kWidest = 10'000;
+constexpr std::size_t kDeepest = 1000;  ///< arrays and objects in one another, as mosquitto has it: printing takes a call for each
 constexpr std::string_view kEscapes = "0aenrtv\\";
 constexpr std::string_view kEscaped{"\0\a\033\n\r\t\v\\", 8};
 
@@ -148,6 +149,27 @@ nlohmann::ordered_json json_of(const mqtt::Properties& properties) {
   return object;
 }
 
+/// How deep arrays and objects stand in one another, if it is JSON.
+std::size_t depth_of(std::string_view text) {
+  std::size_t depth = 0;
+  std::size_t deepest = 0;
+  bool in_string = false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char sign = text[i];
+    if (sign == '"') in_string = !in_string;
+    if (in_string) {
+      if (sign == '\\') ++i;
+    } else if (sign == '[' || sign == '{') {
+      deepest = std::max(deepest, ++depth);
+    } else if ((sign == ']' || sign == '}') && depth > 0) {
+      --depth;
+    }
+  }
+  return deepest;
+}
+
+bool is_printable_json(std::string_view text) { return depth_of(text) <= kDeepest && nlohmann::json::accept(text); }
+
 /// mosquitto's JSON: the payload as JSON of its own (%J; nothing at all when it is none), or as a string (%j).
 std::string json(const Received& received, bool as_string) {
   const auto& [message, size, at, pretty] = received;
@@ -163,8 +185,8 @@ std::string json(const Received& received, bool as_string) {
   if (as_string) {
     payload = text;
   } else if (!text.empty()) {
+    if (!is_printable_json(text)) return {};
     payload = nlohmann::ordered_json::parse(text, nullptr, false);
-    if (payload.is_discarded()) return {};
   }
   return object.dump(pretty ? 1 : -1, pretty ? '\t' : ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }
@@ -302,8 +324,9 @@ std::string formatted(std::string_view format, const mqtt::Message& message, std
 
 std::string payload_problem(const PrintOptions& options, const mqtt::Message& message) {
   const auto text = message.payload.text();
-  if (!has_field(options.format, 'J') || text.empty() || nlohmann::json::accept(text)) return {};
-  return fmt::format("a message to {} has a payload that is not JSON", message.topic);
+  if (!has_field(options.format, 'J') || text.empty() || is_printable_json(text)) return {};
+  return fmt::format("a message to {} has a payload that is not JSON{}", message.topic,
+                     depth_of(text) > kDeepest ? fmt::format(", or JSON that is nested more than {} deep", kDeepest) : "");
 }
 
 bool prints_in_parts(const PrintOptions& options) { return place_of_payload(options.format).has_value(); }

@@ -53,7 +53,8 @@ void LineReader::read() {
   std::array<char, 65536> piece;
   const auto got = ::read(STDIN_FILENO, piece.data(), piece.size());
   if (got > 0) buffer_.append(piece.data(), static_cast<std::size_t>(got));
-  ended_ = got == 0 || (got < 0 && errno != EINTR && errno != EAGAIN);
+  if (got < 0 && errno != EINTR && errno != EAGAIN) error_ = errno;
+  ended_ = got == 0 || error_ != 0;
 }
 
 }  // namespace tool

@@ -19,6 +19,8 @@ class LineReader final : tapir::DescriptorUser {
   /// The next line without its end; nullopt: `ready` is called when there is one, or at the end.
   [[nodiscard]] std::optional<std::string> next();
   [[nodiscard]] bool at_end() const { return ended_ && buffer_.empty(); }
+  /// Why it is at its end, if that is not the input's; errno's.
+  [[nodiscard]] int error() const { return error_; }
 
  private:
   void on_ready(bool input, bool output, bool failed) override;
@@ -32,6 +34,7 @@ class LineReader final : tapir::DescriptorUser {
   bool watching_ = false;
   bool is_file_ = false;
   bool ended_ = false;
+  int error_ = 0;
 };
 
 }  // namespace tool

@@ -1,6 +1,7 @@
 // The command-line tool: MQTT by mosquitto's letters, over a TCP/IP stack of its own.
 
 #include <algorithm>
+#include <csignal>
 #include <cstdio>
 #include <string>
 #include <vector>
@@ -84,6 +85,7 @@ int run(CommandLine& line) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  std::signal(SIGPIPE, SIG_IGN);  // whoever writes hears it, and leaves the broker in order
   CommandLine line;
   try {
     std::vector<std::string> words{argv + std::min(argc, 1), argv + argc};

@@ -15,7 +15,7 @@ constexpr const char* kFormat =
     "Fields of -F: %t topic, %p payload, %x and %X payload in hexadecimal, %l its length in bytes, %m packet identifier (0 with QoS 0), %q "
     "quality of service, %r retained, "
     "%I time (ISO 8601), %U seconds since 1970, %j and %J all of it as JSON (%J: the payload as JSON too; nothing, with a line on standard "
-    "error, when it is none), %% a percent sign; of MQTT 5.0, "
+    "error, when it is none or nested more than 1000 deep), %% a percent sign; of MQTT 5.0, "
     "empty when the message has none, %A topic alias, %C content type, %D correlation data, %E seconds to the message's expiry, %F payload "
     "format indicator, %P user properties (name:text, blanks between them), %R response topic, %S subscription identifier; %f and %d the "
     "payload as a float or double of IEEE 754 in this machine's byte order. As in printf(3) '-', '0', a width, '.' and a precision may "

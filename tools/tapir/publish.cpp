@@ -74,7 +74,9 @@ class Publisher final : public Task {
   }
   void leave_when_done() {
     const bool all_given = lines_ ? lines_->at_end() : left_ == 0;
-    if (all_given && under_way_ == 0) leave();
+    if (!all_given || under_way_ > 0) return;
+    if (lines_ && lines_->error() != 0) return fail(Exit::failure, "standard input: " + std::generic_category().message(lines_->error()));
+    leave();
   }
   [[nodiscard]] bool waiting_for_room() const {
     return under_way_ >= kMostUnderWay || (under_way_ > 0 && under_way_ * message_.size() >= kMostBytesUnderWay);

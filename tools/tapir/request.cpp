@@ -24,8 +24,9 @@ std::string time_in_words(std::chrono::nanoseconds latency) {
 /// Subscribes to the response's topic, publishes the request when the broker has taken that, and leaves with the first response.
 class Requester final : public Task {
  public:
-  Requester(Connection& connection, const BrokerOptions& broker, const RequestOptions& options, Console& console, mqtt::Payload request)
-      : Task{connection, broker, console}, options_{options}, out_{console}, v5_{broker.protocol() == mqtt::ProtocolVersion::v5_0} {
+  Requester(Connection& connection, const BrokerOptions& broker, const RequestOptions& options, const Console& console,
+            mqtt::Payload request)
+      : Task{connection, broker, console}, options_{options}, v5_{broker.protocol() == mqtt::ProtocolVersion::v5_0} {
     request_ = {.topic = options.topics[0],
                 .payload = std::move(request),
                 .qos = static_cast<mqtt::QoS>(options.qos),
@@ -53,8 +54,14 @@ class Requester final : public Task {
     asked_ = true;
     asked_at_ = std::chrono::steady_clock::now();
     client().publish(request_, [this](const tapir::Result<>& outcome) {
-      if (!outcome) fail_with("the request was not delivered", outcome.error());
+      if (!outcome) return fail_with("the request was not delivered", outcome.error());
+      delivered_ = true;
     });
+  }
+  /// A response that came in between would be waited for in vain, and to ask again may be to command again.
+  void connected_again(bool kept) override {
+    if (delivered_ && !kept && !is_over())
+      fail(Exit::failure, "the connection was lost behind the request, and the response may have been lost with it");
   }
   void received(const mqtt::Message& message) {
     if (is_over() || !asked_) return;  // what came before the request is no response
@@ -63,22 +70,21 @@ class Requester final : public Task {
     if (const auto wrong = payload_problem(options_.print, message); !wrong.empty()) console().note(wrong);
     auto text = text_of(options_.print, message);
     if (options_.latency) text += fmt::format("Latency: {}\n", time_in_words(latency));
-    if (!out_.print(text)) return fail(Exit::failure, "cannot write to standard output");
-    leave();
+    if (print(text)) leave();
   }
 
   const RequestOptions& options_;
-  Console& out_;
   mqtt::Message request_;
   std::chrono::steady_clock::time_point asked_at_;
   bool v5_;
   bool asked_ = false;
+  bool delivered_ = false;
 };
 
 }  // namespace
 
 int request(const NetworkOptions& network, const BrokerOptions& broker, const RequestOptions& options) {
-  Console console{"tapir rr", broker.quiet};
+  const Console console{"tapir rr", broker.quiet};
   auto payload = read_payload(options.payload);
   if (!payload) return console.fail(Exit::failure, payload.error());
   Connection connection{network, broker, console, "rr"};

@@ -21,12 +21,14 @@ namespace mqtt = tapir::mqtt;
 
 /// Messages that are longer, in bytes, are not held: they are printed as they come.
 constexpr std::size_t kLong = std::size_t{64} << 10U;
+/// Deletions that may wait: the broker acknowledges them behind all that it had to send first.
+constexpr std::size_t kMostDeletions = 1'000'000;
 
 /// Subscribes once connected, prints what comes, and leaves when that is enough.
 class Subscriber final : public Task {
  public:
-  Subscriber(Connection& connection, const BrokerOptions& broker, const SubscribeOptions& options, Console& console)
-      : Task{connection, broker, console}, options_{options}, out_{console} {
+  Subscriber(Connection& connection, const BrokerOptions& broker, const SubscribeOptions& options, const Console& console)
+      : Task{connection, broker, console}, options_{options} {
     // One place for all messages: those of a stored session would not be printed otherwise.
     client().on_unmatched([this](const mqtt::Message& message) { received(message); });
     client().on_stream([this](const mqtt::StreamEvent& event) { std::visit([this](const auto& happened) { handle(happened); }, event); });
@@ -64,7 +66,7 @@ class Subscriber final : public Task {
     if (refused_ == filters_) return stop(static_cast<int>(Exit::refused));
     if (options_.exit_when_subscribed) leave();
   }
-  void connected_again() override { lost_.clear(); }  // all are asked for anew, or the broker still has them
+  void connected_again(bool /*kept*/) override { lost_.clear(); }  // all are asked for anew, or the broker still has them
   void subscription_lost(const mqtt::SubscriptionLost& lost) {
     if (is_over()) return;
     console().note("mqtt: " + in_words(lost));
@@ -89,13 +91,17 @@ class Subscriber final : public Task {
     }
   }
   void received(const mqtt::Message& message) {
-    if (!takes(message, message.payload.size())) return;
-    if (const auto wrong = payload_problem(options_.print, message); !wrong.empty()) console().note(wrong);
-    print(text_of(options_.print, message));
-    count();
+    if (!takes(message)) return;
+    const bool shown = is_shown(message);
+    if (shown) {
+      if (const auto wrong = payload_problem(options_.print, message); !wrong.empty()) console().note(wrong);
+      if (!print(text_of(options_.print, message))) return;  // then it is not deleted either
+    }
+    if (is_to_delete(message, message.payload.size())) remove_retained(message.topic);
+    if (shown) count();
   }
-  /// Whether the message is to be printed.
-  bool takes(const mqtt::Message& message, std::size_t size) {
+  /// Whether anything is to be done with the message.
+  bool takes(const mqtt::Message& message) {
     if (is_over()) return false;
     if (options_.retained_only && !message.retain) end_of_retained_ = true;
     if (end_of_retained_) {
@@ -109,13 +115,12 @@ class Subscriber final : public Task {
     for (const auto& filter : options_.filtered_out) {
       if (mqtt::matches(filter, message.topic)) return false;
     }
-    if (message.retain && options_.remove_retained && size > 0) {
-      if (message.payload.size() == size) {
-        remove_retained(message.topic);
-      } else {
-        doomed_ = message.topic;  // it comes in parts
-      }
-    }
+    return true;
+  }
+  [[nodiscard]] bool is_to_delete(const mqtt::Message& message, std::size_t size) const {
+    return message.retain && options_.remove_retained && size > 0;
+  }
+  bool is_shown(const mqtt::Message& message) {
     if (message.retain && options_.print.no_retained) return false;
     return options_.random_filter >= 100 || runtime().random().fraction() * 100 < options_.random_filter;
   }
@@ -131,9 +136,6 @@ class Subscriber final : public Task {
       if (end_of_retained_ && deleting_ == 0) leave_message();
     });
   }
-  void print(std::string_view bytes) {
-    if (!is_over() && !out_.print(bytes)) fail(Exit::failure, "cannot write to standard output");
-  }
   void count() {
     if (!is_over() && options_.count > 0 && ++printed_ == options_.count) leave();
   }
@@ -141,31 +143,32 @@ class Subscriber final : public Task {
   // A long message, part by part. One that is not printed has no frame.
   void handle(const mqtt::event::MessageBegan& event) {
     frame_.reset();
-    if (!takes(event.message, event.size)) return;
+    doomed_.reset();
+    if (!takes(event.message)) return;
+    if (is_to_delete(event.message, event.size)) doomed_ = event.message.topic;
+    if (!is_shown(event.message)) return;
     frame_ = frame_of(options_.print, event.message, event.size);
     print(frame_->before);
   }
   void handle(const mqtt::event::MessagePart& event) {
-    if (frame_ && frame_->has_payload) print(event.bytes.text());
+    if (!is_over() && frame_ && frame_->has_payload) print(event.bytes.text());
   }
   void handle(const mqtt::event::MessageEnded& /*event*/) {
     if (end_of_retained_) (void)client().hold_acknowledgment();
+    const auto frame = std::exchange(frame_, std::nullopt);
+    if (is_over() || (frame && !print(frame->behind))) return;
     if (const auto topic = std::exchange(doomed_, std::nullopt)) remove_retained(*topic);
-    if (!frame_) return;
-    print(frame_->behind);
-    frame_.reset();
-    count();
+    if (frame) count();
   }
   void handle(const mqtt::event::MessageAborted& /*event*/) {
     doomed_.reset();
     if (!frame_) return;
     frame_.reset();
-    print("\n");
-    if (!is_over()) console().note("mqtt: the connection was lost in the middle of a message: what is printed of it is not all");
+    if (!is_over() && print("\n"))
+      console().note("mqtt: the connection was lost in the middle of a message: what is printed of it is not all");
   }
 
   const SubscribeOptions& options_;
-  Console& out_;
   std::optional<Frame> frame_;  ///< of the message that comes in parts
   std::size_t answered_ = 0;
   const std::set<std::string> filters_{options_.topics.begin(), options_.topics.end()};  ///< each once, however often it was given
@@ -181,10 +184,11 @@ class Subscriber final : public Task {
 }  // namespace
 
 int subscribe(const NetworkOptions& network, const BrokerOptions& broker, const SubscribeOptions& options) {
-  Console console{"tapir sub", broker.quiet};
+  const Console console{"tapir sub", broker.quiet};
   Connection connection{network, broker, console, "sub"};
   auto config = connection.client_config();
   if (prints_in_parts(options.print)) config.limits.stream_above = kLong;
+  if (options.remove_retained) config.limits.max_queued = kMostDeletions;
   if (const auto up = connection.set_up(std::move(config)); !up) return up.error();
   Subscriber subscriber{connection, broker, options, console};
   return subscriber.run();

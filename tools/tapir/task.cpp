@@ -24,9 +24,9 @@ Task::Task(Connection& connection, const BrokerOptions& broker, const Console& c
       console_{console},
       wait_timer_{tapir::Timer::calling<&Task::on_wait_over>(connection.runtime().scheduler(), *this)},
       unexplained_timer_{tapir::Timer::calling<&Task::on_unexplained>(connection.runtime().scheduler(), *this)} {
-  client().on_connected([this](const auto&) {
+  client().on_connected([this](const tapir::mqtt::event::Connected& event) {
     if (!std::exchange(connected_, true)) return start();
-    connected_again();
+    connected_again(event.session_present);
   });
   client().on_disconnected([this](const tapir::mqtt::Disconnection& why) { disconnected(why); });
 }
@@ -34,6 +34,7 @@ Task::Task(Connection& connection, const BrokerOptions& broker, const Console& c
 int Task::run() {
   int code = connection_.run();
   if (code == Connection::kInterrupted) {
+    Console::hurry();
     stop(is_over() ? code_ : interrupted());
     code = connection_.run();  // until the broker has DISCONNECT: it would publish the will otherwise
   }
@@ -70,7 +71,19 @@ void Task::end() {
 
 void Task::give_up_after(unsigned seconds) {
   wait_ = seconds;
-  if (seconds > 0) wait_timer_.arm_after(std::chrono::seconds{seconds});
+  if (seconds == 0) return;
+  wait_timer_.arm_after(std::chrono::seconds{seconds});
+  patience_ = std::chrono::steady_clock::now() + std::chrono::seconds{seconds};
+}
+
+bool Task::print(std::string_view bytes) {
+  switch (Console::print(bytes, patience_)) {
+    case Console::Printed::all: return true;
+    case Console::Printed::refused: fail(Exit::failure, "cannot write to standard output"); break;
+    case Console::Printed::interrupted: stop(interrupted()); break;
+    case Console::Printed::late: on_wait_over(); break;
+  }
+  return false;
 }
 
 void Task::on_wait_over() {

@@ -24,8 +24,8 @@ class Task {
  protected:
   /// The broker has accepted for the first time.
   virtual void start() = 0;
-  /// It has accepted again, after a loss.
-  virtual void connected_again() {}
+  /// It has accepted again, after a loss; `kept`: with the session.
+  virtual void connected_again(bool /*kept*/) {}
 
   /// What a signal before the end means: exit code 1, unless the command has no end.
   [[nodiscard]] virtual int interrupted() { return console_.fail(Exit::failure, "interrupted before it was done"); }
@@ -45,6 +45,8 @@ class Task {
   void end_with(Exit code) { code_ = code_ == 0 ? static_cast<int>(code) : code_; }
   /// Gives up after so many seconds; 0: never.
   void give_up_after(unsigned seconds);
+  /// Writes to standard output. False when not all of it could be written: then it leaves, and the message that is being handled stays with the broker.
+  bool print(std::string_view bytes);
 
   /// An error, and what the broker has said of it.
   [[nodiscard]] std::string words_for(std::error_code error);
@@ -78,6 +80,7 @@ class Task {
   std::optional<Unexplained> unexplained_;
   std::vector<std::function<void()>> refusals_;
   unsigned wait_ = 0;  ///< seconds
+  Console::Patience patience_;
   bool connected_ = false;
   bool leaving_ = false;
   bool stopped_ = false;

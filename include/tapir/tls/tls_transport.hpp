@@ -39,6 +39,7 @@ class TlsTransport final : public mqtt::Transport, mqtt::TransportUser {
   [[nodiscard]] Result<> open() override;
   [[nodiscard]] Result<std::size_t> send(std::span<const std::byte> bytes) override;
   [[nodiscard]] Result<std::size_t> receive(std::span<std::byte> into) override;
+  [[nodiscard]] bool has_more() const override { return state_ == State::open && (more_ || below_->has_more()); }
   void close() override;
   void abort() override;
   [[nodiscard]] std::size_t unacknowledged() const override { return records_.unacknowledged(); }
@@ -80,6 +81,7 @@ class TlsTransport final : public mqtt::Transport, mqtt::TransportUser {
   std::unique_ptr<Ssl> ssl_;
   State state_ = State::closed;
   std::error_code error_;
+  bool more_ = false;              ///< receive() has left something for another turn
   bool below_ended_ = false;       ///< the stream below has no more bytes for us
   bool user_waits_ = false;        ///< send() took less than it was given
   bool reading_waits_ = false;     ///< receive() has put off reading until output has left

@@ -40,6 +40,7 @@ class WebSocketTransport final : public mqtt::Transport, mqtt::TransportUser {
   [[nodiscard]] Result<> open() override;
   [[nodiscard]] Result<std::size_t> send(std::span<const std::byte> bytes) override;
   [[nodiscard]] Result<std::size_t> receive(std::span<std::byte> into) override;
+  [[nodiscard]] bool has_more() const override;
   void close() override;
   void abort() override;
   [[nodiscard]] std::size_t unacknowledged() const override { return records_.unacknowledged(); }

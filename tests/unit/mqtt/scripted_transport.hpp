@@ -29,6 +29,8 @@ struct FarEnd {
   bool ended = false;               ///< the stream ends behind the inbox
   std::error_code open_error = {};  ///< what the next open() fails with
   std::error_code send_error = {};  ///< what send() fails with until the next open()
+  int pauses = 0;                   ///< times that receive() leaves what is there for another turn
+  bool deaf_once_closed = false;    ///< receive() fails behind close(), as it does with a socket of the host's, TLS and WebSocket
 
   [[nodiscard]] Bytes take_sent() { return std::exchange(sent, {}); }
   void accept() const { user->on_open(); }
@@ -71,12 +73,15 @@ class ScriptedTransport final : public mqtt::Transport {
     return taken;
   }
   [[nodiscard]] Result<std::size_t> receive(std::span<std::byte> into) override {
+    if (far_->closed && far_->deaf_once_closed) return tapir::fail(tapir::Error::connection_closed);
+    if (far_->pauses > 0) return tapir::fail(tapir::Error::would_block);
     if (far_->inbox.empty()) return far_->ended ? Result<std::size_t>{0} : tapir::fail(tapir::Error::would_block);
     const auto count = std::min(into.size(), far_->inbox.size());
     std::copy_n(far_->inbox.begin(), count, into.begin());
     far_->inbox.erase(far_->inbox.begin(), far_->inbox.begin() + static_cast<std::ptrdiff_t>(count));
     return count;
   }
+  [[nodiscard]] bool has_more() const override { return far_->pauses > 0 && far_->pauses-- > 0; }
   void close() override { far_->closed = true; }
   void abort() override {
     far_->aborted = true;

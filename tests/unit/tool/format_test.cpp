@@ -39,6 +39,26 @@ TEST_CASE("fields of a message in every version", "[tool]") {
   CHECK(shown(R"(\0\a\e\n\r\t\v\\)", kPlain) == std::string("\0\a\033\n\r\t\v\\", 8));
 }
 
+TEST_CASE("JSON that is nested too deep is not printed as such, for that takes a call for each level", "[tool]") {
+  PrintOptions options;
+  options.format = "%J";
+  const auto nested = [](int depth) {
+    return std::string(static_cast<std::size_t>(depth), '[') + std::string(static_cast<std::size_t>(depth), ']');
+  };
+  for (const auto& payload : {nested(1000), std::string{R"({"a":"\"[{", "b":[1]})"}, R"(["\\",)" + nested(998) + "]"}) {
+    const Message message{.topic = "t", .payload = std::string_view{payload}};
+    CHECK(payload_problem(options, message).empty());
+    CHECK(nlohmann::json::parse(shown("%J", message)).at("payload") == nlohmann::json::parse(payload));
+  }
+  for (const int depth : {1001, 1'000'000}) {
+    const auto payload = nested(depth);
+    const Message message{.topic = "t", .payload = std::string_view{payload}};
+    CHECK(payload_problem(options, message) == "a message to t has a payload that is not JSON, or JSON that is nested more than 1000 deep");
+    CHECK(shown("%J", message).empty());
+    CHECK(nlohmann::json::parse(shown("%j", message)).at("payload") == payload);
+  }
+}
+
 TEST_CASE("a message without payload is printed as mosquitto does", "[tool]") {
   const Message empty{.topic = "e"};
   PrintOptions verbose;

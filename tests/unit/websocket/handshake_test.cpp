@@ -80,6 +80,22 @@ TEST_CASE("a server that closes in the handshake, or cannot be reached", "[webso
   CHECK(t.transport.failed_layer(t.refusal()) == LayerId::tcp);
 }
 
+TEST_CASE("what the server, or TLS, said before it took no request is the reason, not that it takes none", "[websocket]") {
+  WebSocketLab t;
+  t.wire.send_error = tapir::Error::connection_reset;
+  std::error_code expected = t.wire.send_error;
+  SECTION("nothing") {}
+  SECTION("an answer in HTTP") { expected = {503, websocket::status_category()}; }
+  SECTION("an alert, which the transport below has for an error") {
+    expected = t.wire.receive_error = make_error_code(std::errc::permission_denied);
+  }
+  REQUIRE(t.transport.open());
+  if (expected.category() == websocket::status_category()) t.wire.reply_unheard("HTTP/1.1 503 Service Unavailable\r\n\r\n");
+  t.run();
+  CHECK(t.refusal() == expected);
+  CHECK(t.wire.near_closed());
+}
+
 TEST_CASE("a server that does not answer the handshake keeps the WebSocket waiting, not TCP", "[websocket]") {
   WebSocketLab t;
   CHECK(t.transport.failed_layer(tapir::Error::timed_out) == LayerId::tcp);
