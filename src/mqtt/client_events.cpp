@@ -290,9 +290,10 @@ void Client::Core::handle(event::Authentication& event) {
   }
 }
 
-/// Before CONNACK that has its time.
+/// No answer will come: there is nothing to wait for, also before CONNACK.
 void Client::Core::leave_unanswered() {
-  if (!gone_ && phase_ == Phase::connected) session_.give_up(Error::authentication_unanswered, context_.now());
+  if (!gone_ && (phase_ == Phase::connecting || phase_ == Phase::connected))
+    session_.give_up(Error::authentication_unanswered, context_.now());
 }
 
 /// The events of a message that comes in parts.

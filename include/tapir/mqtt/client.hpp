@@ -86,7 +86,7 @@ struct ClientConfig {
   std::span<std::byte> read_buffer = {};
   /// 5.0: what AUTH of the broker's (its authentication_data is in the event's properties) is answered with, in an enhanced authentication
   /// that authentication_method in `properties` begins (section 4.12). Empty: it is not answered, and the connection fails with
-  /// connack_timeout, in a re-authentication with authentication_unanswered.
+  /// authentication_unanswered.
   std::function<std::string(const event::Authentication&)> authenticate = {};
 };
 

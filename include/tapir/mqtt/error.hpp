@@ -39,7 +39,7 @@ enum class Error {
   invalid_state,                 ///< a stored session that cannot be read
   payload_source_failed,         ///< the source of a message's payload failed or ended early; the connection is closed
   ack_timeout,                   ///< a packet of ours was not acknowledged in time; the connection is closed
-  authentication_unanswered,     ///< 5.0: AUTH of the server's in a re-authentication that nothing here answers; the connection is closed
+  authentication_unanswered,     ///< 5.0: AUTH of the server's that nothing here answers; the connection is closed
 };
 
 /// The category "mqtt" of std::error_code. Each error compares equal to the std::errc nearest in meaning.

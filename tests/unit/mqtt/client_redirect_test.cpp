@@ -423,6 +423,22 @@ TEST_CASE("5.0: a question of a re-authentication that nobody answers ends the c
   CHECK(lab.disconnections[0].will_retry);
 }
 
+TEST_CASE("5.0: nor does a connection wait for CONNACK behind a question that nobody answers", "[mqtt]") {
+  ClientConfig config{.client_id = "c", .version = ProtocolVersion::v5_0, .properties = {{property::authentication_method, "m"}}};
+  SECTION("without a function") {}
+  SECTION("with an answer that AUTH cannot carry") {
+    config.authenticate = [](const event::Authentication&) { return std::string(70000, 'x'); };
+  }
+  ClientLab lab{config};
+  lab.open();
+  (void)lab.far->take_sent();
+  lab.far->deliver("f0 06 18 04 15 0001 6d");
+  CHECK(lab.far->take_sent() == hex("e0 01 80"));
+  REQUIRE(lab.disconnections.size() == 1);
+  CHECK(lab.disconnections[0].error == mqtt::Error::authentication_unanswered);
+  CHECK(lab.disconnections[0].will_retry);
+}
+
 TEST_CASE("5.0: without a method there is no authentication to renew", "[mqtt]") {
   ClientLab lab{{.client_id = "c", .version = ProtocolVersion::v5_0}};
   lab.open();
