@@ -78,19 +78,19 @@ std::size_t Ethernet::mtu() const noexcept {
   return payload < sizeof(SnapHeader) ? 0 : payload - sizeof(SnapHeader);
 }
 
-std::size_t Ethernet::max_super_segment() const noexcept {
-  return config_.framing == Framing::ethernet_ii ? link_.capabilities().max_super_segment : 0;  // offload hardware knows Ethernet II only
+std::size_t Ethernet::largest(GsoKind kind) const noexcept {
+  return config_.framing == Framing::ethernet_ii ? link_.capabilities().largest(kind) : 0;  // offload hardware knows Ethernet II only
 }
 
 Result<> Ethernet::encapsulate(Packet packet, const Send& to) {
   const auto& can = link_.capabilities();
-  const bool super_segment = packet.meta().gso != GsoKind::none;
-  if (packet.size() > (super_segment ? kMaxDatagram : mtu())) {
+  const GsoKind kind = packet.meta().gso;
+  if (packet.size() > (kind != GsoKind::none ? kMaxDatagram : mtu())) {
     (void)reject(context_, drops_, LayerId::ethernet, Drop::oversized);
     return fail(Error::message_too_large);
   }
   packet.meta().tos = to.tos;
-  if (super_segment && packet.size() > max_super_segment()) {
+  if (kind != GsoKind::none && packet.size() > largest(kind)) {
     // What has left in part has left: the rest is lost like a frame on a wire, and the sender finds out.
     Result<> outcome = fail(Error::would_block);
     link::split(std::move(packet), [&](Packet segment) {

@@ -140,6 +140,14 @@ std::size_t Ipv4::max_super_segment(IpAddress destination) const noexcept {
   return config.link == nullptr ? 0 : config.link->capabilities().super_segment();
 }
 
+std::size_t Ipv4::max_super_datagram(IpAddress destination) const noexcept {
+  const auto egress = egress_for(destination.v4(), {});
+  if (!egress) return 0;
+  if (egress->interface == &lo_) return max_datagram;
+  const link::Link* link = egress->interface->config.link;
+  return link == nullptr ? 0 : link->capabilities().largest(GsoKind::udp4);
+}
+
 bool Ipv4::writable(IpAddress destination) const noexcept {
   const auto egress = egress_for(destination.v4(), {});
   if (!egress) return true;  // encapsulate() says what is wrong

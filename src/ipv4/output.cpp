@@ -70,7 +70,7 @@ Result<> Ipv4::encapsulate(Packet packet, const network::Send& to) {
   header.protocol = to.protocol;
   header.source = *source;
   header.destination = destination;
-  if (auto identified = identify(header, fits, *egress); !identified) return identified;
+  if (auto identified = identify(header, datagrams_on_wire(packet, 0), fits, *egress); !identified) return identified;
   header = put_header(packet, header, options->bytes());
   const bool looped = to.loop_multicast && config_.multicast_loopback && to.protocol != network::Protocol::igmp;
   if (destination.is_multicast() && looped && egress->interface->groups.contains(destination)) {
@@ -150,13 +150,13 @@ std::size_t Ipv4::mtu_towards(Ipv4Address destination, const Egress& egress) con
   return known ? link_mtu : std::min(link_mtu, min_reassembly);
 }
 
-/// RFC 6864: what cannot be fragmented any more needs no identification of its own.
-Result<> Ipv4::identify(Header& header, bool fits, const Egress& egress) {
+/// RFC 6864: what cannot be fragmented any more needs no identification of its own. Those of the datagrams that a super-packet becomes follow each other.
+Result<> Ipv4::identify(Header& header, std::size_t datagrams, bool fits, const Egress& egress) {
   if (header.dont_fragment() || egress.interface == &lo_) return {};
-  if (const auto number = identifications_.next(header.source, header.destination, header.protocol)) {
-    header.identification = *number;
-    return {};
-  }
+  auto number = identifications_.next(header.source, header.destination, header.protocol);
+  header.identification = number.value_or(0);
+  while (number && --datagrams > 0) number = identifications_.next(header.source, header.destination, header.protocol);
+  if (number) return {};
   // All numbers are still in use. A datagram in one piece does without, as long as nobody cuts it; one in pieces cannot leave. No event tells
   // when it can, so this is not would_block.
   if (!fits) {

@@ -47,7 +47,7 @@ Result<Header> Ipv4::complete(Header header, const Packet& datagram, const netwo
   }
   if (header.identification == 0) {
     // One of several fragments is nothing without a number, however few bytes it has.
-    if (auto identified = identify(header, fits && !header.is_fragment(), egress); !identified) return fail(identified.error());
+    if (auto identified = identify(header, 1, fits && !header.is_fragment(), egress); !identified) return fail(identified.error());
   }
   std::array<std::byte, max_options_size> bytes{};
   const auto options = std::span{bytes}.first(header.header_size() - sizeof(Header));

@@ -12,7 +12,11 @@ namespace tapir::link {
 namespace {
 
 using namespace tcp4;
-constexpr std::size_t kUdpChecksum = 6;  // RFC 768
+// RFC 768.
+constexpr std::size_t kUdpLength = 4;
+constexpr std::size_t kUdpChecksum = 6;
+constexpr std::size_t kUdpHeader = 8;
+constexpr std::uint8_t kUdp = 17;
 
 }  // namespace
 
@@ -29,20 +33,23 @@ void complete_checksum(Packet& packet) {
 }
 
 Segmenter::Segmenter(Packet packet) : rest_{std::move(packet)}, meta_{rest_.meta()} {
-  whole_ = meta_.gso != GsoKind::tcp4 || meta_.gso_size == 0 || !read_headers();
+  whole_ = meta_.gso == GsoKind::none || meta_.gso_size == 0 || !read_headers();
   if (!whole_) rest_.trim_front(headers_size_);
 }
 
-/// Whether the marks and lengths describe a TCP segment in an IPv4 datagram.
+/// Whether the marks and lengths describe what the kind says in an IPv4 datagram.
 bool Segmenter::read_headers() {
   if (meta_.network < 0 || meta_.transport < meta_.network + 20) return false;
   network_ = static_cast<std::size_t>(meta_.network);
   transport_ = static_cast<std::size_t>(meta_.transport);
-  const auto data_offset = rest_.peek<be8>(transport_ + kTcpDataOffset);
-  if (!data_offset) return false;
-  const std::size_t tcp_size = static_cast<std::size_t>(data_offset->get() >> 4U) * 4;
-  headers_size_ = transport_ + tcp_size;
-  return tcp_size >= 20 && headers_size_ <= headers_.size() && rest_.copy_out(0, std::span{headers_}.first(headers_size_));
+  std::size_t transport_size = kUdpHeader;
+  if (meta_.gso == GsoKind::tcp4) {
+    const auto data_offset = rest_.peek<be8>(transport_ + kTcpDataOffset);
+    transport_size = data_offset ? static_cast<std::size_t>(data_offset->get() >> 4U) * 4 : 0;
+    if (transport_size < kTcpHeader) return false;
+  }
+  headers_size_ = transport_ + transport_size;
+  return headers_size_ <= headers_.size() && rest_.copy_out(0, std::span{headers_}.first(headers_size_));
 }
 
 std::optional<Packet> Segmenter::next() {
@@ -62,7 +69,7 @@ std::optional<Packet> Segmenter::next() {
   segment.meta().gso = GsoKind::none;
   segment.meta().gso_size = 0;
   segment.meta().checksum = ChecksumState::partial;
-  segment.meta().checksum_offset = kTcpChecksum;
+  segment.meta().checksum_offset = meta_.gso == GsoKind::tcp4 ? kTcpChecksum : kUdpChecksum;
   complete_checksum(segment);
   ++index_;
   offset_ += size;
@@ -72,23 +79,33 @@ std::optional<Packet> Segmenter::next() {
 /// What differs in the segment that comes next.
 void Segmenter::write_headers(std::span<std::byte> headers, std::size_t payload_size) const {
   const auto ip = headers.subspan(network_, transport_ - network_);
-  const auto tcp = headers.subspan(transport_);
   put(ip, kIpTotalLength, static_cast<std::uint16_t>(headers.size() - network_ + payload_size));
   put(ip, kIpIdentification, static_cast<std::uint16_t>(get<std::uint16_t>(ip, kIpIdentification) + index_));
   put(ip, kIpChecksum, std::uint16_t{0});
   InternetChecksum header_sum;
   header_sum.add(ip);
   put(ip, kIpChecksum, header_sum.value());
+  const auto transport = headers.subspan(transport_);
+  const std::size_t size = transport.size() + payload_size;
+  InternetChecksum pseudo_header;
+  pseudo_header.add(std::span<const std::byte>{ip}.subspan(kIpSource, 8));
+  pseudo_header.add_word(meta_.gso == GsoKind::tcp4 ? kProtocol : kUdp);
+  pseudo_header.add_word(static_cast<std::uint16_t>(size));
+  if (meta_.gso == GsoKind::tcp4) {
+    write_tcp_header(transport, pseudo_header.folded());
+  } else {
+    put(transport, kUdpLength, static_cast<std::uint16_t>(size));
+    put(transport, kUdpChecksum, pseudo_header.folded());
+  }
+}
+
+void Segmenter::write_tcp_header(std::span<std::byte> tcp, std::uint16_t checksum) const {
   put(tcp, kTcpSequence, static_cast<std::uint32_t>(get<std::uint32_t>(tcp, kTcpSequence) + offset_));
   auto flags = get<std::uint8_t>(tcp, kTcpFlags);
   if (index_ > 0) flags = static_cast<std::uint8_t>(flags & ~kCwr);
   if (!over_) flags = static_cast<std::uint8_t>(flags & ~(kFin | kPsh));
   put(tcp, kTcpFlags, flags);
-  InternetChecksum pseudo_header;
-  pseudo_header.add(std::span<const std::byte>{ip}.subspan(kIpSource, 8));
-  pseudo_header.add_word(kProtocol);
-  pseudo_header.add_word(static_cast<std::uint16_t>(tcp.size() + payload_size));
-  put(tcp, kTcpChecksum, pseudo_header.folded());
+  put(tcp, kTcpChecksum, checksum);
 }
 
 }  // namespace tapir::link

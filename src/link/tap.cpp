@@ -70,8 +70,21 @@ ifreq request_for(const std::string& name) noexcept {
   return request;
 }
 
-/// The device's name: the kernel completes a pattern such as "tap%d".
-Result<std::string> attach_device(int fd, const std::string& name, TapMode mode, int more_flags) {
+struct Attached {
+  std::string name;             ///< the kernel completes a pattern such as "tap%d"
+  bool cuts_datagrams = false;  ///< since Linux 6.2
+};
+
+/// Tells the kernel what it may leave to us. It wants to hear of super-datagrams in both versions of IP or in none.
+Result<bool> set_offload(int fd) {
+  constexpr unsigned long kSuperDatagrams = 0x20 | 0x40;  // TUN_F_USO4 and TUN_F_USO6 of newer headers than some
+  constexpr unsigned long kAlways = TUN_F_CSUM | TUN_F_TSO4;
+  if (::ioctl(fd, TUNSETOFFLOAD, kAlways | kSuperDatagrams) == 0) return true;
+  if (::ioctl(fd, TUNSETOFFLOAD, kAlways) == 0) return false;
+  return fail(TapError::no_offload);
+}
+
+Result<Attached> attach_device(int fd, const std::string& name, TapMode mode, int more_flags) {
   ifreq request = request_for(name);
   const int flags = IFF_TAP | IFF_NO_PI | (mode == TapMode::offload ? IFF_VNET_HDR : 0) | more_flags;
   request.ifr_flags = static_cast<short>(flags);
@@ -81,12 +94,13 @@ Result<std::string> attach_device(int fd, const std::string& name, TapMode mode,
   }
   if (mode == TapMode::plain) {
     if (::ioctl(fd, TUNSETOFFLOAD, 0UL) < 0 && errno != EINVAL) return fail(system_error());
-    return std::string{request.ifr_name};
+    return Attached{request.ifr_name};
   }
   int header_size = sizeof(VirtioHeader);
   if (::ioctl(fd, TUNSETVNETHDRSZ, &header_size) < 0) return fail(TapError::no_offload);
-  if (::ioctl(fd, TUNSETOFFLOAD, static_cast<unsigned long>(TUN_F_CSUM | TUN_F_TSO4)) < 0) return fail(TapError::no_offload);
-  return std::string{request.ifr_name};
+  const auto cuts_datagrams = set_offload(fd);
+  if (!cuts_datagrams) return fail(cuts_datagrams.error());
+  return Attached{request.ifr_name, *cuts_datagrams};
 }
 
 Result<std::size_t> device_mtu(const std::string& name) {
@@ -136,9 +150,11 @@ Result<Tap> Tap::open_queue(const std::string& name, TapOptions options, int mor
   if (tun.get() < 0) return fail(errno == ENOENT || errno == ENODEV ? TapError::no_tun_driver : attach_error());
   const auto device = attach_device(tun.get(), name, options.mode, more_flags);
   if (!device) return fail(device.error());
-  const auto mtu = device_mtu(*device);
+  const auto mtu = device_mtu(device->name);
   if (!mtu) return fail(mtu.error());
-  return Tap{*device, tun.release(), options, options.mtu > 0 ? std::min(options.mtu, *mtu) : *mtu};
+  Tap tap{device->name, tun.release(), options, options.mtu > 0 ? std::min(options.mtu, *mtu) : *mtu};
+  tap.capabilities_.cuts_datagrams = device->cuts_datagrams;
+  return tap;
 }
 
 Tap::Tap(std::string name, int descriptor, const TapOptions& options, std::size_t mtu)

@@ -23,6 +23,7 @@ inline constexpr std::uint8_t kVirtioNeedsChecksum = 1;
 inline constexpr std::uint8_t kVirtioDataValid = 2;
 inline constexpr std::uint8_t kVirtioGsoNone = 0;
 inline constexpr std::uint8_t kVirtioGsoTcp4 = 1;
+inline constexpr std::uint8_t kVirtioGsoUdp = 5;     ///< VIRTIO_NET_HDR_GSO_UDP_L4: datagrams, not the fragments of one
 inline constexpr std::uint8_t kVirtioGsoEcn = 0x80;  ///< a flag beside the type: the segment carries CWR
 
 /// What the device is told about a frame that goes out: its front is the Ethernet header.

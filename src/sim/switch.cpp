@@ -35,7 +35,7 @@ class Switch::Port final : public Demultiplexer<link::Received> {
   /// Sends a frame without FCS; what the sender's device left to others is done here unless this port's device does it. Whether it was taken.
   bool send(Packet frame) {
     const link::Capabilities& can = link_->capabilities();
-    const bool whole = frame.meta().gso != GsoKind::none && can.max_super_segment > 0 && can.completes_checksums;
+    const bool whole = can.largest(frame.meta().gso) > 0 && can.completes_checksums;
     const bool partial = frame.meta().gso == GsoKind::none && can.completes_checksums;
     if (whole || partial) return link_->transmit(std::move(frame)).has_value();
     bool taken = true;

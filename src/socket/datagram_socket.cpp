@@ -124,6 +124,7 @@ Result<> DatagramSocket::dispatch(const Corked& message, std::span<const std::by
   to.tos = message.way.tos;
   to.dont_fragment = keeps_whole();
   to.checksum = !options_.no_check;
+  to.segment = static_cast<std::uint16_t>(message.way.segment);
   Packet packet{stack.context().pool, payload.size()};
   packet.append_copy(payload);
   return stack.udp().encapsulate(std::move(packet), to);
@@ -157,10 +158,17 @@ bool DatagramSocket::keeps_port(const Corked& message) {
   return socket_ && ports_ == message.port;
 }
 
+/// Whether it is one datagram, or whoever is below takes it for many.
+bool DatagramSocket::leaves_at_once(const Corked& message) const {
+  constexpr std::size_t kHeaders = 60 + 8;
+  const std::size_t segment = message.way.segment;
+  return segment == 0 || message.bytes.size() + kHeaders <= environment().stack().ipv4().max_super_datagram(message.to.address);
+}
+
 /// Sends what has not left of a message, datagram for datagram, until one finds no room or fails.
 Result<> DatagramSocket::send_pieces(Corked& message) {
   const std::span<const std::byte> all{message.bytes};
-  const std::size_t step = message.way.segment == 0 ? all.size() : message.way.segment;
+  const std::size_t step = leaves_at_once(message) ? all.size() : message.way.segment;
   do {
     if (!keeps_port(message)) return error(EAGAIN);
     const auto piece = all.subspan(message.sent, std::min(step, all.size() - message.sent));
@@ -185,10 +193,16 @@ Result<std::size_t> DatagramSocket::flush(int flags, const Share& share) {
   for (;;) {
     const auto outcome = send_pieces(message);
     const bool full = !outcome && outcome.error() == Error::would_block;
-    const auto room = full ? await_room(flags, message.to.address, deadline) : Result<>{};
+    Result<> room;
+    try {
+      if (full) room = await_room(flags, message.to.address, deadline);
+    } catch (...) {  // a handler's
+      message.sent <= older ? keep(std::move(message), share) : end(message);
+      throw;
+    }
     if (full && room) continue;
     if (full && message.sent <= older) {
-      if (!share.begins) keep(std::move(message), share);
+      keep(std::move(message), share);
       return fail(room.error());
     }
     end(message);
@@ -200,6 +214,7 @@ Result<std::size_t> DatagramSocket::flush(int flags, const Share& share) {
 
 /// A send has found no room: what it brought is its caller's again, what others brought stays, but for what has left.
 void DatagramSocket::keep(Corked message, const Share& share) {
+  if (share.begins) return;
   message.zero_copies -= share.zero_copies;
   message.bytes.resize(message.bytes.size() - share.size);
   message.bytes.erase(message.bytes.begin(), message.bytes.begin() + static_cast<std::ptrdiff_t>(std::exchange(message.sent, 0)));

@@ -73,6 +73,7 @@ class DatagramSocket final : public PacketSocket {
   [[nodiscard]] bool corks(int flags) const noexcept { return udp_.cork || (flags & MSG_MORE) != 0; }
   [[nodiscard]] Result<> may_cut(const Corked& message) const;
   [[nodiscard]] Result<std::size_t> flush(int flags, const Share& share);
+  [[nodiscard]] bool leaves_at_once(const Corked& message) const;
   [[nodiscard]] Result<> send_pieces(Corked& message);
   [[nodiscard]] bool keeps_port(const Corked& message);
   void keep(Corked message, const Share& share);

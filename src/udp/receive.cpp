@@ -29,6 +29,20 @@ bool vouched_for(const PacketMeta& meta) noexcept {
   return meta.checksum == ChecksumState::verified || (meta.checksum == ChecksumState::partial && meta.checksum_offset == kChecksumOffset);
 }
 
+/// The payloads of a super-datagram, or the one of a datagram.
+template <class Take>
+void for_each_datagram(Packet payload, Take take) {
+  const std::size_t size = payload.meta().gso == GsoKind::udp4 ? payload.meta().gso_size : 0;
+  payload.meta().gso = GsoKind::none;
+  payload.meta().gso_size = 0;
+  while (size > 0 && payload.size() > size) {
+    Packet datagram = payload.take_front(size);
+    datagram.meta() = payload.meta();
+    take(std::move(datagram));
+  }
+  take(std::move(payload));
+}
+
 /// The first exception is passed on when all have been told.
 void announce(std::span<const std::shared_ptr<detail::SocketState>> sockets) {
   std::exception_ptr thrown;
@@ -105,7 +119,7 @@ std::size_t Udp::choice_of(const Endpoint& local, const Endpoint& remote) const 
 Accepted Udp::deliver(Packet packet, const network::Received& from, Port source, Port destination, bool has_checksum) {
   if (from.to_group || network_.is_group(from.destination)) {
     packet.trim_front(sizeof(Header));
-    return deliver_to_group(packet, from, source, destination, has_checksum);
+    return deliver_to_group(std::move(packet), from, source, destination, has_checksum);
   }
   auto* const socket = find({from.destination, destination}, {from.source, source});
   if (socket == nullptr) {
@@ -115,15 +129,27 @@ Accepted Udp::deliver(Packet packet, const network::Received& from, Port source,
   }
   packet.trim_front(sizeof(Header));
   const auto alive = socket->shared_from_this();
-  const auto taken = alive->offer(datagram_of(std::move(packet), from, source, destination), has_checksum);
-  if (!taken) return malformed(taken.error());
-  ++stats_.in_datagrams;
-  alive->announce();
-  return {};
+  Accepted outcome{};
+  std::size_t taken = 0;
+  for_each_datagram(std::move(packet), [&](Packet datagram) {
+    const auto offered = alive->offer(datagram_of(std::move(datagram), from, source, destination), has_checksum);
+    if (offered) {
+      ++taken;
+    } else {
+      outcome = malformed(offered.error());
+    }
+  });
+  stats_.in_datagrams += taken;
+  if (taken == 1) {
+    alive->announce();
+  } else {
+    announce(std::vector{taken, alive});
+  }
+  return outcome;
 }
 
 /// Each has its copy before the first is told, whose callback may throw, and close sockets.
-Accepted Udp::deliver_to_group(const Packet& payload, const network::Received& from, Port source, Port destination, bool has_checksum) {
+Accepted Udp::deliver_to_group(Packet payload, const network::Received& from, Port source, Port destination, bool has_checksum) {
   std::vector<std::shared_ptr<detail::SocketState>> wanting;
   if (const auto found = sockets_.find(destination); found != sockets_.end()) {
     for (auto* socket : found->second) {
@@ -135,15 +161,26 @@ Accepted Udp::deliver_to_group(const Packet& payload, const network::Received& f
     return drop(Drop::no_listener);
   }
   Accepted outcome{};
-  std::erase_if(wanting, [&](const auto& socket) {
-    const auto taken = socket->offer(datagram_of(payload.share(), from, source, destination), has_checksum);
-    if (!taken) outcome = taken;
-    return !taken;
+  std::vector<std::shared_ptr<detail::SocketState>> told;
+  for_each_datagram(std::move(payload), [&](const Packet& datagram) {
+    const auto before = told.size();
+    Accepted refused{};
+    for (const auto& socket : wanting) {
+      const auto offered = socket->offer(datagram_of(datagram.share(), from, source, destination), has_checksum);
+      if (offered) {
+        told.push_back(socket);
+      } else {
+        refused = offered;
+      }
+    }
+    if (told.size() > before) {
+      ++stats_.in_datagrams;
+    } else {
+      outcome = malformed(refused.error());
+    }
   });
-  if (wanting.empty()) return malformed(outcome.error());
-  ++stats_.in_datagrams;
-  announce(wanting);
-  return {};
+  announce(told);
+  return outcome;
 }
 
 bool Udp::believes(const network::ErrorReport& report) const {

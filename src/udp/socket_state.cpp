@@ -201,9 +201,8 @@ void SocketState::let_go() noexcept {
 
 std::size_t SocketState::path_payload(IpAddress destination) const noexcept {
   if (!open()) return 0;
-  const std::size_t headers = udp_->network_.header_size(destination) + padded_options(options_.ip_options.size()) + sizeof(Header);
-  const std::size_t mtu = udp_->network_.path_mtu(destination);
-  return mtu > headers ? mtu - headers : 0;
+  const std::size_t room = udp_->path_room(destination, padded_options(options_.ip_options.size()));
+  return room > sizeof(Header) ? room - sizeof(Header) : 0;
 }
 
 }  // namespace tapir::udp::detail

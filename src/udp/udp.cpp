@@ -95,11 +95,18 @@ Result<> Udp::encapsulate(Packet packet, const Send& to) {
   }
 
   const std::size_t size = sizeof(Header) + packet.size();
-  Header header{to.source.port, to.destination.port, static_cast<std::uint16_t>(size), {}};
+  const std::size_t room = path_room(below.destination, option_size);
   packet.meta() = {};
+  if (to.segment > 0 && packet.size() > to.segment) {
+    if (!to.checksum) return fail(Error::invalid_argument);
+    if (sizeof(Header) + to.segment > room) return fail(Error::message_too_large);
+    packet.meta().gso = GsoKind::udp4;
+    packet.meta().gso_size = to.segment;
+  }
+  Header header{to.source.port, to.destination.port, static_cast<std::uint16_t>(size), {}};
   if (to.checksum) {
     const std::uint16_t pseudo = network_.pseudo_header_sum(below.source, below.destination, network::Protocol::udp, size);
-    if (network_.header_size(below.destination) + option_size + size <= network_.path_mtu(below.destination)) {
+    if (size <= room || packet.meta().gso != GsoKind::none) {
       header.checksum = pseudo;  // the link completes it; a datagram that leaves in fragments has no link that could
       packet.meta().checksum = ChecksumState::partial;
       packet.meta().checksum_offset = kChecksumOffset;
@@ -114,9 +121,17 @@ Result<> Udp::encapsulate(Packet packet, const Send& to) {
   packet.prepend(header);
   packet.mark_transport();
   if (context_.observer != nullptr) observe(Direction::down, packet);
+  const std::size_t datagrams = packet.meta().gso == GsoKind::none ? 1 : (size - sizeof(Header) + to.segment - 1) / to.segment;
   auto sent = network_.encapsulate(std::move(packet), below);
-  if (sent) ++stats_.out_datagrams;
+  if (sent) stats_.out_datagrams += datagrams;
   return sent;
+}
+
+/// Bytes of UDP header and payload that reach `destination` in one piece as far as is known, behind `option_size` bytes of IP options.
+std::size_t Udp::path_room(IpAddress destination, std::size_t option_size) const noexcept {
+  const std::size_t headers = network_.header_size(destination) + option_size;
+  const std::size_t mtu = network_.path_mtu(destination);
+  return mtu > headers ? mtu - headers : 0;
 }
 
 void Udp::observe(Direction direction, const Packet& packet) const {

@@ -27,10 +27,11 @@ enum class ChecksumState : std::uint8_t {
   partial,     ///< the field holds the pseudo-header's sum only; whoever puts the packet on a wire completes it
 };
 
-/// How a super-segment is cut into the packets that a wire carries.
+/// How a super-packet is cut into the packets that a wire carries.
 enum class GsoKind : std::uint8_t {
   none,
-  tcp4,  ///< TCP over IPv4: `gso_size` is the MSS
+  tcp4,  ///< a super-segment, TCP over IPv4: `gso_size` is the MSS
+  udp4,  ///< a super-datagram, UDP over IPv4: `gso_size` is the payload of each datagram
 };
 
 /// What travels with a packet beside its bytes.

@@ -67,8 +67,8 @@ class Ethernet final : public Layer<Send, link::Received> {
   [[nodiscard]] const MacAddress& address() const noexcept { return config_.address; }
   /// Largest datagram in one frame, bytes: 1500, or 1492 with Framing::snap, on a usual link.
   [[nodiscard]] std::size_t mtu() const noexcept;
-  /// Largest TCP super-segment that the link takes whole, bytes; 0: each is split here.
-  [[nodiscard]] std::size_t max_super_segment() const noexcept;
+  /// Largest super-packet of this kind that the link takes whole, bytes; 0: each is split here.
+  [[nodiscard]] std::size_t largest(GsoKind kind) const noexcept;
   [[nodiscard]] link::Link& link() noexcept { return link_; }
   [[nodiscard]] const Stats& stats() const noexcept { return stats_; }
   [[nodiscard]] const DropCounters& drops() const noexcept { return drops_; }

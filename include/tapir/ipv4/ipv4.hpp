@@ -179,6 +179,7 @@ class Ipv4 final : public Layer<network::Send, ethernet::Received>,
   [[nodiscard]] std::size_t header_size(IpAddress) const noexcept override { return min_header_size; }
   [[nodiscard]] std::size_t reassembly_limit() const noexcept override { return reassembly_.limits().max_datagram; }
   [[nodiscard]] std::size_t max_super_segment(IpAddress destination) const noexcept override;
+  [[nodiscard]] std::size_t max_super_datagram(IpAddress destination) const noexcept override;
   [[nodiscard]] bool writable(IpAddress destination) const noexcept override;
   [[nodiscard]] std::uint16_t pseudo_header_sum(IpAddress source, IpAddress destination, network::Protocol protocol,
                                                 std::size_t transport_size) const noexcept override;
@@ -318,7 +319,7 @@ class Ipv4 final : public Layer<network::Send, ethernet::Received>,
   [[nodiscard]] Result<Ipv4Address> choose_source(const network::Send& to, const Egress& egress, const Packet& packet) const;
   [[nodiscard]] std::size_t mtu_towards(Ipv4Address destination, const Egress& egress) const noexcept;
   /// The identification and DF of a datagram of `size` bytes.
-  [[nodiscard]] Result<> identify(Header& header, bool fits, const Egress& egress);
+  [[nodiscard]] Result<> identify(Header& header, std::size_t datagrams, bool fits, const Egress& egress);
   /// Sends a datagram whose header is in front, cut to `mtu` when it is larger.
   [[nodiscard]] Result<> transmit(Packet&& datagram, const Header& header, const Egress& egress, std::size_t mtu);
   [[nodiscard]] Result<> hand_down(Packet&& datagram, const Header& header, const Egress& egress);

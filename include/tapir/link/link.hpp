@@ -19,10 +19,15 @@ struct Capabilities {
   bool completes_checksums = false;   ///< takes packets with ChecksumState::partial
   std::size_t max_super_segment = 0;  ///< largest IPv4 datagram taken as a TCP super-segment, bytes; 0: none
   bool split_above = false;           ///< where it takes none: Ethernet takes them and cuts them, so that they go through the layers once
+  bool cuts_datagrams = false;        ///< what it takes as a TCP super-segment it takes as a UDP super-datagram, too
 
   /// Largest IPv4 datagram that TCP had better hand down as a super-segment, bytes; 0: none.
   [[nodiscard]] constexpr std::size_t super_segment() const noexcept {
     return max_super_segment == 0 && split_above ? 65535 : max_super_segment;
+  }
+  /// Largest IPv4 datagram taken as a super-packet of this kind, bytes; 0: none.
+  [[nodiscard]] constexpr std::size_t largest(GsoKind kind) const noexcept {
+    return kind == GsoKind::tcp4 || (kind == GsoKind::udp4 && cuts_datagrams) ? max_super_segment : 0;
   }
 };
 

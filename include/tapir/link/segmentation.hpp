@@ -15,10 +15,10 @@ namespace tapir::link {
 /// transport header starts. Does nothing to other packets. UDP's checksum of zero is written as 0xFFFF, since zero means none there (RFC 768).
 void complete_checksum(Packet& packet);
 
-/// Cuts a TCP super-segment (GsoKind::tcp4) into the packets that TCP would have sent one by one: at most meta().gso_size payload bytes
-/// each, IPv4 total length, identification and header checksum, TCP sequence number, flags (FIN and PSH only on the last, CWR only on the
-/// first) and a complete TCP checksum. What lies before the network header is repeated on each. Payload is shared, not copied.
-/// A packet that is no super-segment comes out as it is, its checksum completed.
+/// Cuts a super-packet into the packets that TCP or UDP would have sent one by one: at most meta().gso_size payload bytes each, IPv4 total length,
+/// identification and header checksum; TCP sequence number and flags (FIN and PSH only on the last, CWR only on the first), or UDP's length; and a complete
+/// checksum. What lies before the network header is repeated on each. Payload is shared, not copied.
+/// A packet that is no super-packet comes out as it is, its checksum completed.
 class Segmenter {
  public:
   explicit Segmenter(Packet packet);
@@ -28,6 +28,7 @@ class Segmenter {
  private:
   [[nodiscard]] bool read_headers();
   void write_headers(std::span<std::byte> headers, std::size_t payload_size) const;
+  void write_tcp_header(std::span<std::byte> tcp, std::uint16_t checksum) const;
 
   Packet rest_;         ///< what has not been cut off yet: without the headers, once those are known
   bool whole_ = false;  ///< no super-segment: one packet

@@ -171,6 +171,11 @@ class Network {
   [[nodiscard]] virtual std::size_t reassembly_limit() const noexcept = 0;
   /// Largest datagram that the route takes as one TCP super-segment, in bytes; 0: none, though one that is handed down is split.
   [[nodiscard]] virtual std::size_t max_super_segment(IpAddress destination) const noexcept = 0;
+  /// Largest datagram that the route takes as one UDP super-datagram, in bytes; 0: none, though one that is handed down is split.
+  [[nodiscard]] virtual std::size_t max_super_datagram(IpAddress destination) const noexcept {
+    (void)destination;
+    return 0;
+  }
   /// Whether the link towards `destination` takes a frame now.
   [[nodiscard]] virtual bool writable(IpAddress destination) const noexcept = 0;
   /// The one's complement sum of the pseudo-header (RFC 9293 section 3.1, RFC 768), folded to 16 bits, not complemented.

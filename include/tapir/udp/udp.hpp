@@ -26,6 +26,9 @@ struct Send {
   bool checksum = true;                ///< false: the field is 0, "no checksum"
   std::span<const std::byte> options;  ///< IPv4 options, at most 40 bytes; valid during the call
   bool loop_multicast = true;          ///< see network::Send
+  /// Bytes of payload in each of the datagrams that the packet is cut into, the last one's may be fewer; 0: it is one. It goes down the layers whole, and whoever
+  /// knows least how to cut it has it cut above, as a TCP super-segment is. Each has to fit the path, and has a checksum.
+  std::uint16_t segment = 0;
 };
 
 struct Config {
@@ -57,7 +60,7 @@ class Udp final : public Layer<Send, network::Received>, public network::ErrorRe
   [[nodiscard]] Result<Socket> bind(const Endpoint& local, SocketOptions options = {});
 
   /// Puts the UDP header in front of `packet` and hands it to the network layer. Error::message_too_large, Error::invalid_argument for
-  /// destination port 0, and what the network layer says.
+  /// destination port 0 and for datagrams cut without checksum, and what the network layer says.
   [[nodiscard]] Result<> encapsulate(Packet packet, const Send& to) override;
   [[nodiscard]] Accepted demultiplex(Packet packet, const network::Received& from) override;
   /// Of a datagram to where its socket has sent last.
@@ -76,11 +79,11 @@ class Udp final : public Layer<Send, network::Received>, public network::ErrorRe
   [[nodiscard, gnu::cold]] std::unexpected<Drop> drop(Drop reason) { return reject(context_, drops_, LayerId::udp, reason); }
   [[nodiscard, gnu::cold]] std::unexpected<Drop> malformed(Drop reason);
   [[nodiscard]] std::optional<Port> free_port();
+  [[nodiscard]] std::size_t path_room(IpAddress destination, std::size_t option_size) const noexcept;
   [[nodiscard]] std::size_t choice_of(const Endpoint& local, const Endpoint& remote) const noexcept;
   [[nodiscard]] detail::SocketState* find(const Endpoint& local, const Endpoint& remote) const;
   [[nodiscard]] Accepted deliver(Packet payload, const network::Received& from, Port source, Port destination, bool has_checksum);
-  [[nodiscard]] Accepted deliver_to_group(const Packet& payload, const network::Received& from, Port source, Port destination,
-                                          bool has_checksum);
+  [[nodiscard]] Accepted deliver_to_group(Packet payload, const network::Received& from, Port source, Port destination, bool has_checksum);
   void unbind(detail::SocketState& socket) noexcept;
   [[gnu::cold]] void observe(Direction direction, const Packet& packet) const;
 

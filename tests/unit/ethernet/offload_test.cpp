@@ -100,7 +100,7 @@ TEST_CASE("a super-segment is split for a link that takes none", "[ethernet][RFC
 
 TEST_CASE("a super-segment goes whole to a link that takes it", "[ethernet]") {
   Station station{{.address = kOwn}, {.completes_checksums = true, .max_super_segment = 65535}};
-  CHECK(station.ethernet.max_super_segment() == 65535);
+  CHECK(station.ethernet.largest(GsoKind::tcp4) == 65535);
   auto [complete, packet] = segment(station, 9000);
   packet.meta().gso = GsoKind::tcp4;
   packet.meta().gso_size = 1460;
@@ -131,7 +131,7 @@ TEST_CASE("a super-segment of which a part has left has left", "[ethernet]") {
 
 TEST_CASE("SNAP framing takes no super-segment whole", "[ethernet]") {
   Station station{{.address = kOwn, .framing = ethernet::Framing::snap}, {.completes_checksums = true, .max_super_segment = 65535}};
-  CHECK(station.ethernet.max_super_segment() == 0);
+  CHECK(station.ethernet.largest(GsoKind::tcp4) == 0);
   auto [complete, packet] = segment(station, 3000);
   packet.meta().gso = GsoKind::tcp4;
   packet.meta().gso_size = 1452;

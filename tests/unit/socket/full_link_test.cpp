@@ -9,6 +9,7 @@
 #include <functional>
 #include <optional>
 #include <set>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -228,4 +229,16 @@ TEST_CASE("a datagram that is cut by IP leaves though its link is full", "[socke
   int arrived = 0;
   while (TwoHosts::receive(ends.right, ends.receiver, size).size() == size) ++arrived;
   CHECK(arrived == kDatagrams);
+}
+
+TEST_CASE("what was gathered stays, though a handler throws while a send waits", "[socket]") {
+  FullLink ends;
+  REQUIRE(TwoHosts::set(ends.left, ends.sender, IPPROTO_UDP, kSegment, 0) == 0);
+  REQUIRE(TwoHosts::send(ends.left, ends.sender, "gathered, ", MSG_MORE) == 10);
+  ends.fill();
+  meanwhile(ends, [] { throw std::runtime_error{"from a handler"}; });
+  CHECK_THROWS_AS(TwoHosts::send(ends.left, ends.sender, "interrupted"), std::runtime_error);
+  (void)ends.drain();
+  REQUIRE(TwoHosts::send(ends.left, ends.sender, "sent") == 4);
+  CHECK(ends.drain() == "gathered, sent");
 }
