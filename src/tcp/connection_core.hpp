@@ -266,6 +266,7 @@ class ConnectionCore final : public ReadySource,
   void process_ack(const Arrival& arrival);
   void new_ack(const Arrival& arrival);
   [[nodiscard]] AckReport report_of(const Arrival& arrival) const;
+  [[nodiscard]] bool echoes_last_syn(const AckReport& report) const noexcept;
   void respond(const AckOutcome& outcome, std::uint32_t bytes);
   void tell_of_loss(const AckOutcome& outcome);
   void note_timestamp(const Arrival& arrival) noexcept;
@@ -312,6 +313,7 @@ class ConnectionCore final : public ReadySource,
   void user_timeout_changed();
   [[nodiscard]] std::optional<UserTimeoutValue> advertised_user_timeout() const noexcept;
   void restart_user_timeout();
+  [[nodiscard]] bool kept_back_by_pace() const noexcept;
   [[nodiscard]] Duration user_timeout() const noexcept;
   [[nodiscard]] Duration own_user_timeout() const noexcept;
   [[nodiscard]] const UserTimeoutOption& user_timeout_option() const noexcept;

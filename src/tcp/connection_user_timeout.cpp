@@ -29,6 +29,9 @@ void ConnectionCore::restart_user_timeout() {
   deadlines_.user_timeout = deadline_after(context_.now(), user_timeout());
 }
 
+/// What our own pace keeps back is not late.
+bool ConnectionCore::kept_back_by_pace() const noexcept { return deadlines_.pacing && recovery_.queue().empty(); }
+
 /// Another user timeout applies now, if the old one was running.
 void ConnectionCore::user_timeout_changed() {
   if (!deadlines_.user_timeout) return;

@@ -32,6 +32,13 @@ void ConnectionCore::process_ack(const Arrival& arrival) {
   if (fin_sent_ && tcb_.snd_una == tcb_.snd_nxt) own_fin_acknowledged();
 }
 
+/// A SYN,ACK that is sent again echoes the SYN that came first, as no TSval is taken from a repeated one (RFC 7323 section 4.3): then it tells how long both were lost,
+/// and nothing of the path.
+bool ConnectionCore::echoes_last_syn(const AckReport& report) const noexcept {
+  const RetransmitQueue::Range* const syn = recovery_.queue().front();
+  return syn == nullptr || !report.echo_rtt || *report.echo_rtt <= report.arrived - syn->last_sent + TimestampClock::Tick{1};
+}
+
 AckReport ConnectionCore::report_of(const Arrival& arrival) const {
   const TimePoint now = context_.now();
   AckReport report{.now = now,
@@ -43,6 +50,7 @@ AckReport ConnectionCore::report_of(const Arrival& arrival) const {
   if (tcb_.negotiated.timestamps && arrival.options.timestamps) {
     report.echo_rtt = timestamp_clock_.since(arrival.options.timestamps->echo_reply, report.arrived);
     if (report.echo_rtt) report.echo_before = TimestampClock::end_of_tick(report.arrived) - *report.echo_rtt;
+    if (tcb_.state == State::syn_sent && !echoes_last_syn(report)) report.echo_rtt.reset();
   }
   return report;
 }

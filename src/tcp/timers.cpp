@@ -81,7 +81,10 @@ void ConnectionCore::on_timer() {
     const bool more = ack_.due(context_.now()) || (earliest && *earliest <= context_.now());
     if (!more) return update_timers();  // to look is not to act
   }
-  if (expired(deadlines_.user_timeout, "user timeout")) return on_user_timeout();
+  if (expired(deadlines_.user_timeout, "user timeout")) {
+    if (!kept_back_by_pace()) return on_user_timeout();
+    restart_user_timeout();
+  }
   if (expired(deadlines_.linger, "FIN-WAIT-2")) return end({}, true);
   if (expired(deadlines_.keepalive, "keep-alive")) on_keepalive_timer();
   if (is_over()) return;

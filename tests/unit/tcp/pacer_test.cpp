@@ -144,6 +144,20 @@ TEST_CASE("retransmissions are paced, acknowledgments are not", "[tcp][pacing]")
   CHECK(talk.peer.hear_one().pure_ack());  // although a segment has 100 ms to wait
 }
 
+TEST_CASE("a user timeout does not count while the pace keeps back what is left", "[tcp][pacing]") {
+  Conversation talk{{.settings = {.user_timeout = 5s, .max_pacing_rate = kMss / 10}, .peer_mss = kMss}};
+  talk.write(stream(6 * kMss));
+  std::size_t heard = 0;
+  for (int i = 0; i < 100; ++i) {
+    heard += talk.peer.hear().size();
+    if (heard < 6) talk.peer.acknowledge();
+    talk.advance(1s);
+  }
+  CHECK(heard >= 6);
+  CHECK(talk.app.closed == 1);  // the last one is not acknowledged
+  CHECK(talk.app.error == Error::timed_out);
+}
+
 TEST_CASE("as fq: a burst at first, and half of a segment's time is made up for", "[tcp][pacing]") {
   Pacer pacer{3000};
   pacer.set_rate(100'000);

@@ -381,3 +381,19 @@ TEST_CASE("a SYN,ACK that echoes what no SYN of ours has said is refused", "[tcp
   REQUIRE(answer(echo == 0 ? 0 : echo == 1 ? now : now - 1000));  // nothing to echo; the second SYN; the first
   CHECK(talk.connection.state() == State::established);
 }
+
+TEST_CASE("a SYN,ACK that echoes another SYN than the last says nothing of the round trip", "[tcp]") {
+  Conversation talk{{}, State::syn_sent};
+  talk.advance(1s);
+  const auto repeated = talk.peer.hear();
+  REQUIRE(repeated.size() == 1);
+  const std::uint32_t second = options_of(repeated[0]).timestamps->first;
+  talk.advance(50ms);
+  // The answer may have been lost until now: a repeated one echoes the first SYN as well.
+  const bool of_second = GENERATE(true, false);
+  Bytes options = syn_options(1460, {}, of_second ? second : second - 1000);
+  REQUIRE(talk.peer.say({.flags = kSynAck, .seq = SeqNum{5000}, .ack = talk.info().snd_nxt, .options = std::move(options)}));
+  CHECK(talk.connection.state() == State::established);
+  CHECK(talk.info().srtt == (of_second ? std::optional<Duration>{50ms} : std::nullopt));
+  if (!of_second) CHECK(talk.info().rto == 3s);  // RFC 6298 section 5.7
+}
