@@ -113,7 +113,7 @@ Result<std::size_t> device_mtu(const std::string& name) {
 
 constexpr std::size_t kLinkHeaders = 14 + 4;  ///< Ethernet and an 802.1Q tag
 /// Read in one batch at most: whoever takes the bytes finds them in the processor's cache, and their slabs are used again while those are there, too.
-constexpr std::uint64_t kBatchOctets = 512 * 1024;
+constexpr std::uint64_t kBatchOctets = 524'288;
 
 /// The same frame in one piece: for the rare one that is made of more pieces than one writev should take.
 Packet gathered(const Packet& frame) {

@@ -64,7 +64,7 @@ Accepted SocketState::offer(Datagram datagram, bool has_checksum) {
   return {};
 }
 
-void SocketState::announce() {
+void SocketState::announce() const {
   if (const auto callback = readable) (*callback)();
 }
 

@@ -35,7 +35,7 @@ class SocketState final : public std::enable_shared_from_this<SocketState>, priv
   /// Puts the datagram into the queue; Drop::queue_full, or Drop::bad_checksum when it has none and must have one.
   [[nodiscard]] Accepted offer(Datagram datagram, bool has_checksum);
   /// Calls on_readable: offer() has taken a datagram.
-  void announce();
+  void announce() const;
   void report(const SocketError& error);
 
   [[nodiscard]] Result<> send(const Endpoint& destination, Packet payload);
