@@ -194,7 +194,7 @@ void Client::Core::open() {
   slice_at_ = 0;
   written_ = 0;
   write_error_ = {};
-  more_to_read_ = transport_left_ = false;
+  more_to_read_ = transport_left_ = choked_ = false;
   phase_timer_.arm_after(config_.connect_timeout);
   if (const auto opened = transport_->open(); !opened) connection_failed(opened.error());
 }
@@ -254,7 +254,8 @@ void Client::Core::read_through(std::span<std::byte> buffer) {
     if (count >= kReadAtOnce) return read_later();
     // A peer that sends without reading would make our answers pile up. Messages of ours do not count: while they go out slowly the
     // acknowledgments of earlier ones come.
-    if (session_.pending_answers() >= config_.limits.output_high_water) break;
+    choked_ = session_.pending_answers() >= config_.limits.output_high_water;
+    if (choked_) break;
     if (paused_ && phase_ == Phase::connected && !draining_) break;
     const auto received = transport_->receive(buffer);
     if (!received) {
@@ -267,7 +268,7 @@ void Client::Core::read_through(std::span<std::byte> buffer) {
       closed({});  // the peer has ended the stream
       break;
     }
-    count += *received;
+    count = transport_->has_more() ? kReadAtOnce : count + *received;
     session_.input(buffer.first(*received), context_.now());
     process_events();
     write();
@@ -296,10 +297,9 @@ void Client::Core::read_though_paused() {
 
 void Client::Core::on_writable() {
   enter([this] {
-    const bool was_choked = session_.pending_answers() >= config_.limits.output_high_water;
     write();
     settle();
-    if (was_choked) read();
+    if (std::exchange(choked_, false)) read();  // though a call may have written what piled up before this event came
   });
 }
 

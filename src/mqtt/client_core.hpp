@@ -239,6 +239,7 @@ class Client::Core final : public std::enable_shared_from_this<Client::Core>, Tr
   bool gone_ = false;            ///< the Client was destroyed
   bool paused_ = false;          ///< nothing is read from a connection that stands
   bool more_to_read_ = false;    ///< in the next turn
+  bool choked_ = false;          ///< reading waits for answers to leave
   bool transport_left_ = false;  ///< it was told to close behind DISCONNECT
   bool holding_ = false;         ///< between hold_calls() and release_calls()
   bool interrupted_ = false;     ///< by an exception of a callback: more may be left to do than anything will tell of

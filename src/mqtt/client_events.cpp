@@ -328,6 +328,7 @@ void Client::Core::handle(event::Sent& event) {
 
 void Client::Core::handle(event::Delivered& event) {
   failures_ = hops_ = 0;
+  if (draining_) phase_timer_.arm_after(config_.connect_timeout);
   const Telling telling{answer_properties_, event.properties};
   complete(event.token, {});
 }

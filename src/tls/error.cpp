@@ -31,6 +31,7 @@ class Category final : public std::error_category {
     switch (static_cast<Error>(value)) {
       case Error::closed_in_handshake: return "TLS handshake failed: the peer closed the connection";
       case Error::truncated: return "the TLS stream ended without close_notify";
+      case Error::endless_handshake: return "TLS handshake failed: it has no end";
     }
     return "unknown error";
   }
@@ -70,7 +71,7 @@ class FailureCategory final : public std::error_category {
   }
   [[nodiscard]] bool equivalent(const std::error_code& code, int condition) const noexcept override {
     const bool in_handshake = code.category() == certificate_category() || code.category() == handshake_category() ||
-                              code == make_error_code(Error::closed_in_handshake);
+                              code == make_error_code(Error::closed_in_handshake) || code == make_error_code(Error::endless_handshake);
     switch (static_cast<Failure>(condition)) {
       case Failure::certificate_refused: return code.category() == certificate_category();
       case Failure::refused_by_peer:

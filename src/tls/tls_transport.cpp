@@ -15,8 +15,10 @@ namespace {
 constexpr std::size_t kRecordSize = SSL3_RT_MAX_PLAIN_LENGTH;
 /// Output that waits above this stops reading: a peer that asks without reading would make our answers pile up.
 constexpr std::size_t kMostOutput = 64U << 10U;
-/// Pieces read in one turn: a peer may send records for ever that have nothing for the user, such as session tickets.
-constexpr int kMostAtOnce = 64;
+/// Pieces read before the loop has its turn: a peer may send records for ever that have little or nothing for the user, such as session tickets.
+constexpr unsigned kMostAtOnce = 64;
+/// Bytes of a peer's handshake, of which the certificates may take 100 KiB: it may say things for ever that are passed over, and the loop would have no turn.
+constexpr std::size_t kLongestHandshake = std::size_t{1} << 20U;
 
 }  // namespace
 
@@ -86,7 +88,7 @@ Result<> TlsTransport::open() {
   if (ssl_ == nullptr) return fail(tapir::Error::no_buffer_space);
   error_ = {};
   below_ended_ = user_waits_ = reading_waits_ = false;
-  taken_below_ = 0;
+  taken_below_ = handshake_size_ = pieces_ = 0;
   records_.clear();
   if (auto opened = below_->open(); !opened) return opened;
   state_ = State::opening;
@@ -117,7 +119,7 @@ Result<std::size_t> TlsTransport::receive(std::span<std::byte> into) {
   if (state_ == State::closing) return fail(tapir::Error::connection_closed);
   if (state_ != State::open) return fail(tapir::Error::not_connected);
   more_ = false;
-  for (int pieces = 1;; ++pieces) {
+  for (unsigned pieces = 0;; ++pieces) {
     std::size_t got = 0;
     ERR_clear_error();
     const int result = SSL_read_ex(ssl_->get(), into.data(), into.size(), &got);
@@ -126,11 +128,12 @@ Result<std::size_t> TlsTransport::receive(std::span<std::byte> into) {
     if ((SSL_get_shutdown(ssl_->get()) & SSL_RECEIVED_SHUTDOWN) != 0 && SSL_get_error(ssl_->get(), result) == SSL_ERROR_ZERO_RETURN)
       return std::size_t{0};
     if (const auto error = ssl_->failure(result, stream_category(), Error::truncated)) return break_stream(*error);
-    const auto more = pull();
-    if (!more) return break_stream(more.error());
-    more_ = *more && pieces == kMostAtOnce;
-    if (*more && !more_) continue;
-    if (!flushed && !more_) return fail(flushed.error());
+    if (pieces == kMostAtOnce) return fail(tapir::Error::would_block);
+    const auto pulled = pull();
+    if (!pulled) return break_stream(pulled.error());
+    more_ = more_ || (*pulled > 0 && ++pieces_ % kMostAtOnce == 0);
+    if (*pulled > 0) continue;
+    if (!flushed) return fail(flushed.error());
     if (below_ended_) return break_stream(Error::truncated);
     return fail(tapir::Error::would_block);
   }
@@ -222,9 +225,11 @@ void TlsTransport::handshake() {
     }
     const auto flushed = flush();
     if (result == 1) break;  // what cannot be sent is told by the user's next call
-    const auto more = pull();
-    if (!more) return fail_handshake(more.error());
-    if (*more) continue;
+    const auto pulled = pull();
+    if (!pulled) return fail_handshake(pulled.error());
+    handshake_size_ += *pulled;
+    if (handshake_size_ > kLongestHandshake) return fail_handshake(Error::endless_handshake);
+    if (*pulled > 0) continue;
     if (!flushed) return fail_handshake(flushed.error());
     if (below_ended_) fail_handshake(Error::closed_in_handshake);
     return;
@@ -251,19 +256,19 @@ std::unexpected<std::error_code> TlsTransport::break_stream(std::error_code erro
   return fail(error);
 }
 
-/// Moves bytes from below to OpenSSL. Whether there were any.
-Result<bool> TlsTransport::pull() {
+/// Moves bytes from below to OpenSSL, and says how many.
+Result<std::size_t> TlsTransport::pull() {
   if (ssl_->output().size() > kMostOutput) {
     reading_waits_ = true;
-    return false;
+    return 0;
   }
   std::array<std::byte, kRecordSize> buffer;
   const auto got = below_->receive(buffer);
-  if (!got && got.error() == tapir::Error::would_block) return false;
+  if (!got && got.error() == tapir::Error::would_block) return 0;
   if (!got) return fail(got.error());
   below_ended_ = *got == 0;
   ssl_->put_input(std::span{buffer}.first(*got));
-  return *got > 0;
+  return *got;
 }
 
 /// Moves output down as far as it is taken.

@@ -47,8 +47,6 @@ class WebSocketTransport::Frames {
   /// Whether read() has left input where it is, for too much output waits; when some has left, it can go on.
   [[nodiscard]] bool has_paused() const noexcept { return paused_; }
   [[nodiscard]] bool can_answer() const noexcept;
-  /// Whether the source, or what came before, may have more without on_readable.
-  [[nodiscard]] bool has_input() const noexcept { return !early_.empty(); }
 
   /// The stream is over: 0 in order, or why.
   [[nodiscard]] bool is_over() const noexcept { return source_ended_ || wslay_event_get_read_enabled(context_) == 0; }

@@ -12,6 +12,7 @@ namespace tapir::websocket {
 namespace {
 
 constexpr std::size_t kFrameSize = 16U << 10U;
+constexpr int kMostTurns = 16;  ///< of the transport below in which it gives nothing of the server's answer
 
 }  // namespace
 
@@ -72,7 +73,9 @@ Result<std::size_t> WebSocketTransport::receive(std::span<std::byte> into) {
   return std::size_t{0};
 }
 
-bool WebSocketTransport::has_more() const { return state_ == State::open && (frames_->is_exhausted() || below_->has_more()); }
+bool WebSocketTransport::has_more() const {
+  return state_ == State::open && (frames_->is_exhausted() || (!frames_->has_paused() && below_->has_more()));
+}
 
 void WebSocketTransport::close() {
   if (state_ == State::closed || state_ == State::closing) return;
@@ -143,9 +146,13 @@ void WebSocketTransport::on_closed(std::error_code error) {
 
 void WebSocketTransport::handshake() {
   std::array<std::byte, 4096> buffer;
-  for (;;) {
+  for (int turns = 0;;) {
     const auto got = below_->receive(buffer);
-    if (!got && got.error() == tapir::Error::would_block) return;
+    if (!got && got.error() == tapir::Error::would_block) {
+      if (!below_->has_more()) return;
+      if (++turns > kMostTurns) return fail_handshake(Error::response_too_long);
+      continue;
+    }
     if (!got) return fail_handshake(got.error());
     if (*got == 0) return fail_handshake(Error::closed_in_handshake);
     head_.append(reinterpret_cast<const char*>(buffer.data()), *got);  // char may alias anything
@@ -160,8 +167,8 @@ void WebSocketTransport::handshake() {
   state_ = State::open;
   const Destruction::Watch watch{destruction_};
   tell(&TransportUser::on_open);
-  // Frames may have come with the response: nobody else will tell of them.
-  if (!watch.destroyed() && state_ == State::open && frames_->has_input()) tell(&TransportUser::on_readable);
+  // Frames may have come with the response, and be here or in the transport below: nobody else will tell of them.
+  if (!watch.destroyed() && state_ == State::open) tell(&TransportUser::on_readable);
 }
 
 void WebSocketTransport::fail_handshake(std::error_code error) {

@@ -114,6 +114,16 @@ class StandardOutput(HostileCase):
                 self.ended(program, 1, "^tapir sub: cannot write to standard output$")
                 program.stdout = None
 
+    def test_one_that_is_closed(self):
+        """Its number would be that of the next descriptor, such as the loop's, in which there is never room."""
+        for stack in STACKS:
+            with self.subTest(stack=stack), Broker() as self.broker:
+                program = self.subscribed(stack=stack, stdout=None, preexec_fn=lambda: os.close(1))
+                self.broker.connection.sendall(publish("x", b"y"))
+                self.assertEqual(self.broker.packet()[0], DISCONNECT)
+                self.broker.connection.close()
+                self.ended(program, 1, "^tapir sub: cannot write to standard output$")
+
     def test_a_pipe_that_nobody_reads(self):
         """What is printed does not fit, and the tool ends all the same."""
         for payload in (b"y" * 1000, b"y" * 1_000_000):
@@ -130,15 +140,16 @@ class StandardOutput(HostileCase):
                     self.ended(program, code, said)
 
     def test_standard_error_that_nobody_reads(self):
-        for number in (signal.SIGINT, signal.SIGTERM):
-            with self.subTest(number=number), Broker() as self.broker:
-                program = self.subscribed("-d")
+        for options, number, code in (((), signal.SIGINT, 0), ((), signal.SIGTERM, 0), (("-W", 2), None, 1)):
+            with self.subTest(options=options, number=number), Broker() as self.broker:
+                program = self.subscribed("-d", *options)
                 self.broker.connection.sendall(publish("x", b"") * 10_000)
                 lab.until(lambda: self.waiting(program.stderr) >= MOST_OF_A_PIPE, "the pipe is full")
-                program.send_signal(number)
+                if number:
+                    program.send_signal(number)
                 self.assertEqual(self.broker.packet()[0], DISCONNECT)
                 self.broker.connection.close()
-                self.assertEqual(program.wait(NOBODY_READS), 0)
+                self.assertEqual(program.wait(NOBODY_READS), code)
 
     @staticmethod
     def waiting(pipe):

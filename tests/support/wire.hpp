@@ -28,7 +28,10 @@ class Wire {
   std::function<void()> on_end = [] {};                                    ///< the near end has closed
   std::error_code refusal = {};                                            ///< how the next connection fails
   std::error_code send_error = {};                                         ///< the near end can send no more, and hears what still comes
-  std::error_code receive_error = {};                                      ///< what it hears behind that: an alert of TLS is an error too
+  std::size_t most_at_once = 1'000'000'000;                                ///< bytes that one read of the near end's gives
+  int pauses = 0;                      ///< times that the near end leaves what is there for another turn
+  bool more = false;                   ///< what the near end's has_more() says besides
+  std::error_code receive_error = {};  ///< what it hears behind that: an alert of TLS is an error too
 
   /// The far end says something, ends its half, or breaks the connection.
   void reply(std::span<const std::byte> bytes) {
@@ -72,6 +75,7 @@ class Wire {
     [[nodiscard]] Result<> open() override { return wire_.open(); }
     [[nodiscard]] Result<std::size_t> send(std::span<const std::byte> bytes) override { return wire_.send(bytes); }
     [[nodiscard]] Result<std::size_t> receive(std::span<std::byte> into) override { return wire_.receive(into); }
+    [[nodiscard]] bool has_more() const override { return wire_.more || (wire_.pauses > 0 && wire_.pauses-- > 0); }
     void close() override {
       wire_.near_ended_ = true;
       wire_.schedule();
@@ -113,9 +117,10 @@ class Wire {
   }
   Result<std::size_t> receive(std::span<std::byte> into) {
     if (!open_) return fail(tapir::Error::not_connected);
+    if (pauses > 0) return fail(tapir::Error::would_block);
     if (inbox_.empty() && receive_error) return fail(receive_error);
     if (inbox_.empty()) return end_told_ ? Result<std::size_t>{0} : fail(tapir::Error::would_block);
-    const auto count = std::min(into.size(), inbox_.size());
+    const auto count = std::min({into.size(), inbox_.size(), most_at_once});
     std::copy_n(inbox_.begin(), count, into.begin());
     inbox_.erase(inbox_.begin(), inbox_.begin() + static_cast<std::ptrdiff_t>(count));
     return count;

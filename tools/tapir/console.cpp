@@ -81,8 +81,7 @@ void Console::note(std::string_view text) const {
 
 void Console::show(std::string_view text) const {
   const auto line = fmt::format("{}: {}\n", name_, without_control_characters(text));
-  const auto patience = is_in_a_hurry_ ? Patience{std::chrono::steady_clock::now()} : Patience{};
-  (void)write(STDERR_FILENO, line, patience);  // there is nobody else to tell
+  (void)write(STDERR_FILENO, line, patience_for_lines_);  // there is nobody else to tell
 }
 
 std::string layer_of(const tapir::mqtt::Disconnection& why) {

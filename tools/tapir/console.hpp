@@ -33,8 +33,8 @@ class Console {
   using Patience = std::optional<std::chrono::steady_clock::time_point>;
   /// Writes to standard output at once. What has no room waits, but not beyond a signal or the end of `patience`.
   [[nodiscard]] static Printed print(std::string_view bytes, Patience patience);
-  /// From now on, lines for which standard error has no room are left out: the program is to end.
-  static void hurry() { is_in_a_hurry_ = true; }
+  /// From `when` on, lines for which standard error has no room are left out: the program is to end.
+  static void hurry(std::chrono::steady_clock::time_point when) { patience_for_lines_ = when; }
   /// A line on standard error, unless --quiet.
   void note(std::string_view text) const;
   /// A line on standard error that was asked for (-d), --quiet or not.
@@ -48,7 +48,7 @@ class Console {
  private:
   std::string name_;
   bool quiet_;
-  static inline bool is_in_a_hurry_ = false;  ///< there is one standard error
+  static inline Patience patience_for_lines_;  ///< there is one standard error
 };
 
 /// Which layer a connection failed in: "arp", "tcp", "tls", "websocket", "name lookup".

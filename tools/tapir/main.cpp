@@ -1,6 +1,10 @@
 // The command-line tool: MQTT by mosquitto's letters, over a TCP/IP stack of its own.
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <string>
@@ -82,9 +86,18 @@ int run(CommandLine& line) {
   return misused("a command is missing: pub, sub or rr", "");
 }
 
+/// Of the three standard streams those that are closed: their numbers would go to sockets and the like, and what is printed with them. Here it fails.
+void occupy_standard_streams() {
+  for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    const bool is_closed = ::fcntl(stream, F_GETFD) < 0 && errno == EBADF;
+    if (is_closed) (void)::open("/dev/null", stream == STDIN_FILENO ? O_WRONLY : O_RDONLY);  // the lowest number that is free
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
+  occupy_standard_streams();
   std::signal(SIGPIPE, SIG_IGN);  // whoever writes hears it, and leaves the broker in order
   CommandLine line;
   try {

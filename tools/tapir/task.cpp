@@ -34,7 +34,7 @@ Task::Task(Connection& connection, const BrokerOptions& broker, const Console& c
 int Task::run() {
   int code = connection_.run();
   if (code == Connection::kInterrupted) {
-    Console::hurry();
+    Console::hurry(std::chrono::steady_clock::now());
     stop(is_over() ? code_ : interrupted());
     code = connection_.run();  // until the broker has DISCONNECT: it would publish the will otherwise
   }
@@ -74,6 +74,7 @@ void Task::give_up_after(unsigned seconds) {
   if (seconds == 0) return;
   wait_timer_.arm_after(std::chrono::seconds{seconds});
   patience_ = std::chrono::steady_clock::now() + std::chrono::seconds{seconds};
+  Console::hurry(*patience_);
 }
 
 bool Task::print(std::string_view bytes) {

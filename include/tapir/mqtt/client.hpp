@@ -125,7 +125,7 @@ using StreamEvent = std::variant<event::MessageBegan, event::MessagePart, event:
 ///
 /// An exception from a callback goes through the client to whoever runs the loop, and the client goes on in the next turn, with the callback behind
 /// that one. A message whose handler threw counts as taken. A ClientConfig::authenticate that throws has not answered, and a redirection.transport that
-/// throws has made none.
+/// throws has made none. Transports, stores and the sources of payloads must not throw.
 ///
 /// A client that was moved from is not connected and stays so: its calls fail with not_connected, and since it has no scheduler any
 /// more their completions come at once, from inside the call.
@@ -185,7 +185,8 @@ class Client {
   void disconnect(ReasonCode reason, Properties properties, Completion done = {});
 
   /// Takes no more messages, and disconnects as disconnect() does once those that were given to a handler are acknowledged to the end and those
-  /// that publish() was given are delivered, or after ClientConfig::connect_timeout. In a handler that includes the message that it has.
+  /// that publish() was given are delivered, or when for ClientConfig::connect_timeout none was taken over by the broker. In a handler that includes
+  /// the message that it has.
   /// Messages behind that one stay with the broker, as far as it keeps the session. disconnect() in a handler leaves that message there too,
   /// and so does a second drain(), which disconnects at once. With what DISCONNECT cannot say `done` fails, and messages are taken on. What
   /// pause_reading() keeps unread is read.

@@ -36,8 +36,8 @@ class Transport {
   [[nodiscard]] virtual Result<std::size_t> send(std::span<const std::byte> bytes) = 0;
   /// Bytes received; 0: the peer ended the stream; would_block: nothing is there, on_readable follows.
   [[nodiscard]] virtual Result<std::size_t> receive(std::span<std::byte> into) = 0;
-  /// Behind would_block: receive() has read for long without a byte for its user, and has left the rest for another turn of the loop. Nobody tells of that;
-  /// it is to be called again.
+  /// Behind receive(): it has read much for the little that it gave its user, if anything, and the loop should have its turn. Behind would_block there may be
+  /// more, and nobody tells of that: it is to be called again.
   [[nodiscard]] virtual bool has_more() const { return false; }
   /// Ends the stream in order, behind everything that send() took; on_closed follows. Calling it again does nothing.
   virtual void close() = 0;

@@ -8,6 +8,7 @@ namespace tapir::tls {
 enum class Error {
   closed_in_handshake = 1,  ///< the peer closed the connection before the handshake was complete
   truncated,                ///< the stream ended without close_notify: bytes at its end may be missing (RFC 8446 section 6.1)
+  endless_handshake,        ///< the peer has said more than a handshake can have, and it is not complete
 };
 
 /// Kinds of failure, for comparison with the error codes of this layer: `error == tls::Failure::certificate_refused`.

@@ -69,7 +69,7 @@ class TlsTransport final : public mqtt::Transport, mqtt::TransportUser {
   void handshake();
   void fail_handshake(std::error_code error);
   [[nodiscard]] std::unexpected<std::error_code> break_stream(std::error_code error);
-  [[nodiscard]] Result<bool> pull();
+  [[nodiscard]] Result<std::size_t> pull();
   [[nodiscard]] Result<> flush();
   void finish_closing();
   void note_acknowledged();
@@ -81,11 +81,13 @@ class TlsTransport final : public mqtt::Transport, mqtt::TransportUser {
   std::unique_ptr<Ssl> ssl_;
   State state_ = State::closed;
   std::error_code error_;
-  bool more_ = false;              ///< receive() has left something for another turn
-  bool below_ended_ = false;       ///< the stream below has no more bytes for us
-  bool user_waits_ = false;        ///< send() took less than it was given
-  bool reading_waits_ = false;     ///< receive() has put off reading until output has left
-  std::uint64_t taken_below_ = 0;  ///< bytes that the transport below took
+  bool more_ = false;               ///< receive() has read much for what it gave
+  bool below_ended_ = false;        ///< the stream below has no more bytes for us
+  bool user_waits_ = false;         ///< send() took less than it was given
+  bool reading_waits_ = false;      ///< receive() has put off reading until output has left
+  unsigned pieces_ = 0;             ///< that receive() has read from below
+  std::size_t handshake_size_ = 0;  ///< bytes of the peer's
+  std::uint64_t taken_below_ = 0;   ///< bytes that the transport below took
   mqtt::RecordLog records_;
   Destruction destruction_;
 };

@@ -235,3 +235,19 @@ TEST_CASE("a client that is destroyed when it has drained calls nobody else", "[
   CHECK_FALSE(t.client);
   CHECK(t.told.nothing());
 }
+
+TEST_CASE("a client that drains has time for all, as long as the broker goes on taking over", "[mqtt]") {
+  Draining t{{.max_in_flight = 1}};
+  const Told last;
+  for (int i = 0; i < 5; ++i) t.client->publish("a", "1", QoS::at_least_once, i == 4 ? last.callback() : Client::Completion{});
+  t.first();
+  t.turn();
+  for (int i = 1; i <= 5; ++i) {
+    t.lab.advance(20s);
+    CHECK(t.far->take_sent() == hex("32 06 0001 61 000" + std::to_string(i) + " 31"));
+    t.far->deliver("40 02 000" + std::to_string(i));
+  }
+  t.turn();
+  CHECK(last.success());
+  CHECK(t.far->take_sent() == hex(kDisconnect));
+}

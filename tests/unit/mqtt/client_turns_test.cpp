@@ -109,3 +109,35 @@ TEST_CASE("a transport that has left something for another turn is asked again i
   CHECK(t.far->pauses == 0);
   CHECK(heard == 1);
 }
+
+TEST_CASE("a transport that has read much for little is asked again in another turn", "[mqtt]") {
+  Flooded t;
+  t.far->turns_spent = 2;
+  t.far->user->on_readable();
+  CHECK(t.heard > 0);
+  CHECK(t.heard < 5000);
+  CHECK(t.far->turns_spent == 1);
+  for (int last = 0; last != t.heard;) {
+    last = t.heard;
+    t.turn();
+  }
+  CHECK(t.heard == kMany);
+}
+
+TEST_CASE("a client that waits for room to answer reads on when there is some, whoever has written what piled up", "[mqtt]") {
+  ClientLab t{{.client_id = "s1", .limits = {.output_high_water = 16}}};
+  int heard = 0;
+  t.client->on_unmatched([&heard](const Message&) { ++heard; });
+  t.connect();
+  t.far->room = 3;
+  t.client->publish("t", "xx");
+  const auto message = hex("32 05 0001 61 0001");
+  for (int i = 0; i < 20'000; ++i) t.far->inbox.insert(t.far->inbox.end(), message.begin(), message.end());
+  t.far->user->on_readable();
+  CHECK(heard < 20'000);
+  t.far->room = 1U << 30U;
+  SECTION("the transport's event") {}
+  SECTION("a call, before that event comes") { t.client->publish("t", "yy"); }
+  t.far->user->on_writable();
+  CHECK(heard == 20'000);
+}

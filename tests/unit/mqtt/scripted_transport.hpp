@@ -30,6 +30,7 @@ struct FarEnd {
   std::error_code open_error = {};  ///< what the next open() fails with
   std::error_code send_error = {};  ///< what send() fails with until the next open()
   int pauses = 0;                   ///< times that receive() leaves what is there for another turn
+  int turns_spent = 0;              ///< times that receive() has read much for what it gave
   bool deaf_once_closed = false;    ///< receive() fails behind close(), as it does with a socket of the host's, TLS and WebSocket
 
   [[nodiscard]] Bytes take_sent() { return std::exchange(sent, {}); }
@@ -81,7 +82,9 @@ class ScriptedTransport final : public mqtt::Transport {
     far_->inbox.erase(far_->inbox.begin(), far_->inbox.begin() + static_cast<std::ptrdiff_t>(count));
     return count;
   }
-  [[nodiscard]] bool has_more() const override { return far_->pauses > 0 && far_->pauses-- > 0; }
+  [[nodiscard]] bool has_more() const override {
+    return (far_->pauses > 0 && far_->pauses-- > 0) || (far_->turns_spent > 0 && far_->turns_spent-- > 0);
+  }
   void close() override { far_->closed = true; }
   void abort() override {
     far_->aborted = true;

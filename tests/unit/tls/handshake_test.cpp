@@ -307,6 +307,27 @@ TEST_CASE("what is not TLS, or ends early, fails the handshake by name", "[tls]"
   CHECK(silent.reader->closed.empty());
 }
 
+TEST_CASE("a server that never comes to the point of its handshake is left", "[tls]") {
+  std::string record{"\x16\x03\x03\x3e\x80", 5};  // 16,000 bytes of HelloRequest, which a client that has said hello passes over
+  record += std::string(16'000, '\0');
+  const auto records = GENERATE(3, 100);
+  TlsLab t;
+  const auto serve = t.wire.on_bytes;
+  bool answered = false;
+  t.wire.on_bytes = [&](std::span<const std::byte> bytes) {
+    if (!std::exchange(answered, true)) {
+      for (int i = 0; i < records; ++i) t.wire.reply(record);
+    }
+    serve(bytes);
+  };
+  t.connect();
+  CHECK(t.secured() == (records == 3));
+  if (records == 3) return;
+  CHECK(t.refusal() == tls::Error::endless_handshake);
+  CHECK(t.refusal() == tls::Failure::handshake_failed);
+  CHECK(t.wire.near_closed());
+}
+
 TEST_CASE("a handshake cut off anywhere is noticed", "[tls]") {
   std::size_t whole = 0;
   {

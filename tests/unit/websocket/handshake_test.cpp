@@ -117,3 +117,21 @@ TEST_CASE("a configuration that would break the request is refused", "[websocket
   websocket::WebSocketTransport transport{random, {.host = "a"}, wire.transport()};
   CHECK(transport.open());
 }
+
+TEST_CASE("frames that came with the answer and are left below, as in a record of TLS, are told of", "[websocket]") {
+  WebSocketLab t;
+  t.wire.most_at_once = t.answer.size();
+  t.answer += raw({0x82, 0x05}) + "hello";
+  t.connect();
+  CHECK(t.reader.text == "hello");
+}
+
+TEST_CASE("an answer that the transport below leaves for another turn is read, and one that it leaves for ever is not waited for",
+          "[websocket]") {
+  WebSocketLab t;
+  t.wire.pauses = GENERATE(3, 1000);
+  const bool comes = t.wire.pauses == 3;
+  t.connect();
+  CHECK(t.reader.opened == (comes ? 1 : 0));
+  if (!comes) CHECK(t.refusal() == websocket::Error::response_too_long);
+}

@@ -236,3 +236,16 @@ TEST_CASE("frames that carry nothing and never end are read in turns", "[websock
   CHECK(got == 5U);
   CHECK_FALSE(t.transport.has_more());
 }
+
+TEST_CASE("a WebSocket that waits for its answers to leave does not ask for further turns", "[websocket]") {
+  WebSocketLab t;
+  t.connect();
+  t.wire.set_room(0);
+  std::string pings;
+  for (int i = 0; i < 10'000; ++i) pings += raw({0x89, 0x04, 'p', 'i', 'n', 'g'});
+  t.wire.reply_unheard(pings);
+  t.wire.more = true;
+  std::array<std::byte, 100> buffer;
+  CHECK(t.transport.receive(buffer).error() == tapir::Error::would_block);
+  CHECK_FALSE(t.transport.has_more());
+}
