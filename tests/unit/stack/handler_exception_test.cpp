@@ -5,6 +5,7 @@
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "stack_lab.hpp"
@@ -112,6 +113,27 @@ TEST_CASE("datagrams arrive behind one whose handler throws", "[stack][udp]") {
   CHECK(exceptions(hosts.world) == 3);
   CHECK(receiver->waiting() == 3);
   CHECK(hosts.right->udp().stats().in_datagrams == 3);
+}
+
+TEST_CASE("a handler may have its stack run until another datagram has come", "[stack][udp]") {
+  TwoHosts hosts;
+  auto receiver = hosts.right->udp().bind({{}, Port{7}});
+  auto sender = hosts.left->udp().bind({{}, Port{8}});
+  REQUIRE((receiver && sender));
+  const bool later = GENERATE(false, true);  // or in the same moment
+  const auto send = [&] { REQUIRE(sender->send_to({TwoHosts::right_address, Port{7}}, bytes_of("x"))); };
+  bool first = true;
+  bool reached = false;
+  receiver->on_readable([&] {
+    if (!std::exchange(first, false)) return;
+    if (later) send();
+    reached = hosts.world.run_until([&] { return receiver->waiting() == 2; }, 1min);
+  });
+  send();
+  if (!later) send();
+  hosts.world.run_for(10s);
+  CHECK(reached);
+  CHECK(receiver->waiting() == 2);
 }
 
 TEST_CASE("datagrams of the host to itself arrive behind one whose handler throws", "[stack][udp]") {
