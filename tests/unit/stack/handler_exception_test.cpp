@@ -169,6 +169,24 @@ TEST_CASE("all sockets get their copy of a datagram, and are told, though each t
   for (const auto& socket : receivers) CHECK(socket.waiting() == 1);
 }
 
+TEST_CASE("each datagram that finds no neighbour is told of, though each handler throws", "[stack][udp][arp]") {
+  TwoHosts hosts;
+  hosts.right.reset();
+  hosts.world.run_for(1s);  // what it has announced is over
+  std::vector<udp::Socket> senders;
+  int told = 0;
+  for (int i = 0; i < 3; ++i) {
+    senders.push_back(std::move(*hosts.left->udp().bind({})));
+    senders.back().on_error([&](const udp::SocketError&) {
+      ++told;
+      complain();
+    });
+    REQUIRE(senders.back().send_to({TwoHosts::right_address, Port{7}}, bytes_of("x")));
+  }
+  CHECK(exceptions(hosts.world, 1min) == 1);
+  CHECK(told == 3);
+}
+
 TEST_CASE("a run of echo requests goes on behind a handler that throws", "[stack][icmp]") {
   TwoHosts hosts;
   int replies = 0;
