@@ -1,6 +1,7 @@
 #include "service_core.hpp"
 
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 
@@ -28,6 +29,12 @@ std::size_t least(Sockets& sockets, int descriptor) {
   socklen_t size = sizeof(bytes);
   (void)sockets.getsockopt(descriptor, SOL_SOCKET, SO_RCVLOWAT, &bytes, &size);
   return static_cast<std::size_t>(bytes);
+}
+/// Whether an error that is still to be told has ended a stream of which everything was read.
+bool ended_by_error(Sockets& sockets, int descriptor) {
+  constexpr std::uint32_t kEnd = EPOLLERR | EPOLLHUP;
+  int unread = 0;
+  return (sockets.readiness(descriptor) & kEnd) == kEnd && sockets.ioctl(descriptor, SIOCINQ, &unread) == 0 && unread == 0;
 }
 }  // namespace
 
@@ -220,6 +227,7 @@ long Service::Core::receive(int descriptor, int flags, std::size_t wanted, const
   for (;;) {
     bool over = !goes_on;
     const auto call = [&](Sockets& sockets) {
+      if (received > 0 && ended_by_error(sockets, descriptor)) return 0L;  // the next call is told
       const long count = attempt(sockets, received);
       if (count <= 0 || over) return count;
       const std::size_t now = received + static_cast<std::size_t>(count);

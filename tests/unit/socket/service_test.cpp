@@ -264,6 +264,41 @@ TEST_CASE("MSG_WAITALL takes less than SO_RCVLOWAT, too", "[socket][service]") {
   CHECK(text == "abcdefgh");
 }
 
+TEST_CASE("an error that ends a call which has done something is told to the next one", "[socket][service]") {
+  Host host;
+  auto& sockets = host.sockets;
+  const int listener = host.listen();
+  const int client = host.connect();
+  const int server = sockets.accept(listener, nullptr, nullptr);
+  const bool receives = GENERATE(true, false);
+  REQUIRE(sockets.send(client, "abc", 3, 0) == 3);
+  std::string much(receives ? 10 : 100'000'000, '-');
+  ssize_t count = 0;
+  std::thread worker{[&] {
+    count = receives ? sockets.recv(server, much.data(), much.size(), MSG_WAITALL) : sockets.send(server, much.data(), much.size(), 0);
+  }};
+  pollfd entry{.fd = client, .events = POLLIN, .revents = 0};
+  int unread = -1;
+  if (receives) {
+    while (sockets.ioctl(server, SIOCINQ, &unread) == 0 && unread != 0) std::this_thread::yield();
+  } else {
+    REQUIRE(sockets.poll(&entry, 1, -1) == 1);
+  }
+  const linger at_once{.l_onoff = 1, .l_linger = 0};
+  REQUIRE(sockets.setsockopt(client, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once)) == 0);
+  CHECK(sockets.close(client) == 0);  // by a reset
+  worker.join();
+  if (receives) {
+    CHECK(count == 3);
+  } else {
+    CHECK(count > 0);
+    CHECK(count < std::ssize(much));
+  }
+  char byte = 0;
+  CHECK((receives ? sockets.recv(server, &byte, 1, 0) : sockets.send(server, &byte, 1, 0)) == -1);
+  CHECK(errno == ECONNRESET);
+}
+
 TEST_CASE("MSG_WAITALL takes one datagram, as ever", "[socket][service]") {
   Host host;
   const int fd = host.sockets.socket(AF_INET, SOCK_DGRAM, 0);
