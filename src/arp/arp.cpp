@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include <tapir/core/first_exception.hpp>
 #include <tapir/ethernet/ethernet.hpp>
 
 #include "cache.hpp"
@@ -141,13 +142,15 @@ void Arp::give_up(Entry& entry) {
   cache_->enter(entry, NeighbourState::failed);
   entry.until = deadline_after(context_.now(), config_.failure_hold);
   const Ipv4Address address = entry.address;
+  FirstException thrown;
   for (auto& each : take_waiting(entry)) {  // the receiver may send, and so change the table: `entry` is not looked at again
     if (failures_ != nullptr) {
-      failures_->unresolved(address, std::move(each.datagram));
+      thrown.of([&] { failures_->unresolved(address, std::move(each.datagram)); });
     } else {
       (void)reject(context_, drops_, LayerId::arp, Drop::unresolved);
     }
   }
+  thrown.pass_on();
 }
 
 /// The entry's hardware address is known: what waited for it leaves.
@@ -186,10 +189,16 @@ Accepted Arp::demultiplex(Packet packet, const ethernet::Received&) {
   if (operation == Operation::reverse_request || operation == Operation::reverse_reply) return drop(Drop::not_handled);
   observe(context_, LayerId::arp, Direction::up, packet, *message);
   const bool conflict = is_own(message->sender_protocol);  // asked before the listeners, who may give the address up
-  for (auto* listener : listeners_) listener->heard(*message);
-  if (!conflict) return merge_and_answer(*message);
+  FirstException thrown;
+  for (auto* listener : listeners_) thrown.of([&] { listener->heard(*message); });
+  if (!conflict) {
+    const Accepted outcome = merge_and_answer(*message);
+    thrown.pass_on();
+    return outcome;
+  }
   ++stats_.conflicts;
-  if (on_conflict_) on_conflict_(message->sender_protocol, message->sender_hardware);
+  if (on_conflict_) thrown.of([&] { on_conflict_(message->sender_protocol, message->sender_hardware); });
+  thrown.pass_on();
   return drop(Drop::address_conflict);
 }
 

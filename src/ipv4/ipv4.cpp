@@ -148,8 +148,8 @@ std::size_t Ipv4::max_super_datagram(IpAddress destination) const noexcept {
   return link == nullptr ? 0 : link->capabilities().largest(GsoKind::udp4);
 }
 
-bool Ipv4::writable(IpAddress destination) const noexcept {
-  const auto egress = egress_for(destination.v4(), {});
+bool Ipv4::writable_from(IpAddress source, IpAddress destination) const noexcept {
+  const auto egress = egress_for(destination.v4(), source.v4());
   if (!egress) return true;  // encapsulate() says what is wrong
   if (egress->interface == &lo_) return !loopback_.full();
   return egress->interface->takes_frames() && !remainder_.waits_for(*egress->interface);

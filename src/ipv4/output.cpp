@@ -182,8 +182,12 @@ Result<> Ipv4::transmit(Packet&& datagram, const Header& header, const Egress& e
         remainder_.add(std::move(part), own, egress);
         return {};
       }
-      begun = true;
-      return hand_down(std::move(part), own, egress);
+      if (!std::exchange(begun, true)) return hand_down(std::move(part), own, egress);
+      Packet kept = part.share();  // some devices tell only then that they are full
+      auto down = hand_down(std::move(part), own, egress);
+      if (down || down.error() != Error::would_block) return down;
+      remainder_.add(std::move(kept), own, egress);
+      return {};
     });
   }
   ++(sent ? stats_.frag_oks : stats_.frag_fails);

@@ -21,7 +21,12 @@ Pulled Ipv4::Remainder::pull() {
   if (next == queue_.end()) return Pulled::blocked;
   Item item = std::move(*next);
   queue_.erase(next);
-  (void)owner_.hand_down(std::move(item.fragment), item.header, item.egress);
+  Packet kept = item.fragment.share();
+  if (const auto sent = owner_.hand_down(std::move(item.fragment), item.header, item.egress); !sent && sent.error() == Error::would_block) {
+    item.fragment = std::move(kept);
+    queue_.push_front(std::move(item));
+    return Pulled::blocked;
+  }
   if (!waits_for(*item.egress.interface)) owner_.context_.scheduler.unblock();  // those who wait behind it
   return queue_.empty() ? Pulled::drained : Pulled::more;
 }

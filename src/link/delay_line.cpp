@@ -8,8 +8,7 @@ DelayLine::DelayLine(Scheduler& scheduler, std::function<void(Packet)> deliver, 
 bool DelayLine::put(Packet frame, TimePoint due) {
   if (full()) return false;
   frames_.emplace(std::pair{due, ++order_}, std::move(frame));
-  // While frames are handed out the timer waits for the end: on_due() arms it then.
-  if (!handing_out_) timer_.arm_at(frames_.begin()->first.first);
+  timer_.arm_at(frames_.begin()->first.first);
   return true;
 }
 
@@ -20,23 +19,15 @@ void DelayLine::clear() noexcept {
 
 void DelayLine::on_due() {
   const Destruction::Watch watch{destruction_};
-  handing_out_ = true;
-  const auto end = [this, &watch] {
+  while (!frames_.empty() && frames_.begin()->first.first <= scheduler_.now()) {
+    Packet frame = std::move(frames_.begin()->second);
+    frames_.erase(frames_.begin());
+    if (!frames_.empty()) timer_.arm_at(frames_.begin()->first.first);  // the receiver may throw, or wait for what comes behind this one
+    deliver_(std::move(frame));
     if (watch.destroyed()) return;
-    handing_out_ = false;
-    if (!frames_.empty()) timer_.arm_at(frames_.begin()->first.first);
-  };
-  try {
-    while (!watch.destroyed() && !frames_.empty() && frames_.begin()->first.first <= scheduler_.now()) {
-      Packet frame = std::move(frames_.begin()->second);
-      frames_.erase(frames_.begin());
-      deliver_(std::move(frame));
-    }
-  } catch (...) {
-    end();
-    throw;
   }
-  end();
+  timer_.cancel();  // its moment may have been that of a frame which is gone
+  if (!frames_.empty()) timer_.arm_at(frames_.begin()->first.first);
 }
 
 }  // namespace tapir::link

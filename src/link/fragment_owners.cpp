@@ -29,7 +29,8 @@ void FragmentOwners::take(Packet frame, TimePoint now, const Pass& pass) {
   key.owner = static_cast<std::uint8_t>(owner_of(steering_, frame, *datagram));
   remember(key);
   pass(key.owner, std::move(frame));
-  for (std::size_t left = waiting_.size(); left > 0; --left) {
+  // Whoever takes one may have others taken meanwhile.
+  for (std::size_t left = waiting_.size(); left > 0 && !waiting_.empty(); --left) {
     Waiting one = std::move(waiting_.front());
     waiting_.pop_front();
     if (one.of == key) {

@@ -149,11 +149,11 @@ class Cable::State : public std::enable_shared_from_this<Cable::State> {
     const auto keep = shared_from_this();  // the receiver may let go of cable and ends
     Way& sending = way(from);
     ++sending.stats.delivered;
-    const bool was_full = sending.line.size() + 1 >= sending.line.limit();
+    if (sending.line.size() + 1 >= sending.line.limit())
+      scheduler_.unblock();                                  // now: the receiver may throw, or wait for what is sent then
     frame.meta() = PacketMeta{.ingress = scheduler_.now()};  // a wire carries bytes and nothing else
     // The layer that refuses a frame counts it by name.
     if (auto* receiver = receivers_[index(opposite(from))]; receiver != nullptr) std::ignore = receiver->demultiplex(std::move(frame), {});
-    if (was_full) scheduler_.unblock();
   }
 
   Scheduler& scheduler_;

@@ -108,16 +108,18 @@ Result<DatagramSocket::Share> DatagramSocket::gather(const Outgoing& message) {
   return Share{.begins = first, .size = size, .zero_copies = zero_copy ? 1U : 0U};
 }
 
+IpAddress DatagramSocket::source_of(const Corked& message) const {
+  IpAddress source = message.way.source.is_unspecified() ? socket_->local().address : message.way.source;
+  // A socket bound to a group's address receives there, but no datagram comes from a group (RFC 1122 section 4.1.3.6).
+  if (environment().stack().ipv4().is_group(source)) source = IpAddress{};
+  if (message.to.address.is_multicast() && source.is_unspecified()) source = Ipv4Address{ntohl(options_.multicast_interface)};
+  return source;
+}
+
 Result<> DatagramSocket::dispatch(const Corked& message, std::span<const std::byte> payload) {
   auto& stack = environment().stack();
   udp::Send to;
-  to.source = socket_->local();
-  if (!message.way.source.is_unspecified()) to.source.address = message.way.source;
-  // A socket bound to a group's address receives there, but no datagram comes from a group (RFC 1122 section 4.1.3.6).
-  if (stack.ipv4().is_group(to.source.address)) to.source.address = IpAddress{};
-  if (message.to.address.is_multicast() && to.source.address.is_unspecified()) {
-    to.source.address = Ipv4Address{ntohl(options_.multicast_interface)};
-  }
+  to.source = {source_of(message), socket_->local().port};
   to.loop_multicast = options_.multicast_loop;
   to.destination = message.to;
   to.ttl = ttl_of(message.way, message.to.address);
@@ -146,7 +148,10 @@ Result<> DatagramSocket::may_cut(const Corked& message) const {
   constexpr std::size_t kMostDatagrams = 128;  // UDP_MAX_SEGMENTS
   const std::size_t segment = message.way.segment;
   if (segment == 0) return {};
-  if (std::min(segment, message.bytes.size()) > socket_->path_payload(message.to.address)) return error(EMSGSIZE);
+  if (std::min(segment, message.bytes.size()) > socket_->path_payload(message.to.address)) {
+    const auto source = environment().stack().ipv4().select_source(message.to.address);
+    return source || message.to.address.is_multicast() ? error(EMSGSIZE) : fail(source.error());  // no way there comes first
+  }
   if (message.bytes.size() > segment * kMostDatagrams || options_.no_check) return error(EINVAL);
   return {};
 }
@@ -195,7 +200,7 @@ Result<std::size_t> DatagramSocket::flush(int flags, const Share& share) {
     const bool full = !outcome && outcome.error() == Error::would_block;
     Result<> room;
     try {
-      if (full) room = await_room(flags, message.to.address, deadline);
+      if (full) room = await_room(flags, {.source = source_of(message), .destination = message.to.address}, deadline);
     } catch (...) {  // a handler's
       message.sent <= older ? keep(std::move(message), share) : end(message);
       throw;
@@ -217,6 +222,7 @@ void DatagramSocket::keep(Corked message, const Share& share) {
   if (share.begins) return;
   message.zero_copies -= share.zero_copies;
   message.bytes.resize(message.bytes.size() - share.size);
+  if (message.sent > 0 && message.sent == message.bytes.size()) return end(message);
   message.bytes.erase(message.bytes.begin(), message.bytes.begin() + static_cast<std::ptrdiff_t>(std::exchange(message.sent, 0)));
   if (corked_) {  // a handler has gathered meanwhile
     message.bytes.insert(message.bytes.end(), corked_->bytes.begin(), corked_->bytes.end());

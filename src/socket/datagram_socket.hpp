@@ -79,6 +79,7 @@ class DatagramSocket final : public PacketSocket {
   void keep(Corked message, const Share& share);
   void end(const Corked& message);
   void tell_zero_copies(std::uint32_t count);
+  [[nodiscard]] IpAddress source_of(const Corked& message) const;
   [[nodiscard]] Result<> dispatch(const Corked& message, std::span<const std::byte> payload);
   [[nodiscard]] Result<> take_own_control(const cmsghdr& header, std::span<const std::byte> data, Departure& way) const override;
 

@@ -183,7 +183,7 @@ SocketControl PacketSocket::asked_now(const SocketControl& asked) {
   return {.stages = stages, .key = asked.key ? *asked.key : numbered ? departures_++ : 0};
 }
 
-bool PacketSocket::has_room() const { return !full_ || environment().stack().ipv4().writable(*full_); }
+bool PacketSocket::has_room() const { return !full_ || environment().stack().ipv4().writable_from(full_->source, full_->destination); }
 
 Pulled PacketSocket::pull() {
   if (!has_room()) return Pulled::blocked;
@@ -192,15 +192,15 @@ Pulled PacketSocket::pull() {
   return Pulled::drained;
 }
 
-Result<> PacketSocket::await_room(int flags, IpAddress destination, std::optional<TimePoint> deadline) {
+Result<> PacketSocket::await_room(int flags, const Ends& ends, std::optional<TimePoint> deadline) {
   if (sending_is_over()) return error(EPIPE);
   if (must_not_wait(flags)) {
-    full_ = destination;
+    full_ = ends;
     environment().stack().context().scheduler.make_ready(*this);
     return error(EAGAIN);
   }
   const auto& network = environment().stack().ipv4();
-  const auto waited = wait([&] { return sending_is_over() || network.writable(destination); }, deadline);
+  const auto waited = wait([&] { return sending_is_over() || network.writable_from(ends.source, ends.destination); }, deadline);
   return waited && sending_is_over() ? error(EPIPE) : waited;
 }
 

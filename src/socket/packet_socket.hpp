@@ -39,6 +39,12 @@ struct Departure {
   SocketControl asked = {};
 };
 
+/// Where a datagram comes from, which may be unspecified, and where it goes.
+struct Ends {
+  IpAddress source;
+  IpAddress destination;
+};
+
 /// What datagram and raw sockets share: a peer that is only remembered, a queue of packets, a queue of errors.
 class PacketSocket : public Socket, private ReadySource {
  public:
@@ -71,7 +77,7 @@ class PacketSocket : public Socket, private ReadySource {
   [[nodiscard]] SocketControl asked_now(const SocketControl& asked);
   /// A link on the way there has taken nothing: waits until it does. EPIPE when there is no sending any more. EAGAIN for a call that must not wait; then
   /// there is no EPOLLOUT until the link takes something again, and those who watch are told.
-  [[nodiscard]] Result<> await_room(int flags, IpAddress destination, std::optional<TimePoint> deadline);
+  [[nodiscard]] Result<> await_room(int flags, const Ends& ends, std::optional<TimePoint> deadline);
   /// The pending error, once, then EPIPE after shutdown().
   [[nodiscard]] Result<> may_send();
   /// Whether shutdown() keeps datagrams from leaving.
@@ -111,7 +117,7 @@ class PacketSocket : public Socket, private ReadySource {
   std::uint64_t taken_ = 0;             ///< packets that were read
   std::set<std::uint64_t> seen_empty_;  ///< those without payload that MSG_PEEK has come across, by how many were read before
   std::uint32_t departures_ = 0;        ///< since SOF_TIMESTAMPING_OPT_ID was asked for
-  std::optional<IpAddress> full_;       ///< the link on the way there took nothing for a call that did not wait
+  std::optional<Ends> full_;            ///< the link on the way there took nothing for a call that did not wait
   std::optional<TimePoint> stamp_;      ///< of the latest packet read without a message that tells it
 };
 

@@ -110,21 +110,26 @@ Result<std::size_t> RawSocket::send(const Outgoing& message) {
     const auto sent = dispatch(message, *way, to->address);
     if (sent) break;
     if (sent.error() != Error::would_block) return send_failed(sent.error(), *to);
-    if (const auto room = await_room(message.flags, to->address, deadline); !room) return fail(room.error());
+    const Ends ends{.source = source_of(*way, to->address), .destination = to->address};
+    if (const auto room = await_room(message.flags, ends, deadline); !room) return fail(room.error());
   }
   departed(way->asked);
   return size;
 }
 
-Result<> RawSocket::dispatch(const Outgoing& message, const Departure& way, IpAddress destination) {
-  auto& stack = environment().stack();
+IpAddress RawSocket::source_of(const Departure& way, IpAddress destination) const {
   // A socket bound to a group's address receives there, but no datagram comes from a group (RFC 1122 section 3.2.1.3).
-  IpAddress source = stack.ipv4().is_group(bound_) ? IpAddress{} : bound_;
+  IpAddress source = environment().stack().ipv4().is_group(bound_) ? IpAddress{} : bound_;
   if (!way.source.is_unspecified()) source = way.source;
   if (destination.is_multicast() && source.is_unspecified()) source = Ipv4Address{ntohl(options_.multicast_interface)};
+  return source;
+}
+
+Result<> RawSocket::dispatch(const Outgoing& message, const Departure& way, IpAddress destination) {
+  auto& stack = environment().stack();
   Packet packet{stack.context().pool, size_of(message.parts)};
   for (const iovec& part : message.parts) packet.append_copy(bytes_of(part));
-  const network::Send below{.source = source,
+  const network::Send below{.source = source_of(way, destination),
                             .destination = destination,
                             .protocol = static_cast<network::Protocol>(protocol()),
                             .ttl = ttl_of(way, destination),

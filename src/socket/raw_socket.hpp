@@ -39,6 +39,7 @@ class RawSocket final : public PacketSocket {
 
   /// From now on nothing is offered.
   void go_deaf();
+  [[nodiscard]] IpAddress source_of(const Departure& way, IpAddress destination) const;
   [[nodiscard]] Result<> dispatch(const Outgoing& message, const Departure& way, IpAddress destination);
 
   IpAddress bound_;

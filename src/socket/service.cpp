@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <netinet/tcp.h>
+#include <sys/epoll.h>
 #include <sys/ioctl.h>
 
 #include <algorithm>
@@ -139,6 +140,10 @@ ssize_t Service::sendmsg(int descriptor, const msghdr* message, int flags) {
         sent > 0 ? flags & ~(MSG_FASTOPEN | MSG_ZEROCOPY) : flags;  // what opens the connection, and has a number, is the whole call
     const auto attempt = [&](Sockets& sockets) {
       may_wait = !core_->nonblocking(descriptor) && (flags & MSG_DONTWAIT) == 0;
+      if (sent > 0 && (sockets.readiness(descriptor) & EPOLLHUP) != 0) {  // why it has ended is told to the next call
+        errno = EPIPE;
+        return ssize_t{-1};
+      }
       return sockets.sendmsg(descriptor, &left, how | MSG_DONTWAIT);
     };
     const ssize_t count = core_->repeat(descriptor, POLLOUT, flags, SO_SNDTIMEO, attempt, deadline);

@@ -1,6 +1,7 @@
 #include "service_core.hpp"
 
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 
@@ -22,12 +23,24 @@ bool ends_here(Sockets& sockets, int descriptor) {
   int at_mark = 0;
   return !is_stream(sockets, descriptor) || sockets.ioctl(descriptor, SIOCATMARK, &at_mark) != 0 || at_mark != 0;
 }
+int option(Sockets& sockets, int descriptor, int name, int otherwise) {
+  socklen_t size = sizeof(otherwise);
+  (void)sockets.getsockopt(descriptor, SOL_SOCKET, name, &otherwise, &size);
+  return otherwise;
+}
 /// Fewer bytes than this do not end a receive call that may wait.
-std::size_t least(Sockets& sockets, int descriptor) {
-  int bytes = 1;
-  socklen_t size = sizeof(bytes);
-  (void)sockets.getsockopt(descriptor, SOL_SOCKET, SO_RCVLOWAT, &bytes, &size);
-  return static_cast<std::size_t>(bytes);
+std::size_t least(Sockets& sockets, int descriptor) { return static_cast<std::size_t>(option(sockets, descriptor, SO_RCVLOWAT, 1)); }
+/// Whether a look finds all that there will be to see: what has ended a stream, or urgent data, is in the way; or the next one goes on behind it.
+bool sees_all(Sockets& sockets, int descriptor) {
+  constexpr std::uint32_t kInTheWay = EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI;
+  return (sockets.readiness(descriptor) & kInTheWay) != 0 || option(sockets, descriptor, SO_PEEK_OFF, -1) >= 0 ||
+         ends_here(sockets, descriptor);
+}
+/// Whether an error that is still to be told has ended a stream of which everything was read.
+bool ended_by_error(Sockets& sockets, int descriptor) {
+  constexpr std::uint32_t kEnd = EPOLLERR | EPOLLHUP;
+  int unread = 0;
+  return (sockets.readiness(descriptor) & kEnd) == kEnd && sockets.ioctl(descriptor, SIOCINQ, &unread) == 0 && unread == 0;
 }
 }  // namespace
 
@@ -212,14 +225,16 @@ long Service::Core::receive(int descriptor, int flags, std::size_t wanted, const
   if ((flags & MSG_ERRQUEUE) != 0 || ((flags & MSG_OOB) != 0 && carry_out(of_stream) != 0)) {
     return carry_out_on(descriptor, [&attempt](Sockets& sockets) { return attempt(sockets, 0); });
   }
-  // Looking at it, or cutting it, ends with what one attempt finds.
-  const bool goes_on = (flags & (MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT | MSG_OOB | MSG_ERRQUEUE)) == 0;
+  if ((flags & MSG_PEEK) != 0) return look_at(descriptor, flags, wanted, attempt);
+  // Cutting it ends with what one attempt finds.
+  const bool goes_on = (flags & (MSG_TRUNC | MSG_DONTWAIT | MSG_OOB | MSG_ERRQUEUE)) == 0;
   const bool all_wanted = (flags & MSG_WAITALL) != 0;
   std::optional<Deadline> deadline;
   std::size_t received = 0;
   for (;;) {
     bool over = !goes_on;
     const auto call = [&](Sockets& sockets) {
+      if (received > 0 && ended_by_error(sockets, descriptor)) return 0L;  // the next call is told
       const long count = attempt(sockets, received);
       if (count <= 0 || over) return count;
       const std::size_t now = received + static_cast<std::size_t>(count);
@@ -232,6 +247,23 @@ long Service::Core::receive(int descriptor, int flags, std::size_t wanted, const
     received += static_cast<std::size_t>(count);
     if (over || count == 0) return static_cast<long>(received);
   }
+}
+
+/// MSG_PEEK: each attempt begins anew.
+long Service::Core::look_at(int descriptor, int flags, std::size_t wanted, const ReceiveCall& attempt) {
+  long found = 0;
+  const Call call = [&](Sockets& sockets) {
+    found = 0;
+    const long count = attempt(sockets, 0);
+    if (count <= 0) return count;
+    const std::size_t target = (flags & MSG_WAITALL) != 0 ? wanted : std::min(wanted, least(sockets, descriptor));
+    if (static_cast<std::size_t>(count) >= target || nonblocking(descriptor) || sees_all(sockets, descriptor)) return count;
+    found = count;
+    errno = EAGAIN;
+    return -1L;
+  };
+  const long count = repeat(descriptor, POLLIN, flags, SO_RCVTIMEO, call);
+  return count < 0 && errno == EAGAIN && found > 0 ? found : count;
 }
 
 int Service::Core::connect(int descriptor, const sockaddr* address, socklen_t size) {

@@ -45,6 +45,7 @@ class Service::Core {
   using ReceiveCall = std::function<long(Sockets& sockets, std::size_t received)>;
   /// A receive call: it goes on until a stream has given what SO_RCVLOWAT asks for, with MSG_WAITALL all that is wanted.
   long receive(int descriptor, int flags, std::size_t wanted, const ReceiveCall& attempt);
+  long look_at(int descriptor, int flags, std::size_t wanted, const ReceiveCall& attempt);
   /// poll(). Descriptors are checked on the stack's thread.
   int poll(pollfd* descriptors, nfds_t count, int timeout);
   int connect(int descriptor, const sockaddr* address, socklen_t size);

@@ -1,10 +1,10 @@
-#include <exception>
 #include <memory>
 #include <span>
 #include <utility>
 #include <vector>
 
 #include <tapir/core/checksum.hpp>
+#include <tapir/core/first_exception.hpp>
 #include <tapir/udp/udp.hpp>
 
 #include "header.hpp"
@@ -43,17 +43,10 @@ void for_each_datagram(Packet payload, Take take) {
   take(std::move(payload));
 }
 
-/// The first exception is passed on when all have been told.
 void announce(std::span<const std::shared_ptr<detail::SocketState>> sockets) {
-  std::exception_ptr thrown;
-  for (const auto& socket : sockets) {
-    try {
-      socket->announce();
-    } catch (...) {
-      if (thrown == nullptr) thrown = std::current_exception();
-    }
-  }
-  if (thrown != nullptr) std::rethrow_exception(thrown);
+  FirstException thrown;
+  for (const auto& socket : sockets) thrown.of([&] { socket->announce(); });
+  thrown.pass_on();
 }
 
 }  // namespace

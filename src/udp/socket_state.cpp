@@ -111,7 +111,7 @@ Result<> SocketState::send(const Endpoint& destination, Packet payload) {
   auto sent = udp_->encapsulate(std::move(payload), to);
   if (sent) last_destination_ = destination;
   if (!sent && sent.error() == Error::would_block) {
-    blocked_by_ = destination.address;
+    blocked_by_ = {to.source.address, destination.address};
     blocked_ = true;
     udp_->context_.scheduler.make_ready(*this);
   }
@@ -120,7 +120,7 @@ Result<> SocketState::send(const Endpoint& destination, Packet payload) {
 
 Pulled SocketState::pull() {
   if (!open()) return Pulled::drained;
-  if (!udp_->network_.writable(blocked_by_)) return Pulled::blocked;
+  if (!udp_->network_.writable_from(blocked_by_.first, blocked_by_.second)) return Pulled::blocked;
   const auto alive = shared_from_this();
   blocked_ = false;
   if (const auto callback = writable) (*callback)();

@@ -85,7 +85,7 @@ Result<> Udp::encapsulate(Packet packet, const Send& to) {
   }
   const std::size_t option_size = padded_options(to.options.size());
   if (packet.size() > kMaxPayload - option_size) return fail(Error::message_too_large);
-  if (!network_.writable(to.destination.address)) return fail(Error::would_block);
+  if (!network_.writable_from(to.source.address, to.destination.address)) return fail(Error::would_block);
   network::Send below{to.source.address, to.destination.address, network::Protocol::udp, to.ttl, to.tos, to.dont_fragment,
                       to.options,        to.loop_multicast};
   if (below.source.is_unspecified()) {

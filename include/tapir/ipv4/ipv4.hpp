@@ -180,7 +180,8 @@ class Ipv4 final : public Layer<network::Send, ethernet::Received>,
   [[nodiscard]] std::size_t reassembly_limit() const noexcept override { return reassembly_.limits().max_datagram; }
   [[nodiscard]] std::size_t max_super_segment(IpAddress destination) const noexcept override;
   [[nodiscard]] std::size_t max_super_datagram(IpAddress destination) const noexcept override;
-  [[nodiscard]] bool writable(IpAddress destination) const noexcept override;
+  [[nodiscard]] bool writable(IpAddress destination) const noexcept override { return writable_from({}, destination); }
+  [[nodiscard]] bool writable_from(IpAddress source, IpAddress destination) const noexcept override;
   [[nodiscard]] std::uint16_t pseudo_header_sum(IpAddress source, IpAddress destination, network::Protocol protocol,
                                                 std::size_t transport_size) const noexcept override;
   void refuse(Packet packet, const network::Received& from, network::Refusal why) override;

@@ -16,7 +16,8 @@ namespace tapir::link {
 /// Bounded. `scheduler` must outlive it. One thread.
 class DelayLine {
  public:
-  /// Frames are handed to `deliver`, which may destroy this line; when it throws, the others come in the next turn. At most `limit` frames are on their way at once.
+  /// Frames are handed to `deliver`, which may destroy this line, throw, or have the scheduler go on: the others do not wait for it. At most `limit` frames are on
+  /// their way at once.
   DelayLine(Scheduler& scheduler, std::function<void(Packet)> deliver, std::size_t limit = 65536);
   DelayLine(const DelayLine&) = delete;
   DelayLine& operator=(const DelayLine&) = delete;
@@ -38,7 +39,6 @@ class DelayLine {
   std::uint64_t order_ = 0;
   std::map<std::pair<TimePoint, std::uint64_t>, Packet> frames_;
   Timer timer_;
-  bool handing_out_ = false;
   Destruction destruction_;
 };
 

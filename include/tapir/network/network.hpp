@@ -178,6 +178,11 @@ class Network {
   }
   /// Whether the link towards `destination` takes a frame now.
   [[nodiscard]] virtual bool writable(IpAddress destination) const noexcept = 0;
+  /// The same for what leaves with `source`, which may decide the way to a group; unspecified: the network layer chooses it.
+  [[nodiscard]] virtual bool writable_from(IpAddress source, IpAddress destination) const noexcept {
+    (void)source;
+    return writable(destination);
+  }
   /// The one's complement sum of the pseudo-header (RFC 9293 section 3.1, RFC 768), folded to 16 bits, not complemented.
   [[nodiscard]] virtual std::uint16_t pseudo_header_sum(IpAddress source, IpAddress destination, Protocol protocol,
                                                         std::size_t transport_size) const noexcept = 0;

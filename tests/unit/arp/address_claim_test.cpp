@@ -209,7 +209,10 @@ TEST_CASE("an address that is lost is given up, though the handler throws", "[ar
   Claimant host{{.defence = Defence::give_up}};
   host.take_address();
   host.throws = true;
+  int conflicts = 0;
+  host.arp.on_conflict([&conflicts](Ipv4Address, MacAddress) { ++conflicts; });
   CHECK_THROWS_AS(host.rival(), std::runtime_error);
+  CHECK(conflicts == 1);  // its handler has its turn, too
   CHECK(host.events == std::vector{std::pair{ClaimEvent::lost, kWanted}});
   CHECK_FALSE(host.arp.is_own(kWanted));
 }

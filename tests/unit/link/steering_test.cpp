@@ -153,6 +153,21 @@ TEST_CASE("what is no conversation is everybody's, or the first shard's", "[link
   }
 }
 
+TEST_CASE("whoever takes a fragment may have others taken meanwhile", "[link][shards]") {
+  Steered steered;
+  FragmentOwners owners{steered.steering};
+  std::size_t passed = 0;
+  const std::function<void(const Bytes&)> take = [&](const Bytes& frame) {
+    owners.take(steered.lab.packet(frame), TimePoint{}, [&](std::size_t, const Packet&) {
+      if (++passed == 2) take(fragment_of(2, 0, true));
+    });
+  };
+  take(fragment_of(1, 2, false));
+  take(fragment_of(2, 2, false));
+  take(fragment_of(1, 0, true));
+  CHECK(passed == 4);
+}
+
 TEST_CASE("fragments follow the first of their datagram", "[link][shards]") {
   Steered steered;
   FragmentOwners owners{steered.steering};

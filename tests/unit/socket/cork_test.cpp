@@ -35,6 +35,18 @@ TEST_CASE("a send that becomes several datagrams tells how much of it a full lin
   CHECK(arrived == all);
 }
 
+TEST_CASE("that there is no way comes before that a datagram is too large for it", "[socket]") {
+  FullLink ends;
+  const sockaddr_in nowhere = socket_address(tapir::Ipv4Address{0xcb007101}, 7);  // 203.0.113.1
+  const auto send = [&](const std::string& bytes) {
+    return ends.left.sendto(ends.sender, bytes.data(), bytes.size(), 0, generic(nowhere), sizeof(nowhere));
+  };
+  CHECK(send(pattern(kMuch)) == -1);
+  CHECK(errno == ENETUNREACH);
+  CHECK(send("x") == -1);
+  CHECK(errno == ENETUNREACH);
+}
+
 TEST_CASE("a send that becomes several datagrams waits for a full link", "[socket]") {
   FullLink ends;
   const std::string all = pattern(kMuch);
@@ -117,6 +129,24 @@ TEST_CASE("a socket is not writable while its link is full, and those who watch 
     CHECK(send() > 0);
     (void)ends.drain();
   }
+}
+
+TEST_CASE("a datagram to a group waits for the link of the address that it leaves with", "[socket]") {
+  constexpr std::uint32_t kOther = 0xc6336401;  // 198.51.100.1
+  FullLink ends;
+  tapir::sim::Cable cable{ends.pair.world, tapir::test::slow().cable};
+  REQUIRE(ends.pair.left->add_interface(cable.left(), {.address = tapir::Ipv4Prefix{tapir::Ipv4Address{kOther}, 24}}));
+  const bool raw = GENERATE(false, true);
+  const int fd = raw ? ends.left.socket(AF_INET, SOCK_RAW, IPPROTO_ICMP) : ends.left.socket(AF_INET, SOCK_DGRAM, 0);
+  const in_addr from{.s_addr = htonl(kOther)};
+  REQUIRE(ends.left.setsockopt(fd, IPPROTO_IP, IP_MULTICAST_IF, &from, sizeof(from)) == 0);
+  const sockaddr_in group = socket_address(tapir::Ipv4Address{0xe0010203}, 9);
+  const std::string message(kEach, '\0');
+  const auto send = [&](int flags) { return ends.left.sendto(fd, message.data(), message.size(), flags, generic(group), sizeof(group)); };
+  for (int i = 0; i < 20; ++i) CHECK(send(0) == std::ssize(message));
+  while (send(MSG_DONTWAIT) > 0) {}
+  CHECK((ends.left.readiness(fd) & EPOLLOUT) == 0);
+  CHECK(ends.pair.world.run_until([&] { return (ends.left.readiness(fd) & EPOLLOUT) != 0; }, 1s));
 }
 
 TEST_CASE("a raw socket's send waits for a full link", "[socket]") {

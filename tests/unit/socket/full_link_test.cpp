@@ -4,6 +4,7 @@
 #include <linux/errqueue.h>
 #include <linux/net_tstamp.h>
 #include <netinet/ip_icmp.h>
+#include <sys/epoll.h>
 
 #include <cerrno>
 #include <functional>
@@ -147,6 +148,28 @@ TEST_CASE("an empty beginning outlasts a send that finds the link full", "[socke
   (void)ends.drain();
   CHECK(TwoHosts::send(ends.left, ends.sender, "ab") == 2);
   CHECK(ends.drain() == "ab");
+}
+
+TEST_CASE("of a message whose gathered part has left nothing stays", "[socket][timestamping]") {
+  FullLink ends{SOCK_NONBLOCK};
+  REQUIRE(TwoHosts::set(ends.left, ends.sender, SOL_SOCKET, SO_TIMESTAMPING, kTimes) == 0);
+  const std::string some(kEach, 's');
+  ends.fill();
+  // Until the link has room for one datagram, and for no more.
+  const auto has_room = [&ends] { return (ends.left.readiness(ends.sender) & EPOLLOUT) != 0; };
+  CHECK(TwoHosts::send(ends.left, ends.sender, some) == -1);
+  REQUIRE(ends.pair.world.run_until(has_room, 1s));
+  CHECK(TwoHosts::send(ends.left, ends.sender, some, MSG_MORE) == std::ssize(some));
+  CHECK(TwoHosts::send(ends.left, ends.sender, some) == -1);
+  CHECK(errno == EAGAIN);
+  CHECK(told(ends));
+  const std::string arrived = ends.drain();
+  CHECK(arrived.substr(arrived.find('s')) == some);
+  CHECK(TwoHosts::set(ends.left, ends.sender, IPPROTO_UDP, UDP_CORK, 0) == 0);
+  CHECK_FALSE(told(ends));
+  ends.pair.world.run_for(1s);
+  char byte = 0;
+  CHECK(ends.right.recv(ends.receiver, &byte, 1, 0) == -1);  // no empty datagram
 }
 
 TEST_CASE("a send that brings nothing and finds the link full takes no notice of MSG_ZEROCOPY with it", "[socket][zerocopy]") {

@@ -11,6 +11,7 @@
 
 #include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <string>
@@ -262,6 +263,73 @@ TEST_CASE("MSG_WAITALL takes less than SO_RCVLOWAT, too", "[socket][service]") {
   reader.join();
   CHECK(count == 8);
   CHECK(text == "abcdefgh");
+}
+
+TEST_CASE("an error that ends a call which has done something is told to the next one", "[socket][service]") {
+  Host host;
+  auto& sockets = host.sockets;
+  const int listener = host.listen();
+  const int client = host.connect();
+  const int server = sockets.accept(listener, nullptr, nullptr);
+  const bool receives = GENERATE(true, false);
+  REQUIRE(sockets.send(client, "abc", 3, 0) == 3);
+  std::string much(receives ? 10 : 100'000'000, '-');
+  ssize_t count = 0;
+  std::thread worker{[&] {
+    count = receives ? sockets.recv(server, much.data(), much.size(), MSG_WAITALL) : sockets.send(server, much.data(), much.size(), 0);
+  }};
+  pollfd entry{.fd = client, .events = POLLIN, .revents = 0};
+  int unread = -1;
+  if (receives) {
+    while (sockets.ioctl(server, SIOCINQ, &unread) == 0 && unread != 0) std::this_thread::yield();
+  } else {
+    REQUIRE(sockets.poll(&entry, 1, -1) == 1);
+  }
+  const linger at_once{.l_onoff = 1, .l_linger = 0};
+  REQUIRE(sockets.setsockopt(client, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once)) == 0);
+  CHECK(sockets.close(client) == 0);  // by a reset
+  worker.join();
+  if (receives) {
+    CHECK(count == 3);
+  } else {
+    CHECK(count > 0);
+    CHECK(count < std::ssize(much));
+  }
+  char byte = 0;
+  CHECK((receives ? sockets.recv(server, &byte, 1, 0) : sockets.send(server, &byte, 1, 0)) == -1);
+  CHECK(errno == ECONNRESET);
+}
+
+TEST_CASE("a look waits for as much as a read", "[socket][service]") {
+  Host host;
+  auto& sockets = host.sockets;
+  const int listener = host.listen();
+  const int client = host.connect();
+  const int server = sockets.accept(listener, nullptr, nullptr);
+  const bool all = GENERATE(false, true);
+  const int low = all ? 1 : 6;
+  REQUIRE(sockets.setsockopt(server, SOL_SOCKET, SO_RCVLOWAT, &low, sizeof(low)) == 0);
+  REQUIRE(sockets.send(client, "abc", 3, 0) == 3);
+  for (int unread = 0; unread < 3;) REQUIRE(sockets.ioctl(server, SIOCINQ, &unread) == 0);
+  std::string text(6, '-');
+  const auto look = [&] { return sockets.recv(server, text.data(), text.size(), MSG_PEEK | (all ? MSG_WAITALL : 0)); };
+  const timeval soon{.tv_sec = 0, .tv_usec = 10'000};
+  REQUIRE(sockets.setsockopt(server, SOL_SOCKET, SO_RCVTIMEO, &soon, sizeof(soon)) == 0);
+  CHECK(look() == 3);  // when its time is over
+  const timeval ever{};
+  REQUIRE(sockets.setsockopt(server, SOL_SOCKET, SO_RCVTIMEO, &ever, sizeof(ever)) == 0);
+  ssize_t count = 0;
+  std::thread looker{[&] { count = look(); }};
+  std::this_thread::sleep_for(std::chrono::milliseconds{20});  // it mostly waits by now
+  const bool ends = GENERATE(false, true);
+  if (ends) {
+    REQUIRE(sockets.shutdown(client, SHUT_WR) == 0);
+  } else {
+    REQUIRE(sockets.send(client, "def", 3, 0) == 3);
+  }
+  looker.join();
+  CHECK(count == (ends ? 3 : 6));
+  CHECK(text == (ends ? "abc---" : "abcdef"));
 }
 
 TEST_CASE("MSG_WAITALL takes one datagram, as ever", "[socket][service]") {

@@ -5,6 +5,7 @@
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "stack_lab.hpp"
@@ -114,6 +115,27 @@ TEST_CASE("datagrams arrive behind one whose handler throws", "[stack][udp]") {
   CHECK(hosts.right->udp().stats().in_datagrams == 3);
 }
 
+TEST_CASE("a handler may have its stack run until another datagram has come", "[stack][udp]") {
+  TwoHosts hosts;
+  auto receiver = hosts.right->udp().bind({{}, Port{7}});
+  auto sender = hosts.left->udp().bind({{}, Port{8}});
+  REQUIRE((receiver && sender));
+  const bool later = GENERATE(false, true);  // or in the same moment
+  const auto send = [&] { REQUIRE(sender->send_to({TwoHosts::right_address, Port{7}}, bytes_of("x"))); };
+  bool first = true;
+  bool reached = false;
+  receiver->on_readable([&] {
+    if (!std::exchange(first, false)) return;
+    if (later) send();
+    reached = hosts.world.run_until([&] { return receiver->waiting() == 2; }, 1min);
+  });
+  send();
+  if (!later) send();
+  hosts.world.run_for(10s);
+  CHECK(reached);
+  CHECK(receiver->waiting() == 2);
+}
+
 TEST_CASE("datagrams of the host to itself arrive behind one whose handler throws", "[stack][udp]") {
   TwoHosts hosts;
   auto receiver = hosts.left->udp().bind({{}, Port{7}});
@@ -145,6 +167,24 @@ TEST_CASE("all sockets get their copy of a datagram, and are told, though each t
   CHECK(exceptions(hosts.world) == 1);
   CHECK(told == 3);
   for (const auto& socket : receivers) CHECK(socket.waiting() == 1);
+}
+
+TEST_CASE("each datagram that finds no neighbour is told of, though each handler throws", "[stack][udp][arp]") {
+  TwoHosts hosts;
+  hosts.right.reset();
+  hosts.world.run_for(1s);  // what it has announced is over
+  std::vector<udp::Socket> senders;
+  int told = 0;
+  for (int i = 0; i < 3; ++i) {
+    senders.push_back(std::move(*hosts.left->udp().bind({})));
+    senders.back().on_error([&](const udp::SocketError&) {
+      ++told;
+      complain();
+    });
+    REQUIRE(senders.back().send_to({TwoHosts::right_address, Port{7}}, bytes_of("x")));
+  }
+  CHECK(exceptions(hosts.world, 1min) == 1);
+  CHECK(told == 3);
 }
 
 TEST_CASE("a run of echo requests goes on behind a handler that throws", "[stack][icmp]") {
