@@ -190,7 +190,7 @@ void Runtime::wait(std::optional<TimePoint> latest) {
     } else {
       // It may be forgotten by now, but its entry stays until the turn ends.
       auto& watched = *static_cast<Watched*>(event.data.ptr);
-      watched.readable = (event.events & (EPOLLIN | EPOLLERR | EPOLLHUP)) != 0;
+      watched.readable = watched.readable || (event.events & (EPOLLIN | EPOLLERR | EPOLLHUP)) != 0;
       watched.failed = (event.events & (EPOLLERR | EPOLLHUP)) != 0;
       watched.writable = (event.events & EPOLLOUT) != 0;
       if ((event.events & EPOLLOUT) != 0 && watched.link != nullptr) {
