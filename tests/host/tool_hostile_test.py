@@ -222,18 +222,24 @@ class Response(WireCase):
 
 
 class Input(HostileCase):
-    def test_lines_that_cannot_be_read(self):
-        folder = os.open("/", os.O_RDONLY)
-        self.addCleanup(os.close, folder)
+    def lines_end(self, path, why):
+        source = os.open(path, os.O_RDONLY)
+        self.addCleanup(os.close, source)
         with Broker() as broker:
             words = [str(word) for word in (TOOL, *HOST_STACK, "pub", "-h", lab.HOST, "-t", "x", "-l")]
-            program = subprocess.Popen(words, stdin=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            program = subprocess.Popen(words, stdin=source, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
             self.addCleanup(program.communicate)
             self.addCleanup(program.kill)
             broker.accept(ACCEPTED["mqttv5"])
             self.assertEqual(broker.packet()[0], DISCONNECT)
             broker.connection.close()
-            self.ends(program, 1, "^tapir pub: standard input: Is a directory$")
+            self.ends(program, 1, f"^tapir pub: standard input: {why}$")
+
+    def test_lines_that_cannot_be_read(self):
+        self.lines_end("/", "Is a directory")
+
+    def test_a_line_without_end(self):
+        self.lines_end("/dev/zero", "Message too long")
 
 
 if __name__ == "__main__":

@@ -8,6 +8,10 @@
 
 namespace tool {
 
+namespace {
+constexpr std::size_t kLongestLine = 268'435'455;  // no MQTT packet holds more (section 2.1.4)
+}
+
 LineReader::~LineReader() {
   if (watching_) runtime_.forget(*this);
 }
@@ -21,6 +25,11 @@ std::optional<std::string> LineReader::next() {
       return line;
     }
     searched_ = buffer_.size();
+    if (searched_ > kLongestLine) {
+      error_ = EMSGSIZE;
+      ended_ = true;
+      buffer_ = {};
+    }
     if (ended_) {
       searched_ = 0;
       return buffer_.empty() ? std::nullopt : std::optional{std::exchange(buffer_, {})};
