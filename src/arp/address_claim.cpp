@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include <tapir/core/first_exception.hpp>
+
 namespace tapir::arp {
 
 AddressClaim::AddressClaim(Context& context, Arp& arp, Handler handler, ClaimConfig config)
@@ -130,13 +132,10 @@ void AddressClaim::lose() {
   timer_.cancel();
   state_ = State::idle;
   const Ipv4Address address = std::exchange(address_, Ipv4Address{});
-  try {
-    if (handler_) handler_(ClaimEvent::lost, address);
-  } catch (...) {
-    arp_.remove_address(address);
-    throw;
-  }
+  FirstException thrown;
+  if (handler_) thrown.of([&] { handler_(ClaimEvent::lost, address); });
   arp_.remove_address(address);
+  thrown.pass_on();
 }
 
 Duration AddressClaim::random_up_to(Duration limit) {

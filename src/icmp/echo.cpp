@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <utility>
 
+#include <tapir/core/first_exception.hpp>
 #include <tapir/icmp/icmp.hpp>
 #include <tapir/network/error_kind.hpp>
 
@@ -60,14 +61,13 @@ void PingSession::stop() noexcept {
 
 void PingSession::on_timer() {
   const auto alive = shared_from_this();
-  try {
+  FirstException thrown;
+  thrown.of([this] {
     expire_overdue();
     if (running() && more_to_send() && icmp_->context_.now() >= next_send_) send_request();
-  } catch (...) {  // the handler's: the run goes on
-    if (running()) arm();
-    throw;
-  }
+  });
   if (running()) arm();
+  thrown.pass_on();
 }
 
 void PingSession::expire_overdue() {

@@ -7,13 +7,13 @@
 #include <tapir/core/byte_order.hpp>
 #include <tapir/core/checksum.hpp>
 
-#include "tcp4.hpp"
+#include "header_fields.hpp"
 
 namespace tapir::link {
 
 namespace {
 
-using namespace tcp4;
+using namespace header_fields;
 constexpr std::size_t kEtherType = 12;
 constexpr std::size_t kNetwork = 14;  // where the IPv4 header starts
 constexpr std::size_t kTransport = kNetwork + kIpHeader;
@@ -60,8 +60,7 @@ std::optional<Coalescer::Segment> Coalescer::candidate(const Packet& frame) {
   if (bytes.size() < kTransport + kTcpHeader || frame.meta().gso != GsoKind::none) return std::nullopt;
   if (get<std::uint16_t>(bytes, kEtherType) != kIpv4 || bytes[kNetwork] != std::byte{0x45}) return std::nullopt;
   const auto ip = bytes.subspan(kNetwork, kIpHeader);
-  if (get<std::uint8_t>(ip, kIpProtocol) != kProtocol || (get<std::uint16_t>(ip, kIpFragmentation) & ~kDontFragment) != 0)
-    return std::nullopt;
+  if (get<std::uint8_t>(ip, kIpProtocol) != kTcp || (get<std::uint16_t>(ip, kIpFragmentation) & ~kDontFragment) != 0) return std::nullopt;
   if (frame.size() != kNetwork + get<std::uint16_t>(ip, kIpTotalLength)) return std::nullopt;
   const auto tcp = bytes.subspan(kTransport);
   const std::size_t headers_size = kTransport + std::size_t{get<std::uint8_t>(tcp, kTcpDataOffset)} / 16 * 4;
@@ -78,7 +77,7 @@ bool Coalescer::checksum_ok(const Packet& frame, const Segment& segment) {
   if (frame.meta().checksum != ChecksumState::unverified) return true;
   InternetChecksum sum;
   sum.add(ip.subspan(kIpSource, 8));
-  sum.add_word(kProtocol);
+  sum.add_word(kTcp);
   sum.add_word(static_cast<std::uint16_t>(frame.size() - kTransport));
   add_packet(sum, frame, kTransport);
   return sum.value() == 0;
@@ -149,7 +148,7 @@ void Coalescer::write_headers() {
   if (pushed_) put(tcp, kTcpFlags, static_cast<std::uint8_t>(kAck | kPsh));
   InternetChecksum pseudo_header;
   pseudo_header.add(ip.subspan(kIpSource, 8));
-  pseudo_header.add_word(kProtocol);
+  pseudo_header.add_word(kTcp);
   pseudo_header.add_word(static_cast<std::uint16_t>(tcp.size() + payload_size_));
   put(tcp, kTcpChecksum, pseudo_header.folded());
   PacketMeta meta = held_->meta();

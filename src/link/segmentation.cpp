@@ -5,20 +5,11 @@
 #include <tapir/core/byte_order.hpp>
 #include <tapir/core/checksum.hpp>
 
-#include "tcp4.hpp"
+#include "header_fields.hpp"
 
 namespace tapir::link {
 
-namespace {
-
-using namespace tcp4;
-// RFC 768.
-constexpr std::size_t kUdpLength = 4;
-constexpr std::size_t kUdpChecksum = 6;
-constexpr std::size_t kUdpHeader = 8;
-constexpr std::uint8_t kUdp = 17;
-
-}  // namespace
+using namespace header_fields;
 
 void complete_checksum(Packet& packet) {
   PacketMeta& meta = packet.meta();
@@ -42,14 +33,9 @@ bool Segmenter::read_headers() {
   if (meta_.network < 0 || meta_.transport < meta_.network + 20) return false;
   network_ = static_cast<std::size_t>(meta_.network);
   transport_ = static_cast<std::size_t>(meta_.transport);
-  std::size_t transport_size = kUdpHeader;
-  if (meta_.gso == GsoKind::tcp4) {
-    const auto data_offset = rest_.peek<be8>(transport_ + kTcpDataOffset);
-    transport_size = data_offset ? static_cast<std::size_t>(data_offset->get() >> 4U) * 4 : 0;
-    if (transport_size < kTcpHeader) return false;
-  }
+  const std::size_t transport_size = transport_header_size(rest_, transport_, meta_.gso);
   headers_size_ = transport_ + transport_size;
-  return headers_size_ <= headers_.size() && rest_.copy_out(0, std::span{headers_}.first(headers_size_));
+  return transport_size > 0 && headers_size_ <= headers_.size() && rest_.copy_out(0, std::span{headers_}.first(headers_size_));
 }
 
 std::optional<Packet> Segmenter::next() {
@@ -89,7 +75,7 @@ void Segmenter::write_headers(std::span<std::byte> headers, std::size_t payload_
   const std::size_t size = transport.size() + payload_size;
   InternetChecksum pseudo_header;
   pseudo_header.add(std::span<const std::byte>{ip}.subspan(kIpSource, 8));
-  pseudo_header.add_word(meta_.gso == GsoKind::tcp4 ? kProtocol : kUdp);
+  pseudo_header.add_word(protocol_of(meta_.gso));
   pseudo_header.add_word(static_cast<std::uint16_t>(size));
   if (meta_.gso == GsoKind::tcp4) {
     write_tcp_header(transport, pseudo_header.folded());

@@ -3,17 +3,13 @@
 #include <tapir/core/byte_order.hpp>
 
 #include "frame_view.hpp"
+#include "header_fields.hpp"
 
 namespace tapir::link {
 
 namespace {
-constexpr std::size_t kUdpHeader = 8;  // RFC 768
+using namespace header_fields;
 
-/// Bytes of the TCP header that starts at `transport`, as its data offset says; 0 when it is not there.
-std::size_t tcp_header_size(const Packet& frame, std::size_t transport) noexcept {
-  const auto data_offset = frame.peek<be8>(transport + 12);
-  return data_offset ? static_cast<std::size_t>(data_offset->get() >> 4U) * 4 : 0;
-}
 /// Where the headers of a frame start.
 struct Marks {
   std::int32_t network;
@@ -22,18 +18,16 @@ struct Marks {
 
 /// nullopt when the frame is not what the kind says, in an IPv4 datagram, with or without an 802.1Q tag.
 std::optional<Marks> marks_of(const Packet& frame, GsoKind kind) noexcept {
-  constexpr std::uint8_t kTcp = 6, kUdp = 17;
   const auto view = FrameView::of(frame);
   if (!view || view->ether_type != kEtherTypeIpv4) return std::nullopt;
   const std::size_t network = view->network;
   const auto version_and_length = frame.peek<be8>(network);
-  const auto protocol = frame.peek<be8>(network + 9);
-  if (!protocol || protocol->get() != (kind == GsoKind::tcp4 ? kTcp : kUdp)) return std::nullopt;
+  const auto protocol = frame.peek<be8>(network + kIpProtocol);
+  if (!protocol || protocol->get() != protocol_of(kind)) return std::nullopt;
   const std::size_t header_size = std::size_t{version_and_length->get() & 0x0fU} * 4;
-  if (version_and_length->get() >> 4U != 4 || header_size < 20) return std::nullopt;
+  if (version_and_length->get() >> 4U != 4 || header_size < kIpHeader) return std::nullopt;
   const std::size_t transport = network + header_size;
-  const std::size_t size = kind == GsoKind::tcp4 ? tcp_header_size(frame, transport) : kUdpHeader;
-  if (size < (kind == GsoKind::tcp4 ? 20 : kUdpHeader) || transport + size > frame.size()) return std::nullopt;
+  if (transport_header_size(frame, transport, kind) == 0) return std::nullopt;
   return Marks{static_cast<std::int32_t>(network), static_cast<std::int32_t>(transport)};
 }
 }  // namespace
@@ -48,10 +42,9 @@ VirtioHeader describe(const Packet& frame) noexcept {
   }
   if (meta.gso != GsoKind::none && meta.transport >= 0) {
     const auto transport = static_cast<std::size_t>(meta.transport);
-    const bool tcp = meta.gso == GsoKind::tcp4;
-    header.gso_type = tcp ? kVirtioGsoTcp4 : kVirtioGsoUdp;
+    header.gso_type = meta.gso == GsoKind::tcp4 ? kVirtioGsoTcp4 : kVirtioGsoUdp;
     header.gso_size = meta.gso_size;
-    header.header_length = static_cast<std::uint16_t>(transport + (tcp ? tcp_header_size(frame, transport) : kUdpHeader));
+    header.header_length = static_cast<std::uint16_t>(transport + transport_header_size(frame, transport, meta.gso));
   }
   return header;
 }

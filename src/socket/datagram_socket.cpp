@@ -202,7 +202,11 @@ Result<std::size_t> DatagramSocket::flush(int flags, const Share& share) {
     try {
       if (full) room = await_room(flags, {.source = source_of(message), .destination = message.to.address}, deadline);
     } catch (...) {  // a handler's
-      message.sent <= older ? keep(std::move(message), share) : end(message);
+      if (message.sent <= older) {
+        keep(std::move(message), share);
+      } else {
+        end(message);
+      }
       throw;
     }
     if (full && room) continue;

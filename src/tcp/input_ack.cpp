@@ -32,8 +32,8 @@ void ConnectionCore::process_ack(const Arrival& arrival) {
   if (fin_sent_ && tcb_.snd_una == tcb_.snd_nxt) own_fin_acknowledged();
 }
 
-/// A SYN,ACK that is sent again echoes the SYN that came first, as no TSval is taken from a repeated one (RFC 7323 section 4.3): then it tells how long both were lost,
-/// and nothing of the path.
+/// A SYN,ACK that is sent again echoes the SYN that came first, as no TSval is taken from a repeated one (RFC 7323 section 4.3): then it tells how long both
+/// were lost, and nothing of the path.
 bool ConnectionCore::echoes_last_syn(const AckReport& report) const noexcept {
   const RetransmitQueue::Range* const syn = recovery_.queue().front();
   return syn == nullptr || !report.echo_rtt || *report.echo_rtt <= report.arrived - syn->last_sent + TimestampClock::Tick{1};

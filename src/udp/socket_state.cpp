@@ -120,7 +120,7 @@ Result<> SocketState::send(const Endpoint& destination, Packet payload) {
 
 Pulled SocketState::pull() {
   if (!open()) return Pulled::drained;
-  if (!udp_->network_.writable_from(blocked_by_.first, blocked_by_.second)) return Pulled::blocked;
+  if (!udp_->network_.writable_from(blocked_by_.source, blocked_by_.destination)) return Pulled::blocked;
   const auto alive = shared_from_this();
   blocked_ = false;
   if (const auto callback = writable) (*callback)();

@@ -72,6 +72,10 @@ class SocketState final : public std::enable_shared_from_this<SocketState>, priv
   std::shared_ptr<const std::function<void(const SocketError&)>> failed;
 
  private:
+  struct Way {
+    IpAddress source;
+    IpAddress destination;
+  };
   struct Waiting {
     Datagram datagram;
     std::size_t memory;  ///< bytes that it holds
@@ -93,8 +97,8 @@ class SocketState final : public std::enable_shared_from_this<SocketState>, priv
   std::uint64_t dropped_ = 0;  ///< that found no room
   std::set<Membership> groups_;
   std::optional<Endpoint> last_destination_;
-  std::pair<IpAddress, IpAddress> blocked_by_;  ///< source and destination of the send that found the link full
-  bool blocked_ = false;                        ///< it has, and nobody has been told yet that it can be tried again
+  Way blocked_by_;        ///< of the send that found the link full
+  bool blocked_ = false;  ///< it has, and nobody has been told yet that it can be tried again
   std::error_code pending_;
 };
 

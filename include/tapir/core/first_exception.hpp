@@ -5,7 +5,8 @@
 
 namespace tapir {
 
-/// Calls of several others, each of which may throw: all have their turn, and the first exception is passed on behind them.
+/// Calls of others, each of which may throw: all have their turn, and so has what stands in front of pass_on(), which throws the first exception on; later ones
+/// are gone.
 ///
 ///     FirstException thrown;
 ///     for (auto* listener : listeners_) thrown.of([&] { listener->heard(message); });

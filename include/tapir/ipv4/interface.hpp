@@ -34,6 +34,7 @@ struct Interface {
   std::map<Ipv4Address, unsigned> groups;  ///< joined multicast groups, with how often
 
   [[nodiscard]] bool is_own(Ipv4Address address) const noexcept;
+  /// Whether its link takes a frame now; always without a link.
   [[nodiscard]] bool takes_frames() const noexcept { return config.link == nullptr || config.link->writable(); }
   /// The network that `address` is on, or nullptr when it is not on this link.
   [[nodiscard]] const Ipv4Prefix* network_of(Ipv4Address address) const noexcept;

@@ -31,7 +31,7 @@ class Segmenter {
   void write_tcp_header(std::span<std::byte> tcp, std::uint16_t checksum) const;
 
   Packet rest_;         ///< what has not been cut off yet: without the headers, once those are known
-  bool whole_ = false;  ///< no super-segment: one packet
+  bool whole_ = false;  ///< no super-packet: one packet
   bool over_ = false;
   std::array<std::byte, Packet::headroom> headers_{};  ///< everything before the payload
   std::size_t headers_size_ = 0;

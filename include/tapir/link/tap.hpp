@@ -17,8 +17,8 @@ namespace tapir::link {
 
 /// How a TAP device is used.
 enum class TapMode : std::uint8_t {
-  offload,  ///< IFF_VNET_HDR: checksums, TCP super-segments and (since Linux 6.2) UDP super-datagrams of up to 64 KiB are left to the kernel, both ways
-  plain,  ///< bare frames of at most MTU + 14 bytes with complete checksums
+  offload,  ///< IFF_VNET_HDR: checksums, TCP super-segments and, since Linux 6.2, UDP's, of up to 64 KiB, are left to the kernel, both ways
+  plain,    ///< bare frames of at most MTU + 14 bytes with complete checksums
 };
 
 struct TapOptions {

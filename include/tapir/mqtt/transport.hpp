@@ -36,8 +36,8 @@ class Transport {
   [[nodiscard]] virtual Result<std::size_t> send(std::span<const std::byte> bytes) = 0;
   /// Bytes received; 0: the peer ended the stream; would_block: nothing is there, on_readable follows.
   [[nodiscard]] virtual Result<std::size_t> receive(std::span<std::byte> into) = 0;
-  /// Behind receive(): it has read much for the little that it gave its user, if anything, and the loop should have its turn. Behind would_block there may be
-  /// more, and nobody tells of that: it is to be called again.
+  /// Asked behind receive(). True: that has read enough for one turn of the loop, and may have left more, of which no on_readable tells, though it said
+  /// would_block: it is to be called again in another turn. For transports that read much to give little, as those with frames or records of their own.
   [[nodiscard]] virtual bool has_more() const { return false; }
   /// Ends the stream in order, behind everything that send() took; on_closed follows. Calling it again does nothing.
   virtual void close() = 0;

@@ -81,11 +81,11 @@ class TlsTransport final : public mqtt::Transport, mqtt::TransportUser {
   std::unique_ptr<Ssl> ssl_;
   State state_ = State::closed;
   std::error_code error_;
-  bool more_ = false;               ///< receive() has read much for what it gave
+  bool more_ = false;               ///< receive() has read enough for one turn: see has_more()
   bool below_ended_ = false;        ///< the stream below has no more bytes for us
   bool user_waits_ = false;         ///< send() took less than it was given
   bool reading_waits_ = false;      ///< receive() has put off reading until output has left
-  unsigned pieces_ = 0;             ///< that receive() has read from below
+  unsigned pieces_ = 0;             ///< read from below since the handshake, over calls of receive(): many small ones are much, too
   std::size_t handshake_size_ = 0;  ///< bytes of the peer's
   std::uint64_t taken_below_ = 0;   ///< bytes that the transport below took
   mqtt::RecordLog records_;

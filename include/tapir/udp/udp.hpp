@@ -26,8 +26,8 @@ struct Send {
   bool checksum = true;                ///< false: the field is 0, "no checksum"
   std::span<const std::byte> options;  ///< IPv4 options, at most 40 bytes; valid during the call
   bool loop_multicast = true;          ///< see network::Send
-  /// Bytes of payload in each of the datagrams that the packet is cut into, the last one's may be fewer; 0: it is one. It goes down the layers whole, and whoever
-  /// knows least how to cut it has it cut above, as a TCP super-segment is. Each has to fit the path, and has a checksum.
+  /// Bytes of payload in each of the datagrams that the packet is cut into, the last one's may be fewer; 0: it is one. Each has to fit the path, and has a
+  /// checksum. They go down the layers in one piece (GsoKind::udp4), which is cut where the link does not take it whole.
   std::uint16_t segment = 0;
 };
 

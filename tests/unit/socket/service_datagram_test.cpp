@@ -33,6 +33,20 @@ int receiver(Service& sockets) {
   REQUIRE(sockets.connect(fd, generic(in), sizeof(in)) == 0);
   return fd;
 }
+
+/// A Service whose link takes nothing until it is opened, and a socket that may send to all there.
+struct BehindDoor {
+  BehindDoor() {
+    const int on = 1;
+    REQUIRE(sockets.setsockopt(fd, SOL_SOCKET, SO_BROADCAST, &on, sizeof(on)) == 0);
+  }
+  std::atomic<bool> open{false};
+  tapir::Runtime runtime;
+  tapir::Stack stack{runtime, std::make_unique<Door>(&open), {.address = tapir::Ipv4Prefix{tapir::test::kLeftAddress, 24}}};
+  Service sockets{runtime, stack};
+  int fd = sockets.socket(AF_INET, SOCK_DGRAM, 0);
+  sockaddr_in all = tapir::test::socket_address(tapir::Ipv4Address{tapir::test::kLeftAddress.value() | 0xff}, kPort);
+};
 }  // namespace
 
 TEST_CASE("a look beyond all datagrams that wait is one for the next", "[socket][service]") {
@@ -125,16 +139,10 @@ TEST_CASE("a send with MSG_ZEROCOPY has one number, however often it had to wait
 }
 
 TEST_CASE("a send waits for a full link, whose room is told of", "[socket][service]") {
-  std::atomic<bool> open{false};
-  tapir::Runtime runtime;
-  tapir::StackConfig config;
-  config.address = tapir::Ipv4Prefix{tapir::test::kLeftAddress, 24};
-  tapir::Stack stack{runtime, std::make_unique<Door>(&open), config};
-  Service sockets{runtime, stack};
-  const int fd = sockets.socket(AF_INET, SOCK_DGRAM, 0);
-  const int on = 1;
-  REQUIRE(sockets.setsockopt(fd, SOL_SOCKET, SO_BROADCAST, &on, sizeof(on)) == 0);
-  const auto all = tapir::test::socket_address(tapir::Ipv4Address{tapir::test::kLeftAddress.value() | 0xff}, kPort);
+  BehindDoor host;
+  auto& sockets = host.sockets;
+  const int fd = host.fd;
+  const auto all = host.all;
   const auto send = [&](int flags) { return sockets.sendto(fd, "abc", 3, flags, generic(all), sizeof(all)); };
   pollfd entry{.fd = fd, .events = POLLOUT, .revents = 0};
   CHECK(sockets.poll(&entry, 1, 0) == 1);
@@ -149,9 +157,9 @@ TEST_CASE("a send waits for a full link, whose room is told of", "[socket][servi
   REQUIRE(sockets.setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &ever, sizeof(ever)) == 0);
   ssize_t sent = 0;
   std::thread sender{[&] { sent = send(0); }};
-  runtime.post([&] {
-    open = true;
-    stack.context().scheduler.unblock();
+  host.runtime.post([&] {
+    host.open = true;
+    host.stack.context().scheduler.unblock();
   });
   CHECK(sockets.poll(&entry, 1, -1) == 1);
   CHECK(entry.revents == POLLOUT);
@@ -160,16 +168,10 @@ TEST_CASE("a send waits for a full link, whose room is told of", "[socket][servi
 }
 
 TEST_CASE("shutdown() ends a send that waits for a full link", "[socket][service]") {
-  std::atomic<bool> open{false};
-  tapir::Runtime runtime;
-  tapir::StackConfig config;
-  config.address = tapir::Ipv4Prefix{tapir::test::kLeftAddress, 24};
-  tapir::Stack stack{runtime, std::make_unique<Door>(&open), config};
-  Service sockets{runtime, stack};
-  const int fd = sockets.socket(AF_INET, SOCK_DGRAM, 0);
-  const int on = 1;
-  REQUIRE(sockets.setsockopt(fd, SOL_SOCKET, SO_BROADCAST, &on, sizeof(on)) == 0);
-  const auto all = tapir::test::socket_address(tapir::Ipv4Address{tapir::test::kLeftAddress.value() | 0xff}, kPort);
+  BehindDoor host;
+  auto& sockets = host.sockets;
+  const int fd = host.fd;
+  const auto all = host.all;
   REQUIRE(sockets.connect(fd, generic(all), sizeof(all)) == 0);
   ssize_t sent = 0;
   int why = 0;

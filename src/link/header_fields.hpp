@@ -6,11 +6,12 @@
 #include <span>
 
 #include <tapir/core/byte_order.hpp>
+#include <tapir/core/packet.hpp>
 
-namespace tapir::link::tcp4 {
+namespace tapir::link::header_fields {
 
-// Where the fields lie, in bytes from each header's start (RFC 791 section 3.1, RFC 9293 section 3.1): a link cuts and joins segments of TCP over IPv4 and
-// knows no more of the two.
+// Where the fields lie, in bytes from each header's start (RFC 791 section 3.1, RFC 9293 section 3.1, RFC 768): a link cuts and joins what TCP and UDP send
+// over IPv4, and knows no more of the three.
 inline constexpr std::size_t kIpTotalLength = 2;
 inline constexpr std::size_t kIpIdentification = 4;
 inline constexpr std::size_t kIpFragmentation = 6;
@@ -28,9 +29,27 @@ inline constexpr std::uint8_t kFin = 0x01;
 inline constexpr std::uint8_t kPsh = 0x08;
 inline constexpr std::uint8_t kAck = 0x10;
 inline constexpr std::uint8_t kCwr = 0x80;
-inline constexpr std::uint8_t kProtocol = 6;  ///< TCP's number
+inline constexpr std::size_t kUdpLength = 4;
+inline constexpr std::size_t kUdpChecksum = 6;
+inline constexpr std::uint8_t kTcp = 6;  ///< protocol numbers
+inline constexpr std::uint8_t kUdp = 17;
 inline constexpr std::size_t kIpHeader = 20;  ///< without options
 inline constexpr std::size_t kTcpHeader = 20;
+inline constexpr std::size_t kUdpHeader = 8;
+
+/// The protocol whose packets a super-packet of this kind becomes.
+[[nodiscard]] constexpr std::uint8_t protocol_of(GsoKind kind) noexcept { return kind == GsoKind::tcp4 ? kTcp : kUdp; }
+
+/// Bytes of the transport header that starts at `transport` in a super-packet of this kind; 0 when it is not whole or says that it is too short.
+[[nodiscard]] inline std::size_t transport_header_size(const Packet& packet, std::size_t transport, GsoKind kind) noexcept {
+  std::size_t size = kUdpHeader;
+  if (kind == GsoKind::tcp4) {
+    const auto data_offset = packet.peek<be8>(transport + kTcpDataOffset);
+    size = data_offset ? std::size_t{data_offset->get()} / 16 * 4 : 0;
+    if (size < kTcpHeader) return 0;
+  }
+  return transport + size <= packet.size() ? size : 0;
+}
 
 template <class T>
 void put(std::span<std::byte> at, std::size_t offset, T value) {
@@ -44,4 +63,4 @@ T get(std::span<const std::byte> at, std::size_t offset) {
   return wire;
 }
 
-}  // namespace tapir::link::tcp4
+}  // namespace tapir::link::header_fields
