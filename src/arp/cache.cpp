@@ -5,8 +5,9 @@
 namespace tapir::arp {
 
 Entry* Cache::find(Ipv4Address address) noexcept {
+  if (last_ != nullptr && last_->address == address) return last_;
   const auto found = index_.find(address);
-  return found == index_.end() ? nullptr : found->second;
+  return found == index_.end() ? nullptr : last_ = found->second;
 }
 
 const Entry* Cache::find(Ipv4Address address) const noexcept {
@@ -38,6 +39,7 @@ void Cache::enter(Entry& entry, NeighbourState state) {
 }
 
 void Cache::erase(Entry& entry) {
+  last_ = nullptr;
   index_.erase(entry.address);
   list_of(entry.state).erase(entry.self);
 }

@@ -73,6 +73,7 @@ class Cache {
   List resolved_;
   List permanent_;
   std::unordered_map<Ipv4Address, Entry*> index_;
+  Entry* last_ = nullptr;  ///< that was found: most datagrams go where the one before went
 };
 
 }  // namespace tapir::arp

@@ -67,14 +67,18 @@ Ethernet::Ethernet(Context& context, link::Link& link, Config config) : context_
 
 Ethernet::~Ethernet() { link_.attach(nullptr); }
 
+void Ethernet::attach(EtherType type, Demultiplexer<Received>& upper) {
+  detach(type);
+  uppers_.push_back({type, &upper});
+}
+
 void Ethernet::leave(const MacAddress& group) {
   if (const auto found = groups_.find(group); found != groups_.end()) groups_.erase(found);
 }
 
-std::size_t Ethernet::mtu() const noexcept {
-  const std::size_t room = link_.capabilities().mtu;
-  if (config_.framing == Framing::ethernet_ii) return room;
-  const std::size_t payload = std::min<std::size_t>(room, kMaxLength);  // a larger length would read as a type
+std::size_t Ethernet::mtu(const link::Capabilities& can) const noexcept {
+  if (config_.framing == Framing::ethernet_ii) return can.mtu;
+  const std::size_t payload = std::min<std::size_t>(can.mtu, kMaxLength);  // a larger length would read as a type
   return payload < sizeof(SnapHeader) ? 0 : payload - sizeof(SnapHeader);
 }
 
@@ -85,7 +89,7 @@ std::size_t Ethernet::largest(GsoKind kind) const noexcept {
 Result<> Ethernet::encapsulate(Packet packet, const Send& to) {
   const auto& can = link_.capabilities();
   const GsoKind kind = packet.meta().gso;
-  if (packet.size() > (kind != GsoKind::none ? kMaxDatagram : mtu())) {
+  if (packet.size() > (kind != GsoKind::none ? kMaxDatagram : mtu(can))) {
     (void)reject(context_, drops_, LayerId::ethernet, Drop::oversized);
     return fail(Error::message_too_large);
   }
@@ -128,29 +132,32 @@ std::size_t Ethernet::put_header(Packet& packet, const Send& to) const {
 }
 
 Accepted Ethernet::demultiplex(Packet frame, const link::Received&) {
-  const auto drop = [this](Drop reason) { return reject(context_, drops_, LayerId::ethernet, reason); };
   if (frame.meta().ingress == TimePoint{}) frame.meta().ingress = context_.now();
-  const bool has_fcs = link_.capabilities().carries_fcs;
-  if (frame.size() < sizeof(Header) + (has_fcs ? fcs_size : 0)) return drop(Drop::truncated);
-  if (has_fcs) {
+  const auto& can = link_.capabilities();
+  if (frame.size() < sizeof(Header) + (can.carries_fcs ? fcs_size : 0)) return drop(Drop::truncated);
+  if (can.carries_fcs) {
     if (!fcs_ok(frame)) return drop(Drop::bad_fcs);
     frame.truncate(frame.size() - fcs_size);
   }
-  stats_.in_bytes += frame.size();
   const std::size_t frame_size = frame.size();
-  auto from = take_header(frame);
-  if (!from) return drop(from.error());
-  const std::size_t header_size = frame_size - frame.size();
-  const std::size_t allowed = link_.capabilities().mtu + sizeof(Header) + (from->vlan ? sizeof(VlanTag) : 0);
+  stats_.in_bytes += frame_size;
+  Received from;
+  from.interface = config_.interface;
+  if (const auto taken = take_header(frame, from); !taken) return drop(taken.error());
+  const std::size_t allowed = can.mtu + sizeof(Header) + (from.vlan ? sizeof(VlanTag) : 0);
   if (frame_size > allowed && frame.meta().gso == GsoKind::none) return drop(Drop::oversized);
-  const auto upper = uppers_.find(from->type);
+  const auto upper = std::ranges::find(uppers_, from.type, &Upper::type);
   if (upper == uppers_.end()) return drop(Drop::unknown_protocol);
-  if (context_.observer != nullptr && frame.restore_front(header_size)) {
-    observe(Direction::up, frame, header_size);
-    frame.trim_front(header_size);
-  }
+  if (context_.observer != nullptr) show(frame, frame_size - frame.size());
   ++stats_.in_frames;
-  return upper->second->demultiplex(std::move(frame), *from);
+  return upper->receiver->demultiplex(std::move(frame), from);
+}
+
+/// With the link headers, which are off already.
+void Ethernet::show(Packet& frame, std::size_t header_size) const {
+  if (!frame.restore_front(header_size)) return;
+  observe(Direction::up, frame, header_size);
+  frame.trim_front(header_size);
 }
 
 /// Which way the frame is addressed to this station; nullopt when it is not.
@@ -163,7 +170,7 @@ std::optional<LinkCast> Ethernet::cast_for_us(const MacAddress& destination) con
 }
 
 /// Checks addresses and type, and takes all link headers off the front.
-std::expected<Received, Drop> Ethernet::take_header(Packet& frame) const {
+Accepted Ethernet::take_header(Packet& frame, Received& from) const {
   const auto header = frame.peek<Header>();
   if (!header) return std::unexpected{Drop::truncated};
   if (header->source.is_group()) return std::unexpected{Drop::bad_source};
@@ -171,7 +178,16 @@ std::expected<Received, Drop> Ethernet::take_header(Packet& frame) const {
   const auto cast = cast_for_us(header->destination);
   if (!cast) return std::unexpected{Drop::not_for_us};
   frame.trim_front(sizeof(Header));
-  Received from{header->source, header->destination, header->type, *cast, config_.interface, std::nullopt};
+  from.source = header->source;
+  from.destination = header->destination;
+  from.type = header->type;
+  from.cast = *cast;
+  if (static_cast<std::uint16_t>(from.type) >= kFirstType && from.type != EtherType::vlan) return {};
+  return take_more_headers(frame, from);
+}
+
+/// Behind the first there is a tag, or a length where the type stands.
+Accepted Ethernet::take_more_headers(Packet& frame, Received& from) const {
   if (from.type == EtherType::vlan) {
     const auto tag = frame.peek<VlanTag>();
     if (!tag) return std::unexpected{Drop::truncated};
@@ -187,7 +203,7 @@ std::expected<Received, Drop> Ethernet::take_header(Packet& frame) const {
   } else if (field < kFirstType) {
     return std::unexpected{Drop::bad_length};
   }
-  return from;
+  return {};
 }
 
 /// An 802.3 frame: the length bounds the LLC data, and only the SNAP pattern of RFC 1042 is understood.

@@ -9,6 +9,7 @@ namespace tapir::ipv4 {
 
 std::uint16_t header_checksum(Header header, std::span<const std::byte> options) noexcept {
   header.checksum = std::uint16_t{0};
+  if (options.empty()) return checksum_of(header);
   InternetChecksum sum;
   sum.add(std::as_bytes(std::span{&header, 1}));
   sum.add(options);

@@ -40,7 +40,10 @@ Accepted Ipv4::receive(Packet&& packet, const Arrival& arrival) {
   const KnownEnds ends{header->source, destination, arrival.interface, interfaces_version_};
   const Arrival ours{.interface = arrival.interface, .cast = arrival.cast, .local = arrival.local, .ours = true};
   const bool from_outside = arrival.cast == LinkCast::unicast && !arrival.local;
-  if (from_outside && ends == known_ends_) return receive_own(std::move(packet), *header, ours);
+  if (from_outside && ends == known_ends_) {
+    if (header->header_size() == sizeof(Header) && !header->is_fragment()) return hand_up(std::move(packet), *header, ours, {});
+    return receive_own(std::move(packet), *header, ours);
+  }
   if (const auto wrong = invalid_addresses(*header, arrival)) return drop(*wrong, stats_.in_addr_errors);
   if (destination.is_multicast()) ++stats_.in_mcast_pkts;
   if (is_ours(destination, arrival)) {
@@ -66,10 +69,14 @@ std::expected<Header, Drop> Ipv4::check_header(const Packet& packet) {
   if (size > packet.size()) return drop(Drop::truncated, stats_.in_truncated_pkts);
   if (header->total_length < size) return drop(Drop::bad_length, stats_.in_hdr_errors);
   if (header->total_length > packet.size()) return drop(Drop::truncated, stats_.in_truncated_pkts);
-  InternetChecksum sum;
-  sum.add(std::as_bytes(std::span{&*header, 1}));
-  if (size > sizeof(Header)) sum.add(options_of(packet, *header).bytes());
-  if (sum.value() != 0) return drop(Drop::bad_checksum, stats_.in_hdr_errors);
+  std::uint16_t sum = checksum_of(*header);
+  if (size > sizeof(Header)) {
+    InternetChecksum whole;
+    whole.add(std::as_bytes(std::span{&*header, 1}));
+    whole.add(options_of(packet, *header).bytes());
+    sum = whole.value();
+  }
+  if (sum != 0) return drop(Drop::bad_checksum, stats_.in_hdr_errors);
   return *header;
 }
 
@@ -148,6 +155,11 @@ Accepted Ipv4::deliver(Packet&& packet, const Header& header, const Arrival& arr
       return bad_option(std::move(packet), arrival, recorded.error());
     }
   }
+  return hand_up(std::move(packet), header, arrival, options.bytes());
+}
+
+/// To the protocol that the header names, with the options as it is to see them.
+Accepted Ipv4::hand_up(Packet&& packet, const Header& header, const Arrival& arrival, std::span<const std::byte> options) {
   const Upper* upper = find_upper(header.protocol);
   if (upper == nullptr) {
     send_error(std::move(packet), {.kind = network::ErrorKind::protocol_unreachable, .cast = arrival.cast});
@@ -163,7 +175,7 @@ Accepted Ipv4::deliver(Packet&& packet, const Header& header, const Arrival& arr
                                    .cast = arrival.cast,
                                    .to_group = !arrival.ours && (is_group(destination) || destination.is_unspecified()),
                                    .header_size = header.header_size(),
-                                   .options = options.bytes()};
+                                   .options = options};
   packet.trim_front(header.header_size());
   packet.mark_transport();
   ++stats_.in_delivers;

@@ -117,6 +117,7 @@ Result<IpAddress> Ipv4::select_source(IpAddress destination) const {
 }
 
 std::size_t Ipv4::path_mtu(IpAddress destination) const noexcept {
+  if (const Egress* known = known_egress(destination.v4())) return mtu_towards(destination.v4(), *known);
   const auto egress = egress_for(destination.v4(), {});
   return egress ? mtu_towards(destination.v4(), *egress) : min_reassembly;
 }
@@ -149,10 +150,9 @@ std::size_t Ipv4::max_super_datagram(IpAddress destination) const noexcept {
 }
 
 bool Ipv4::writable_from(IpAddress source, IpAddress destination) const noexcept {
+  if (const Egress* known = known_egress(destination.v4())) return takes_frames(*known);
   const auto egress = egress_for(destination.v4(), source.v4());
-  if (!egress) return true;  // encapsulate() says what is wrong
-  if (egress->interface == &lo_) return !loopback_.full();
-  return egress->interface->takes_frames() && !remainder_.waits_for(*egress->interface);
+  return !egress || takes_frames(*egress);  // encapsulate() says what is wrong
 }
 
 std::uint16_t Ipv4::pseudo_header_sum(IpAddress source, IpAddress destination, network::Protocol protocol,

@@ -45,6 +45,13 @@ Result<> Ipv4::encapsulate(Packet packet, const network::Send& to) {
   ++stats_.out_requests;
   if (to.ttl == std::uint8_t{0}) return fail(Error::invalid_argument);
   Ipv4Address destination = to.destination.v4();
+  Header header{};
+  header.tos = to.tos;
+  header.source = to.source.v4();
+  header.destination = destination;
+  // A connection's segments take the way of the one before.
+  const Egress* const known = to.source.is_unspecified() || !to.options.empty() ? nullptr : known_egress(destination);
+  if (known != nullptr && to.source == known_egress_.source) return send_by(*known, std::move(packet), to, header, {});
   const auto options = prepare_options(to, destination);
   if (!options) return fail(options.error());
   const auto egress = egress_for(destination, to.source.v4());
@@ -54,38 +61,45 @@ Result<> Ipv4::encapsulate(Packet packet, const network::Send& to) {
   }
   const auto source = choose_source(to, *egress, packet);
   if (!source) return fail(source.error());
-  const std::size_t header_size = sizeof(Header) + options->size();
+  if (known_egress(destination) != nullptr && !to.source.is_unspecified()) known_egress_.source = *source;
+  header.source = *source;
+  header.destination = destination;
+  return send_by(*egress, std::move(packet), to, header, options->bytes());
+}
+
+Result<> Ipv4::send_by(const Egress& egress, Packet&& packet, const network::Send& to, Header header, std::span<const std::byte> options) {
+  const Ipv4Address destination = header.destination;
+  const std::size_t header_size = sizeof(Header) + options.size();
   if (header_size + packet.size() > max_datagram) return fail(Error::message_too_large);
-  const std::size_t mtu = mtu_towards(destination, *egress);
+  const std::size_t mtu = mtu_towards(destination, egress);
   const bool super_segment = packet.meta().gso != GsoKind::none;
   const bool fits = size_on_wire(packet, header_size, 0) <= mtu;
   if (!fits && (super_segment || to.dont_fragment || !config_.fragment)) {
     ++stats_.frag_fails;
     return fail(Error::message_too_large);
   }
-  Header header{};
-  header.tos = to.tos;
   if (to.dont_fragment) header.fragmentation = Header::dont_fragment_bit;
   header.ttl = to.ttl.value_or(destination.is_multicast() ? std::uint8_t{1} : config_.default_ttl);
   header.protocol = to.protocol;
-  header.source = *source;
-  header.destination = destination;
-  if (auto identified = identify(header, datagrams_on_wire(packet, 0), fits, *egress); !identified) return identified;
-  header = put_header(packet, header, options->bytes());
-  const bool looped = to.loop_multicast && config_.multicast_loopback && to.protocol != network::Protocol::igmp;
-  if (destination.is_multicast() && looped && egress->interface->groups.contains(destination)) {
-    (void)loopback_.send(packet.share(), *egress->interface);  // a copy that finds no room is lost like any datagram
+  if (!to.dont_fragment) {
+    if (auto identified = identify(header, datagrams_on_wire(packet, 0), fits, egress); !identified) return identified;
   }
-  if (egress->route != nullptr) routes_.count_use(*egress->route);
-  return transmit(std::move(packet), header, *egress, mtu);
+  header = put_header(packet, header, options);
+  if (destination.is_multicast()) {
+    const bool looped = to.loop_multicast && config_.multicast_loopback && to.protocol != network::Protocol::igmp;
+    // A copy that finds no room is lost like any datagram.
+    if (looped && egress.interface->groups.contains(destination)) (void)loopback_.send(packet.share(), *egress.interface);
+  }
+  if (egress.route != nullptr) routes_.count_use(*egress.route);
+  return transmit(std::move(packet), header, egress, mtu);
 }
 
-Result<Ipv4::Egress> Ipv4::look_up_egress(Ipv4Address destination, Ipv4Address source, std::uint64_t version) const {
+Result<Ipv4::Egress> Ipv4::look_up_egress(Ipv4Address destination, Ipv4Address source) const {
   auto found = find_egress(destination, source);
   // The way to a group, and to a neighbour without a router (RFC 3927), may depend on the source.
   const bool of_one_host =
       found && found->route != nullptr && !found->broadcast && !destination.is_multicast() && !destination.is_link_local();
-  if (of_one_host) known_egress_ = {destination, version, *found};
+  if (of_one_host) known_egress_ = {.destination = destination, .source = {}, .version = version(), .egress = *found};
   return found;
 }
 
@@ -148,6 +162,11 @@ std::size_t Ipv4::mtu_towards(Ipv4Address destination, const Egress& egress) con
   // RFC 1122 section 3.3.3: nothing is known of links beyond our own, unless somebody has said it.
   const bool known = egress.next_hop == destination || (egress.route != nullptr && egress.route->mtu);
   return known ? link_mtu : std::min(link_mtu, min_reassembly);
+}
+
+bool Ipv4::takes_frames(const Egress& egress) const noexcept {
+  if (egress.interface == &lo_) return !loopback_.full();
+  return egress.interface->takes_frames() && !remainder_.waits_for(*egress.interface);
 }
 
 /// RFC 6864: what cannot be fragmented any more needs no identification of its own. Those of the datagrams that a super-packet becomes follow each other.

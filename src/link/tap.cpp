@@ -112,6 +112,8 @@ Result<std::size_t> device_mtu(const std::string& name) {
 }
 
 constexpr std::size_t kLinkHeaders = 14 + 4;  ///< Ethernet and an 802.1Q tag
+constexpr std::size_t kMaxChunks = 64;        ///< that one writev takes
+static_assert(Packet::headroom + kLinkHeaders + 65535 <= PacketPool::super_capacity);
 /// Read in one batch at most: whoever takes the bytes finds them in the processor's cache, and their slabs are used again while those are there, too.
 constexpr std::uint64_t kBatchOctets = 524'288;
 
@@ -178,7 +180,7 @@ Tap::Tap(Tap&& other) noexcept
       capabilities_{other.capabilities_},
       receiver_{std::exchange(other.receiver_, nullptr)},
       pool_{std::move(other.pool_)},
-      spare_{std::move(other.spare_)},
+      landing_{std::move(other.landing_)},
       writable_{other.writable_},
       more_{other.more_},
       stats_{other.stats_},
@@ -194,7 +196,7 @@ Tap& Tap::operator=(Tap&& other) noexcept {
   coalescer_ = std::move(other.coalescer_);
   capabilities_ = other.capabilities_;
   receiver_ = std::exchange(other.receiver_, nullptr);
-  spare_ = std::move(other.spare_);
+  landing_ = std::move(other.landing_);
   pool_ = std::move(other.pool_);
   writable_ = other.writable_;
   more_ = other.more_;
@@ -214,25 +216,14 @@ bool Tap::is_up() const noexcept {
 }
 
 Result<> Tap::transmit(Packet frame) {
-  constexpr std::size_t kMaxChunks = 64;
-  if (frame.size() > capabilities_.max_super_segment + kLinkHeaders && frame.size() > capabilities_.mtu + kLinkHeaders) {
-    return fail(Error::message_too_large);
-  }
-  std::array<iovec, kMaxChunks> vector;
-  std::size_t chunks = 0;
-  VirtioHeader header;
+  const std::size_t size = frame.size();
+  if (size > capabilities_.max_super_segment + kLinkHeaders && size > capabilities_.mtu + kLinkHeaders) return fail(Error::message_too_large);
   if (mode_ == TapMode::offload) {
-    header = describe(frame);
-    vector[chunks++] = {&header, sizeof(header)};
+    const VirtioHeader header = describe(frame);
+    frame.prepend_bytes(std::as_bytes(std::span{&header, 1}));
   }
-  frame.for_each_chunk([&](std::span<const std::byte> chunk) {
-    // writev does not write through its iovec: the const_cast is the interface's, not ours.
-    if (chunks < kMaxChunks) vector[chunks] = {const_cast<std::byte*>(chunk.data()), chunk.size()};
-    ++chunks;
-  });
-  if (chunks > kMaxChunks) return transmit(gathered(frame));
   ++stats_.writes;
-  if (::writev(descriptor_, vector.data(), static_cast<int>(chunks)) < 0) {
+  if (write_frame(frame) < 0) {
     if (errno == EAGAIN) {
       writable_ = false;
       return fail(Error::would_block);
@@ -241,8 +232,23 @@ Result<> Tap::transmit(Packet frame) {
     return fail(system_error());
   }
   ++stats_.out_frames;
-  stats_.out_bytes += frame.size();
+  stats_.out_bytes += size;
   return {};
+}
+
+/// With its virtio header, if there is one. What write() and writev() return.
+ssize_t Tap::write_frame(const Packet& frame) const {
+  // Most frames are small, and in one piece: for the kernel less work than a list of pieces.
+  if (const auto front = frame.front(); front.size() == frame.size()) return ::write(descriptor_, front.data(), front.size());
+  std::array<iovec, kMaxChunks> vector;
+  std::size_t chunks = 0;
+  frame.for_each_chunk([&](std::span<const std::byte> chunk) {
+    // writev does not write through its iovec: the const_cast is the interface's, not ours.
+    if (chunks < kMaxChunks) vector[chunks] = {const_cast<std::byte*>(chunk.data()), chunk.size()};
+    ++chunks;
+  });
+  if (chunks > kMaxChunks) return write_frame(gathered(frame));
+  return ::writev(descriptor_, vector.data(), static_cast<int>(chunks));
 }
 
 std::vector<Counter> Tap::counters() const {
@@ -272,15 +278,13 @@ std::size_t Tap::drain(std::size_t budget) {
 }
 
 bool Tap::read_frame() {
-  // A frame lands in a small slab behind room for headers of our own; only what is longer runs over into the spare large one.
-  SlabRef slab = pool_->slab(PacketPool::frame_capacity);
-  if (!spare_) spare_ = pool_->slab(PacketPool::super_capacity);
-  // The virtio header lies in front of the frame: in the room that is free there.
+  // Any frame has room in the landing slab, and the kernel has one piece to fill. What is small leaves it for a small slab: that copy costs less than what it
+  // would pin. Both begin behind room for headers of our own, in the last bytes of which the virtio header lies.
+  if (!landing_) landing_ = pool_->slab(PacketPool::super_capacity);
   const std::size_t header_size = mode_ == TapMode::offload ? sizeof(VirtioHeader) : 0;
-  const auto room = slab.bytes().subspan(Packet::headroom - header_size);
-  const std::array<iovec, 2> vector{{{room.data(), room.size()}, {spare_.bytes().data(), spare_.capacity()}}};
+  const auto room = landing_.bytes().subspan(Packet::headroom - header_size);
   ++stats_.reads;
-  const auto received = ::readv(descriptor_, vector.data(), static_cast<int>(vector.size()));
+  const auto received = ::read(descriptor_, room.data(), room.size());
   if (received < 0) {
     if (errno != EAGAIN && errno != EINTR) ++stats_.in_errors;
     return false;
@@ -292,17 +296,24 @@ bool Tap::read_frame() {
   VirtioHeader header;
   if (header_size > 0) std::memcpy(&header, room.data(), sizeof(header));
   const std::size_t size = static_cast<std::size_t>(received) - header_size;
-  const std::size_t near = std::min(size, room.size() - header_size);
   ++stats_.in_frames;
   stats_.in_bytes += size;
-  Packet frame{*pool_, std::move(slab), Packet::headroom, near};
-  if (size > near) frame.append(Slice{std::exchange(spare_, SlabRef{}), 0, size - near});
+  Packet frame = take_landed(size);
   if (const auto accepted = apply(header, frame); !accepted) {
     drops_.count(accepted.error());
   } else if (receiver_ != nullptr) {
     hand_up(std::move(frame));
   }
   return true;
+}
+
+/// The frame of `size` bytes that lies in the landing slab.
+Packet Tap::take_landed(std::size_t size) {
+  const std::size_t end = Packet::headroom + size;
+  if (end > PacketPool::frame_capacity) return Packet{*pool_, std::exchange(landing_, SlabRef{}), Packet::headroom, size};
+  SlabRef slab = pool_->slab(end);
+  std::memcpy(slab.bytes().data() + Packet::headroom, landing_.bytes().data() + Packet::headroom, size);
+  return Packet{*pool_, std::move(slab), Packet::headroom, size};
 }
 
 void Tap::hand_up(Packet frame) {

@@ -171,11 +171,11 @@ void Runtime::ask_again() noexcept {
 
 void Runtime::wait(std::optional<TimePoint> latest) {
   if (spinning_ && scheduler_.now() >= spin_until_) end_spin();
-  auto timeout = patience();
-  more_to_do_ = false;
+  const bool more = std::exchange(more_to_do_, false);
   if (spins() && busy_turns_++ % kBusyTurnsAWait != 0) return set_time();
   if (std::exchange(read_again_, false) && ++unasked_turns_ <= kMostUnaskedTurns) return set_time();
   unasked_turns_ = 0;
+  auto timeout = more ? Duration{} : patience();
   if (latest) timeout = std::min(timeout.value_or(Duration::max()), *latest - monotonic_now());
   std::array<epoll_event, 64> events;
   const auto happened = kernel_->wait(events, timeout);

@@ -15,13 +15,13 @@ namespace tapir::tcp::detail {
 
 /// A received segment on its way through the checks of RFC 9293 section 3.10.7. They may cut it to the window.
 struct Arrival {
-  Segment segment;
-  Options options;
+  Segment segment{};
+  Options options{};
   Packet payload;
-  FourTuple tuple;
+  FourTuple tuple{};
   std::uint8_t tos = 0;
   std::uint8_t ttl = 255;
-  std::vector<std::byte> ip_options;
+  std::vector<std::byte> ip_options{};
   std::uint32_t segments = 1;  ///< that a super-segment was merged from
   TimePoint ingress{};
 };

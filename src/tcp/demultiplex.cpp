@@ -14,6 +14,17 @@ namespace tapir::tcp::detail {
 
 namespace {
 constexpr std::uint32_t kReopenGap = 65536;  // what the new incarnation's first number lies ahead of the old one's last, at least
+
+/// Those of a segment whose header of `header_size` bytes is in front.
+Accepted read_options_of(const Packet& segment, std::size_t header_size, Options& options) {
+  if (const auto front = segment.front(); front.size() >= header_size) {
+    return read_options(front.subspan(sizeof(Header), header_size - sizeof(Header)), options);
+  }
+  std::array<std::byte, kMaxOptionsSize> bytes{};
+  const auto option_bytes = std::span{bytes}.first(header_size - sizeof(Header));
+  (void)segment.copy_out(sizeof(Header), option_bytes);
+  return read_options(option_bytes, options);
+}
 }
 
 std::unexpected<Drop> Engine::malformed(Drop reason) {
@@ -25,47 +36,36 @@ Accepted Engine::demultiplex(Packet&& packet, const network::Received& from) {
   ++stats_.in_segs;
   // RFC 9293 section 3.9.2.3: TCP speaks with single hosts only (MUST-57, MUST-63).
   if (from.to_group || from.cast != LinkCast::unicast) return drop(Drop::not_for_us);
-  auto arrival = read(std::move(packet), from);
-  if (!arrival) return malformed(arrival.error());
-  return dispatch(std::move(*arrival));
+  const TimePoint ingress = packet.meta().ingress;
+  Arrival arrival{.payload = std::move(packet), .tos = from.tos, .ttl = from.ttl, .ingress = ingress};
+  if (const auto sound = read(arrival, from); !sound) return malformed(sound.error());
+  return dispatch(std::move(arrival));
 }
 
-/// Checks the header and takes it off.
-std::expected<Arrival, Drop> Engine::read(Packet&& packet, const network::Received& from) {
+/// Checks the header of what is the payload so far, and takes it off.
+Accepted Engine::read(Arrival& arrival, const network::Received& from) {
+  Packet& packet = arrival.payload;
   const auto header = packet.peek<Header>();
   if (!header) return std::unexpected{Drop::truncated};
-  auto segment = parse(*header, packet.size());
+  const auto segment = parse(*header, packet.size());
   if (!segment) return std::unexpected{segment.error()};
+  arrival.segment = *segment;
+  arrival.tuple = {.local = {from.destination, header->destination_port}, .remote = {from.source, header->source_port}};
   if (!checksum_ok(packet, from)) {
-    if (config_.acknowledge_bad_checksums) {
-      acknowledge_damaged({.local = {from.destination, header->destination_port}, .remote = {from.source, header->source_port}});
-    }
+    if (config_.acknowledge_bad_checksums) acknowledge_damaged(arrival.tuple);
     return std::unexpected{Drop::bad_checksum};
   }
   if (header->source_port.get() == Port{} || header->destination_port.get() == Port{}) return std::unexpected{Drop::bad_port};
-
-  std::array<std::byte, kMaxOptionsSize> bytes{};
-  const auto option_bytes = std::span{bytes}.first(header->header_size() - sizeof(Header));
-  (void)packet.copy_out(sizeof(Header), option_bytes);
-  const auto options = parse_options(option_bytes);
-  if (!options) return std::unexpected{options.error()};
-
-  const FourTuple tuple{.local = {from.destination, header->destination_port}, .remote = {from.source, header->source_port}};
-  if (context_.observer != nullptr) observe(Direction::up, packet, *header, tuple);
-  packet.trim_front(header->header_size());
-  const PacketMeta& meta = packet.meta();
-  const std::uint32_t segments =
-      meta.gso_size > 0 && segment->payload_size > 0 ? (segment->payload_size + meta.gso_size - 1) / meta.gso_size : 1;
-  const TimePoint ingress = meta.ingress;
-  return Arrival{.segment = *segment,
-                 .options = *options,
-                 .payload = std::move(packet),
-                 .tuple = tuple,
-                 .tos = from.tos,
-                 .ttl = from.ttl,
-                 .ip_options = from.options.empty() ? std::vector<std::byte>{} : network_.return_route(from.options, from.source),
-                 .segments = segments,
-                 .ingress = ingress};
+  const std::size_t header_size = header->header_size();
+  if (header_size > sizeof(Header)) {
+    if (const auto sound = read_options_of(packet, header_size, arrival.options); !sound) return sound;
+  }
+  if (context_.observer != nullptr) observe(Direction::up, packet, *header, arrival.tuple);
+  packet.trim_front(header_size);
+  const std::uint32_t each = packet.meta().gso_size;
+  if (each > 0 && segment->payload_size > each) arrival.segments = (segment->payload_size + each - 1) / each;
+  if (!from.options.empty()) arrival.ip_options = network_.return_route(from.options, from.source);
+  return {};
 }
 
 void Engine::acknowledge_damaged(const FourTuple& tuple) {

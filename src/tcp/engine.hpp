@@ -108,7 +108,7 @@ class Engine final {
   [[nodiscard, gnu::cold]] std::unexpected<Drop> malformed(Drop reason);
   [[nodiscard]] bool may_use(const Settings& settings) const;
   [[nodiscard]] bool is_listening(Port port) const;
-  [[nodiscard]] std::expected<Arrival, Drop> read(Packet&& packet, const network::Received& from);
+  [[nodiscard]] Accepted read(Arrival& arrival, const network::Received& from);
   void acknowledge_damaged(const FourTuple& tuple);
   [[nodiscard]] bool checksum_ok(const Packet& packet, const network::Received& from) const;
   [[nodiscard]] Accepted time_wait_arrives(Arrival& arrival, const TimeWaitRecord& record);

@@ -57,6 +57,7 @@ void LossRecovery::on_sent(SeqNum begin, SeqNum end, TimePoint now, bool probe) 
 }
 
 AckOutcome LossRecovery::on_ack(const AckReport& report) {
+  if (is_whole_flight(report)) return whole_flight_arrived(report);
   News news;
   newly_lost_.clear();
   news.out.recover_fs = queue_.outstanding() - queue_.sacked_bytes();
@@ -113,14 +114,18 @@ void LossRecovery::take_rtt_sample(const AckReport& report, News& news) noexcept
   } else if (news.acked.bytes > 0 && report.echo_rtt) {
     news.out.rtt = report.echo_rtt;
   }
-  if (!news.out.rtt) return;
+  if (news.out.rtt) count_rtt_sample(*news.out.rtt, report, queue_.outstanding() + news.acked.bytes);
+}
+
+/// `flight`: octets that were outstanding before the acknowledgment.
+void LossRecovery::count_rtt_sample(Duration rtt, const AckReport& report, std::uint32_t flight) noexcept {
   // RFC 7323 appendix G: with an acknowledgment for every second segment there are so many samples in a round trip.
   // What was in flight when it began counts: its last acknowledgments find little of it left.
   if (report.ack > rtt_round_end_) {
     rtt_round_end_ = snd_nxt_;
-    rtt_round_samples_ = std::max(1U, (queue_.outstanding() + news.acked.bytes + 2 * mss_ - 1) / (2 * mss_));
+    rtt_round_samples_ = flight <= 2 * mss_ ? 1 : (flight + 2 * mss_ - 1) / (2 * mss_);
   }
-  rtt_.on_sample(*news.out.rtt, rtt_round_samples_, report.now);
+  rtt_.on_sample(rtt, rtt_round_samples_, report.now);
   probe_.on_rtt_sample();
 }
 

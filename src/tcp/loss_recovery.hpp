@@ -178,6 +178,9 @@ class LossRecovery {
   [[nodiscard]] bool holds_segment(const SackBlock& block) const noexcept;
   void deliver(const RetransmitQueue::Range& range, const AckReport& report, News& news) noexcept;
   void take_rtt_sample(const AckReport& report, News& news) noexcept;
+  void count_rtt_sample(Duration rtt, const AckReport& report, std::uint32_t flight) noexcept;
+  [[nodiscard]] bool is_whole_flight(const AckReport& report) const noexcept;
+  [[nodiscard]] AckOutcome whole_flight_arrived(const AckReport& report);
   void on_duplicate_reported(const SackBlock& block) noexcept;
   void acknowledged_with_sack(const AckReport& report, News& news);
   void acknowledged_without_sack(const AckReport& report, News& news);

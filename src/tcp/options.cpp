@@ -90,14 +90,19 @@ bool only_timestamps(const Options& options) noexcept {
 
 std::expected<Options, Drop> parse_options(std::span<const std::byte> bytes) noexcept {
   Options options;
-  Reader reader{bytes};
+  if (const auto read = read_options(bytes, options); !read) return std::unexpected{read.error()};
+  return options;
+}
+
+Accepted read_options(std::span<const std::byte> bytes, Options& options) noexcept {
   if (AlignedTimestamps image{}; bytes.size() == sizeof(image)) {
     std::memcpy(&image, bytes.data(), sizeof(image));
     if (image.layout == kAlignedTimestampsLayout) {
       options.timestamps = Timestamps{.value = image.value, .echo_reply = image.echo_reply};
-      return options;
+      return {};
     }
   }
+  Reader reader{bytes};
   while (!reader.empty()) {
     const auto kind = *reader.read<OptionKind>();
     if (kind == OptionKind::end_of_list) break;
@@ -107,7 +112,7 @@ std::expected<Options, Drop> parse_options(std::span<const std::byte> bytes) noe
     const auto value = reader.take(*length - 2U);
     if (!value || !read_value(kind, *value, options)) return std::unexpected{Drop::bad_option};
   }
-  return options;
+  return {};
 }
 
 std::size_t encoded_size(const Options& options) noexcept {

@@ -99,6 +99,8 @@ struct Options {
 /// what follows End-of-List is not looked at. Of an option that stands there twice the last counts. Drop::bad_option for an illegal length:
 /// below 2, past the end, or not the one its kind has.
 [[nodiscard]] std::expected<Options, Drop> parse_options(std::span<const std::byte> bytes) noexcept;
+/// The same into `options`, in which nothing stands yet.
+[[nodiscard]] Accepted read_options(std::span<const std::byte> bytes, Options& options) noexcept;
 
 inline constexpr std::size_t kAlignedTimestampsSize = 12;  ///< bytes that the timestamps take in every segment, padding included
 inline constexpr std::size_t kSackBlockSize = 8;

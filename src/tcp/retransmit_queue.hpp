@@ -62,6 +62,9 @@ class RetransmitQueue {
     return acked;
   }
 
+  /// Everything has arrived: the one range there is, of which nothing is sacked, lost or sent again.
+  void all_arrived() noexcept { ranges_.pop_front(); }
+
   Acked on_ack(SeqNum ack) {
     return on_ack(ack, [](const Range&) {});
   }

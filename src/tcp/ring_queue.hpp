@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <type_traits>
 #include <utility>
 
 namespace tapir::tcp {
@@ -49,12 +50,12 @@ class RingQueue {
     ++count_;
   }
   void pop_front() noexcept {
-    cells_[first_] = T{};
+    if constexpr (!std::is_trivially_destructible_v<T>) cells_[first_] = T{};
     first_ = cell(1);
     --count_;
   }
   void pop_back() noexcept {
-    back() = T{};
+    if constexpr (!std::is_trivially_destructible_v<T>) back() = T{};
     --count_;
   }
   /// Puts `value` before element `at`, moving those behind it or those before it, whichever are fewer.

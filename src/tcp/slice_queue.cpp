@@ -74,7 +74,12 @@ std::size_t SliceQueue::view(std::size_t offset, std::size_t count, Packet& pack
   count = std::min(count, size() - offset);
   std::uint64_t position = begin_ + offset;
   std::size_t left = count;
-  for (std::size_t i = find(position); left > 0; ++i) {
+  std::size_t i = find(position);
+  if (const Piece& piece = pieces_[i]; count <= kCopied && position - piece.begin + count <= piece.slice.size()) {
+    packet.append_copy(piece.slice.bytes().subspan(static_cast<std::size_t>(position - piece.begin), count));
+    return count;
+  }
+  for (; left > 0; ++i) {
     const Piece& piece = pieces_[i];
     Slice part = piece.slice.sub(static_cast<std::size_t>(position - piece.begin), left);
     position += part.size();

@@ -29,7 +29,8 @@ class SliceQueue {
   /// Adds another queue's bytes at the end; moves whichever has fewer slices.
   void append(SliceQueue&& other);
 
-  /// Adds bytes [offset, offset + count), cut to what there is, to the end of `packet`, shared. Returns how many.
+  /// Adds bytes [offset, offset + count), cut to what there is, to the end of `packet`, shared; a few are copied, behind the headers that come. Returns how
+  /// many.
   std::size_t view(std::size_t offset, std::size_t count, Packet& packet) const;
   /// Copies from `offset` on. Returns how many bytes.
   [[nodiscard]] std::size_t copy_out(std::size_t offset, std::span<std::byte> into) const noexcept;
@@ -57,6 +58,7 @@ class SliceQueue {
   std::uint64_t end_ = kMiddle;    ///< one past the last byte
   std::size_t tail_room_ = 0;      ///< unused bytes behind the last slice, in a slab that only this queue fills
 
+  static constexpr std::size_t kCopied = PacketPool::header_capacity - Packet::headroom;  ///< bytes: what a packet has room for in any case
   static constexpr std::uint64_t kMiddle = 1ULL << 62U;  ///< prepend() counts down from here; neither end is ever reached
 };
 

@@ -39,6 +39,10 @@ class TransmissionLog {
       entries_.front().begin = later(entries_.front().begin, begin);
     }
   }
+  /// All of it is, that of one moment; unlike clear() it keeps the memory.
+  void settle_all() noexcept {
+    while (!entries_.empty()) entries_.pop_front();
+  }
   void clear() noexcept { entries_.clear(); }
 
  private:

@@ -46,26 +46,17 @@ class BigEndian {
   using Integer = typename detail::WireInteger<T>::type;
 
   constexpr BigEndian() noexcept = default;
-  constexpr BigEndian(T value) noexcept {  // NOLINT(google-explicit-constructor): a header field is assigned its value
-    auto integer = to_integer(value);
-    for (std::size_t i = sizeof(Integer); i-- > 0;) {
-      octets_[i] = static_cast<std::uint8_t>(integer & 0xffU);
-      if constexpr (sizeof(Integer) > 1) integer = static_cast<Integer>(integer >> 8U);
-    }
-  }
+  constexpr BigEndian(T value) noexcept  // NOLINT(google-explicit-constructor): a header field is assigned its value
+      : octets_{std::bit_cast<Octets>(swapped(to_integer(value)))} {}
 
   /// The value in the host's terms.
   [[nodiscard]] constexpr T get() const noexcept {
-    Integer integer = 0;
-    for (const auto octet : octets_) {
-      if constexpr (sizeof(Integer) > 1) integer = static_cast<Integer>(integer << 8U);
-      integer = static_cast<Integer>(integer | octet);
-    }
-    return T(integer);  // NOLINT(clang-analyzer-optin.core.EnumCastOutOfRange): a peer may send any value
+    return T(swapped(std::bit_cast<Integer>(octets_)));  // NOLINT(clang-analyzer-optin.core.EnumCastOutOfRange): a peer may send any value
   }
   constexpr operator T() const noexcept { return get(); }  // NOLINT(google-explicit-constructor)
 
  private:
+  using Octets = std::array<std::uint8_t, sizeof(Integer)>;
   static constexpr Integer to_integer(T value) noexcept {
     if constexpr (StrongInteger<T>) {
       return value.value();
@@ -73,7 +64,12 @@ class BigEndian {
       return static_cast<Integer>(value);
     }
   }
-  std::array<std::uint8_t, sizeof(Integer)> octets_{};
+  /// Between the host's order and the network's: one instruction, where a loop over the octets would be one or more for each.
+  static constexpr Integer swapped(Integer integer) noexcept {
+    if constexpr (std::endian::native == std::endian::little) return std::byteswap(integer);
+    return integer;
+  }
+  Octets octets_{};
 };
 
 using be8 = BigEndian<std::uint8_t>;

@@ -1,8 +1,11 @@
 #pragma once
 
+#include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <type_traits>
 
 namespace tapir {
 
@@ -28,6 +31,19 @@ class InternetChecksum {
   std::uint64_t sum_ = 0;
   bool odd_ = false;  ///< the last piece ended in the middle of a word
 };
+
+/// The checksum over a header of fixed size: 0 when it includes a correct one. Its few words stay in registers.
+template <class Header>
+  requires(std::is_trivially_copyable_v<Header> && sizeof(Header) % sizeof(std::uint32_t) == 0)
+[[nodiscard]] constexpr std::uint16_t checksum_of(const Header& header) noexcept {
+  std::uint64_t sum = 0;
+  for (const auto word : std::bit_cast<std::array<std::uint32_t, sizeof(Header) / sizeof(std::uint32_t)>>(header)) sum += word;
+  for (const unsigned bits : {32U, 16U, 16U, 16U}) sum = (sum & ((1ULL << bits) - 1)) + (sum >> bits);
+  auto folded = static_cast<std::uint16_t>(sum);
+  // The sum does not depend on byte order (RFC 1071 section 2 (B)): the result is swapped once.
+  if constexpr (std::endian::native == std::endian::little) folded = std::byteswap(folded);
+  return static_cast<std::uint16_t>(~folded);
+}
 
 /// The sum over `packet` from `offset` bytes after its front to its end, added to `sum`.
 void add_packet(InternetChecksum& sum, const Packet& packet, std::size_t offset = 0) noexcept;

@@ -2,7 +2,7 @@
 
 #include <cstdint>
 #include <set>
-#include <unordered_map>
+#include <vector>
 
 #include <tapir/core/context.hpp>
 #include <tapir/core/layer.hpp>
@@ -51,8 +51,10 @@ class Ethernet final : public Layer<Send, link::Received> {
   ~Ethernet() override;
 
   /// Frames of `type` go to `upper` from now on; it must outlive this or be detached.
-  void attach(EtherType type, Demultiplexer<Received>& upper) { uppers_[type] = &upper; }
-  void detach(EtherType type) noexcept { uppers_.erase(type); }
+  void attach(EtherType type, Demultiplexer<Received>& upper);
+  void detach(EtherType type) noexcept {
+    std::erase_if(uppers_, [type](const Upper& upper) { return upper.type == type; });
+  }
 
   /// Frames to the multicast address `group` are accepted until as many leave() as join().
   void join(const MacAddress& group) { groups_.insert(group); }
@@ -66,7 +68,7 @@ class Ethernet final : public Layer<Send, link::Received> {
 
   [[nodiscard]] const MacAddress& address() const noexcept { return config_.address; }
   /// Largest datagram in one frame, bytes: 1500, or 1492 with Framing::snap, on a usual link.
-  [[nodiscard]] std::size_t mtu() const noexcept;
+  [[nodiscard]] std::size_t mtu() const noexcept { return mtu(link_.capabilities()); }
   /// Largest super-packet of this kind that the link takes whole, bytes; 0: each is split here.
   [[nodiscard]] std::size_t largest(GsoKind kind) const noexcept;
   [[nodiscard]] link::Link& link() noexcept { return link_; }
@@ -74,9 +76,18 @@ class Ethernet final : public Layer<Send, link::Received> {
   [[nodiscard]] const DropCounters& drops() const noexcept { return drops_; }
 
  private:
+  struct Upper {
+    EtherType type{};
+    Demultiplexer<Received>* receiver = nullptr;
+  };
+
+  [[nodiscard]] std::size_t mtu(const link::Capabilities& can) const noexcept;
   [[nodiscard]] Result<> frame_and_transmit(Packet&& packet, const Send& to);
   [[nodiscard]] std::optional<LinkCast> cast_for_us(const MacAddress& destination) const;
-  [[nodiscard]] std::expected<Received, Drop> take_header(Packet& frame) const;
+  [[nodiscard, gnu::cold]] std::unexpected<Drop> drop(Drop reason) { return reject(context_, drops_, LayerId::ethernet, reason); }
+  [[nodiscard]] Accepted take_header(Packet& frame, Received& from) const;
+  [[nodiscard]] Accepted take_more_headers(Packet& frame, Received& from) const;
+  [[gnu::cold]] void show(Packet& frame, std::size_t header_size) const;
   [[nodiscard]] static std::expected<EtherType, Drop> take_llc(Packet& frame, std::uint16_t length);
   /// Puts the link headers in front; their size.
   std::size_t put_header(Packet& packet, const Send& to) const;
@@ -85,7 +96,7 @@ class Ethernet final : public Layer<Send, link::Received> {
   Context& context_;
   link::Link& link_;
   Config config_;
-  std::unordered_map<EtherType, Demultiplexer<Received>*> uppers_;
+  std::vector<Upper> uppers_;  ///< a handful: searched from the front
   std::multiset<MacAddress> groups_;
   Stats stats_;
   DropCounters drops_;

@@ -234,6 +234,7 @@ class Ipv4 final : public Layer<network::Send, ethernet::Received>,
   /// The last answer about one host: a connection asks several times for each segment.
   struct KnownEgress {
     Ipv4Address destination;
+    Ipv4Address source;         ///< that was last found good for it; unspecified: none yet
     std::uint64_t version = 0;  ///< of routes and interfaces; 0: nothing is known
     Egress egress;
   };
@@ -304,21 +305,30 @@ class Ipv4 final : public Layer<network::Send, ethernet::Received>,
   [[nodiscard]] Accepted receive_own(Packet&& packet, const Header& header, const Arrival& arrival);
   [[nodiscard]] Accepted reassemble(Packet packet, const Header& header, const Arrival& arrival);
   [[nodiscard]] Accepted deliver(Packet&& packet, const Header& header, const Arrival& arrival);
+  [[nodiscard]] Accepted hand_up(Packet&& packet, const Header& header, const Arrival& arrival, std::span<const std::byte> options);
   [[nodiscard]] Accepted bad_option(Packet packet, const Arrival& arrival, OptionProblem problem);
   void send_error(Packet datagram, network::ErrorSender::Problem problem);
 
   // output.cpp
-  [[nodiscard]] Result<Egress> egress_for(Ipv4Address destination, Ipv4Address source) const {
-    const std::uint64_t version = interfaces_version_ + routes_.version();  // neither ever becomes less
-    if (destination == known_egress_.destination && version == known_egress_.version) return known_egress_.egress;
-    return look_up_egress(destination, source, version);
+  [[nodiscard]] std::uint64_t version() const noexcept { return interfaces_version_ + routes_.version(); }  // neither ever becomes less
+  /// The way to `destination` when the last answer was about it and still holds; nullptr otherwise.
+  [[nodiscard]] const Egress* known_egress(Ipv4Address destination) const noexcept {
+    return destination == known_egress_.destination && version() == known_egress_.version ? &known_egress_.egress : nullptr;
   }
-  [[nodiscard]] Result<Egress> look_up_egress(Ipv4Address destination, Ipv4Address source, std::uint64_t version) const;
+  [[nodiscard]] Result<Egress> egress_for(Ipv4Address destination, Ipv4Address source) const {
+    if (const Egress* known = known_egress(destination)) return *known;
+    return look_up_egress(destination, source);
+  }
+  [[nodiscard]] Result<Egress> look_up_egress(Ipv4Address destination, Ipv4Address source) const;
   [[nodiscard]] Result<Egress> find_egress(Ipv4Address destination, Ipv4Address source) const;
   [[nodiscard]] Result<Egress> group_egress(Ipv4Address group, Ipv4Address source, bool broadcast) const;
   [[nodiscard]] std::optional<Ipv4Address> default_source(Ipv4Address destination, const Egress& egress) const noexcept;
   [[nodiscard]] Result<Ipv4Address> choose_source(const network::Send& to, const Egress& egress, const Packet& packet) const;
   [[nodiscard]] std::size_t mtu_towards(Ipv4Address destination, const Egress& egress) const noexcept;
+  [[nodiscard]] bool takes_frames(const Egress& egress) const noexcept;
+  /// What is left when the way is known, and both ends: they stand in `header`.
+  [[nodiscard]] Result<> send_by(const Egress& egress, Packet&& packet, const network::Send& to, Header header,
+                                 std::span<const std::byte> options);
   /// The identification and DF of what becomes so many datagrams on a wire; `fits`: none of them has to be cut.
   [[nodiscard]] Result<> identify(Header& header, std::size_t datagrams, bool fits, const Egress& egress);
   /// Sends a datagram whose header is in front, cut to `mtu` when it is larger.

@@ -96,7 +96,9 @@ class Tap final : public Link {
   }
   /// Reads one frame and hands it up; false when there is none.
   bool read_frame();
+  [[nodiscard]] Packet take_landed(std::size_t size);
   void hand_up(Packet frame);
+  [[nodiscard]] ssize_t write_frame(const Packet& frame) const;
 
   std::string name_;
   int descriptor_ = -1;
@@ -106,7 +108,7 @@ class Tap final : public Link {
   Capabilities capabilities_;
   Demultiplexer<Received>* receiver_ = nullptr;
   std::unique_ptr<PacketPool> pool_;
-  SlabRef spare_;  ///< takes what a frame slab cannot hold; kept for the next read when it was not needed
+  SlabRef landing_;  ///< where the next frame is read to
   bool writable_ = true;
   std::array<Habit, 8> more_ = habits();  ///< [n]: whether another frame follows n that were read in a row; the last: that many or more
   TapStats stats_;
