@@ -69,7 +69,7 @@ class Crowd final : public link::Link {
 
   [[nodiscard]] std::string_view name() const noexcept override { return "crowd"; }
   [[nodiscard]] const link::Capabilities& capabilities() const noexcept override { return capabilities_; }
-  [[nodiscard]] Result<> transmit(Packet frame) override {
+  [[nodiscard]] Result<> transmit(Packet&& frame) override {
     heard_.push_back(std::move(frame));
     ++frames_;
     return {};

@@ -39,7 +39,7 @@ class MemoryLink final : public link::Link {
 
   [[nodiscard]] std::string_view name() const noexcept override { return name_; }
   [[nodiscard]] const link::Capabilities& capabilities() const noexcept override { return capabilities_; }
-  [[nodiscard]] Result<> transmit(Packet frame) override {
+  [[nodiscard]] Result<> transmit(Packet&& frame) override {
     // What a partial checksum covers has not been on any wire: the receiver may trust it, as it trusts a virtio device.
     frame.meta().checksum = frame.meta().checksum == ChecksumState::partial ? ChecksumState::verified : ChecksumState::unverified;
     frame.meta().network = frame.meta().transport = 0;

@@ -35,7 +35,7 @@ class Beacon final : public tapir::Layer<BeaconSend, tapir::network::Received> {
   Beacon(const Beacon&) = delete;
   ~Beacon() override { stack_.ipv4().detach(kBeacon); }  // it goes before the stack does
 
-  tapir::Result<> encapsulate(tapir::Packet packet, const BeaconSend& to) override {
+  tapir::Result<> encapsulate(tapir::Packet&& packet, const BeaconSend& to) override {
     BeaconHeader header{to.sequence, to.millivolts, std::uint16_t{0}};
     header.checksum = static_cast<std::uint16_t>(checksum(header) + (to.spoilt ? 1 : 0));
     packet.prepend(header);
@@ -45,7 +45,7 @@ class Beacon final : public tapir::Layer<BeaconSend, tapir::network::Received> {
     return stack_.ipv4().encapsulate(std::move(packet), datagram);
   }
 
-  tapir::Accepted demultiplex(tapir::Packet packet, const tapir::network::Received& from) override {
+  tapir::Accepted demultiplex(tapir::Packet&& packet, const tapir::network::Received& from) override {
     const auto header = packet.peek<BeaconHeader>();
     if (!header) return reject(stack_.context(), drops_, tapir::LayerId::application, tapir::Drop::truncated);
     if (checksum(*header) != 0) return reject(stack_.context(), drops_, tapir::LayerId::application, tapir::Drop::bad_checksum);

@@ -25,7 +25,7 @@ class FuzzLink final : public link::Link {
  public:
   [[nodiscard]] std::string_view name() const noexcept override { return "fuzz"; }
   [[nodiscard]] const link::Capabilities& capabilities() const noexcept override { return capabilities_; }
-  [[nodiscard]] Result<> transmit(Packet) override { return {}; }
+  [[nodiscard]] Result<> transmit(Packet&&) override { return {}; }
   [[nodiscard]] bool writable() const noexcept override { return true; }
   void attach(Demultiplexer<link::Received>* receiver) noexcept override { receiver_ = receiver; }
   std::size_t drain(std::size_t) override { return 0; }

@@ -35,7 +35,7 @@ Arp::Arp(Context& context, Encapsulator<ethernet::Send>& below, MacAddress own, 
 
 Arp::~Arp() = default;
 
-Result<> Arp::encapsulate(Packet packet, const Send& to) {
+Result<> Arp::encapsulate(Packet&& packet, const Send& to) {
   if (to.broadcast || to.next_hop.is_limited_broadcast()) return send_datagram(std::move(packet), MacAddress::broadcast(), to.tos);
   if (to.next_hop.is_multicast()) return send_datagram(std::move(packet), ethernet::group_address(to.next_hop), to.tos);
   if (Entry* entry = cache_->find(to.next_hop); entry != nullptr && live(*entry)) {
@@ -179,7 +179,7 @@ void Arp::make_room() {
   }
 }
 
-Accepted Arp::demultiplex(Packet packet, const ethernet::Received&) {
+Accepted Arp::demultiplex(Packet&& packet, const ethernet::Received&) {
   const auto drop = [this](Drop reason) { return reject(context_, drops_, LayerId::arp, reason); };
   const auto message = parse(packet);
   if (!message) return drop(message.error());

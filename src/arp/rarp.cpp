@@ -63,7 +63,7 @@ void Rarp::finish(Result<Ipv4Address> outcome) {
   if (done) done(outcome);
 }
 
-Accepted Rarp::demultiplex(Packet packet, const ethernet::Received&) {
+Accepted Rarp::demultiplex(Packet&& packet, const ethernet::Received&) {
   const auto drop = [this](Drop reason) { return reject(context_, drops_, LayerId::rarp, reason); };
   const auto message = parse(packet);
   if (!message) return drop(message.error());

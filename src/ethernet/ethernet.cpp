@@ -86,7 +86,7 @@ std::size_t Ethernet::largest(GsoKind kind) const noexcept {
   return config_.framing == Framing::ethernet_ii ? link_.capabilities().largest(kind) : 0;  // offload hardware knows Ethernet II only
 }
 
-Result<> Ethernet::encapsulate(Packet packet, const Send& to) {
+Result<> Ethernet::encapsulate(Packet&& packet, const Send& to) {
   const auto& can = link_.capabilities();
   const GsoKind kind = packet.meta().gso;
   if (packet.size() > (kind != GsoKind::none ? kMaxDatagram : mtu(can))) {
@@ -131,7 +131,7 @@ std::size_t Ethernet::put_header(Packet& packet, const Send& to) const {
   return sizeof(Header) + sizeof(SnapHeader);
 }
 
-Accepted Ethernet::demultiplex(Packet frame, const link::Received&) {
+Accepted Ethernet::demultiplex(Packet&& frame, const link::Received&) {
   if (frame.meta().ingress == TimePoint{}) frame.meta().ingress = context_.now();
   const auto& can = link_.capabilities();
   if (frame.size() < sizeof(Header) + (can.carries_fcs ? fcs_size : 0)) return drop(Drop::truncated);

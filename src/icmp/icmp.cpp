@@ -46,7 +46,7 @@ std::unexpected<Drop> Icmp::malformed(Drop reason) {
   return drop(reason);
 }
 
-Result<> Icmp::encapsulate(Packet packet, const Send& to) {
+Result<> Icmp::encapsulate(Packet&& packet, const Send& to) {
   Header header{to.type, to.code, {}, to.rest};
   InternetChecksum sum;
   sum.add(std::as_bytes(std::span{&header, 1}));
@@ -63,7 +63,7 @@ Result<> Icmp::encapsulate(Packet packet, const Send& to) {
   return sent;
 }
 
-Accepted Icmp::demultiplex(Packet packet, const network::Received& from) {
+Accepted Icmp::demultiplex(Packet&& packet, const network::Received& from) {
   ++stats_.in_msgs;
   const auto header = packet.peek<Header>();
   if (!header) return malformed(Drop::truncated);

@@ -23,7 +23,7 @@ bool is_this_network(Ipv4Address address) noexcept { return address.value() >> 2
 
 }  // namespace
 
-Accepted Ipv4::demultiplex(Packet packet, const ethernet::Received& from) {
+Accepted Ipv4::demultiplex(Packet&& packet, const ethernet::Received& from) {
   const Interface* at = interface(from.interface);
   if (at == nullptr) return drop(Drop::not_handled, stats_.in_discards);
   return receive(std::move(packet), {.interface = at, .cast = from.cast, .local = false});

@@ -41,7 +41,7 @@ Result<OptionBytes> prepare_options(const network::Send& to, Ipv4Address& destin
 
 }  // namespace
 
-Result<> Ipv4::encapsulate(Packet packet, const network::Send& to) {
+Result<> Ipv4::encapsulate(Packet&& packet, const network::Send& to) {
   ++stats_.out_requests;
   if (to.ttl == std::uint8_t{0}) return fail(Error::invalid_argument);
   Ipv4Address destination = to.destination.v4();

@@ -12,7 +12,7 @@ class AbsentLink final : public Link {
  public:
   [[nodiscard]] std::string_view name() const noexcept override { return "none"; }
   [[nodiscard]] const Capabilities& capabilities() const noexcept override { return capabilities_; }
-  [[nodiscard]] Result<> transmit(Packet /*frame*/) override { return fail(Error::no_such_device); }
+  [[nodiscard]] Result<> transmit(Packet&& /*frame*/) override { return fail(Error::no_such_device); }
   [[nodiscard]] bool writable() const noexcept override { return false; }
   void attach(Demultiplexer<Received>* /*receiver*/) noexcept override {}
   std::size_t drain(std::size_t /*budget*/) override { return 0; }

@@ -50,14 +50,14 @@ std::vector<Counter> Capture::counters() const {
   return all;
 }
 
-Result<> Capture::transmit(Packet frame) {
+Result<> Capture::transmit(Packet&& frame) {
   Packet copy = frame.share();
   if (auto sent = below_->transmit(std::move(frame)); !sent) return sent;
   record(std::move(copy), pcapng::Direction::outbound);
   return {};
 }
 
-Accepted Capture::demultiplex(Packet frame, const Received& from) {
+Accepted Capture::demultiplex(Packet&& frame, const Received& from) {
   record(frame.share(), pcapng::Direction::inbound);
   if (receiver_ == nullptr) return std::unexpected{Drop::not_handled};
   return receiver_->demultiplex(std::move(frame), from);

@@ -43,14 +43,14 @@ std::vector<Counter> Impair::counters() const {
   return all;
 }
 
-Result<> Impair::transmit(Packet frame) {
+Result<> Impair::transmit(Packet&& frame) {
   if (frame.size() > capabilities_.mtu + kLongestLinkHeaders) return fail(Error::message_too_large);
   if (!writable()) return fail(Error::would_block);
   if (!send_on(out_, std::move(frame))) ++out_.stats.refused;
   return {};
 }
 
-Accepted Impair::demultiplex(Packet frame, const Received&) {
+Accepted Impair::demultiplex(Packet&& frame, const Received&) {
   Accepted accepted{};
   split(std::move(frame), [&](Packet single) {
     // What the device vouched for is no longer so behind this link.

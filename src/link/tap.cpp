@@ -215,7 +215,7 @@ bool Tap::is_up() const noexcept {
   return socket.get() >= 0 && ::ioctl(socket.get(), SIOCGIFFLAGS, &request) == 0 && (request.ifr_flags & IFF_UP) != 0;
 }
 
-Result<> Tap::transmit(Packet frame) {
+Result<> Tap::transmit(Packet&& frame) {
   const std::size_t size = frame.size();
   if (size > capabilities_.max_super_segment + kLinkHeaders && size > capabilities_.mtu + kLinkHeaders) return fail(Error::message_too_large);
   if (mode_ == TapMode::offload) {

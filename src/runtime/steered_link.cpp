@@ -32,7 +32,7 @@ Shards::SteeredLink::~SteeredLink() {
   below_->attach(nullptr);
 }
 
-Result<> Shards::SteeredLink::transmit(Packet frame) {
+Result<> Shards::SteeredLink::transmit(Packet&& frame) {
   if (index_ != 0 && is_arp_reply(frame)) return {};
   return below_->transmit(std::move(frame));
 }
@@ -43,7 +43,7 @@ std::size_t Shards::SteeredLink::drain(std::size_t budget) {
   return frames;
 }
 
-Accepted Shards::SteeredLink::demultiplex(Packet frame, const link::Received&) {
+Accepted Shards::SteeredLink::demultiplex(Packet&& frame, const link::Received&) {
   const auto target = steering_.target(frame);
   switch (target.kind) {
     case Kind::one:

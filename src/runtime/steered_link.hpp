@@ -24,7 +24,7 @@ class Shards::SteeredLink final : public link::Link, private Demultiplexer<link:
   [[nodiscard]] std::string_view name() const noexcept override { return below_->name(); }
   [[nodiscard]] const link::Capabilities& capabilities() const noexcept override { return below_->capabilities(); }
   /// Only the first shard answers ARP requests: all have seen them.
-  [[nodiscard]] Result<> transmit(Packet frame) override;
+  [[nodiscard]] Result<> transmit(Packet&& frame) override;
   [[nodiscard]] bool writable() const noexcept override { return below_->writable(); }
   [[nodiscard]] std::optional<TimePoint> queued_until() const noexcept override { return below_->queued_until(); }
   void attach(Demultiplexer<link::Received>* receiver) noexcept override { receiver_ = receiver; }
@@ -38,7 +38,7 @@ class Shards::SteeredLink final : public link::Link, private Demultiplexer<link:
   void take(std::span<const HandedFrame> frames);
 
  private:
-  [[nodiscard]] Accepted demultiplex(Packet frame, const link::Received& from) override;
+  [[nodiscard]] Accepted demultiplex(Packet&& frame, const link::Received& from) override;
   [[nodiscard]] Accepted up(Packet frame);
   void take(const HandedFrame& handed);
   void hand_over(std::size_t shard, const Packet& frame);

@@ -178,7 +178,7 @@ class Cable::Plug final : public link::Link {
 
   [[nodiscard]] std::string_view name() const noexcept override { return name_; }
   [[nodiscard]] const link::Capabilities& capabilities() const noexcept override { return state_->capabilities(); }
-  [[nodiscard]] Result<> transmit(Packet frame) override { return state_->transmit(end_, std::move(frame)); }
+  [[nodiscard]] Result<> transmit(Packet&& frame) override { return state_->transmit(end_, std::move(frame)); }
   [[nodiscard]] bool writable() const noexcept override { return state_->writable(end_); }
   [[nodiscard]] std::optional<TimePoint> queued_until() const noexcept override { return state_->queued_until(end_); }
   void attach(Demultiplexer<link::Received>* receiver) noexcept override {

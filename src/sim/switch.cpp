@@ -30,7 +30,7 @@ class Switch::Port final : public Demultiplexer<link::Received> {
   }
 
   [[nodiscard]] const link::Link& link() const noexcept { return *link_; }
-  [[nodiscard]] Accepted demultiplex(Packet frame, const link::Received&) override { return owner_.receive(number_, std::move(frame)); }
+  [[nodiscard]] Accepted demultiplex(Packet&& frame, const link::Received&) override { return owner_.receive(number_, std::move(frame)); }
 
   /// Sends a frame without FCS; what the sender's device left to others is done here unless this port's device does it. Whether it was taken.
   bool send(Packet frame) {

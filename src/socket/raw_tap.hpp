@@ -20,7 +20,7 @@ class RawTap final : public Demultiplexer<network::Received>, public network::Er
 
   void add(RawSocket& socket) { sockets_.push_back(&socket); }
   void remove(RawSocket& socket) noexcept { std::erase(sockets_, &socket); }
-  [[nodiscard]] Accepted demultiplex(Packet packet, const network::Received& from) override;
+  [[nodiscard]] Accepted demultiplex(Packet&& packet, const network::Received& from) override;
   /// What programs have sent is not kept: they are not who says that a report is true.
   [[nodiscard]] bool believes(const network::ErrorReport& report) const override;
   void receive_error(const network::ErrorReport& report) override;

@@ -56,7 +56,7 @@ std::unexpected<Drop> Udp::malformed(Drop reason) {
   return drop(reason);
 }
 
-Accepted Udp::demultiplex(Packet packet, const network::Received& from) {
+Accepted Udp::demultiplex(Packet&& packet, const network::Received& from) {
   const auto header = packet.peek<Header>();
   if (!header) return malformed(Drop::truncated);
   if (header->length < sizeof(Header) || header->length > packet.size()) return malformed(Drop::bad_length);

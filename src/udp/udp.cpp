@@ -79,7 +79,7 @@ void Udp::unbind(detail::SocketState& socket) noexcept {
   if (found->second.empty()) sockets_.erase(found);
 }
 
-Result<> Udp::encapsulate(Packet packet, const Send& to) {
+Result<> Udp::encapsulate(Packet&& packet, const Send& to) {
   if (to.destination.port == Port{} || to.destination.address.is_unspecified() || to.options.size() > kMaxIpOptions) {
     return fail(Error::invalid_argument);
   }

@@ -63,7 +63,7 @@ class Attacker : private Demultiplexer<link::Received> {
 
  private:
   static Tins::IPv4Address dotted(const IpAddress& address) { return Tins::IPv4Address{to_string(address)}; }
-  Accepted demultiplex(Packet, const link::Received&) override { return {}; }
+  Accepted demultiplex(Packet&&, const link::Received&) override { return {}; }
 
   sim::World& world_;
   std::unique_ptr<link::Link> link_;

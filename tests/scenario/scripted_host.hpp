@@ -103,7 +103,7 @@ class ScriptedHost : private Demultiplexer<link::Received> {
   static std::uint32_t length(unsigned flags, std::size_t payload) {
     return static_cast<std::uint32_t>(payload) + ((flags & kSyn) != 0 ? 1U : 0U) + ((flags & kFin) != 0 ? 1U : 0U);
   }
-  Accepted demultiplex(Packet packet, const link::Received& /*from*/) override {
+  Accepted demultiplex(Packet&& packet, const link::Received& /*from*/) override {
     const auto bytes = packet.bytes();
     const Tins::EthernetII frame{reinterpret_cast<const std::uint8_t*>(bytes.data()), static_cast<std::uint32_t>(bytes.size())};
     const auto* tcp = frame.find_pdu<Tins::TCP>();

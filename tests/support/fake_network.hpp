@@ -38,7 +38,7 @@ class FakeNetwork final : public network::Network {
   explicit FakeNetwork(PacketPool& pool, std::vector<Ipv4Prefix> own = {Ipv4Prefix{Ipv4Address{0xc0000202U}, 24}})
       : addresses{std::move(own)}, pool_{pool} {}
 
-  [[nodiscard]] Result<> encapsulate(Packet packet, const network::Send& to) override;
+  [[nodiscard]] Result<> encapsulate(Packet&& packet, const network::Send& to) override;
   void attach(network::Protocol protocol, Demultiplexer<network::Received>& upper, network::ErrorReceiver* errors) override;
   [[nodiscard]] Result<IpAddress> select_source(IpAddress destination) const override;
   [[nodiscard]] bool is_own(IpAddress address) const noexcept override;

@@ -40,7 +40,7 @@ Packet Lab::packet(std::span<const std::byte> bytes) {
   return packet;
 }
 
-Result<> RecordingLink::transmit(Packet frame) {
+Result<> RecordingLink::transmit(Packet&& frame) {
   if (full) return fail(Error::would_block);
   if (broken) return fail(broken);
   if (room && sent.size() >= *room) return fail(Error::would_block);

@@ -48,7 +48,7 @@ class RecordingLink final : public link::Link {
 
   [[nodiscard]] std::string_view name() const noexcept override { return "recording"; }
   [[nodiscard]] const link::Capabilities& capabilities() const noexcept override { return capabilities_; }
-  [[nodiscard]] Result<> transmit(Packet frame) override;
+  [[nodiscard]] Result<> transmit(Packet&& frame) override;
   [[nodiscard]] bool writable() const noexcept override { return !full; }
   void attach(Demultiplexer<link::Received>* receiver) noexcept override { receiver_ = receiver; }
   std::size_t drain(std::size_t) override { return 0; }

@@ -6,7 +6,7 @@
 
 namespace tapir::packetdrill {
 
-Result<> Wire::encapsulate(Packet packet, const arp::Send&) {
+Result<> Wire::encapsulate(Packet&& packet, const arp::Send&) {
   if (closed_) return fail(Error::no_buffer_space);
   link::split(std::move(packet), [this](Packet datagram) { left_.push_back({datagram.bytes(), scheduler_.now()}); });
   return {};

@@ -22,7 +22,7 @@ class Wire final : public Encapsulator<arp::Send> {
 
   explicit Wire(const Scheduler& scheduler) noexcept : scheduler_{scheduler} {}
 
-  [[nodiscard]] Result<> encapsulate(Packet packet, const arp::Send& to) override;
+  [[nodiscard]] Result<> encapsulate(Packet&& packet, const arp::Send& to) override;
   [[nodiscard]] bool empty() const noexcept { return left_.empty(); }
   /// The datagram that left first; empty() is false.
   [[nodiscard]] Datagram take();

@@ -76,8 +76,8 @@ class Arp final : public Layer<Send, ethernet::Received> {
   /// Sends a datagram to a neighbour. While the address is being asked for the datagram waits and the call succeeds (RFC 1122 section 2.4).
   /// Error::host_unreachable for `failure_hold` after the neighbour did not answer; Error::no_buffer_space when too many bytes wait;
   /// Error::address_not_available without an own address to ask with; Error::invalid_argument when next_hop is ours or no host's address.
-  [[nodiscard]] Result<> encapsulate(Packet packet, const Send& to) override;
-  [[nodiscard]] Accepted demultiplex(Packet packet, const ethernet::Received& from) override;
+  [[nodiscard]] Result<> encapsulate(Packet&& packet, const Send& to) override;
+  [[nodiscard]] Accepted demultiplex(Packet&& packet, const ethernet::Received& from) override;
 
   /// Who gets back the datagrams that could not be sent; nullptr: they are dropped, counted as Drop::unresolved.
   void set_failure_receiver(FailureReceiver* receiver) noexcept { failures_ = receiver; }

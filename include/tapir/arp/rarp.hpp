@@ -38,7 +38,7 @@ class Rarp final : public Demultiplexer<ethernet::Received> {
   void cancel();
   [[nodiscard]] bool pending() const noexcept { return static_cast<bool>(done_); }
 
-  [[nodiscard]] Accepted demultiplex(Packet packet, const ethernet::Received& from) override;
+  [[nodiscard]] Accepted demultiplex(Packet&& packet, const ethernet::Received& from) override;
   [[nodiscard]] const RarpStats& stats() const noexcept { return stats_; }
   [[nodiscard]] const DropCounters& drops() const noexcept { return drops_; }
 

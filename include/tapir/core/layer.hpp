@@ -12,7 +12,7 @@ class Encapsulator {
  public:
   virtual ~Encapsulator() = default;
   /// Puts this protocol's header in front of `packet` and hands it to the layer below.
-  [[nodiscard]] virtual Result<> encapsulate(Packet packet, const Down& to) = 0;
+  [[nodiscard]] virtual Result<> encapsulate(Packet&& packet, const Down& to) = 0;
 };
 
 /// The way up. `Up` is what the layer below reports about the packet.
@@ -21,7 +21,7 @@ class Demultiplexer {
  public:
   virtual ~Demultiplexer() = default;
   /// Checks this protocol's header, takes it off, and hands the rest to the protocol that it names.
-  [[nodiscard]] virtual Accepted demultiplex(Packet packet, const Up& from) = 0;
+  [[nodiscard]] virtual Accepted demultiplex(Packet&& packet, const Up& from) = 0;
 };
 
 /// The contract of every protocol: the same two verbs. A layer keeps a table from protocol identifier (EtherType, IP protocol, port)

@@ -63,8 +63,8 @@ class Ethernet final : public Layer<Send, link::Received> {
   /// Sends a frame: header, padding, and what the link does not do itself (splitting super-segments, checksums, FCS).
   /// Error::message_too_large beyond the MTU; Error::would_block when the link is full; what else the link says. The frame is then lost, and
   /// counted: Drop::oversized, queue_full or device_failed.
-  [[nodiscard]] Result<> encapsulate(Packet packet, const Send& to) override;
-  [[nodiscard]] Accepted demultiplex(Packet frame, const link::Received& from) override;
+  [[nodiscard]] Result<> encapsulate(Packet&& packet, const Send& to) override;
+  [[nodiscard]] Accepted demultiplex(Packet&& frame, const link::Received& from) override;
 
   [[nodiscard]] const MacAddress& address() const noexcept { return config_.address; }
   /// Largest datagram in one frame, bytes: 1500, or 1492 with Framing::snap, on a usual link.

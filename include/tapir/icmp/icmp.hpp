@@ -72,8 +72,8 @@ class Icmp final : public Layer<Send, network::Received>, public network::ErrorS
   [[nodiscard]] Result<Ping> ping(IpAddress destination, const PingOptions& options, PingHandler handler);
 
   /// Puts the ICMP header with its checksum in front of `packet` and hands it to the network layer.
-  [[nodiscard]] Result<> encapsulate(Packet packet, const Send& to) override;
-  [[nodiscard]] Accepted demultiplex(Packet packet, const network::Received& from) override;
+  [[nodiscard]] Result<> encapsulate(Packet&& packet, const Send& to) override;
+  [[nodiscard]] Accepted demultiplex(Packet&& packet, const network::Received& from) override;
 
   /// Tells the source of `datagram` of a problem, unless RFC 1122 section 3.2.2 or the rate limit forbids it.
   void send_error(Packet datagram, const Problem& problem) override;

@@ -154,14 +154,14 @@ class Ipv4 final : public Layer<network::Send, ethernet::Received>,
   /// Error::invalid_argument (TTL 0, bad options, no destination), Error::network_unreachable, Error::address_not_available (a source that is
   /// not ours, or none to select), Error::message_too_large (DF and beyond the path MTU; or beyond 65535), Error::would_block (the link is
   /// full), Error::no_buffer_space (it has to be cut, and every identification was used within the last two minutes: RFC 6864).
-  [[nodiscard]] Result<> encapsulate(Packet packet, const network::Send& to) override;
+  [[nodiscard]] Result<> encapsulate(Packet&& packet, const network::Send& to) override;
   /// Sends a datagram that has a header already, by the way that leads to to.destination, whatever the header's own is (man 7 raw, IP_HDRINCL). Total length and
   /// checksum are filled in; the source (to.source, else as encapsulate() chooses one) and the identification where they are 0. DF and the fragment
   /// fields decide as they do for others whether it may be cut, and whether it needs a number: where all are in use, what is in one piece is given DF. The
   /// rest is neither changed nor looked at, and of `to` only loop_multicast counts beside the addresses. Error::invalid_argument for a header that is too
   /// short or does not end within the datagram, Error::message_too_large beyond the interface's MTU, else as encapsulate().
   [[nodiscard]] Result<> send_with_header(Packet datagram, const network::Send& to);
-  [[nodiscard]] Accepted demultiplex(Packet packet, const ethernet::Received& from) override;
+  [[nodiscard]] Accepted demultiplex(Packet&& packet, const ethernet::Received& from) override;
 
   // ---- the Network contract
   void attach(network::Protocol protocol, Demultiplexer<network::Received>& upper, network::ErrorReceiver* errors) override;

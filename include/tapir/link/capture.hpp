@@ -40,7 +40,7 @@ class Capture final : public Link, private Demultiplexer<Received> {
 
   [[nodiscard]] std::string_view name() const noexcept override { return below_->name(); }
   [[nodiscard]] const Capabilities& capabilities() const noexcept override { return below_->capabilities(); }
-  [[nodiscard]] Result<> transmit(Packet frame) override;
+  [[nodiscard]] Result<> transmit(Packet&& frame) override;
   [[nodiscard]] bool writable() const noexcept override { return below_->writable(); }
   [[nodiscard]] std::optional<TimePoint> queued_until() const noexcept override { return below_->queued_until(); }
   void attach(Demultiplexer<Received>* receiver) noexcept override { receiver_ = receiver; }
@@ -56,7 +56,7 @@ class Capture final : public Link, private Demultiplexer<Received> {
   [[nodiscard]] const CaptureStats& stats() const noexcept { return stats_; }
 
  private:
-  [[nodiscard]] Accepted demultiplex(Packet frame, const Received& from) override;
+  [[nodiscard]] Accepted demultiplex(Packet&& frame, const Received& from) override;
   void record(Packet frame, pcapng::Direction direction);
   void write_frame(Packet frame, pcapng::Direction direction);
   void write_block();

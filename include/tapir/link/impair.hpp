@@ -30,7 +30,7 @@ class Impair final : public Link, private Demultiplexer<Received> {
 
   [[nodiscard]] std::string_view name() const noexcept override { return below_->name(); }
   [[nodiscard]] const Capabilities& capabilities() const noexcept override { return capabilities_; }
-  [[nodiscard]] Result<> transmit(Packet frame) override;
+  [[nodiscard]] Result<> transmit(Packet&& frame) override;
   [[nodiscard]] bool writable() const noexcept override { return below_->writable() && !out_.line.full(); }
   [[nodiscard]] std::optional<TimePoint> queued_until() const noexcept override { return below_->queued_until(); }
   void attach(Demultiplexer<Received>* receiver) noexcept override { receiver_ = receiver; }
@@ -52,7 +52,7 @@ class Impair final : public Link, private Demultiplexer<Received> {
     ImpairStats stats{};
     TimePoint last_due{};  ///< no later frame arrives before this, unless it or the earlier one is reordered
   };
-  [[nodiscard]] Accepted demultiplex(Packet frame, const Received& from) override;
+  [[nodiscard]] Accepted demultiplex(Packet&& frame, const Received& from) override;
   /// Whether the frame went on, or was lost by design; false when there was no room for it.
   bool send_on(Way& way, Packet frame);
   void leave(Packet frame);

@@ -53,7 +53,7 @@ class Link {
 
   /// Sends one frame, destination address first. Error::would_block when the device's queue is full: the frame is then lost, counted by the
   /// caller; ask writable() first. Error::message_too_large beyond the link's limits.
-  [[nodiscard]] virtual Result<> transmit(Packet frame) = 0;
+  [[nodiscard]] virtual Result<> transmit(Packet&& frame) = 0;
   /// Whether transmit() would take a frame now. When it turns true again the link's driver calls Scheduler::unblock().
   [[nodiscard]] virtual bool writable() const noexcept = 0;
 

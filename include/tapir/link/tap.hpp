@@ -72,7 +72,7 @@ class Tap final : public Link {
 
   [[nodiscard]] std::string_view name() const noexcept override { return name_; }
   [[nodiscard]] const Capabilities& capabilities() const noexcept override { return capabilities_; }
-  [[nodiscard]] Result<> transmit(Packet frame) override;
+  [[nodiscard]] Result<> transmit(Packet&& frame) override;
   [[nodiscard]] bool writable() const noexcept override { return writable_; }
   void attach(Demultiplexer<Received>* receiver) noexcept override { receiver_ = receiver; }
   std::size_t drain(std::size_t budget) override;

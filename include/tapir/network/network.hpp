@@ -136,7 +136,7 @@ class Network {
   virtual ~Network() = default;
 
   /// Puts the network header in front of `packet` and sends it towards its destination (the same call as the Layer's).
-  [[nodiscard]] virtual Result<> encapsulate(Packet packet, const Send& to) = 0;
+  [[nodiscard]] virtual Result<> encapsulate(Packet&& packet, const Send& to) = 0;
 
   /// Datagrams with `protocol` go to `upper`, errors about them to `errors` (which may be nullptr). A protocol has one user: the last one.
   virtual void attach(Protocol protocol, Demultiplexer<Received>& upper, ErrorReceiver* errors) = 0;

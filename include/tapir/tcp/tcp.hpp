@@ -87,8 +87,8 @@ class Tcp final : public Layer<Send, network::Received>, public network::ErrorRe
 
   /// Puts the TCP header in front of `packet` and hands it to the network layer. Error::message_too_large, Error::invalid_argument for
   /// options outside their range, and what the network layer says.
-  [[nodiscard]] Result<> encapsulate(Packet packet, const Send& to) override;
-  [[nodiscard]] Accepted demultiplex(Packet packet, const network::Received& from) override;
+  [[nodiscard]] Result<> encapsulate(Packet&& packet, const Send& to) override;
+  [[nodiscard]] Accepted demultiplex(Packet&& packet, const network::Received& from) override;
   [[nodiscard]] bool believes(const network::ErrorReport& report) const override;
   void receive_error(const network::ErrorReport& report) override;
 

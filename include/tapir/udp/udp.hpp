@@ -61,8 +61,8 @@ class Udp final : public Layer<Send, network::Received>, public network::ErrorRe
 
   /// Puts the UDP header in front of `packet` and hands it to the network layer. Error::message_too_large, Error::invalid_argument for
   /// destination port 0 and for datagrams cut without checksum, and what the network layer says.
-  [[nodiscard]] Result<> encapsulate(Packet packet, const Send& to) override;
-  [[nodiscard]] Accepted demultiplex(Packet packet, const network::Received& from) override;
+  [[nodiscard]] Result<> encapsulate(Packet&& packet, const Send& to) override;
+  [[nodiscard]] Accepted demultiplex(Packet&& packet, const network::Received& from) override;
   /// Of a datagram to where its socket has sent last.
   [[nodiscard]] bool believes(const network::ErrorReport& report) const override;
   void receive_error(const network::ErrorReport& report) override;

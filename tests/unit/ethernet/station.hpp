@@ -23,7 +23,7 @@ class UpperLayer final : public Demultiplexer<ethernet::Received> {
     ethernet::Received from;
     PacketMeta meta;
   };
-  Accepted demultiplex(Packet packet, const ethernet::Received& from) override {
+  Accepted demultiplex(Packet&& packet, const ethernet::Received& from) override {
     deliveries.push_back({packet.bytes(), from, packet.meta()});
     return {};
   }

@@ -20,7 +20,7 @@ struct Neighbours final : Encapsulator<arp::Send> {
     Bytes bytes;
     Ipv4Address next_hop;
   };
-  [[nodiscard]] Result<> encapsulate(Packet packet, const arp::Send& to) override {
+  [[nodiscard]] Result<> encapsulate(Packet&& packet, const arp::Send& to) override {
     sent.push_back({packet.bytes(), to.next_hop});
     return {};
   }

@@ -73,7 +73,7 @@ TEST_CASE("the data of fragments is shared, not copied", "[ipv4]") {
   packet.append(lab.pool.copy(Ipv4Lab::counting(60000)));
   const auto before = lab.pool.in_use();
   struct Keeper final : Encapsulator<arp::Send> {
-    Result<> encapsulate(Packet packet, const arp::Send&) override {
+    Result<> encapsulate(Packet&& packet, const arp::Send&) override {
       kept.push_back(std::move(packet));
       return {};
     }
@@ -197,7 +197,7 @@ namespace {
 class NarrowNeighbours final : public Encapsulator<arp::Send> {
  public:
   explicit NarrowNeighbours(RecordingLink& link) : link_{link} {}
-  [[nodiscard]] Result<> encapsulate(Packet packet, const arp::Send& to) override {
+  [[nodiscard]] Result<> encapsulate(Packet&& packet, const arp::Send& to) override {
     if (room <= 0) link_.full = true;
     if (link_.full) return fail(Error::would_block);
     link_.full = --room <= 0 && !tells_late;

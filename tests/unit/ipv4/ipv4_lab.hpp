@@ -38,7 +38,7 @@ class RecordingNeighbours final : public Encapsulator<arp::Send> {
       return Bytes{bytes.begin() + header, bytes.end()};
     }
   };
-  [[nodiscard]] Result<> encapsulate(Packet packet, const arp::Send& to) override {
+  [[nodiscard]] Result<> encapsulate(Packet&& packet, const arp::Send& to) override {
     if (failure) return fail(*failure);
     std::size_t chunks = 0;
     packet.for_each_chunk([&](auto) { ++chunks; });
@@ -70,7 +70,7 @@ class RecordingUpper final : public Demultiplexer<network::Received>, public net
     network::ErrorReport report;
     Bytes transport;
   };
-  [[nodiscard]] Accepted demultiplex(Packet packet, const network::Received& from) override {
+  [[nodiscard]] Accepted demultiplex(Packet&& packet, const network::Received& from) override {
     items.push_back({packet.bytes(), from, bytes_of(from.options), packet.meta().checksum});
     items.back().from.options = {};
     if (keep) kept.push_back(std::move(packet));

@@ -37,7 +37,7 @@ Bytes tcp_frame(const std::string& payload, std::uint16_t flags = Tins::TCP::ACK
 Bytes text(std::string_view value) { return bytes_of(value); }
 
 struct Swallow final : Demultiplexer<link::Received> {
-  Accepted demultiplex(Packet frame, const link::Received&) override {
+  Accepted demultiplex(Packet&& frame, const link::Received&) override {
     frames.push_back(frame.bytes());
     metas.push_back(frame.meta());
     return {};

@@ -76,7 +76,7 @@ std::vector<Spec> train(Spec first, std::size_t count) {
 /// The layer above.
 class Upper final : public Demultiplexer<link::Received> {
  public:
-  Accepted demultiplex(Packet packet, const link::Received&) override {
+  Accepted demultiplex(Packet&& packet, const link::Received&) override {
     packets.push_back(std::move(packet));
     return {};
   }

@@ -15,7 +15,7 @@ namespace {
 constexpr int kMany = 20'000;
 
 struct Swallow final : Demultiplexer<link::Received> {
-  Accepted demultiplex(Packet frame, const link::Received&) override {
+  Accepted demultiplex(Packet&& frame, const link::Received&) override {
     frames.push_back(frame.bytes());
     ingress.push_back(frame.meta().ingress);
     checksums.push_back(frame.meta().checksum);

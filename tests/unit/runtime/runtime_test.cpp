@@ -24,7 +24,7 @@ namespace {
 constexpr Duration kLong = 60s;  ///< a limit that only a hanging test reaches
 
 struct Heard final : Demultiplexer<link::Received> {
-  Accepted demultiplex(Packet frame, const link::Received&) override {
+  Accepted demultiplex(Packet&& frame, const link::Received&) override {
     ++frames;
     if (heard) heard(frame);
     return {};

@@ -49,7 +49,7 @@ Bytes arp_frame(std::uint8_t operation) {
 
 /// What a shard's stack would be: it keeps the last byte of what it hears.
 struct Ear final : Demultiplexer<link::Received> {
-  Accepted demultiplex(Packet frame, const link::Received&) override {
+  Accepted demultiplex(Packet&& frame, const link::Received&) override {
     heard.push_back(std::to_integer<int>(frame.bytes().back()));
     on_frame();
     return {};

@@ -18,7 +18,7 @@ class SocketLink final : public link::Link {
   SocketLink(PacketPool& pool, int fd) : pool_{pool}, fd_{fd} {}
   [[nodiscard]] std::string_view name() const noexcept override { return "socket"; }
   [[nodiscard]] const link::Capabilities& capabilities() const noexcept override { return capabilities_; }
-  [[nodiscard]] Result<> transmit(Packet frame) override {
+  [[nodiscard]] Result<> transmit(Packet&& frame) override {
     const auto bytes = frame.bytes();
     if (::send(fd_, bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL) >= 0) return {};
     writable_ = false;

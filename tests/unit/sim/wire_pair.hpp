@@ -13,7 +13,7 @@ namespace tapir::test {
 /// Notes what arrives at a link, and when.
 struct Listener final : Demultiplexer<link::Received> {
   explicit Listener(sim::World& in) : world{in} {}
-  Accepted demultiplex(Packet frame, const link::Received&) override {
+  Accepted demultiplex(Packet&& frame, const link::Received&) override {
     frames.push_back(frame.bytes());
     metas.push_back(frame.meta());
     times.push_back(world.now());

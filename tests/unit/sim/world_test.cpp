@@ -38,7 +38,7 @@ class Waiting final : public link::Link {
  public:
   [[nodiscard]] std::string_view name() const noexcept override { return "waiting"; }
   [[nodiscard]] const link::Capabilities& capabilities() const noexcept override { return capabilities_; }
-  [[nodiscard]] Result<> transmit(Packet) override { return {}; }
+  [[nodiscard]] Result<> transmit(Packet&&) override { return {}; }
   [[nodiscard]] bool writable() const noexcept override { return true; }
   void attach(Demultiplexer<link::Received>*) noexcept override {}
   std::size_t drain(std::size_t budget) override {

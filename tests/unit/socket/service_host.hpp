@@ -42,7 +42,7 @@ class Door final : public link::Link {
   explicit Door(const std::atomic<bool>* open = nullptr) : open_{open} {}
   [[nodiscard]] std::string_view name() const noexcept override { return "door"; }
   [[nodiscard]] const link::Capabilities& capabilities() const noexcept override { return capabilities_; }
-  [[nodiscard]] Result<> transmit(Packet) override { return writable() ? Result<>{} : fail(Error::would_block); }
+  [[nodiscard]] Result<> transmit(Packet&&) override { return writable() ? Result<>{} : fail(Error::would_block); }
   [[nodiscard]] bool writable() const noexcept override { return open_ == nullptr || *open_; }
   void attach(Demultiplexer<link::Received>*) noexcept override {}
   std::size_t drain(std::size_t) override { return 0; }

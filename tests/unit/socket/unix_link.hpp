@@ -42,7 +42,7 @@ class UnixLink final : public link::Link {
   void attach(Demultiplexer<link::Received>* receiver) noexcept override { receiver_ = receiver; }
   [[nodiscard]] std::optional<int> descriptor() const noexcept override { return fd_; }
 
-  [[nodiscard]] Result<> transmit(Packet frame) override {
+  [[nodiscard]] Result<> transmit(Packet&& frame) override {
     std::vector<std::byte> bytes(frame.size());
     (void)frame.copy_out(0, bytes);
     // The kernel keeps few messages for a reader that is behind, fewer than a datagram may have fragments: it is given time to read.
