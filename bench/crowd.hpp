@@ -80,7 +80,8 @@ class Crowd final : public link::Link {
     const std::size_t end = std::min(said_.size(), next_ + budget);
     const std::size_t count = end - next_;
     for (; next_ < end; ++next_) {
-      if (receiver_ != nullptr) std::ignore = receiver_->demultiplex(std::move(said_[next_]), {});
+      Packet frame = std::move(said_[next_]);  // what is answered may move the others
+      if (receiver_ != nullptr) std::ignore = receiver_->demultiplex(std::move(frame), {});
     }
     frames_ += count;
     if (next_ == said_.size()) {

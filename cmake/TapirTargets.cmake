@@ -30,11 +30,17 @@ if(TAPIR_FUZZERS)
   target_compile_options(tapir_flags INTERFACE -fsanitize=fuzzer-no-link)
 endif()
 
+# How many sources of a layer one compilation takes. Optimised for speed, all of them: then what a packet's way leads through can be one function.
+set(unity_batch 12)
+if(CMAKE_BUILD_TYPE STREQUAL "Release")
+  set(unity_batch 0)
+endif()
+
 # tapir_layer(core SOURCES a.cpp ... [USES other_layer ...] [LIBRARIES lib ...]): one folder of src/. USES names the layers below.
 function(tapir_layer name)
   cmake_parse_arguments(ARG "" "" "SOURCES;USES;LIBRARIES" ${ARGN})
   add_library(tapir_${name} STATIC ${ARG_SOURCES})
-  set_target_properties(tapir_${name} PROPERTIES POSITION_INDEPENDENT_CODE ON UNITY_BUILD ${TAPIR_UNITY} UNITY_BUILD_BATCH_SIZE 12)
+  set_target_properties(tapir_${name} PROPERTIES POSITION_INDEPENDENT_CODE ON UNITY_BUILD ${TAPIR_UNITY} UNITY_BUILD_BATCH_SIZE ${unity_batch})
   target_link_libraries(tapir_${name} PUBLIC tapir_flags PRIVATE ${ARG_LIBRARIES})
   foreach(below IN LISTS ARG_USES)
     target_link_libraries(tapir_${name} PUBLIC tapir_${below})

@@ -189,11 +189,6 @@ bool Packet::restore_front(std::size_t count) noexcept {
   return true;
 }
 
-std::span<const std::byte> Packet::front() const noexcept {
-  if (head_size() > 0 || slices_.empty()) return head_.bytes().subspan(begin_, head_size());
-  return slices_[0].bytes();
-}
-
 std::vector<std::byte> Packet::bytes() const {
   std::vector<std::byte> all(size());
   (void)copy_out(0, all);

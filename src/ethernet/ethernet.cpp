@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <optional>
 
 #include <fmt/format.h>
@@ -141,16 +142,35 @@ Accepted Ethernet::demultiplex(Packet&& frame, const link::Received&) {
   }
   const std::size_t frame_size = frame.size();
   stats_.in_bytes += frame_size;
+  if (is_known(frame)) {
+    frame.trim_front(sizeof(Header));
+    return hand_up(std::move(frame), frame_size, known_.from, known_.receiver);
+  }
   Received from;
   from.interface = config_.interface;
+  const auto header = frame.peek<Header>();
   if (const auto taken = take_header(frame, from); !taken) return drop(taken.error());
-  const std::size_t allowed = can.mtu + sizeof(Header) + (from.vlan ? sizeof(VlanTag) : 0);
-  if (frame_size > allowed && frame.meta().gso == GsoKind::none) return drop(Drop::oversized);
   const auto upper = std::ranges::find(uppers_, from.type, &Upper::type);
-  if (upper == uppers_.end()) return drop(Drop::unknown_protocol);
+  Demultiplexer<Received>* const receiver = upper == uppers_.end() ? nullptr : upper->receiver;
+  const bool plain = frame_size - frame.size() == sizeof(Header) && from.destination == config_.address;
+  if (plain && receiver != nullptr) known_ = {*header, from, receiver};
+  return hand_up(std::move(frame), frame_size, from, receiver);
+}
+
+/// A frame of `frame_size` bytes whose link headers are off; `receiver`: nullptr when there is none for its type.
+Accepted Ethernet::hand_up(Packet&& frame, std::size_t frame_size, const Received& from, Demultiplexer<Received>* receiver) {
+  const std::size_t allowed = link_.capabilities().mtu + sizeof(Header) + (from.vlan ? sizeof(VlanTag) : 0);
+  if (frame_size > allowed && frame.meta().gso == GsoKind::none) return drop(Drop::oversized);
+  if (receiver == nullptr) return drop(Drop::unknown_protocol);
   if (context_.observer != nullptr) show(frame, frame_size - frame.size());
   ++stats_.in_frames;
-  return upper->receiver->demultiplex(std::move(frame), from);
+  return receiver->demultiplex(std::move(frame), from);
+}
+
+/// Whether all is known of its header, since the last one's was the same.
+bool Ethernet::is_known(const Packet& frame) const noexcept {
+  const auto front = frame.front();
+  return front.size() >= sizeof(Header) && known_.receiver != nullptr && std::memcmp(front.data(), &known_.header, sizeof(Header)) == 0;
 }
 
 /// With the link headers, which are off already.

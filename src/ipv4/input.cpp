@@ -31,53 +31,52 @@ Accepted Ipv4::demultiplex(Packet&& packet, const ethernet::Received& from) {
 
 Accepted Ipv4::receive(Packet&& packet, const Arrival& arrival) {
   ++stats_.in_receives;
-  const auto header = check_header(packet);
-  if (!header) return std::unexpected{header.error()};
-  packet.truncate(header->total_length);  // what is behind it is link padding
+  Header header;
+  if (const auto sound = check_header(packet, header); !sound) return sound;
+  packet.truncate(header.total_length);  // what is behind it is link padding
   packet.mark_network();
-  if (context_.observer != nullptr) observe(Direction::up, packet, *header);
-  const Ipv4Address destination = header->destination;
-  const KnownEnds ends{header->source, destination, arrival.interface, interfaces_version_};
+  if (context_.observer != nullptr) observe(Direction::up, packet, header);
+  const Ipv4Address destination = header.destination;
+  const KnownEnds ends{header.source, destination, arrival.interface, interfaces_version_};
   const Arrival ours{.interface = arrival.interface, .cast = arrival.cast, .local = arrival.local, .ours = true};
   const bool from_outside = arrival.cast == LinkCast::unicast && !arrival.local;
   if (from_outside && ends == known_ends_) {
-    if (header->header_size() == sizeof(Header) && !header->is_fragment()) return hand_up(std::move(packet), *header, ours, {});
-    return receive_own(std::move(packet), *header, ours);
+    if (header.header_size() == sizeof(Header) && !header.is_fragment()) return hand_up(std::move(packet), header, ours, {});
+    return receive_own(std::move(packet), header, ours);
   }
-  if (const auto wrong = invalid_addresses(*header, arrival)) return drop(*wrong, stats_.in_addr_errors);
+  if (const auto wrong = invalid_addresses(header, arrival)) return drop(*wrong, stats_.in_addr_errors);
   if (destination.is_multicast()) ++stats_.in_mcast_pkts;
   if (is_ours(destination, arrival)) {
     if (from_outside) known_ends_ = ends;
-    return receive_own(std::move(packet), *header, ours);
+    return receive_own(std::move(packet), header, ours);
   }
   if (is_broadcast(destination)) ++stats_.in_bcast_pkts;
-  if (is_group_of_ours(destination, arrival)) return receive_own(std::move(packet), *header, arrival);
+  if (is_group_of_ours(destination, arrival)) return receive_own(std::move(packet), header, arrival);
   if (is_group(destination) && !config_.forwarding) return drop(Drop::not_for_us, stats_.in_addr_errors);
   if (destination.is_multicast()) return drop(Drop::not_for_us, stats_.in_addr_errors);
   if (is_own(destination)) return drop(Drop::not_for_us, stats_.in_addr_errors);  // strong model: by the wrong interface
   if (!config_.forwarding) return drop(Drop::forwarding_disabled, stats_.in_addr_errors);
-  return forward(std::move(packet), *header, arrival);
+  return forward(std::move(packet), header, arrival);
 }
 
 /// Version, lengths, checksum: in this order, as each makes sense only when the one before it holds.
-std::expected<Header, Drop> Ipv4::check_header(const Packet& packet) {
-  const auto header = packet.peek<Header>();
-  if (!header) return drop(Drop::truncated, stats_.in_truncated_pkts);
-  if (header->version() != 4) return drop(Drop::bad_version, stats_.in_hdr_errors);
-  const std::size_t size = header->header_size();
+Accepted Ipv4::check_header(const Packet& packet, Header& header) {
+  if (!packet.peek_into(header)) return drop(Drop::truncated, stats_.in_truncated_pkts);
+  if (header.version() != 4) return drop(Drop::bad_version, stats_.in_hdr_errors);
+  const std::size_t size = header.header_size();
   if (size < sizeof(Header)) return drop(Drop::bad_header, stats_.in_hdr_errors);
   if (size > packet.size()) return drop(Drop::truncated, stats_.in_truncated_pkts);
-  if (header->total_length < size) return drop(Drop::bad_length, stats_.in_hdr_errors);
-  if (header->total_length > packet.size()) return drop(Drop::truncated, stats_.in_truncated_pkts);
-  std::uint16_t sum = checksum_of(*header);
+  if (header.total_length < size) return drop(Drop::bad_length, stats_.in_hdr_errors);
+  if (header.total_length > packet.size()) return drop(Drop::truncated, stats_.in_truncated_pkts);
+  std::uint16_t sum = checksum_of(header);
   if (size > sizeof(Header)) {
     InternetChecksum whole;
-    whole.add(std::as_bytes(std::span{&*header, 1}));
-    whole.add(options_of(packet, *header).bytes());
+    whole.add(std::as_bytes(std::span{&header, 1}));
+    whole.add(options_of(packet, header).bytes());
     sum = whole.value();
   }
   if (sum != 0) return drop(Drop::bad_checksum, stats_.in_hdr_errors);
-  return *header;
+  return {};
 }
 
 /// RFC 1122 sections 3.2.1.3 and 3.3.6: addresses that no correct host sends to us in this way.

@@ -5,11 +5,9 @@
 #include <chrono>
 #include <utility>
 
-namespace tapir::tcp {
+#include "initial_window.hpp"
 
-namespace {
-constexpr std::uint32_t kInitialWindowBytes = 14600;  // RFC 6928 section 2
-}
+namespace tapir::tcp {
 
 Bbr::Bbr(const CongestionParameters& parameters) noexcept : parameters_{parameters}, random_{parameters.seed + 0x9e37'79b9'7f4a'7c15ULL} {
   parameters_.mss = std::max(parameters_.mss, 1U);
@@ -20,7 +18,7 @@ Bbr::Bbr(const CongestionParameters& parameters) noexcept : parameters_{paramete
 
 void Bbr::on_established(std::uint32_t syn_retransmissions) {
   const std::uint32_t mss = parameters_.mss;
-  const std::uint32_t window = std::min(parameters_.initial_window_segments * mss, std::max(2 * mss, kInitialWindowBytes));
+  const std::uint32_t window = initial_window(parameters_.initial_window_segments, mss);
   set_cwnd(syn_retransmissions > 1 ? mss : window);
   initial_cwnd_ = cwnd_;
   // Section 5.6.2: until there is a sample the round trip is taken to be 1 ms.

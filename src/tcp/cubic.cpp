@@ -7,7 +7,7 @@
 namespace tapir::tcp {
 
 namespace {
-double seconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
+double in_seconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
 }  // namespace
 
 std::uint64_t Cubic::reduced(std::uint32_t flight_size) const noexcept { return std::uint64_t{flight_size} * 7 / 10; }
@@ -69,7 +69,7 @@ void Cubic::avoid(const AckEvent& event, std::uint32_t acked_bytes) {
 
   const double window = segments();
   const double acked = static_cast<double>(acked_bytes) / mss();
-  const double time = seconds(event.now - *state_.epoch_start);
+  const double time = in_seconds(event.now - *state_.epoch_start);
   // Section 4.3: Reno's increase by a smaller step, since the reduction is smaller, until what was lost is made up for.
   state_.w_est += (state_.w_est < state_.cwnd_prior ? kAlpha : 1.0) * acked / window;
 
@@ -77,7 +77,7 @@ void Cubic::avoid(const AckEvent& event, std::uint32_t acked_bytes) {
   if (w_cubic(time) < state_.w_est) {
     next = std::max(window, state_.w_est);
   } else {
-    const double target = std::clamp(w_cubic(time + seconds(srtt_.value_or(Duration::zero()))), window, 1.5 * window);
+    const double target = std::clamp(w_cubic(time + in_seconds(srtt_.value_or(Duration::zero()))), window, 1.5 * window);
     next = std::min(target, window + (target - window) / window * acked);
   }
   state_.fraction += (next - window) * mss();

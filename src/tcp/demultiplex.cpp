@@ -45,22 +45,22 @@ Accepted Engine::demultiplex(Packet&& packet, const network::Received& from) {
 /// Checks the header of what is the payload so far, and takes it off.
 Accepted Engine::read(Arrival& arrival, const network::Received& from) {
   Packet& packet = arrival.payload;
-  const auto header = packet.peek<Header>();
-  if (!header) return std::unexpected{Drop::truncated};
-  const auto segment = parse(*header, packet.size());
+  Header header;
+  if (!packet.peek_into(header)) return std::unexpected{Drop::truncated};
+  const auto segment = parse(header, packet.size());
   if (!segment) return std::unexpected{segment.error()};
   arrival.segment = *segment;
-  arrival.tuple = {.local = {from.destination, header->destination_port}, .remote = {from.source, header->source_port}};
+  arrival.tuple = {.local = {from.destination, header.destination_port}, .remote = {from.source, header.source_port}};
   if (!checksum_ok(packet, from)) {
     if (config_.acknowledge_bad_checksums) acknowledge_damaged(arrival.tuple);
     return std::unexpected{Drop::bad_checksum};
   }
-  if (header->source_port.get() == Port{} || header->destination_port.get() == Port{}) return std::unexpected{Drop::bad_port};
-  const std::size_t header_size = header->header_size();
+  if (header.source_port.get() == Port{} || header.destination_port.get() == Port{}) return std::unexpected{Drop::bad_port};
+  const std::size_t header_size = header.header_size();
   if (header_size > sizeof(Header)) {
     if (const auto sound = read_options_of(packet, header_size, arrival.options); !sound) return sound;
   }
-  if (context_.observer != nullptr) observe(Direction::up, packet, *header, arrival.tuple);
+  if (context_.observer != nullptr) observe(Direction::up, packet, header, arrival.tuple);
   packet.trim_front(header_size);
   const std::uint32_t each = packet.meta().gso_size;
   if (each > 0 && segment->payload_size > each) arrival.segments = (segment->payload_size + each - 1) / each;

@@ -3,10 +3,11 @@
 #include <algorithm>
 #include <utility>
 
+#include "initial_window.hpp"
+
 namespace tapir::tcp {
 
 namespace {
-constexpr std::uint32_t kInitialWindowBytes = 14600;  // RFC 6928 section 2
 constexpr std::uint32_t kOldInitialWindow = 4380;     // RFC 3390 section 1
 constexpr std::uint64_t kMuchSent = 4096;             // RFC 6928 section 2: "more than 4KB"
 }  // namespace
@@ -26,7 +27,7 @@ LossBased::LossBased(const CongestionParameters& parameters, bool hystart, std::
 }
 
 std::uint32_t LossBased::initial_window() const noexcept {
-  return std::min(parameters_.initial_window_segments * mss(), std::max(2 * mss(), kInitialWindowBytes));
+  return tcp::initial_window(parameters_.initial_window_segments, mss());
 }
 
 void LossBased::begin_first_window() noexcept {

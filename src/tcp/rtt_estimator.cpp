@@ -4,13 +4,12 @@
 
 namespace tapir::tcp {
 
-using std::chrono::seconds;
 
 namespace {
 constexpr Duration kLeastRto = std::chrono::milliseconds{1};  // zero would send again and again within one moment
 constexpr Duration kGreatestRto = std::chrono::hours{24};     // doubled it is still far from overflow
-constexpr Duration kLeastCap = seconds{60};                   // RFC 6298 section 2.5
-constexpr Duration kAfterSynTimeout = seconds{3};             // RFC 6298 section 5.7
+constexpr Duration kLeastCap = std::chrono::seconds{60};                   // RFC 6298 section 2.5
+constexpr Duration kAfterSynTimeout = std::chrono::seconds{3};             // RFC 6298 section 5.7
 constexpr Duration kMaxSample = std::chrono::hours{24};       // keeps the sums below far from overflow
 constexpr std::uint32_t kMostSamples = 1000;                  // likewise
 }  // namespace

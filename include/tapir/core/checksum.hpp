@@ -1,9 +1,9 @@
 #pragma once
 
-#include <array>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <span>
 #include <type_traits>
 
@@ -35,11 +35,22 @@ class InternetChecksum {
 /// The checksum over a header of fixed size: 0 when it includes a correct one. Its few words stay in registers.
 template <class Header>
   requires(std::is_trivially_copyable_v<Header> && sizeof(Header) % sizeof(std::uint32_t) == 0)
-[[nodiscard]] constexpr std::uint16_t checksum_of(const Header& header) noexcept {
+[[nodiscard]] inline std::uint16_t checksum_of(const Header& header) noexcept {
+  const auto bytes = std::as_bytes(std::span{&header, 1});
   std::uint64_t sum = 0;
-  for (const auto word : std::bit_cast<std::array<std::uint32_t, sizeof(Header) / sizeof(std::uint32_t)>>(header)) sum += word;
-  for (const unsigned bits : {32U, 16U, 16U, 16U}) sum = (sum & ((1ULL << bits) - 1)) + (sum >> bits);
-  auto folded = static_cast<std::uint16_t>(sum);
+  std::size_t at = 0;
+  for (std::uint64_t words = 0; at + sizeof(words) <= sizeof(Header); at += sizeof(words)) {
+    std::memcpy(&words, bytes.data() + at, sizeof(words));
+    sum += (words & 0xffff'ffffU) + (words >> 32U);
+  }
+  if (std::uint32_t word = 0; at < sizeof(Header)) {
+    std::memcpy(&word, bytes.data() + at, sizeof(word));
+    sum += word;
+  }
+  sum = (sum & 0xffff'ffffU) + (sum >> 32U);
+  sum = (sum & 0xffffU) + (sum >> 16U);
+  sum = (sum & 0xffffU) + (sum >> 16U);
+  auto folded = static_cast<std::uint16_t>(sum + (sum >> 16U));
   // The sum does not depend on byte order (RFC 1071 section 2 (B)): the result is swapped once.
   if constexpr (std::endian::native == std::endian::little) folded = std::byteswap(folded);
   return static_cast<std::uint16_t>(~folded);

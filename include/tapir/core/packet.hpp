@@ -161,6 +161,11 @@ class Packet {
     if (!copy_out(offset, std::as_writable_bytes(std::span{&header, 1}))) return std::nullopt;
     return header;
   }
+  /// The same into `header`: where each packet is looked at, and an optional would be another copy.
+  template <WireHeader H>
+  [[nodiscard]] bool peek_into(H& header, std::size_t offset = 0) const noexcept {
+    return copy_out(offset, std::as_writable_bytes(std::span{&header, 1}));
+  }
   /// Copies bytes from `offset` on; false, and nothing copied, when the packet is too short.
   [[nodiscard]] bool copy_out(std::size_t offset, std::span<std::byte> into) const noexcept {
     // Headers lie in the head, and their sizes are known where they are read: this is a move or two then.
@@ -234,7 +239,9 @@ class Packet {
     for (std::size_t i = 0; i < slices_.size(); ++i) visit(slices_[i]);
   }
   /// The contiguous bytes at the front: the headers, on a packet going down.
-  [[nodiscard]] std::span<const std::byte> front() const noexcept;
+  [[nodiscard]] std::span<const std::byte> front() const noexcept {
+    return head_size() > 0 || slices_.empty() ? std::span<const std::byte>{head_.bytes().subspan(begin_, head_size())} : slices_[0].bytes();
+  }
   /// All bytes, copied. For tests, captures and other slow paths.
   [[nodiscard]] std::vector<std::byte> bytes() const;
 

@@ -53,6 +53,7 @@ class Ethernet final : public Layer<Send, link::Received> {
   /// Frames of `type` go to `upper` from now on; it must outlive this or be detached.
   void attach(EtherType type, Demultiplexer<Received>& upper);
   void detach(EtherType type) noexcept {
+    known_ = {};
     std::erase_if(uppers_, [type](const Upper& upper) { return upper.type == type; });
   }
 
@@ -80,12 +81,20 @@ class Ethernet final : public Layer<Send, link::Received> {
     EtherType type{};
     Demultiplexer<Received>* receiver = nullptr;
   };
+  /// The header of the last frame that was for this station alone, and what it said: mostly the next one's is the same.
+  struct KnownHeader {
+    Header header{};
+    Received from{};
+    Demultiplexer<Received>* receiver = nullptr;  ///< nullptr: none yet
+  };
 
   [[nodiscard]] std::size_t mtu(const link::Capabilities& can) const noexcept;
   [[nodiscard]] Result<> frame_and_transmit(Packet&& packet, const Send& to);
   [[nodiscard]] std::optional<LinkCast> cast_for_us(const MacAddress& destination) const;
   [[nodiscard, gnu::cold]] std::unexpected<Drop> drop(Drop reason) { return reject(context_, drops_, LayerId::ethernet, reason); }
   [[nodiscard]] Accepted take_header(Packet& frame, Received& from) const;
+  [[nodiscard]] Accepted hand_up(Packet&& frame, std::size_t frame_size, const Received& from, Demultiplexer<Received>* receiver);
+  [[nodiscard]] bool is_known(const Packet& frame) const noexcept;
   [[nodiscard]] Accepted take_more_headers(Packet& frame, Received& from) const;
   [[gnu::cold]] void show(Packet& frame, std::size_t header_size) const;
   [[nodiscard]] static std::expected<EtherType, Drop> take_llc(Packet& frame, std::uint16_t length);
@@ -97,6 +106,7 @@ class Ethernet final : public Layer<Send, link::Received> {
   link::Link& link_;
   Config config_;
   std::vector<Upper> uppers_;  ///< a handful: searched from the front
+  KnownHeader known_;
   std::multiset<MacAddress> groups_;
   Stats stats_;
   DropCounters drops_;

@@ -298,7 +298,7 @@ class Ipv4 final : public Layer<network::Send, ethernet::Received>,
     return drop(reason);
   }
   [[nodiscard]] Accepted receive(Packet&& packet, const Arrival& arrival);
-  [[nodiscard]] std::expected<Header, Drop> check_header(const Packet& packet);
+  [[nodiscard]] Accepted check_header(const Packet& packet, Header& header);
   [[nodiscard]] std::optional<Drop> invalid_addresses(const Header& header, const Arrival& arrival) const noexcept;
   [[nodiscard]] bool is_ours(Ipv4Address destination, const Arrival& arrival) const noexcept;
   [[nodiscard]] bool is_group_of_ours(Ipv4Address destination, const Arrival& arrival) const noexcept;
