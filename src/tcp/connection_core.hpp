@@ -162,8 +162,9 @@ class ConnectionCore final : public ReadySource,
   [[nodiscard]] static std::shared_ptr<ConnectionCore> of(Engine& engine, const HalfOpen& kept);
   /// What its info() would say.
   [[nodiscard]] static Info look(Engine& engine, const HalfOpen& kept);
-  /// It is not put away any more: what it would be made of is not what it began with.
-  void stay_whole() noexcept { kind_.reset(); }
+  /// The stack's. What it asks for of loss recovery counts at once; and what the handshake would be made of again is not what it began with, so it is not
+  /// put away any more.
+  void config_changed();
 
  private:
   static constexpr std::uint32_t kAnswersPerPeriod = 10;
@@ -237,6 +238,8 @@ class ConnectionCore final : public ReadySource,
   [[nodiscard]] SackBlocks sack_to_send(std::size_t room) const;
   [[nodiscard]] std::uint32_t fixed_options_size() const noexcept;
   [[nodiscard]] std::uint32_t current_mss() const;
+  /// Whether a segment that leaves now may carry more options than every one does.
+  [[nodiscard]] bool tells_more() const noexcept { return !reassembly_.empty() || sack_report_.pending() || user_timeout_to_send(); }
 
   // Memory: connection_memory.cpp
   void account_memory() noexcept;
@@ -247,9 +250,13 @@ class ConnectionCore final : public ReadySource,
   void tune_send_buffer();
   void tune_receive_buffer();
 
-  // Segment arrives, in the RFC's order: input_syn_sent.cpp, input.cpp, input_timestamps.cpp, input_ack.cpp, input_text.cpp
+  // Segment arrives, in the RFC's order: input_syn_sent.cpp, input.cpp, input_timestamps.cpp, input_ack.cpp, input_text.cpp,
+  // header_prediction.cpp
   [[nodiscard]] Accepted syn_sent_arrives(Arrival& arrival);
   [[nodiscard]] bool echoes_syn(const Options& theirs) const;
+  [[nodiscard]] bool is_predicted(const Arrival& arrival) const noexcept;
+  void accept_predicted(Arrival& arrival);
+  void after_input();
   [[nodiscard]] Accepted checks(Arrival& arrival);
   [[nodiscard]] Checked check_timestamps(Arrival& arrival);
   [[nodiscard]] Checked check_sequence(Arrival& arrival);
@@ -285,6 +292,7 @@ class ConnectionCore final : public ReadySource,
   [[nodiscard]] Accepted process_text(Arrival& arrival);
   void accept_in_order(Packet&& payload);
   void time_arrival(SeqNum begin, std::uint32_t size, TimePoint ingress);
+  [[nodiscard]] Accepted take_text(Arrival& arrival);
   void text_in_order(Arrival& arrival);
   [[nodiscard]] Accepted text_beyond_gap(Arrival& arrival);
   void acknowledge_later(const Segment& segment);
@@ -319,7 +327,10 @@ class ConnectionCore final : public ReadySource,
   [[nodiscard]] const UserTimeoutOption& user_timeout_option() const noexcept;
   [[nodiscard]] std::optional<UserTimeoutValue> user_timeout_to_send() const noexcept;
 
-  // Output: output.cpp, output_segment.cpp
+  // Output: output.cpp, output_plain.cpp, output_segment.cpp
+  [[nodiscard]] std::uint32_t plain_segment() const noexcept;
+  [[nodiscard]] bool send_plain(std::uint32_t count);
+  [[nodiscard]] bool send_next();
   [[nodiscard]] bool may_send_more() const;
   [[nodiscard]] bool send_syn();
   [[nodiscard]] bool retransmit();
@@ -327,6 +338,7 @@ class ConnectionCore final : public ReadySource,
   [[nodiscard]] bool send_guess();
   [[nodiscard]] bool send_probe();
   [[nodiscard]] bool send_new();
+  void new_data_left();
   [[nodiscard]] bool send_ack();
   [[nodiscard]] std::uint32_t record_left(SeqNum begin) const noexcept;
   [[nodiscard]] SeqNum record_begin(SeqNum end) const noexcept;
@@ -353,6 +365,7 @@ class ConnectionCore final : public ReadySource,
   [[nodiscard]] bool cwnd_limited() const noexcept { return cwnd_usage_.limited(congestion_->cwnd(), congestion_->in_slow_start()); }
   /// `whole`: it is not cut, by nobody on the way either.
   [[nodiscard]] Result<> emit(Packet&& packet, SeqNum seq, Flags flags, bool whole = false);
+  [[nodiscard]] std::size_t put_options(Flags flags, std::uint32_t payload_size, std::span<std::byte, kMaxOptionsSize> into);
   [[nodiscard]] std::uint16_t window_field(Flags flags);
   [[nodiscard]] bool paced_out();
   [[nodiscard]] std::optional<std::uint64_t> pacing_rate() const noexcept;

@@ -140,15 +140,15 @@ Info ConnectionCore::look(Engine& engine, const HalfOpen& kept) {
   return core.info();
 }
 
-/// The connection, a whole one in any case; empty when there is none.
-std::shared_ptr<ConnectionRecord> Engine::find(const FourTuple& tuple) {
-  auto record = connections_.find(tuple);
+/// The connection, a whole one in any case; nullptr when there is none. Valid until the connection is over.
+ConnectionRecord* Engine::find(const FourTuple& tuple) {
+  ConnectionRecord* const record = connections_.look(tuple);
   if (record != nullptr || half_open_.size() == 0) return record;
   const HalfOpen* const kept = half_open_.find(tuple);
   if (kept == nullptr) return nullptr;
-  record = make_whole(*kept);  // without memory it stays what it is
+  const auto whole = make_whole(*kept);  // without memory it stays what it is
   (void)half_open_.take(tuple);
-  return record;
+  return whole.get();
 }
 
 std::shared_ptr<ConnectionRecord> Engine::make_whole(const HalfOpen& kept) {

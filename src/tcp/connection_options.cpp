@@ -51,7 +51,7 @@ SackBlocks ConnectionCore::sack_to_send(std::size_t room) const {
 
 /// The payload of a full segment that leaves now: what not every segment carries takes its room, too.
 std::uint32_t ConnectionCore::current_mss() const {
-  if (reassembly_.empty() && !sack_report_.pending() && !user_timeout_to_send()) return mss_;  // nearly always
+  if (!tells_more()) return mss_;  // nearly always
   const auto sometimes = static_cast<std::uint32_t>(encoded_size(segment_options(Flags::ack, 0)) - fixed_options_size());
   return mss_ > sometimes ? mss_ - sometimes : 1;
 }

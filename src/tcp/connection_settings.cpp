@@ -8,6 +8,11 @@
 
 namespace tapir::tcp::detail {
 
+void ConnectionCore::config_changed() {
+  kind_.reset();
+  recovery_.set_config(recovery_config(engine_->config().recovery));
+}
+
 void ConnectionCore::set_nagle(bool on) {
   settings_.nagle = on;
   wants_to_send();

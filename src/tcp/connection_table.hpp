@@ -23,6 +23,11 @@ class ConnectionTable {
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
   [[nodiscard]] std::size_t hash(const FourTuple& tuple) const noexcept { return hash_(tuple); }
 
+  /// nullptr when there is none; valid until it is erased.
+  [[nodiscard]] Connection* look(const FourTuple& tuple) const noexcept {
+    const Slot* const slot = slot_of(tuple);
+    return slot == nullptr ? nullptr : slot->connection.get();
+  }
   /// Empty when there is none.
   [[nodiscard]] std::shared_ptr<Connection> find(const FourTuple& tuple) const noexcept {
     const Slot* const slot = slot_of(tuple);

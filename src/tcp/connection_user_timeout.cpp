@@ -79,7 +79,7 @@ void ConnectionCore::take_user_timeout(const Options& theirs) {
 
 /// What the next segment advertises; empty: nothing, or not again.
 std::optional<UserTimeoutValue> ConnectionCore::user_timeout_to_send() const noexcept {
-  return user_timeout_due_ ? advertised_user_timeout() : std::nullopt;
+  return user_timeout_due_ && user_timeout_option().enabled ? advertised_user_timeout() : std::nullopt;
 }
 
 }  // namespace tapir::tcp::detail

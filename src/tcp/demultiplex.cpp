@@ -83,7 +83,7 @@ bool Engine::checksum_ok(const Packet& packet, const network::Received& from) co
 }
 
 Accepted Engine::dispatch(Arrival&& arrival) {
-  if (const auto record = find(arrival.tuple); record != nullptr) {
+  if (ConnectionRecord* const record = find(arrival.tuple)) {
     const auto connection = record->core();  // stays alive while it ends
     if (arrival.ttl < connection->settings().minimum_ttl) return drop(Drop::ttl_too_low);
     return connection->segment_arrives(std::move(arrival));

@@ -72,10 +72,10 @@ Engine::~Engine() {
 
 void Engine::set_config(Config config) {
   make_handshakes_whole(nullptr);
-  connections_.for_each([](ConnectionRecord& record) {
-    if (!record.asleep()) record.core()->stay_whole();
-  });
   config_ = std::move(config);
+  connections_.for_each([](ConnectionRecord& record) {
+    if (!record.asleep()) record.core()->config_changed();
+  });
   ports_.set_config({.first = config_.first_ephemeral, .last = config_.last_ephemeral, .reserved = config_.reserved_ports});
   memory_.set_limit(config_.memory_limit);
   time_wait_.set_limits(twice(config_.msl), config_.max_time_wait);

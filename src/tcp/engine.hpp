@@ -123,7 +123,7 @@ class Engine final {
   [[nodiscard]] std::shared_ptr<ConnectionRecord> add(const FourTuple& tuple, const Settings& settings, SeqNum iss);
   /// TIME-WAIT not counted.
   [[nodiscard]] std::size_t open_connections() const noexcept { return connections_.size() + half_open_.size(); }
-  [[nodiscard]] std::shared_ptr<ConnectionRecord> find(const FourTuple& tuple);
+  [[nodiscard]] ConnectionRecord* find(const FourTuple& tuple);
   [[nodiscard]] std::shared_ptr<ConnectionRecord> make_whole(const HalfOpen& kept);
   void handshake_due(const HalfOpen& kept);
   [[nodiscard]] std::string in_words(Direction direction, const Header& header, const FourTuple& tuple) const;

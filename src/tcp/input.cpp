@@ -12,14 +12,21 @@ namespace tapir::tcp::detail {
 Accepted ConnectionCore::segment_arrives(Arrival&& arrival) {
   ++counters_.segments_received;
   if (!arrival.segment.has(Flags::syn)) arrival.segment.window <<= tcb_.snd_wind_shift;  // RFC 7323 section 2.3
-  const Accepted outcome = tcb_.state == State::syn_sent ? syn_sent_arrives(arrival) : checks(arrival);
-  if (!is_over()) {
-    tune_send_buffer();
-    account_memory();
-    if (is_listed()) update_timers();  // a link that takes nothing may keep it waiting
-    wants_to_send();                   // and then the timers are brought in line
+  if (is_predicted(arrival)) {
+    accept_predicted(arrival);
+    after_input();
+    return {};
   }
+  const Accepted outcome = tcb_.state == State::syn_sent ? syn_sent_arrives(arrival) : checks(arrival);
+  if (!is_over()) after_input();
   return outcome;
+}
+
+void ConnectionCore::after_input() {
+  tune_send_buffer();
+  account_memory();
+  if (is_listed()) update_timers();  // a link that takes nothing may keep it waiting
+  wants_to_send();                   // and then the timers are brought in line
 }
 
 /// Something came that nothing can be said of but that it was damaged (Config::acknowledge_bad_checksums).

@@ -13,7 +13,6 @@ constexpr Duration kAdviceInterval = std::chrono::milliseconds{500};  // good ne
 
 void ConnectionCore::process_ack(const Arrival& arrival) {
   const Segment& segment = arrival.segment;
-  recovery_.set_config(recovery_config(engine_->config().recovery));
   if (segment.ack >= tcb_.snd_una && ecn_.on_ack(segment.flags, segment.ack)) congestion_echoed();
   last_ack_received_ = context_.now();
   more_follows_ = false;  // held back until the next chance to send at most, as Linux does it

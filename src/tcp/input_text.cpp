@@ -37,22 +37,23 @@ Accepted ConnectionCore::process_text(Arrival& arrival) {
     arrival.payload.truncate(segment.payload_size);
   }
   Accepted outcome{};
-  if (segment.payload_size > 0) {
-    last_data_received_ = context_.now();
-    const std::uint32_t each = (segment.payload_size + arrival.segments - 1) / arrival.segments;
-    receive_mss_ = std::clamp(each, receive_mss_, 65535U);
-    if (segment.seq == tcb_.rcv_nxt) {
-      text_in_order(arrival);
-    } else {
-      outcome = text_beyond_gap(arrival);
-    }
-  }
+  if (segment.payload_size > 0) outcome = take_text(arrival);
   if (peer_fin_ == tcb_.rcv_nxt) {
     peer_fin_arrived();
   } else if (segment.has(Flags::fin)) {
     ack_.on_urgent();
   }
   return outcome;
+}
+
+Accepted ConnectionCore::take_text(Arrival& arrival) {
+  const Segment& segment = arrival.segment;
+  last_data_received_ = context_.now();
+  const std::uint32_t each = arrival.segments == 1 ? segment.payload_size : (segment.payload_size + arrival.segments - 1) / arrival.segments;
+  receive_mss_ = std::clamp(each, receive_mss_, 65535U);
+  if (segment.seq != tcb_.rcv_nxt) return text_beyond_gap(arrival);
+  text_in_order(arrival);
+  return {};
 }
 
 void ConnectionCore::text_in_order(Arrival& arrival) {

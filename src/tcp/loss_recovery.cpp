@@ -34,7 +34,7 @@ void LossRecovery::on_established(bool sack) noexcept {
 void LossRecovery::on_sent(SeqNum begin, SeqNum end, TimePoint now, bool probe) {
   const bool again = begin < snd_nxt_;
   const std::uint32_t size = distance(begin, end);
-  const std::uint32_t rest = size % std::max(mss_, 1U);
+  const std::uint32_t rest = size < mss_ ? size : size % std::max(mss_, 1U);
   least_segment_ = std::min({queue_.empty() ? mss_ : least_segment_, mss_, rest > 0 ? rest : mss_});
   const DeliveryStamp stamp = rate_.on_sent(now, queue_.in_network() + size, queue_.empty());
   queue_.on_sent(begin, end, now, stamp);
@@ -56,8 +56,7 @@ void LossRecovery::on_sent(SeqNum begin, SeqNum end, TimePoint now, bool probe) 
   if (probe) probe_.on_sent(snd_nxt_, again);
 }
 
-AckOutcome LossRecovery::on_ack(const AckReport& report) {
-  if (is_whole_flight(report)) return whole_flight_arrived(report);
+AckOutcome LossRecovery::on_any_ack(const AckReport& report) {
   News news;
   newly_lost_.clear();
   news.out.recover_fs = queue_.outstanding() - queue_.sacked_bytes();

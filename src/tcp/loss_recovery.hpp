@@ -97,7 +97,9 @@ class LossRecovery {
   void on_mtu_probe_sent(SeqNum begin, SeqNum end) noexcept { mtu_probe_ = SackBlock{begin, end}; }
   /// The probe cannot have arrived: the network says so.
   void mtu_probe_refused();
-  [[nodiscard]] AckOutcome on_ack(const AckReport& report);
+  [[nodiscard]] AckOutcome on_ack(const AckReport& report) {
+    return is_whole_flight(report) ? whole_flight_arrived(report) : on_any_ack(report);
+  }
   /// The retransmission timer expired.
   void on_timeout(TimePoint now);
   /// The reordering timer expired. Says what an acknowledgment would: `lost` and `entered`.
@@ -181,6 +183,7 @@ class LossRecovery {
   void count_rtt_sample(Duration rtt, const AckReport& report, std::uint32_t flight) noexcept;
   [[nodiscard]] bool is_whole_flight(const AckReport& report) const noexcept;
   [[nodiscard]] AckOutcome whole_flight_arrived(const AckReport& report);
+  [[nodiscard, gnu::noinline]] AckOutcome on_any_ack(const AckReport& report);
   void on_duplicate_reported(const SackBlock& block) noexcept;
   void acknowledged_with_sack(const AckReport& report, News& news);
   void acknowledged_without_sack(const AckReport& report, News& news);

@@ -22,15 +22,6 @@ constexpr std::size_t fast_open_size(const FastOpenOption& option) noexcept {
   return 2 + (option.experimental ? sizeof(kFastOpenMagic) : 0) + option.cookie.size();
 }
 
-/// What nearly all segments carry and no more, in the layout of RFC 7323 appendix A: two times no operation, then the timestamps.
-struct AlignedTimestamps {
-  be32 layout;
-  be32 value;
-  be32 echo_reply;
-};
-static_assert(sizeof(AlignedTimestamps) == kAlignedTimestampsSize && alignof(AlignedTimestamps) == 1);
-constexpr std::uint32_t kAlignedTimestampsLayout = 0x0101'080a;
-
 /// Reads the value of one option; `value` is what follows its length byte.
 bool read_value(OptionKind kind, std::span<const std::byte> value, Options& options) noexcept {
   Reader reader{value};
@@ -124,8 +115,9 @@ std::size_t encoded_size(const Options& options) noexcept {
 
 std::expected<void, Drop> encode_options(const Options& options, Writer& into) noexcept {
   if (only_timestamps(options)) {
-    const AlignedTimestamps image{kAlignedTimestampsLayout, options.timestamps->value, options.timestamps->echo_reply};
-    return into.write(std::as_bytes(std::span{&image, 1}));
+    std::array<std::byte, kAlignedTimestampsSize> bytes;
+    put_aligned(*options.timestamps, bytes);
+    return into.write(bytes);
   }
   if (into.remaining() < encoded_size(options)) return std::unexpected{Drop::truncated};
   bool written = true;

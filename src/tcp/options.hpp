@@ -105,6 +105,21 @@ struct Options {
 inline constexpr std::size_t kAlignedTimestampsSize = 12;  ///< bytes that the timestamps take in every segment, padding included
 inline constexpr std::size_t kSackBlockSize = 8;
 
+/// What nearly all segments carry and no more, in the layout of RFC 7323 appendix A: two times no operation, then the timestamps.
+struct AlignedTimestamps {
+  be32 layout;
+  be32 value;
+  be32 echo_reply;
+};
+static_assert(sizeof(AlignedTimestamps) == kAlignedTimestampsSize && alignof(AlignedTimestamps) == 1);
+inline constexpr std::uint32_t kAlignedTimestampsLayout = 0x0101'080a;
+
+/// Writes that into the first bytes of `into`.
+inline void put_aligned(const Timestamps& timestamps, std::span<std::byte> into) noexcept {
+  const AlignedTimestamps image{kAlignedTimestampsLayout, timestamps.value, timestamps.echo_reply};
+  std::memcpy(into.data(), &image, sizeof(image));
+}
+
 /// Bytes that a SACK option with these blocks takes, padding included.
 [[nodiscard]] constexpr std::size_t encoded_size(const SackBlocks& blocks) noexcept {
   return blocks.empty() ? 0 : 4 + kSackBlockSize * blocks.size();

@@ -20,8 +20,8 @@ Pulled ConnectionCore::pull() {
     update_timers();
     return Pulled::blocked;
   }
-  const bool sent = send_syn() || send_tail_probe() || retransmit() || send_probe() || send_keepalive() || send_new() ||
-                    (recovery_.new_data_is_impossible() && retransmit()) || send_guess() || send_ack();
+  const std::uint32_t plain = plain_segment();
+  const bool sent = plain > 0 ? send_plain(plain) : send_next();
   if (is_over()) return Pulled::drained;  // over a loopback the answer may have come already
   const bool more = sent && may_send_more();
   if (!more) {
@@ -30,6 +30,12 @@ Pulled ConnectionCore::pull() {
   }
   update_timers();
   return more ? Pulled::more : Pulled::drained;
+}
+
+/// What goes first, of all that a connection may have to send. Whether something has left.
+bool ConnectionCore::send_next() {
+  return send_syn() || send_tail_probe() || retransmit() || send_probe() || send_keepalive() || send_new() ||
+         (recovery_.new_data_is_impossible() && retransmit()) || send_guess() || send_ack();
 }
 
 /// Whether it is worth to look for another segment after one.
@@ -228,12 +234,17 @@ bool ConnectionCore::send_new() {
   const bool ends_chunk = in_chunk > 0 && count == in_chunk && chunk->push;
   if (count > 0 && (ends_write || ends_chunk)) flags |= Flags::psh;  // the end of what the user wrote (MUST-61)
   if (!send_octets(begin, count, flags)) return false;
+  new_data_left();
+  if (with_fin) fin_sent_ = true;
+  return true;
+}
+
+/// What kept it back is over.
+void ConnectionCore::new_data_left() {
   override_expired_ = let_go_ = false;
   deadlines_.send_override.reset();
   deadlines_.auto_cork.reset();
   if (engine_->config().auto_cork) queued_until_ = engine_->network().queued_until(tuple_.remote.address);
-  if (with_fin) fin_sent_ = true;
-  return true;
 }
 
 /// Auto-corking: a small segment would only stand behind those that the device has not sent yet, while the user writes what could go with it. It leaves when

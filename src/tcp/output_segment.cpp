@@ -78,20 +78,34 @@ Result<> ConnectionCore::transmit(SeqNum seq, std::uint32_t payload_size, Flags 
   return emit(std::move(packet), seq, flags, whole);
 }
 
+/// Writes the options of the segment that leaves now, and takes note of what they tell. How many bytes.
+std::size_t ConnectionCore::put_options(Flags flags, std::uint32_t payload_size, std::span<std::byte, kMaxOptionsSize> into) {
+  if (!has(flags, Flags::syn) && !tells_more()) {  // nearly always
+    if (!tcb_.negotiated.timestamps) return 0;
+    put_aligned(timestamps_to_send(has(flags, Flags::ack)), into);
+    return kAlignedTimestampsSize;
+  }
+  const Options options = has(flags, Flags::syn) ? syn_options() : segment_options(flags, payload_size);
+  Writer writer{into};
+  (void)encode_options(options, writer);
+  if (has(flags, Flags::ack) && !options.sack.empty()) sack_report_.on_sent();
+  if (options.user_timeout && !has(flags, Flags::syn)) user_timeout_due_ = false;
+  if (options.mss) counters_.advertised_mss = *options.mss;
+  return writer.written();
+}
+
 Result<> ConnectionCore::emit(Packet&& packet, SeqNum seq, Flags flags, bool whole) {
   const auto payload_size = static_cast<std::uint32_t>(packet.size());
-  const Options options = has(flags, Flags::syn) ? syn_options() : segment_options(flags, payload_size);
   const std::uint32_t mss = payload_size > mss_ ? current_mss() : mss_;
   const bool cut = !whole && !has(flags, Flags::syn);
-  std::array<std::byte, kMaxOptionsSize> bytes{};
-  Writer writer{bytes};
-  (void)encode_options(options, writer);
+  std::array<std::byte, kMaxOptionsSize> options;
+  const std::size_t options_size = put_options(flags, payload_size, options);
   Send to{.local = tuple_.local,
           .remote = tuple_.remote,
           .seq = seq,
           .flags = flags,
           .window = window_field(flags),
-          .options = std::span{bytes}.first(writer.written()),
+          .options = std::span{options}.first(options_size),
           .mss = cut ? static_cast<std::uint16_t>(std::min<std::uint32_t>(mss, 65535)) : std::uint16_t{0},
           .ttl = settings_.ttl,
           .tos = static_cast<std::uint8_t>(settings_.tos | ecn_.take_field()),
@@ -102,15 +116,12 @@ Result<> ConnectionCore::emit(Packet&& packet, SeqNum seq, Flags flags, bool who
     recent_timestamp_.on_ack_sent(tcb_.rcv_nxt);
     if (payload_size > 0) ack_.on_data_sent(context_.now());
     ack_.on_ack_sent(context_.now());
-    if (!options.sack.empty()) sack_report_.on_sent();
     if (!has(flags, Flags::syn)) to.flags |= ecn_.ack_flags();
   }
   if (tcb_.urgent_out && tcb_.snd_up > seq && !has(flags, Flags::syn)) {
     to.flags |= Flags::urg;
     to.urgent = static_cast<std::uint16_t>(std::min<std::uint32_t>(distance(seq, tcb_.snd_up), 65535));
   }
-  if (options.user_timeout && !has(flags, Flags::syn)) user_timeout_due_ = false;
-  if (options.mss) counters_.advertised_mss = *options.mss;
   last_sent_ = context_.now();
   if (payload_size > 0) last_data_sent_ = last_sent_;
   return engine_->send(std::move(packet), to);

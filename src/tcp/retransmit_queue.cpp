@@ -24,11 +24,17 @@ void join(Range& left, const Range& right) noexcept {
 }
 }  // namespace
 
-void RetransmitQueue::on_sent(SeqNum begin, SeqNum end, TimePoint now, const DeliveryStamp& stamp) {
-  if (empty()) {
-    if (begin < end) ranges_.push_back(Range{.begin = begin, .end = end, .first_sent = now, .last_sent = now, .stamp = stamp});
-    return;
+/// Octets that have not been sent before.
+void RetransmitQueue::append(const Range& range) {
+  if (!empty() && alike(ranges_.back(), range)) {
+    join(ranges_.back(), range);  // neither counts for anything
+  } else {
+    ranges_.push_back(range);
   }
+}
+
+/// From some that have been sent before; the end may be new.
+void RetransmitQueue::on_sent_again(SeqNum begin, SeqNum end, TimePoint now, const DeliveryStamp& stamp) {
   const SeqNum old_end = ranges_.back().end;
   begin = later(begin, ranges_.front().begin);
   if (begin < old_end && begin < end) {
@@ -48,10 +54,7 @@ void RetransmitQueue::on_sent(SeqNum begin, SeqNum end, TimePoint now, const Del
     if (first_hole) lost_from_ = earlier(end, old_end);
     merge(first, last);
   }
-  if (end > old_end) {
-    ranges_.push_back(Range{.begin = old_end, .end = end, .first_sent = now, .last_sent = now, .stamp = stamp});
-    merge(ranges_.size() - 1, ranges_.size());
-  }
+  if (end > old_end) append(Range{.begin = old_end, .end = end, .first_sent = now, .last_sent = now, .stamp = stamp});
 }
 
 void RetransmitQueue::mark_none_lost() noexcept {

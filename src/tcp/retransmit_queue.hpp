@@ -39,7 +39,10 @@ class RetransmitQueue {
 
   /// Octets [begin, end) leave at `now`. New ones continue where the queue ends (the first fix where it begins); those that are in the queue are
   /// retransmitted, ranges being split at the edges. Octets before the queue's begin are ignored.
-  void on_sent(SeqNum begin, SeqNum end, TimePoint now, const DeliveryStamp& stamp = {});
+  void on_sent(SeqNum begin, SeqNum end, TimePoint now, const DeliveryStamp& stamp = {}) {
+    if (!empty() && begin < ranges_.back().end) return on_sent_again(begin, end, now, stamp);
+    if (begin < end) append(Range{.begin = empty() ? begin : ranges_.back().end, .end = end, .first_sent = now, .last_sent = now, .stamp = stamp});
+  }
 
   /// Everything before `ack` has arrived. An `ack` outside the queue does nothing. `delivered` sees, in order, each range for which that is news: it
   /// was not selectively acknowledged before.
@@ -157,6 +160,8 @@ class RetransmitQueue {
   void clear() noexcept;
 
  private:
+  void on_sent_again(SeqNum begin, SeqNum end, TimePoint now, const DeliveryStamp& stamp);
+  void append(const Range& range);
   [[nodiscard]] std::size_t index_of(SeqNum number) const noexcept;
   std::size_t split_at(SeqNum number);
   void merge(std::size_t first, std::size_t last);

@@ -50,6 +50,8 @@ class SendBuffer {
 
   /// What is kept ends with the end of a record: no segment holds octets of it and of what follows.
   void end_record();
+  /// Whether any end of a record is kept.
+  [[nodiscard]] bool has_records() const noexcept { return !record_ends_.empty(); }
   /// Bytes from `offset` to the next end of a record behind it; nullopt: none follows.
   [[nodiscard]] std::optional<std::size_t> record_left(std::size_t offset) const noexcept;
   /// The last end of a record before `offset`, as an offset; 0: none is known.

@@ -74,7 +74,6 @@ bool ConnectionCore::expired(std::optional<TimePoint>& deadline, std::string_vie
 
 void ConnectionCore::on_timer() {
   const auto self = shared_from_this();
-  recovery_.set_config(recovery_config(engine_->config().recovery));
   if (deadlines_.idle && *deadlines_.idle <= context_.now()) {
     if (falls_asleep()) return;
     const auto earliest = earliest_deadline();

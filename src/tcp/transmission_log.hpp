@@ -21,6 +21,7 @@ class TransmissionLog {
 
   void on_sent(SeqNum begin, SeqNum end, TimePoint at) {
     std::size_t place = entries_.size();
+    if (place == 0 || entries_[place - 1].at < at) return entries_.push_back(Entry{.begin = begin, .end = end, .at = at});
     while (place > 0 && entries_[place - 1].at == at && entries_[place - 1].begin > begin) --place;
     if (place > 0 && entries_[place - 1].at == at && entries_[place - 1].end == begin) {
       entries_[place - 1].end = end;
