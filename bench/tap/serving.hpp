@@ -34,9 +34,13 @@ class Serving {
 
  private:
   void echo() {
-    while (const auto count = connection_.receive(std::span{application}.first(1024))) {
+    constexpr std::size_t kMost = 1024;
+    for (std::size_t taken = kMost; taken == kMost;) {  // less than asked for is all there is
+      const auto count = connection_.receive(std::span{application}.first(kMost));
+      if (!count) return;
       if (*count == 0) return connection_.close();
       (void)connection_.send(std::span{application}.first(*count));  // single bytes: there is room
+      taken = *count;
     }
   }
   void discard() {

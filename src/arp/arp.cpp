@@ -35,13 +35,13 @@ Arp::Arp(Context& context, Encapsulator<ethernet::Send>& below, MacAddress own, 
 
 Arp::~Arp() = default;
 
-Result<> Arp::encapsulate(Packet&& packet, const Send& to) {
+[[gnu::flatten, gnu::hot]] Result<> Arp::encapsulate(Packet&& packet, const Send& to) {
   if (to.broadcast || to.next_hop.is_limited_broadcast()) return send_datagram(std::move(packet), MacAddress::broadcast(), to.tos);
   if (to.next_hop.is_multicast()) return send_datagram(std::move(packet), ethernet::group_address(to.next_hop), to.tos);
   if (Entry* entry = cache_->find(to.next_hop); entry != nullptr && live(*entry)) {
     if (entry->state == NeighbourState::failed) return fail(Error::host_unreachable);
     const MacAddress hardware = entry->hardware;
-    if (entry->state == NeighbourState::resolved) refresh(*entry);
+    if (entry->state == NeighbourState::resolved && context_.now() >= entry->until - config_.refresh_window) refresh(*entry);
     return send_datagram(std::move(packet), hardware, to.tos);
   }
   return resolve_and_queue(std::move(packet), to);
@@ -120,7 +120,7 @@ void Arp::ask(Entry& entry) {
 /// The entry is in use and near its end: asks its owner directly, so that traffic does not stop.
 void Arp::refresh(Entry& entry) {
   const TimePoint now = context_.now();
-  if (now < entry.until - config_.refresh_window || entry.tries >= config_.max_tries || addresses_.empty()) return;
+  if (entry.tries >= config_.max_tries || addresses_.empty()) return;
   if (entry.last_request && now - *entry.last_request < config_.retry_interval) return;
   ++entry.tries;
   entry.last_request = now;

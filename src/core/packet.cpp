@@ -5,8 +5,13 @@
 namespace tapir {
 
 void SliceList::push_far(Slice slice) {
-  if (far_ == nullptr) far_ = std::make_unique<std::vector<Slice>>();
+  if (far_ == nullptr) far_ = std::make_unique<std::vector<Slice>>().release();
   far_->push_back(std::move(slice));
+}
+
+void SliceList::destroy() noexcept {
+  clear();
+  const std::unique_ptr<std::vector<Slice>> far{std::exchange(far_, nullptr)};
 }
 
 void SliceList::push_front(Slice slice) {

@@ -62,7 +62,7 @@ std::string in_words(std::uint16_t type) {
 
 }  // namespace
 
-Ethernet::Ethernet(Context& context, link::Link& link, Config config) : context_{context}, link_{link}, config_{std::move(config)} {
+Ethernet::Ethernet(Context& context, link::Link& link, Config config) : context_{context}, link_{link}, can_{link.capabilities()}, config_{std::move(config)} {
   link_.attach(this);
 }
 
@@ -77,34 +77,35 @@ void Ethernet::leave(const MacAddress& group) {
   if (const auto found = groups_.find(group); found != groups_.end()) groups_.erase(found);
 }
 
-std::size_t Ethernet::mtu(const link::Capabilities& can) const noexcept {
-  if (config_.framing == Framing::ethernet_ii) return can.mtu;
-  const std::size_t payload = std::min<std::size_t>(can.mtu, kMaxLength);  // a larger length would read as a type
+std::size_t Ethernet::mtu() const noexcept {
+  if (config_.framing == Framing::ethernet_ii) return can_.mtu;
+  const std::size_t payload = std::min<std::size_t>(can_.mtu, kMaxLength);  // a larger length would read as a type
   return payload < sizeof(SnapHeader) ? 0 : payload - sizeof(SnapHeader);
 }
 
 std::size_t Ethernet::largest(GsoKind kind) const noexcept {
-  return config_.framing == Framing::ethernet_ii ? link_.capabilities().largest(kind) : 0;  // offload hardware knows Ethernet II only
+  return config_.framing == Framing::ethernet_ii ? can_.largest(kind) : 0;  // offload hardware knows Ethernet II only
 }
 
-Result<> Ethernet::encapsulate(Packet&& packet, const Send& to) {
-  const auto& can = link_.capabilities();
+[[gnu::flatten, gnu::hot]] Result<> Ethernet::encapsulate(Packet&& packet, const Send& to) {
   const GsoKind kind = packet.meta().gso;
-  if (packet.size() > (kind != GsoKind::none ? kMaxDatagram : mtu(can))) {
+  if (packet.size() > (kind != GsoKind::none ? kMaxDatagram : mtu())) {
     (void)reject(context_, drops_, LayerId::ethernet, Drop::oversized);
     return fail(Error::message_too_large);
   }
   packet.meta().tos = to.tos;
-  if (kind != GsoKind::none && packet.size() > largest(kind)) {
-    // What has left in part has left: the rest is lost like a frame on a wire, and the sender finds out.
-    Result<> outcome = fail(Error::would_block);
-    link::split(std::move(packet), [&](Packet segment) {
-      if (auto sent = frame_and_transmit(std::move(segment), to); !outcome) outcome = sent;
-    });
-    return outcome;
-  }
-  if (!can.completes_checksums) link::complete_checksum(packet);
+  if (kind != GsoKind::none && packet.size() > largest(kind)) return cut_and_transmit(std::move(packet), to);
+  if (!can_.completes_checksums) link::complete_checksum(packet);
   return frame_and_transmit(std::move(packet), to);
+}
+
+/// What has left in part has left: the rest is lost like a frame on a wire, and the sender finds out.
+Result<> Ethernet::cut_and_transmit(Packet&& packet, const Send& to) {
+  Result<> outcome = fail(Error::would_block);
+  link::split(std::move(packet), [&](Packet segment) {
+    if (auto sent = frame_and_transmit(std::move(segment), to); !outcome) outcome = sent;
+  });
+  return outcome;
 }
 
 Result<> Ethernet::frame_and_transmit(Packet&& packet, const Send& to) {
@@ -112,7 +113,7 @@ Result<> Ethernet::frame_and_transmit(Packet&& packet, const Send& to) {
   if (config_.pad && packet.size() < min_frame_size) packet.append_zeros(min_frame_size - packet.size());
   if (context_.observer != nullptr) observe(Direction::down, packet, header_size);
   const std::size_t size = packet.size();
-  if (link_.capabilities().carries_fcs) append_fcs(packet);
+  if (can_.carries_fcs) append_fcs(packet);
   if (auto sent = link_.transmit(std::move(packet)); !sent) {
     (void)reject(context_, drops_, LayerId::ethernet, reason_of(sent.error()));
     return sent;
@@ -132,11 +133,10 @@ std::size_t Ethernet::put_header(Packet& packet, const Send& to) const {
   return sizeof(Header) + sizeof(SnapHeader);
 }
 
-Accepted Ethernet::demultiplex(Packet&& frame, const link::Received&) {
+[[gnu::flatten, gnu::hot]] Accepted Ethernet::demultiplex(Packet&& frame, const link::Received&) {
   if (frame.meta().ingress == TimePoint{}) frame.meta().ingress = context_.now();
-  const auto& can = link_.capabilities();
-  if (frame.size() < sizeof(Header) + (can.carries_fcs ? fcs_size : 0)) return drop(Drop::truncated);
-  if (can.carries_fcs) {
+  if (frame.size() < sizeof(Header) + (can_.carries_fcs ? fcs_size : 0)) return drop(Drop::truncated);
+  if (can_.carries_fcs) {
     if (!fcs_ok(frame)) return drop(Drop::bad_fcs);
     frame.truncate(frame.size() - fcs_size);
   }
@@ -159,7 +159,7 @@ Accepted Ethernet::demultiplex(Packet&& frame, const link::Received&) {
 
 /// A frame of `frame_size` bytes whose link headers are off; `receiver`: nullptr when there is none for its type.
 Accepted Ethernet::hand_up(Packet&& frame, std::size_t frame_size, const Received& from, Demultiplexer<Received>* receiver) {
-  const std::size_t allowed = link_.capabilities().mtu + sizeof(Header) + (from.vlan ? sizeof(VlanTag) : 0);
+  const std::size_t allowed = can_.mtu + sizeof(Header) + (from.vlan ? sizeof(VlanTag) : 0);
   if (frame_size > allowed && frame.meta().gso == GsoKind::none) return drop(Drop::oversized);
   if (receiver == nullptr) return drop(Drop::unknown_protocol);
   if (context_.observer != nullptr) show(frame, frame_size - frame.size());

@@ -23,7 +23,7 @@ bool is_this_network(Ipv4Address address) noexcept { return address.value() >> 2
 
 }  // namespace
 
-Accepted Ipv4::demultiplex(Packet&& packet, const ethernet::Received& from) {
+[[gnu::flatten, gnu::hot]] Accepted Ipv4::demultiplex(Packet&& packet, const ethernet::Received& from) {
   const Interface* at = interface(from.interface);
   if (at == nullptr) return drop(Drop::not_handled, stats_.in_discards);
   return receive(std::move(packet), {.interface = at, .cast = from.cast, .local = false});
@@ -44,10 +44,18 @@ Accepted Ipv4::receive(Packet&& packet, const Arrival& arrival) {
     if (header.header_size() == sizeof(Header) && !header.is_fragment()) return hand_up(std::move(packet), header, ours, {});
     return receive_own(std::move(packet), header, ours);
   }
+  return receive_other(std::move(packet), header, arrival);
+}
+
+/// Not from where the last one came, or not for where that one went, or not alone for us.
+Accepted Ipv4::receive_other(Packet&& packet, const Header& header, const Arrival& arrival) {
+  const Ipv4Address destination = header.destination;
+  const Arrival ours{.interface = arrival.interface, .cast = arrival.cast, .local = arrival.local, .ours = true};
+  const bool from_outside = arrival.cast == LinkCast::unicast && !arrival.local;
   if (const auto wrong = invalid_addresses(header, arrival)) return drop(*wrong, stats_.in_addr_errors);
   if (destination.is_multicast()) ++stats_.in_mcast_pkts;
   if (is_ours(destination, arrival)) {
-    if (from_outside) known_ends_ = ends;
+    if (from_outside) known_ends_ = {header.source, destination, arrival.interface, interfaces_version_};
     return receive_own(std::move(packet), header, ours);
   }
   if (is_broadcast(destination)) ++stats_.in_bcast_pkts;

@@ -155,6 +155,13 @@ bool Ipv4::writable_from(IpAddress source, IpAddress destination) const noexcept
   return !egress || takes_frames(*egress);  // encapsulate() says what is wrong
 }
 
+network::Outlook Ipv4::outlook(IpAddress destination) const noexcept {
+  const Egress* const known = known_egress(destination.v4());
+  if (known == nullptr) return {.writable = writable(destination)};
+  const link::Link* const link = known->interface->config.link;
+  return {.writable = takes_frames(*known), .tells_queue = link != nullptr && link->capabilities().tells_queue};
+}
+
 std::uint16_t Ipv4::pseudo_header_sum(IpAddress source, IpAddress destination, network::Protocol protocol,
                                       std::size_t transport_size) const noexcept {
   InternetChecksum sum;

@@ -67,7 +67,7 @@ Result<> Ipv4::encapsulate(Packet&& packet, const network::Send& to) {
   return send_by(*egress, std::move(packet), to, header, options->bytes());
 }
 
-Result<> Ipv4::send_by(const Egress& egress, Packet&& packet, const network::Send& to, Header header, std::span<const std::byte> options) {
+[[gnu::flatten, gnu::hot]] Result<> Ipv4::send_by(const Egress& egress, Packet&& packet, const network::Send& to, Header header, std::span<const std::byte> options) {
   const Ipv4Address destination = header.destination;
   const std::size_t header_size = sizeof(Header) + options.size();
   if (header_size + packet.size() > max_datagram) return fail(Error::message_too_large);
@@ -189,6 +189,10 @@ Result<> Ipv4::identify(Header& header, std::size_t datagrams, bool fits, const 
 Result<> Ipv4::transmit(Packet&& datagram, const Header& header, const Egress& egress, std::size_t mtu) {
   if (context_.observer != nullptr) observe(Direction::down, datagram, header);
   if (datagram.size() <= mtu || datagram.meta().gso != GsoKind::none) return hand_down(std::move(datagram), header, egress);
+  return transmit_cut(std::move(datagram), header, egress, mtu);
+}
+
+Result<> Ipv4::transmit_cut(Packet&& datagram, const Header& header, const Egress& egress, std::size_t mtu) {
   ++stats_.frag_reqds;
   const Interface& interface = *egress.interface;
   bool begun = false;

@@ -118,7 +118,7 @@ static_assert(Packet::headroom + kLinkHeaders + 65535 <= PacketPool::super_capac
 constexpr std::uint64_t kBatchOctets = 524'288;
 
 /// The same frame in one piece: for the rare one that is made of more pieces than one writev should take.
-Packet gathered(const Packet& frame) {
+[[gnu::noinline]] Packet gathered(const Packet& frame) {
   SlabRef slab = frame.pool().slab(frame.size());
   (void)frame.copy_out(0, slab.bytes().first(frame.size()));
   Packet whole{frame.pool(), std::move(slab), 0, frame.size()};
@@ -215,7 +215,7 @@ bool Tap::is_up() const noexcept {
   return socket.get() >= 0 && ::ioctl(socket.get(), SIOCGIFFLAGS, &request) == 0 && (request.ifr_flags & IFF_UP) != 0;
 }
 
-Result<> Tap::transmit(Packet&& frame) {
+[[gnu::flatten, gnu::hot]] Result<> Tap::transmit(Packet&& frame) {
   const std::size_t size = frame.size();
   if (size > capabilities_.max_super_segment + kLinkHeaders && size > capabilities_.mtu + kLinkHeaders) return fail(Error::message_too_large);
   if (mode_ == TapMode::offload) {
@@ -247,7 +247,11 @@ ssize_t Tap::write_frame(const Packet& frame) const {
     if (chunks < kMaxChunks) vector[chunks] = {const_cast<std::byte*>(chunk.data()), chunk.size()};
     ++chunks;
   });
-  if (chunks > kMaxChunks) return write_frame(gathered(frame));
+  if (chunks > kMaxChunks) {
+    const Packet whole = gathered(frame);
+    const auto front = whole.front();
+    return ::write(descriptor_, front.data(), front.size());
+  }
   return ::writev(descriptor_, vector.data(), static_cast<int>(chunks));
 }
 
@@ -257,7 +261,7 @@ std::vector<Counter> Tap::counters() const {
           {"inErrors", stats_.in_errors},  {"outErrors", stats_.out_errors}};
 }
 
-std::size_t Tap::drain(std::size_t budget) {
+[[gnu::flatten, gnu::hot]] std::size_t Tap::drain(std::size_t budget) {
   // The read that finds nothing costs as much as one that does: it is left out after as many frames as mostly come together.
   std::size_t frames = 0;
   const std::uint64_t last_octet = stats_.in_bytes + kBatchOctets;

@@ -30,6 +30,22 @@ std::optional<Marks> marks_of(const Packet& frame, GsoKind kind) noexcept {
   if (transport_header_size(frame, transport, kind) == 0) return std::nullopt;
   return Marks{static_cast<std::int32_t>(network), static_cast<std::int32_t>(transport)};
 }
+
+/// Of a frame that is said to be a super-packet.
+[[gnu::noinline]] Accepted apply_gso(const VirtioHeader& header, std::uint8_t type, Packet& frame) noexcept {
+  PacketMeta& meta = frame.meta();
+  if ((type != kVirtioGsoTcp4 && type != kVirtioGsoUdp) || header.gso_size == 0) return std::unexpected{Drop::bad_header};
+  const GsoKind kind = type == kVirtioGsoTcp4 ? GsoKind::tcp4 : GsoKind::udp4;
+  if (kind == GsoKind::udp4 && meta.checksum != ChecksumState::partial)
+    return std::unexpected{Drop::bad_header};  // that of the whole is none
+  const auto marks = marks_of(frame, kind);
+  if (!marks) return std::unexpected{Drop::bad_header};
+  meta.network = marks->network;
+  meta.transport = marks->transport;
+  meta.gso = kind;
+  meta.gso_size = header.gso_size;
+  return {};
+}
 }  // namespace
 
 VirtioHeader describe(const Packet& frame) noexcept {
@@ -60,18 +76,7 @@ Accepted apply(const VirtioHeader& header, Packet& frame) noexcept {
     meta.checksum = ChecksumState::verified;
   }
   const auto type = static_cast<std::uint8_t>(header.gso_type & ~kVirtioGsoEcn);
-  if (type == kVirtioGsoNone) return {};
-  if ((type != kVirtioGsoTcp4 && type != kVirtioGsoUdp) || header.gso_size == 0) return std::unexpected{Drop::bad_header};
-  const GsoKind kind = type == kVirtioGsoTcp4 ? GsoKind::tcp4 : GsoKind::udp4;
-  if (kind == GsoKind::udp4 && meta.checksum != ChecksumState::partial)
-    return std::unexpected{Drop::bad_header};  // that of the whole is none
-  const auto marks = marks_of(frame, kind);
-  if (!marks) return std::unexpected{Drop::bad_header};
-  meta.network = marks->network;
-  meta.transport = marks->transport;
-  meta.gso = kind;
-  meta.gso_size = header.gso_size;
-  return {};
+  return type == kVirtioGsoNone ? Accepted{} : apply_gso(header, type, frame);
 }
 
 }  // namespace tapir::link

@@ -61,6 +61,7 @@ void Runtime::forget(link::Link& link) noexcept {
     if (watched->link != &link) continue;
     if (watched->fd >= 0) kernel_->remove(watched->fd);
     watched->link = nullptr;
+    forgotten_ = true;
   }
   sweep();
 }
@@ -88,6 +89,7 @@ void Runtime::forget(DescriptorUser& user) noexcept {
     if (watched->user != &user) continue;
     kernel_->remove(watched->fd);
     watched->user = nullptr;
+    forgotten_ = true;
   }
   sweep();
 }
@@ -148,7 +150,6 @@ void Runtime::set_time() { scheduler_.set_time(monotonic_now()); }
 void Runtime::turn(std::optional<TimePoint> latest) {
   ++depth_;
   try {
-    refresh_interest();
     wait(latest);
     drain();
     scheduler_.advance(scheduler_.now());
@@ -175,6 +176,7 @@ void Runtime::wait(std::optional<TimePoint> latest) {
   if (spins() && busy_turns_++ % kBusyTurnsAWait != 0) return set_time();
   if (std::exchange(read_again_, false) && ++unasked_turns_ <= kMostUnaskedTurns) return set_time();
   unasked_turns_ = 0;
+  refresh_interest();
   auto timeout = more ? Duration{} : patience();
   if (latest) timeout = std::min(timeout.value_or(Duration::max()), *latest - monotonic_now());
   std::array<epoll_event, 64> events;
@@ -239,7 +241,8 @@ void Runtime::drain_link(Watched& watched) {
   const std::size_t frames = watched.link->drain(options_.batch);
   if (frames > 0 && options_.spin > Duration{} && watched.fd >= 0) begin_spin();
   if (again && !readable) watched.refilled.learn(frames > 0);
-  if (frames > 0 && watched.fd >= 0 && !spins() && !watched.awaits_output && watched.refilled.worth_asking()) {
+  if (frames > 0 && watched.fd >= 0 && !spins() && watched.refilled.worth_asking() && watched.link != nullptr &&
+      watched.link->writable()) {
     read_again_ = watched.again = true;
   }
   if (watched.fd < 0) {
@@ -281,7 +284,7 @@ void Runtime::refresh_interest() {
 }
 
 void Runtime::sweep() {
-  if (depth_ > 0) return;
+  if (depth_ > 0 || !std::exchange(forgotten_, false)) return;
   std::erase_if(watched_, [](const auto& watched) { return watched->link == nullptr && watched->user == nullptr; });
 }
 

@@ -26,7 +26,7 @@ class Cable::State : public std::enable_shared_from_this<Cable::State> {
       : scheduler_{driver.scheduler()},
         random_{driver.random().next()},
         config_{config},
-        capabilities_{.mtu = config.mtu, .carries_fcs = config.carries_fcs},
+        capabilities_{.mtu = config.mtu, .carries_fcs = config.carries_fcs, .tells_queue = true},
         ways_{Way{*this, End::left}, Way{*this, End::right}} {}
 
   [[nodiscard]] const CableConfig& config() const noexcept { return config_; }

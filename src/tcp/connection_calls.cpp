@@ -44,7 +44,7 @@ std::size_t ConnectionCore::take(std::span<const std::byte> bytes) {
   return taken;
 }
 
-Result<std::size_t> ConnectionCore::send(std::span<const std::byte> bytes, bool urgent) {
+[[gnu::flatten, gnu::hot]] Result<std::size_t> ConnectionCore::send(std::span<const std::byte> bytes, bool urgent) {
   if (const auto allowed = may_queue(); !allowed) return fail(allowed.error());
   if (bytes.empty()) return 0;
   const std::size_t taken = take(bytes);
@@ -88,7 +88,7 @@ Result<std::size_t> ConnectionCore::send(Slice slice) {
   return taken;
 }
 
-Result<std::size_t> ConnectionCore::receive(std::span<std::byte> into) {
+[[gnu::flatten, gnu::hot]] Result<std::size_t> ConnectionCore::receive(std::span<std::byte> into) {
   if (into.empty()) return fail(Error::invalid_argument);
   if (reading_over_) return tcb_.state == State::closed ? why_over() : fail(Error::connection_closed);
   if (const std::size_t count = receive_buffer_.read(into); count > 0) {
@@ -220,8 +220,8 @@ Info ConnectionCore::info() const {
   info.window_scaling = tcb_.negotiated.window_scaling;
   info.snd_wind_shift = tcb_.snd_wind_shift;
   info.rcv_wind_shift = tcb_.negotiated.window_scaling ? tcb_.rcv_wind_shift : std::uint8_t{0};
-  info.cwnd = congestion_->cwnd();
-  info.ssthresh = congestion_->ssthresh();
+  info.cwnd = congestion_.cwnd();
+  info.ssthresh = congestion_.ssthresh();
   info.congestion_control = congestion_->name();
   const RetransmitQueue& sent = recovery_.queue();
   info.in_recovery = recovery_.in_fast_recovery();

@@ -113,9 +113,9 @@ class ConnectionCore final : public ReadySource,
   [[nodiscard]] const FourTuple& tuple() const noexcept { return tuple_; }
   [[nodiscard]] std::size_t unacknowledged() const noexcept { return send_buffer_.size(); }
   [[nodiscard]] std::size_t waiting_to_leave() const noexcept { return unsent(); }
-  [[nodiscard]] std::size_t send_room() const noexcept;
+  [[nodiscard, gnu::noinline]] std::size_t send_room() const noexcept;
   [[nodiscard]] std::size_t fast_open_room() const noexcept { return fast_open_.room; }
-  [[nodiscard]] bool worth_writing() const noexcept;
+  [[nodiscard, gnu::noinline]] bool worth_writing() const noexcept;
   void set_not_sent_low(std::optional<std::uint32_t> bytes) noexcept { settings_.not_sent_low = bytes; }
   [[nodiscard]] std::size_t unread() const noexcept { return receive_buffer_.size(); }
   [[nodiscard]] std::uint32_t urgent_unread() const noexcept {
@@ -127,7 +127,7 @@ class ConnectionCore final : public ReadySource,
   [[nodiscard]] const HandshakeError* handshake_error() const noexcept { return handshake_error_.get(); }
 
   // What the Engine calls.
-  [[nodiscard]] Accepted segment_arrives(Arrival&& arrival);
+  [[nodiscard, gnu::noinline]] Accepted segment_arrives(Arrival&& arrival);
   void damaged_segment_arrives();
   void error_arrives(const network::ErrorReport& report, SeqNum quoted);
   /// Whether octet `sequence` was sent and is not acknowledged.
@@ -193,7 +193,7 @@ class ConnectionCore final : public ReadySource,
   void limit_handshake(TimePoint began);
   void take_syn(const Arrival& syn);
   void become_established();
-  void handshake_complete();
+  [[gnu::noinline]] void handshake_complete();
   void close_sending();
   void own_fin_acknowledged();
   void peer_fin_arrived();
@@ -237,7 +237,7 @@ class ConnectionCore final : public ReadySource,
   [[nodiscard]] Timestamps timestamps_to_send(bool with_ack) const noexcept;
   [[nodiscard]] SackBlocks sack_to_send(std::size_t room) const;
   [[nodiscard]] std::uint32_t fixed_options_size() const noexcept;
-  [[nodiscard]] std::uint32_t current_mss() const;
+  [[nodiscard, gnu::noinline]] std::uint32_t current_mss() const;
   /// Whether a segment that leaves now may carry more options than every one does.
   [[nodiscard]] bool tells_more() const noexcept { return !reassembly_.empty() || sack_report_.pending() || user_timeout_to_send(); }
 
@@ -245,19 +245,19 @@ class ConnectionCore final : public ReadySource,
   void account_memory() noexcept;
   [[nodiscard]] std::size_t receive_room() const noexcept;
   [[nodiscard]] std::uint32_t not_sent_low() const noexcept;
-  [[nodiscard]] std::uint32_t leaving_at_once() const noexcept;
-  [[nodiscard]] chunks::Decision write_decision() const noexcept;
+  [[nodiscard, gnu::noinline]] std::uint32_t leaving_at_once() const noexcept;
+  [[nodiscard, gnu::noinline]] chunks::Decision write_decision() const noexcept;
   void tune_send_buffer();
   void tune_receive_buffer();
 
   // Segment arrives, in the RFC's order: input_syn_sent.cpp, input.cpp, input_timestamps.cpp, input_ack.cpp, input_text.cpp,
   // header_prediction.cpp
-  [[nodiscard]] Accepted syn_sent_arrives(Arrival& arrival);
+  [[nodiscard, gnu::noinline]] Accepted syn_sent_arrives(Arrival& arrival);
   [[nodiscard]] bool echoes_syn(const Options& theirs) const;
   [[nodiscard]] bool is_predicted(const Arrival& arrival) const noexcept;
-  void accept_predicted(Arrival& arrival);
+  [[gnu::noinline]] void accept_predicted(Arrival& arrival);
   void after_input();
-  [[nodiscard]] Accepted checks(Arrival& arrival);
+  [[nodiscard, gnu::noinline]] Accepted checks(Arrival& arrival);
   [[nodiscard]] Checked check_timestamps(Arrival& arrival);
   [[nodiscard]] Checked check_sequence(Arrival& arrival);
   [[nodiscard]] Checked check_reset(Arrival& arrival);
@@ -268,14 +268,14 @@ class ConnectionCore final : public ReadySource,
   [[nodiscard]] std::unexpected<Drop> answer_unacceptable(const Segment& segment, Drop reason);
   void cut_to_window(Arrival& arrival);
   [[nodiscard]] Accepted process_rest(Arrival& arrival);
-  [[gnu::cold]] void challenge();
-  [[nodiscard, gnu::cold]] std::unexpected<Drop> drop(Drop reason);
+  [[gnu::cold, gnu::noinline]] void challenge();
+  [[nodiscard, gnu::cold, gnu::noinline]] std::unexpected<Drop> drop(Drop reason);
   void process_ack(const Arrival& arrival);
   void new_ack(const Arrival& arrival);
   [[nodiscard]] AckReport report_of(const Arrival& arrival) const;
   [[nodiscard]] bool echoes_last_syn(const AckReport& report) const noexcept;
   void respond(const AckOutcome& outcome, std::uint32_t bytes);
-  void tell_of_loss(const AckOutcome& outcome);
+  [[gnu::noinline]] void tell_of_loss(const AckOutcome& outcome);
   void note_timestamp(const Arrival& arrival) noexcept;
   void ack_made_progress(std::uint32_t bytes);
   void count_delivered(std::uint32_t segments) noexcept;
@@ -291,10 +291,12 @@ class ConnectionCore final : public ReadySource,
   void process_urgent(const Segment& segment);
   [[nodiscard]] Accepted process_text(Arrival& arrival);
   void accept_in_order(Packet&& payload);
-  void time_arrival(SeqNum begin, std::uint32_t size, TimePoint ingress);
+  [[gnu::noinline]] void accept_reassembled();
+  void advance_received(std::size_t bytes) noexcept;
+  [[gnu::noinline]] void time_arrival(SeqNum begin, std::uint32_t size, TimePoint ingress);
   [[nodiscard]] Accepted take_text(Arrival& arrival);
   void text_in_order(Arrival& arrival);
-  [[nodiscard]] Accepted text_beyond_gap(Arrival& arrival);
+  [[nodiscard, gnu::noinline]] Accepted text_beyond_gap(Arrival& arrival);
   void acknowledge_later(const Segment& segment);
   void note_fin(const Arrival& arrival);
 
@@ -309,7 +311,7 @@ class ConnectionCore final : public ReadySource,
   /// Bytes of the IP and the TCP options that every segment carries.
   [[nodiscard]] std::uint32_t options_size() const noexcept;
   void begin_mtu_search();
-  void mtu_probe_settled(MtuProbeFate fate);
+  [[gnu::noinline]] void mtu_probe_settled(MtuProbeFate fate);
   void path_is_black_hole();
   void look_at_path();
   void reconsider_mtu_report();
@@ -329,15 +331,15 @@ class ConnectionCore final : public ReadySource,
 
   // Output: output.cpp, output_plain.cpp, output_segment.cpp
   [[nodiscard]] std::uint32_t plain_segment() const noexcept;
-  [[nodiscard]] bool send_plain(std::uint32_t count);
-  [[nodiscard]] bool send_next();
+  [[nodiscard, gnu::noinline]] bool send_plain(std::uint32_t count);
+  [[nodiscard, gnu::noinline]] bool send_next();
   [[nodiscard]] bool may_send_more() const;
   [[nodiscard]] bool send_syn();
   [[nodiscard]] bool retransmit();
   [[nodiscard]] bool send_tail_probe();
   [[nodiscard]] bool send_guess();
   [[nodiscard]] bool send_probe();
-  [[nodiscard]] bool send_new();
+  [[nodiscard, gnu::noinline]] bool send_new();
   void new_data_left();
   [[nodiscard]] bool send_ack();
   [[nodiscard]] std::uint32_t record_left(SeqNum begin) const noexcept;
@@ -362,16 +364,18 @@ class ConnectionCore final : public ReadySource,
   [[nodiscard]] bool send_keepalive();
   [[nodiscard]] SendDecision new_data_decision() const;
   [[nodiscard]] bool waits_for_device(const SendDecision& decision);
-  [[nodiscard]] bool cwnd_limited() const noexcept { return cwnd_usage_.limited(congestion_->cwnd(), congestion_->in_slow_start()); }
+  [[nodiscard]] bool cwnd_limited() const noexcept { return cwnd_usage_.limited(congestion_.cwnd(), congestion_.in_slow_start()); }
   /// `whole`: it is not cut, by nobody on the way either.
   [[nodiscard]] Result<> emit(Packet&& packet, SeqNum seq, Flags flags, bool whole = false);
   [[nodiscard]] std::size_t put_options(Flags flags, std::uint32_t payload_size, std::span<std::byte, kMaxOptionsSize> into);
+  [[nodiscard, gnu::noinline]] std::size_t put_all_options(Flags flags, std::uint32_t payload_size,
+                                                           std::span<std::byte, kMaxOptionsSize> into);
   [[nodiscard]] std::uint16_t window_field(Flags flags);
   [[nodiscard]] bool paced_out();
   [[nodiscard]] std::optional<std::uint64_t> pacing_rate() const noexcept;
   void wants_to_send();
-  void update_mss();
-  void path_narrowed();
+  [[gnu::noinline]] void update_mss();
+  [[gnu::noinline]] void path_narrowed();
   [[nodiscard]] std::uint16_t mss_to_offer() const;
   [[nodiscard]] std::uint32_t window_clamp() const noexcept { return settings_.window_clamp.value_or(UINT32_MAX); }
   [[nodiscard]] CongestionParameters congestion_parameters() const;
@@ -398,7 +402,7 @@ class ConnectionCore final : public ReadySource,
   [[nodiscard]] bool expired(std::optional<TimePoint>& deadline, std::string_view timer) const;
   void on_user_timeout();
   [[nodiscard]] std::optional<TimePoint> earliest_deadline() const noexcept;
-  void update_timers();
+  [[gnu::noinline]] void update_timers();
   void restart_keepalive();
   [[nodiscard]] Duration keepalive_idle() const noexcept;
   [[nodiscard]] bool keepalive_in_vain() const noexcept;
@@ -407,7 +411,7 @@ class ConnectionCore final : public ReadySource,
   void observe_congestion(std::string_view cause) const {
     if (context_.observer != nullptr) show_congestion(cause);
   }
-  [[gnu::cold]] void show_congestion(std::string_view cause) const;
+  [[gnu::cold, gnu::noinline]] void show_congestion(std::string_view cause) const;
   void observe_timer(std::string_view timer) const;
 
   Timer timer_;

@@ -143,7 +143,10 @@ Info ConnectionCore::look(Engine& engine, const HalfOpen& kept) {
 /// The connection, a whole one in any case; nullptr when there is none. Valid until the connection is over.
 ConnectionRecord* Engine::find(const FourTuple& tuple) {
   ConnectionRecord* const record = connections_.look(tuple);
-  if (record != nullptr || half_open_.size() == 0) return record;
+  return record != nullptr || half_open_.size() == 0 ? record : find_half_open(tuple);
+}
+
+ConnectionRecord* Engine::find_half_open(const FourTuple& tuple) {
   const HalfOpen* const kept = half_open_.find(tuple);
   if (kept == nullptr) return nullptr;
   const auto whole = make_whole(*kept);  // without memory it stays what it is

@@ -65,11 +65,11 @@ void ConnectionCore::each_lasting(Visit& visit) {
   send_buffer_.set_limit(send_limit);
   receive_buffer_.set_limit(receive_limit);
   recovery_.each_lasting(visit);
-  if (auto* algorithm = dynamic_cast<LossBased*>(congestion_.get())) algorithm->each_lasting(visit);
+  if (auto* algorithm = congestion_.loss_based()) algorithm->each_lasting(visit);
 }
 
 IdleState ConnectionCore::pack() {
-  const auto* algorithm = dynamic_cast<const LossBased*>(congestion_.get());
+  const LossBased* const algorithm = congestion_.loss_based();
   ImageTaker taker;
   each_lasting(taker);
   IdleState idle;
@@ -77,7 +77,7 @@ IdleState ConnectionCore::pack() {
   idle.packed = PackedImage{pack_image(taker.image(), idle.kind->image)};
   idle.events = PackedEvents{events_.get()};
   events_.reset();
-  if (algorithm == nullptr) idle.congestion = std::move(congestion_);
+  if (algorithm == nullptr) idle.congestion = congestion_.take();
   return idle;
 }
 
@@ -92,7 +92,7 @@ std::shared_ptr<ConnectionCore> ConnectionCore::unpack(Engine& engine, const Fou
   auto core = make_zeroed<ConnectionCore>(engine, tuple, idle.kind->settings, Restored{});
   core->restore(idle, idle.kind->algorithm == nullptr ? nullptr : idle.kind->algorithm->copy());
   core->events_ = idle.events.unpack();
-  if (core->congestion_ == nullptr) core->congestion_ = std::move(idle.congestion);
+  if (core->congestion_.empty()) core->congestion_ = std::move(idle.congestion);
   core->recovery_.set_config(recovery_config(engine.config().recovery));  // it may have changed meanwhile
   core->update_timers();
   return core;
@@ -103,7 +103,7 @@ Info ConnectionCore::look(Engine& engine, const FourTuple& tuple, IdleState& idl
   const bool own = idle.kind->algorithm == nullptr;
   core.restore(idle, own ? std::move(idle.congestion) : idle.kind->algorithm->copy());
   Info info = core.info();
-  if (own) idle.congestion = std::move(core.congestion_);
+  if (own) idle.congestion = core.congestion_.take();
   return info;
 }
 

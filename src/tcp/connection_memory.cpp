@@ -65,15 +65,16 @@ std::size_t ConnectionCore::receive_room() const noexcept {
 /// the user has set stays. In Linux' way it grows for a writer who waits (tcp_new_space()), unless it is cwnd that holds back.
 void ConnectionCore::tune_send_buffer() {
   const std::size_t former = send_buffer_.limit();
-  const std::uint32_t cwnd = congestion_->cwnd();
+  const std::uint32_t cwnd = congestion_.cwnd();
   const bool chunked = settings_.chunked_writes;
   const bool may_grow = !settings_.send_buffer && !memory_.scarce();
   if (may_grow && (!chunked || (wants_room_ && recovery_.in_flight() + leaving_at_once() < cwnd))) {
     const std::size_t wanted = chunked ? chunks::buffer_for(cwnd / mss_, mss_) : 2 * std::size_t{cwnd};
     send_buffer_.set_limit(std::max(former, std::min(wanted, engine_->config().max_send_buffer)));
   }
+  if (!wants_room_) return;
   const bool enough = chunked ? worth_writing() : send_buffer_.limit() > former && send_room() > 0;
-  if (!wants_room_ || !enough) return;
+  if (!enough) return;
   wants_room_ = false;
   tell(kWritable);
 }

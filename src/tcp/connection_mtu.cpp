@@ -81,7 +81,7 @@ ConnectionCore::MtuProbe ConnectionCore::send_mtu_probe() {
   const std::uint32_t payload = *size - headers;
   const std::uint32_t needed = payload + (engine_->config().recovery.reordering + 1) * mss_;
   if (unsent() < needed || record_left(tcb_.snd_nxt) < needed) return MtuProbe::none;
-  if (tcb_.snd_wnd < needed || congestion_->cwnd() < needed) return MtuProbe::none;
+  if (tcb_.snd_wnd < needed || congestion_.cwnd() < needed) return MtuProbe::none;
   if (peer_window_left() < needed || usable_window() < payload) {
     return recovery_.queue().in_network() > 0 ? MtuProbe::wait : MtuProbe::none;
   }

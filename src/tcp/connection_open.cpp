@@ -147,8 +147,8 @@ CongestionParameters ConnectionCore::congestion_parameters() const {
                                   .rtt = rtt_.srtt(),
                                   .seed = tcb_.iss.value()};
   if (is_synchronized(tcb_.state)) {
-    parameters.cwnd = congestion_->cwnd();
-    parameters.initial_ssthresh = congestion_->ssthresh();
+    parameters.cwnd = congestion_.cwnd();
+    parameters.initial_ssthresh = congestion_.ssthresh();
   }
   return parameters;
 }

@@ -14,6 +14,7 @@
 #include <tapir/tcp/tcp.hpp>
 
 #include "arrival_times.hpp"
+#include "congestion_slot.hpp"
 #include "cwnd_usage.hpp"
 #include "delayed_ack.hpp"
 #include "ecn.hpp"
@@ -78,7 +79,7 @@ class ConnectionParts {
   SeqNum send_base_;  ///< the number of the send buffer's first octet
   RttEstimator rtt_;
   LossRecovery recovery_;
-  std::unique_ptr<CongestionControl> congestion_;  ///< never empty in use
+  CongestionSlot congestion_;
   Pacer pacer_;
   CwndUsage cwnd_usage_;
   Ecn ecn_;
@@ -95,6 +96,7 @@ class ConnectionParts {
   SeqNum small_end_;  ///< of the last small segment sent
   SendingTimes sending_times_;
   std::optional<TimePoint> queued_until_;  ///< when the device has sent all that we gave it, as far as is known
+  bool tells_queue_ = true;                 ///< whether that is known, where the last segment left
   std::optional<TimePoint> last_sent_;
   std::optional<TimePoint> last_data_sent_;
   std::optional<TimePoint> last_advice_;

@@ -12,13 +12,10 @@ ConnectionRecord::ConnectionRecord(Engine& engine, std::shared_ptr<ConnectionCor
 
 ConnectionRecord::~ConnectionRecord() = default;
 
-const std::shared_ptr<ConnectionCore>& ConnectionRecord::core() {
-  if (asleep()) {
-    core_ = ConnectionCore::unpack(engine_, tuple_, idle_);
-    idle_ = {};
-    ++engine_.stats().wakes;
-  }
-  return core_;
+void ConnectionRecord::wake() {
+  core_ = ConnectionCore::unpack(engine_, tuple_, idle_);
+  idle_ = {};
+  ++engine_.stats().wakes;
 }
 
 void ConnectionRecord::sleep() {

@@ -25,13 +25,18 @@ class ConnectionRecord {
   /// Nothing is outstanding, waits to be sent or read, or is timed, and nobody but this record knows more of it.
   [[nodiscard]] bool asleep() const noexcept { return core_ == nullptr; }
   /// The connection, woken if need be. It may end in what it is then asked to do: who calls it keeps it alive.
-  [[nodiscard]] const std::shared_ptr<ConnectionCore>& core();
+  [[nodiscard]] const std::shared_ptr<ConnectionCore>& core() {
+    if (asleep()) wake();
+    return core_;
+  }
   /// It is quiet. The caller keeps the core for as long as it needs it.
   void sleep();
   /// As of now; a sleeping one sleeps on.
   [[nodiscard]] Info info();
 
  private:
+  [[gnu::noinline]] void wake();
+
   Engine& engine_;  ///< an Engine that goes wakes all that sleep: who is awake needs it no more
   FourTuple tuple_;
   std::shared_ptr<ConnectionCore> core_;

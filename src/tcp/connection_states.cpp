@@ -191,7 +191,7 @@ void ConnectionCore::handle(Events events) {
   if (news_ != 0) tell(news_);
 }
 
-void ConnectionCore::dispatch() {
+[[gnu::flatten, gnu::hot]] void ConnectionCore::dispatch() {
   queued_ = false;
   try {
     call_handlers();

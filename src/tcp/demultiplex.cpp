@@ -32,7 +32,7 @@ std::unexpected<Drop> Engine::malformed(Drop reason) {
   return drop(reason);
 }
 
-Accepted Engine::demultiplex(Packet&& packet, const network::Received& from) {
+[[gnu::flatten, gnu::hot]] Accepted Engine::demultiplex(Packet&& packet, const network::Received& from) {
   ++stats_.in_segs;
   // RFC 9293 section 3.9.2.3: TCP speaks with single hosts only (MUST-57, MUST-63).
   if (from.to_group || from.cast != LinkCast::unicast) return drop(Drop::not_for_us);
@@ -88,7 +88,11 @@ Accepted Engine::dispatch(Arrival&& arrival) {
     if (arrival.ttl < connection->settings().minimum_ttl) return drop(Drop::ttl_too_low);
     return connection->segment_arrives(std::move(arrival));
   }
-  // Those that we have a connection with have been looked at.
+  return stranger_arrives(arrival);
+}
+
+/// Those that we have a connection with have been looked at.
+Accepted Engine::stranger_arrives(Arrival& arrival) {
   const IpAddress source = arrival.tuple.remote.address;
   const bool strange_loop = source.is_loopback() && !arrival.tuple.local.address.is_loopback();
   if (!network_.can_be_host(source) || strange_loop) return drop(Drop::martian_source);

@@ -178,6 +178,16 @@ void Engine::forget(const ListenerCore& listener) {
   if (erased > 0) observe(listener.local(), State::listen, State::closed);
 }
 
+/// The network layer's: only the size is another for each segment of a connection.
+std::uint16_t Engine::pseudo_header_sum(IpAddress local, IpAddress remote, std::size_t size) noexcept {
+  auto& known = known_pseudo_header_;
+  if (known.sum == 0 || local != known.local || remote != known.remote) {
+    known = {local, remote, network_.pseudo_header_sum(local, remote, network::Protocol::tcp, 0)};
+  }
+  const std::size_t sum = known.sum + size;
+  return static_cast<std::uint16_t>((sum & 0xffffU) + (sum >> 16U));
+}
+
 Result<> Engine::send(Packet&& packet, const Send& to) {
   if (to.options.size() > kMaxOptionsSize || to.options.size() % 4 != 0) return fail(Error::invalid_argument);
   const std::size_t payload_size = packet.size();
@@ -190,7 +200,7 @@ Result<> Engine::send(Packet&& packet, const Send& to) {
                 .offset_and_reserved = {},
                 .flags = to.flags,
                 .window = to.window,
-                .checksum = network_.pseudo_header_sum(to.local.address, to.remote.address, network::Protocol::tcp, size),
+                .checksum = pseudo_header_sum(to.local.address, to.remote.address, size),
                 .urgent_pointer = has(to.flags, Flags::urg) ? to.urgent : std::uint16_t{0}};
   header.set_header_size(sizeof(Header) + to.options.size());
   if (!to.options.empty()) packet.prepend_bytes(to.options);

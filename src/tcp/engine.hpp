@@ -84,7 +84,7 @@ class Engine final {
   [[nodiscard]] const SynCookies& cookies() const noexcept { return cookies_; }
   [[nodiscard]] ResetQueue& resets() noexcept { return resets_; }
   [[nodiscard]] TimeWaitTable& time_wait() noexcept { return time_wait_; }
-  [[nodiscard, gnu::cold]] std::unexpected<Drop> drop(Drop reason) { return reject(context_, drops_, LayerId::tcp, reason); }
+  [[nodiscard, gnu::cold, gnu::noinline]] std::unexpected<Drop> drop(Drop reason) { return reject(context_, drops_, LayerId::tcp, reason); }
   /// Where the timestamp clock of a connection starts (RFC 7323 section 7.1).
   [[nodiscard]] std::uint32_t timestamp_offset(const FourTuple& tuple) const noexcept {
     return static_cast<std::uint32_t>(timestamp_offsets_(tuple));
@@ -105,11 +105,12 @@ class Engine final {
 
  private:
   [[nodiscard]] Accepted dispatch(Arrival&& arrival);
-  [[nodiscard, gnu::cold]] std::unexpected<Drop> malformed(Drop reason);
+  [[nodiscard, gnu::noinline]] Accepted stranger_arrives(Arrival& arrival);
+  [[nodiscard, gnu::cold, gnu::noinline]] std::unexpected<Drop> malformed(Drop reason);
   [[nodiscard]] bool may_use(const Settings& settings) const;
   [[nodiscard]] bool is_listening(Port port) const;
   [[nodiscard]] Accepted read(Arrival& arrival, const network::Received& from);
-  void acknowledge_damaged(const FourTuple& tuple);
+  [[gnu::cold, gnu::noinline]] void acknowledge_damaged(const FourTuple& tuple);
   [[nodiscard]] bool checksum_ok(const Packet& packet, const network::Received& from) const;
   [[nodiscard]] Accepted time_wait_arrives(Arrival& arrival, const TimeWaitRecord& record);
   [[nodiscard]] Accepted listen_arrives(Arrival& arrival, ListenerCore& listener, std::optional<TimeWaitRecord> former);
@@ -117,6 +118,7 @@ class Engine final {
   [[nodiscard]] Accepted open(Arrival& syn, ListenerCore& listener, std::optional<TimeWaitRecord> former);
   [[nodiscard]] Accepted answer_with_cookie(const Arrival& syn, ListenerCore& listener);
   [[nodiscard]] Accepted cookie_arrives(Arrival& arrival, ListenerCore& listener);
+  [[nodiscard]] std::uint16_t pseudo_header_sum(IpAddress local, IpAddress remote, std::size_t size) noexcept;
   void acknowledge_from_time_wait(const TimeWaitRecord& record);
   [[nodiscard]] std::shared_ptr<ListenerCore> find_listener(const FourTuple& tuple) const;
   [[nodiscard]] Result<FourTuple> choose_ends(const Endpoint& remote, const Endpoint& local);
@@ -124,10 +126,11 @@ class Engine final {
   /// TIME-WAIT not counted.
   [[nodiscard]] std::size_t open_connections() const noexcept { return connections_.size() + half_open_.size(); }
   [[nodiscard]] ConnectionRecord* find(const FourTuple& tuple);
+  [[nodiscard, gnu::noinline]] ConnectionRecord* find_half_open(const FourTuple& tuple);
   [[nodiscard]] std::shared_ptr<ConnectionRecord> make_whole(const HalfOpen& kept);
   void handshake_due(const HalfOpen& kept);
   [[nodiscard]] std::string in_words(Direction direction, const Header& header, const FourTuple& tuple) const;
-  [[gnu::cold]] void observe(Direction direction, const Packet& packet, const Header& header, const FourTuple& tuple) const;
+  [[gnu::cold, gnu::noinline]] void observe(Direction direction, const Packet& packet, const Header& header, const FourTuple& tuple) const;
   void observe(const Endpoint& listener, State from, State to) const;
 
   Context& context_;
@@ -147,6 +150,11 @@ class Engine final {
   TimeWaitTable time_wait_;
   HalfOpenTable half_open_;
   ConnectionTable<ConnectionRecord> connections_;
+  struct {
+    IpAddress local;
+    IpAddress remote;
+    std::uint16_t sum = 0;
+  } known_pseudo_header_;  ///< of the last segment, its size left out
   IdleKinds idle_kinds_;
   std::map<Endpoint, std::vector<std::shared_ptr<ListenerCore>>> listeners_;  ///< several where all share their port; none is empty
   FastOpenKey fast_open_key_{};                                               ///< where nobody has chosen one

@@ -9,7 +9,7 @@
 namespace tapir::tcp::detail {
 
 /// The caller keeps this connection alive while it ends.
-Accepted ConnectionCore::segment_arrives(Arrival&& arrival) {
+[[gnu::flatten, gnu::hot]] Accepted ConnectionCore::segment_arrives(Arrival&& arrival) {
   ++counters_.segments_received;
   if (!arrival.segment.has(Flags::syn)) arrival.segment.window <<= tcb_.snd_wind_shift;  // RFC 7323 section 2.3
   if (is_predicted(arrival)) {

@@ -84,13 +84,13 @@ void ConnectionCore::respond(const AckOutcome& outcome, std::uint32_t bytes) {
   const TimePoint now = context_.now();
   const std::uint32_t flight = recovery_.queue().outstanding();
   const std::uint32_t controls = outcome.acked - std::min(outcome.acked, bytes);  // SYN and FIN
-  const bool held_back = congestion_->holds_back();
+  const bool held_back = congestion_.holds_back();
   if (outcome.undone) {
     congestion_->on_undo({.now = now, .flight_size = flight});
     observe_congestion("undo");
   }
-  mtu_probe_settled(outcome.mtu_probe);
-  tell_of_loss(outcome);
+  if (outcome.mtu_probe != MtuProbeFate::unknown) mtu_probe_settled(outcome.mtu_probe);
+  if (outcome.entered || outcome.tail_lost) tell_of_loss(outcome);
   for (const LostEvent& lost : recovery_.newly_lost()) congestion_->on_lost(lost);
   if (outcome.partial) {
     congestion_->on_partial_ack({.now = now, .acked_bytes = bytes, .flight_size = flight});
@@ -100,7 +100,7 @@ void ConnectionCore::respond(const AckOutcome& outcome, std::uint32_t bytes) {
   } else if (outcome.duplicate_in_recovery) {
     congestion_->on_duplicate_ack({.now = now, .flight_size = flight});
   } else if (bytes > 0 || (recovery_.sack() && outcome.delivered > 0)) {
-    congestion_->on_ack({.now = now,
+    congestion_.on_ack({.now = now,
                          .acked_bytes = bytes,
                          .credit_bytes = outcome.credit - std::min(outcome.credit, controls),
                          .delivered_bytes = outcome.delivered,
@@ -117,7 +117,7 @@ void ConnectionCore::respond(const AckOutcome& outcome, std::uint32_t bytes) {
     observe_congestion("ack");
   }
   // The acknowledgment that ends it, too: what is outstanding left under it (draft-ietf-ccwg-bbr section 5.3.4.3).
-  if (held_back || congestion_->holds_back()) recovery_.rate().on_app_limited(recovery_.queue().in_network());
+  if (held_back || congestion_.holds_back()) recovery_.rate().on_app_limited(recovery_.queue().in_network());
   if (recovery_.queue().empty()) {
     deadlines_.retransmit.reset();
   } else if (outcome.restart_timer) {
@@ -127,7 +127,6 @@ void ConnectionCore::respond(const AckOutcome& outcome, std::uint32_t bytes) {
 
 /// A congestion response, with a recovery or, when a probe has repaired the loss, without.
 void ConnectionCore::tell_of_loss(const AckOutcome& outcome) {
-  if (!outcome.entered && !outcome.tail_lost) return;
   const TimePoint now = context_.now();
   const std::uint32_t flight = recovery_.queue().outstanding();
   congestion_->on_loss({.now = now,
@@ -177,7 +176,7 @@ void ConnectionCore::congestion_echoed() {
   const RetransmitQueue& sent = recovery_.queue();
   const std::uint32_t flight = sent.outstanding();
   if (flight == 0 || recovery_.in_fast_recovery()) return;
-  if (congestion_->cwnd() <= mss_) {  // no less can be sent than a segment, so it waits
+  if (congestion_.cwnd() <= mss_) {  // no less can be sent than a segment, so it waits
     pacer_.hold(context_.now() + rtt_.rto());
     deadlines_.retransmit = context_.now() + rtt_.rto();
   }

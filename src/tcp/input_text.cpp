@@ -64,7 +64,7 @@ void ConnectionCore::text_in_order(Arrival& arrival) {
   }
   const bool fills_gap = !reassembly_.empty();
   window_growth_.on_data(segment.payload_size, receive_mss_);
-  time_arrival(segment.seq, segment.payload_size, arrival.ingress);
+  if (settings_.time_arrivals) time_arrival(segment.seq, segment.payload_size, arrival.ingress);
   accept_in_order(std::move(arrival.payload));
   acknowledge_later(segment);
   if (fills_gap) ack_.on_urgent();
@@ -98,7 +98,7 @@ Accepted ConnectionCore::text_beyond_gap(Arrival& arrival) {
   const auto inserted = reassembly_.insert(tcb_.rcv_nxt, begin, std::move(arrival.payload));
   if (inserted.duplicate && engine_->config().dsack) sack_report_.on_duplicate(inserted.duplicate->begin, inserted.duplicate->end);
   if (inserted.bytes > 0) {
-    time_arrival(begin, arrival.segment.payload_size, arrival.ingress);
+    if (settings_.time_arrivals) time_arrival(begin, arrival.segment.payload_size, arrival.ingress);
     return {};
   }
   if (!inserted.dropped) return drop(Drop::duplicate);
@@ -108,7 +108,6 @@ Accepted ConnectionCore::text_beyond_gap(Arrival& arrival) {
 
 /// Notes when octets from number `begin` on came, for a user who wants to know.
 void ConnectionCore::time_arrival(SeqNum begin, std::uint32_t size, TimePoint ingress) {
-  if (!settings_.time_arrivals) return;
   if (arrivals_ == nullptr) arrivals_ = std::make_unique<ArrivalTimes>();
   const std::uint64_t place = counters_.bytes_received + distance(tcb_.rcv_nxt, begin);
   arrivals_->note(place, place + size, ingress == TimePoint{} ? context_.now() : ingress);
@@ -116,21 +115,26 @@ void ConnectionCore::time_arrival(SeqNum begin, std::uint32_t size, TimePoint in
 
 /// Hands the octets at RCV.NXT to the user, and those that waited behind them.
 void ConnectionCore::accept_in_order(Packet&& payload) {
-  const auto advance = [this](std::size_t bytes) {
-    const auto count = static_cast<std::uint32_t>(bytes);
-    tcb_.rcv_nxt += count;
-    tcb_.rcv_wnd -= std::min(count, tcb_.rcv_wnd);
-    counters_.bytes_received += count;
-  };
   const std::size_t size = payload.size();
   receive_buffer_.append(std::move(payload));
-  advance(size);
+  advance_received(size);
+  if (!reassembly_.empty()) accept_reassembled();
+  tell(kReadable);
+}
+
+void ConnectionCore::accept_reassembled() {
   while (auto slice = reassembly_.take(tcb_.rcv_nxt)) {
     const std::size_t more = slice->size();
     receive_buffer_.append(std::move(*slice));
-    advance(more);
+    advance_received(more);
   }
-  tell(kReadable);
+}
+
+void ConnectionCore::advance_received(std::size_t bytes) noexcept {
+  const auto count = static_cast<std::uint32_t>(bytes);
+  tcb_.rcv_nxt += count;
+  tcb_.rcv_wnd -= std::min(count, tcb_.rcv_wnd);
+  counters_.bytes_received += count;
 }
 
 /// A FIN beyond a gap takes effect when the gap is closed; until then its place is kept.

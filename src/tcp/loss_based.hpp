@@ -32,6 +32,8 @@ class LossBased : public CongestionControl {
 
   [[nodiscard]] std::uint32_t cwnd() const noexcept final { return cwnd_; }
   [[nodiscard]] std::uint32_t ssthresh() const noexcept final { return ssthresh_; }
+  [[nodiscard]] std::optional<std::uint64_t> pacing_rate() const noexcept final { return std::nullopt; }
+  [[nodiscard]] bool holds_back() const noexcept final { return false; }
   /// Shows its plain state to `visit`, to be kept while the connection is idle, or to be set.
   template <class Visit>
   void each_lasting(Visit& visit) {
@@ -80,13 +82,13 @@ class LossBased : public CongestionControl {
     std::uint32_t ssthresh = 0;
   };
 
-  void slow_start(const AckEvent& event, std::uint32_t& acked);
+  [[gnu::noinline]] void slow_start(const AckEvent& event, std::uint32_t& acked);
   void remember(Congestion cause);
   void end_recovery() noexcept;
-  void reduce_gradually(const AckEvent& event);
-  void decay(std::uint32_t target) noexcept;
+  [[gnu::noinline]] void reduce_gradually(const AckEvent& event);
+  [[gnu::noinline]] void decay(std::uint32_t target) noexcept;
   void lose_unvalidated(const LossEvent& event);
-  void age_unvalidated(TimePoint now) noexcept;
+  [[gnu::noinline]] void age_unvalidated(TimePoint now) noexcept;
   [[nodiscard]] bool trusts_window(TimePoint now) const noexcept;
   void note_loss(std::uint32_t flight_size) noexcept;
   void begin_first_window() noexcept;

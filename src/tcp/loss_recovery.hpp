@@ -107,7 +107,7 @@ class LossRecovery {
   /// The probe timer expired. Whether a probe is to be sent; the retransmission timer is to be started anew in any case.
   [[nodiscard]] bool on_probe_timer() noexcept;
   /// Nothing of what is outstanding can have arrived, or only to be thrown away.
-  void all_lost(TimePoint now);
+  [[gnu::noinline]] void all_lost(TimePoint now);
   void clear() noexcept;
 
   /// Starts, moves or stops the probe timer as the last events ask for.

@@ -13,7 +13,7 @@ bool LossRecovery::is_whole_flight(const AckReport& report) const noexcept {
   return plain && !in_doubt && config_.rack;
 }
 
-AckOutcome LossRecovery::whole_flight_arrived(const AckReport& report) {
+[[gnu::flatten, gnu::hot]] AckOutcome LossRecovery::whole_flight_arrived(const AckReport& report) {
   const RetransmitQueue::Range& range = *queue_.front();
   const std::uint32_t bytes = range.size();
   newly_lost_.clear();

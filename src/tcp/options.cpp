@@ -72,6 +72,20 @@ bool read_value(OptionKind kind, std::span<const std::byte> value, Options& opti
   }
 }
 
+[[gnu::noinline]] Accepted read_all_options(std::span<const std::byte> bytes, Options& options) noexcept {
+  Reader reader{bytes};
+  while (!reader.empty()) {
+    const auto kind = *reader.read<OptionKind>();
+    if (kind == OptionKind::end_of_list) break;
+    if (kind == OptionKind::no_operation) continue;
+    const auto length = reader.u8();
+    if (!length || *length < 2) return std::unexpected{Drop::bad_option};
+    const auto value = reader.take(*length - 2U);
+    if (!value || !read_value(kind, *value, options)) return std::unexpected{Drop::bad_option};
+  }
+  return {};
+}
+
 bool only_timestamps(const Options& options) noexcept {
   return options.timestamps && options.sack.empty() && !options.mss && !options.sack_permitted && !options.window_scale &&
          !options.user_timeout && !options.fast_open;
@@ -93,18 +107,9 @@ Accepted read_options(std::span<const std::byte> bytes, Options& options) noexce
       return {};
     }
   }
-  Reader reader{bytes};
-  while (!reader.empty()) {
-    const auto kind = *reader.read<OptionKind>();
-    if (kind == OptionKind::end_of_list) break;
-    if (kind == OptionKind::no_operation) continue;
-    const auto length = reader.u8();
-    if (!length || *length < 2) return std::unexpected{Drop::bad_option};
-    const auto value = reader.take(*length - 2U);
-    if (!value || !read_value(kind, *value, options)) return std::unexpected{Drop::bad_option};
-  }
-  return {};
+  return read_all_options(bytes, options);
 }
+
 
 std::size_t encoded_size(const Options& options) noexcept {
   return (options.mss ? kMssSize : 0) + (options.timestamps ? kAlignedTimestampsSize : 0) +

@@ -13,13 +13,15 @@ void ConnectionCore::wants_to_send() {
   if (!is_over()) context_.scheduler.make_ready(*this);
 }
 
-Pulled ConnectionCore::pull() {
+[[gnu::flatten, gnu::hot]] Pulled ConnectionCore::pull() {
   const auto self = shared_from_this();
   if (is_over()) return Pulled::drained;
-  if (!engine_->network().writable(tuple_.remote.address)) {
+  const network::Outlook outlook = engine_->network().outlook(tuple_.remote.address);
+  if (!outlook.writable) {
     update_timers();
     return Pulled::blocked;
   }
+  tells_queue_ = outlook.tells_queue;
   const std::uint32_t plain = plain_segment();
   const bool sent = plain > 0 ? send_plain(plain) : send_next();
   if (is_over()) return Pulled::drained;  // over a loopback the answer may have come already
@@ -70,7 +72,7 @@ std::uint32_t ConnectionCore::retransmission_size(SeqNum begin) const {
   std::uint32_t allowed = mss_;
   if (!recovery_.retransmission_is_free()) {
     const std::uint32_t in_network = sent.in_network();
-    allowed = congestion_->cwnd() > in_network ? congestion_->cwnd() - in_network : 0;
+    allowed = congestion_.cwnd() > in_network ? congestion_.cwnd() - in_network : 0;
     if (in_network == 0) allowed = std::max(allowed, mss_);
     if (allowed < sent.lost_run(begin, std::min(mss_, record_left(begin)))) return 0;
   }
@@ -111,7 +113,7 @@ bool ConnectionCore::retransmit() {
 bool ConnectionCore::send_guess() {
   const auto guess = recovery_.next_guess();
   if (!guess || tcb_.snd_wnd == 0 || (unsent() > 0 && peer_window_left() > 0)) return false;
-  if (recovery_.queue().in_network() + mss_ > congestion_->cwnd() || paced_out()) return false;
+  if (recovery_.queue().in_network() + mss_ > congestion_.cwnd() || paced_out()) return false;
   const auto [begin, end] = guess->range;
   const bool with_fin = fin_sent_ && end == tcb_.snd_nxt;
   const std::uint32_t payload = distance(begin, end) - (with_fin ? 1U : 0U);
@@ -207,7 +209,7 @@ bool ConnectionCore::send_new() {
   const bool lost_goes_first = !recovery_.prefers_new_data() && (recovery_.sack() || !recovery_.in_fast_recovery());
   if (lost_goes_first && recovery_.queue().lost_bytes() > 0) return false;
   if (recovery_.queue().empty() && last_data_sent_ && peer_window_left() > 0) {
-    congestion_->on_idle({.now = context_.now(), .idle = context_.now() - *last_data_sent_, .rto = rtt_.rto()});
+    congestion_.on_idle({.now = context_.now(), .idle = context_.now() - *last_data_sent_, .rto = rtt_.rto()});
   }
   const SendDecision decision = new_data_decision();
   const SeqNum begin = later(tcb_.snd_nxt, send_base_);
@@ -244,7 +246,8 @@ void ConnectionCore::new_data_left() {
   override_expired_ = let_go_ = false;
   deadlines_.send_override.reset();
   deadlines_.auto_cork.reset();
-  if (engine_->config().auto_cork) queued_until_ = engine_->network().queued_until(tuple_.remote.address);
+  queued_until_.reset();
+  if (tells_queue_ && engine_->config().auto_cork) queued_until_ = engine_->network().queued_until(tuple_.remote.address);
 }
 
 /// Auto-corking: a small segment would only stand behind those that the device has not sent yet, while the user writes what could go with it. It leaves when
@@ -277,7 +280,7 @@ std::uint32_t ConnectionCore::peer_window_left() const noexcept {
 
 /// What the peer's window and cwnd leave beyond SND.NXT.
 std::uint32_t ConnectionCore::usable_window() const noexcept {
-  const std::uint64_t cwnd = std::uint64_t{congestion_->cwnd()} + recovery_.limited_transmit_allowance();
+  const std::uint64_t cwnd = std::uint64_t{congestion_.cwnd()} + recovery_.limited_transmit_allowance();
   const std::uint32_t flight = recovery_.in_flight() - std::min(recovery_.in_flight(), syn_outstanding());
   return cwnd > flight ? static_cast<std::uint32_t>(std::min<std::uint64_t>(cwnd - flight, peer_window_left())) : 0;
 }
@@ -290,8 +293,8 @@ void ConnectionCore::note_sent(SeqNum begin, SeqNum end, bool tail_probe) {
   recovery_.on_sent(begin, end, now, tail_probe);
   tcb_.snd_nxt = later(tcb_.snd_nxt, end);
   if (begin == tcb_.iss && !tcb_.syn_acked) return;
-  cwnd_usage_.on_sent(recovery_.in_flight(), congestion_->cwnd(), mss_, tcb_.snd_una, tcb_.snd_nxt);
-  congestion_->on_sent({.now = now,
+  cwnd_usage_.on_sent(recovery_.in_flight(), congestion_.cwnd(), mss_, tcb_.snd_una, tcb_.snd_nxt);
+  congestion_.on_sent({.now = now,
                         .bytes = distance(begin, end),
                         .in_flight = before,
                         .retransmission = again,
@@ -306,7 +309,7 @@ void ConnectionCore::note_what_limits() noexcept {
   if (!is_synchronized(tcb_.state) || (recovery_.queue().empty() && unsent() == 0 && !fin_unsent())) {
     phase = Phase::idle;
   } else if (const std::uint32_t next = std::min(unsent(), mss_);
-             next > 0 && peer_window_left() < next && recovery_.in_flight() + next <= congestion_->cwnd()) {
+             next > 0 && peer_window_left() < next && recovery_.in_flight() + next <= congestion_.cwnd()) {
     phase = Phase::window_limited;
   } else if (unsent() == 0 && wants_room_ && !cwnd_limited()) {
     phase = Phase::buffer_limited;
@@ -317,7 +320,7 @@ void ConnectionCore::note_what_limits() noexcept {
 /// Nothing is sent for want of data, not of a window (draft-ietf-ccwg-bbr section 4.1.2.4).
 void ConnectionCore::note_app_limit() noexcept {
   const RetransmitQueue& sent = recovery_.queue();
-  if (unsent() < mss_ && sent.lost_bytes() == 0 && sent.in_network() < congestion_->cwnd())
+  if (unsent() < mss_ && sent.lost_bytes() == 0 && sent.in_network() < congestion_.cwnd())
     recovery_.rate().on_app_limited(sent.in_network());
 }
 

@@ -19,15 +19,14 @@ std::uint32_t ConnectionCore::plain_segment() const noexcept {
   if (held_back || tcb_.urgent_out || ecn_.negotiated() || send_buffer_.has_records()) return 0;
   const std::uint32_t outstanding = tcb_.flight_size();
   if (settings_.nagle && outstanding > 0 && queued < mss_) return 0;
-  const bool fits = std::uint64_t{outstanding} + queued <= std::min(tcb_.snd_wnd, congestion_->cwnd());
+  const bool fits = std::uint64_t{outstanding} + queued <= std::min(tcb_.snd_wnd, congestion_.cwnd());
   return fits ? queued : 0;
 }
 
 /// Sends it: what send_new() comes to then.
-bool ConnectionCore::send_plain(std::uint32_t count) {
+[[gnu::flatten, gnu::hot]] bool ConnectionCore::send_plain(std::uint32_t count) {
   if (recovery_.queue().empty() && last_data_sent_) {
-    congestion_->on_idle({.now = context_.now(), .idle = context_.now() - *last_data_sent_, .rto = rtt_.rto()});
-    if (congestion_->cwnd() < count) return send_new();
+    congestion_.on_idle({.now = context_.now(), .idle = context_.now() - *last_data_sent_, .rto = rtt_.rto()});
   }
   if (paced_out()) return false;
   const bool pushed = end_pushed_ || override_expired_;

@@ -30,7 +30,7 @@ std::uint32_t ConnectionCore::super_segment_limit() const {
   const std::size_t most = std::min(link, kMaxDatagram);
   if (most <= headers + mss) return mss;
   const BurstDecision decision{.mss = mss,
-                               .cwnd = congestion_->cwnd(),
+                               .cwnd = congestion_.cwnd(),
                                .rate = sending_rate(),
                                .min_rtt = rtt_.min_rtt(),
                                .fewest_segments = engine_->config().min_burst_segments,
@@ -44,9 +44,9 @@ std::uint64_t ConnectionCore::sending_rate() const noexcept {
   if (const auto paced = pacing_rate()) return *paced;
   const auto round_trip = rtt_.srtt();
   if (!round_trip || *round_trip <= Duration::zero()) return 0;
-  const std::uint64_t percent = congestion_->cwnd() < congestion_->ssthresh() / 2 ? 200 : 120;
+  const std::uint64_t percent = congestion_.cwnd() < congestion_.ssthresh() / 2 ? 200 : 120;
   constexpr std::uint64_t nanoseconds = 1'000'000'000;
-  return std::uint64_t{congestion_->cwnd()} * percent / 100 * nanoseconds / static_cast<std::uint64_t>(round_trip->count());
+  return std::uint64_t{congestion_.cwnd()} * percent / 100 * nanoseconds / static_cast<std::uint64_t>(round_trip->count());
 }
 
 /// The window to offer now, in bytes.
@@ -85,6 +85,10 @@ std::size_t ConnectionCore::put_options(Flags flags, std::uint32_t payload_size,
     put_aligned(timestamps_to_send(has(flags, Flags::ack)), into);
     return kAlignedTimestampsSize;
   }
+  return put_all_options(flags, payload_size, into);
+}
+
+std::size_t ConnectionCore::put_all_options(Flags flags, std::uint32_t payload_size, std::span<std::byte, kMaxOptionsSize> into) {
   const Options options = has(flags, Flags::syn) ? syn_options() : segment_options(flags, payload_size);
   Writer writer{into};
   (void)encode_options(options, writer);
@@ -154,11 +158,11 @@ void ConnectionCore::device_refused() noexcept { refused_ = recovery_.queue().em
 /// The rate at which segments leave: the algorithm's own, or, where one is wished for, a window each round trip and some more, so that the window and not the
 /// pace is what limits.
 std::optional<std::uint64_t> ConnectionCore::pacing_rate() const noexcept {
-  std::optional<std::uint64_t> rate = congestion_->pacing_rate();
+  std::optional<std::uint64_t> rate = congestion_.pacing_rate();
   const Duration rtt = rtt_.srtt().value_or(Duration::zero());
   if (!rate && settings_.pacing.value_or(engine_->config().pacing) && rtt > Duration::zero()) {
-    const double ratio = congestion_->cwnd() < congestion_->ssthresh() / 2 ? 2.0 : 1.2;  // slow start doubles the window in a round trip
-    rate = static_cast<std::uint64_t>(ratio * congestion_->cwnd() / std::chrono::duration<double>(rtt).count());
+    const double ratio = congestion_.cwnd() < congestion_.ssthresh() / 2 ? 2.0 : 1.2;  // slow start doubles the window in a round trip
+    rate = static_cast<std::uint64_t>(ratio * congestion_.cwnd() / std::chrono::duration<double>(rtt).count());
   }
   if (settings_.max_pacing_rate) rate = std::min(rate.value_or(*settings_.max_pacing_rate), *settings_.max_pacing_rate);
   if (rate == 0U) rate = 1;  // a byte a second is the least there is: of a small window over a long round trip it may be less

@@ -160,7 +160,7 @@ class RetransmitQueue {
   void clear() noexcept;
 
  private:
-  void on_sent_again(SeqNum begin, SeqNum end, TimePoint now, const DeliveryStamp& stamp);
+  [[gnu::noinline]] void on_sent_again(SeqNum begin, SeqNum end, TimePoint now, const DeliveryStamp& stamp);
   void append(const Range& range);
   [[nodiscard]] std::size_t index_of(SeqNum number) const noexcept;
   std::size_t split_at(SeqNum number);

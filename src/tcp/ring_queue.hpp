@@ -86,7 +86,9 @@ class RingQueue {
  private:
   [[nodiscard]] std::size_t cell(std::size_t i) const noexcept { return (first_ + i) & (capacity_ - 1); }
   void make_room() {
-    if (count_ < capacity_) return;
+    if (count_ == capacity_) grow();
+  }
+  [[gnu::noinline]] void grow() {
     const std::size_t larger = capacity_ == 0 ? 4 : 2 * capacity_;
     auto cells = std::make_unique<T[]>(larger);
     for (std::size_t i = 0; i < count_; ++i) cells[i] = std::move((*this)[i]);

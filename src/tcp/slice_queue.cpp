@@ -18,6 +18,11 @@ void SliceQueue::append_copy(std::span<const std::byte> bytes) {
     end_ += count;
     bytes = bytes.subspan(count);
   }
+  if (!bytes.empty()) append_slabs(bytes);
+}
+
+/// Into slabs of its own.
+void SliceQueue::append_slabs(std::span<const std::byte> bytes) {
   while (!bytes.empty()) {
     const std::size_t count = std::min(bytes.size(), PacketPool::super_capacity);
     // A first small write gets a small slab: most connections of a sensor never need more.
@@ -33,7 +38,8 @@ void SliceQueue::append_copy(std::span<const std::byte> bytes) {
 
 void SliceQueue::append(Slice slice) {
   if (slice.empty()) return;
-  if (wasteful(slice)) {
+  const bool small = slice.pinned() <= PacketPool::header_capacity;
+  if (wasteful(slice) && !(small && empty())) {  // what comes alone, in a small slab, is mostly read before more comes
     append_copy(slice.bytes());
   } else {
     push_back(std::move(slice));

@@ -22,7 +22,7 @@ class SliceQueue {
 
   /// Adds a copy of `bytes`; the last slab is filled first.
   void append_copy(std::span<const std::byte> bytes);
-  /// Adds `slice`, shared, or copied when it pins more than four times its size.
+  /// Adds `slice`, shared, or copied when it pins more than four times its size; not when that is little, and all there is.
   void append(Slice slice);
   /// Puts `slice` in front, shared or copied likewise.
   void prepend(Slice slice);
@@ -50,6 +50,7 @@ class SliceQueue {
 
   [[nodiscard]] std::size_t find(std::uint64_t position) const noexcept;
   [[nodiscard]] static bool wasteful(const Slice& slice) noexcept { return slice.pinned() > 4 * slice.size(); }
+  [[gnu::noinline]] void append_slabs(std::span<const std::byte> bytes);
   void push_back(Slice slice);
 
   PacketPool* pool_;

@@ -27,7 +27,7 @@ std::optional<TimePoint> ConnectionCore::earliest_deadline() const noexcept {
 }
 
 /// Brings the deadlines in line with what is outstanding, and the timer in line with the deadlines.
-void ConnectionCore::update_timers() {
+[[gnu::flatten, gnu::hot]] void ConnectionCore::update_timers() {
   if (persisting()) {
     deadlines_.retransmit.reset();
     recovery_.cancel_probe();
@@ -59,6 +59,7 @@ void ConnectionCore::update_timers() {
 
 /// Whether only the peer's closed window, or the device, keeps something from being sent.
 bool ConnectionCore::persisting() const noexcept {
+  if (tcb_.snd_wnd != 0 && !refused_) return false;
   if (!is_synchronized(tcb_.state) || !tcb_.syn_acked) return false;
   const bool waits = unsent() > 0 || fin_unsent();
   return (tcb_.snd_wnd == 0 && (waits || !recovery_.queue().empty())) || (refused_ && waits);
@@ -211,7 +212,7 @@ void ConnectionCore::restart_keepalive() {
 }
 
 void ConnectionCore::show_congestion(std::string_view cause) const {
-  context_.observer->congested({context_.now(), to_string(tuple_), cause, congestion_->cwnd(), congestion_->ssthresh()});
+  context_.observer->congested({context_.now(), to_string(tuple_), cause, congestion_.cwnd(), congestion_.ssthresh()});
 }
 
 void ConnectionCore::observe_timer(std::string_view timer) const {

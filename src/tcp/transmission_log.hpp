@@ -20,14 +20,8 @@ class TransmissionLog {
   };
 
   void on_sent(SeqNum begin, SeqNum end, TimePoint at) {
-    std::size_t place = entries_.size();
-    if (place == 0 || entries_[place - 1].at < at) return entries_.push_back(Entry{.begin = begin, .end = end, .at = at});
-    while (place > 0 && entries_[place - 1].at == at && entries_[place - 1].begin > begin) --place;
-    if (place > 0 && entries_[place - 1].at == at && entries_[place - 1].end == begin) {
-      entries_[place - 1].end = end;
-    } else {
-      entries_.insert(place, Entry{.begin = begin, .end = end, .at = at});
-    }
+    if (entries_.empty() || entries_.back().at < at) return entries_.push_back(Entry{.begin = begin, .end = end, .at = at});
+    on_sent_in_burst(begin, end, at);
   }
   [[nodiscard]] bool empty() const noexcept { return entries_.empty(); }
   [[nodiscard]] std::size_t size() const noexcept { return entries_.size(); }
@@ -47,6 +41,17 @@ class TransmissionLog {
   void clear() noexcept { entries_.clear(); }
 
  private:
+  /// Something else was sent at the same time.
+  [[gnu::noinline]] void on_sent_in_burst(SeqNum begin, SeqNum end, TimePoint at) {
+    std::size_t place = entries_.size();
+    while (place > 0 && entries_[place - 1].at == at && entries_[place - 1].begin > begin) --place;
+    if (place > 0 && entries_[place - 1].at == at && entries_[place - 1].end == begin) {
+      entries_[place - 1].end = end;
+    } else {
+      entries_.insert(place, Entry{.begin = begin, .end = end, .at = at});
+    }
+  }
+
   RingQueue<Entry> entries_;
 };
 

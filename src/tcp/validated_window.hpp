@@ -21,7 +21,7 @@ class ValidatedWindow {
   explicit ValidatedWindow(std::optional<Duration> srtt) noexcept : srtt_{srtt} {}
 
   /// An acknowledgment outside of fast recovery, with the round trip that it has measured.
-  void on_ack(const PipeAck::Acked& acked, std::optional<Duration> rtt, std::uint32_t cwnd) noexcept {
+  [[gnu::noinline]] void on_ack(const PipeAck::Acked& acked, std::optional<Duration> rtt, std::uint32_t cwnd) noexcept {
     if (rtt) srtt_ = srtt_ ? *srtt_ + (*rtt - *srtt_) / 8 : *rtt;
     pipe_ack_.on_ack(acked, period());
     note_phase(acked.now, cwnd);

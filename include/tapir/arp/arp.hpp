@@ -125,12 +125,12 @@ class Arp final : public Layer<Send, ethernet::Received> {
 
  private:
   friend struct Entry;
-  [[nodiscard]] Result<> resolve_and_queue(Packet packet, const Send& to);
+  [[nodiscard, gnu::noinline]] Result<> resolve_and_queue(Packet packet, const Send& to);
   [[nodiscard]] Result<> enqueue(Entry& entry, Packet packet, const Send& to);
   [[nodiscard]] Result<> send_datagram(Packet&& packet, MacAddress destination, std::uint8_t tos);
   void retry(Entry& entry);
   void give_up(Entry& entry);
-  void refresh(Entry& entry);
+  [[gnu::noinline]] void refresh(Entry& entry);
   void ask(Entry& entry);
   void discard_waiting(Entry& entry, Drop reason);
   [[nodiscard]] std::deque<Waiting> take_waiting(Entry& entry) noexcept;

@@ -68,7 +68,7 @@ class SliceList {
     return *this;
   }
   ~SliceList() {
-    if (count_ > 0) clear();
+    if (count_ > 0 || far_ != nullptr) destroy();
   }
 
   [[nodiscard]] std::size_t size() const noexcept { return count_; }
@@ -103,10 +103,12 @@ class SliceList {
     count_ = std::exchange(other.count_, 0);
   }
 
+  void destroy() noexcept;
+
   union {
     Slice near_[inline_capacity];  // the first count_ of them live
   };
-  std::unique_ptr<std::vector<Slice>> far_;
+  std::vector<Slice>* far_ = nullptr;  ///< owned. A smart pointer would have its end written out at the end of every packet's way
   std::size_t count_ = 0;
 };
 

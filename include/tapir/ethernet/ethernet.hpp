@@ -69,7 +69,7 @@ class Ethernet final : public Layer<Send, link::Received> {
 
   [[nodiscard]] const MacAddress& address() const noexcept { return config_.address; }
   /// Largest datagram in one frame, bytes: 1500, or 1492 with Framing::snap, on a usual link.
-  [[nodiscard]] std::size_t mtu() const noexcept { return mtu(link_.capabilities()); }
+  [[nodiscard]] std::size_t mtu() const noexcept;
   /// Largest super-packet of this kind that the link takes whole, bytes; 0: each is split here.
   [[nodiscard]] std::size_t largest(GsoKind kind) const noexcept;
   [[nodiscard]] link::Link& link() noexcept { return link_; }
@@ -88,22 +88,23 @@ class Ethernet final : public Layer<Send, link::Received> {
     Demultiplexer<Received>* receiver = nullptr;  ///< nullptr: none yet
   };
 
-  [[nodiscard]] std::size_t mtu(const link::Capabilities& can) const noexcept;
+  [[nodiscard, gnu::noinline]] Result<> cut_and_transmit(Packet&& packet, const Send& to);
   [[nodiscard]] Result<> frame_and_transmit(Packet&& packet, const Send& to);
   [[nodiscard]] std::optional<LinkCast> cast_for_us(const MacAddress& destination) const;
-  [[nodiscard, gnu::cold]] std::unexpected<Drop> drop(Drop reason) { return reject(context_, drops_, LayerId::ethernet, reason); }
-  [[nodiscard]] Accepted take_header(Packet& frame, Received& from) const;
+  [[nodiscard, gnu::cold, gnu::noinline]] std::unexpected<Drop> drop(Drop reason) { return reject(context_, drops_, LayerId::ethernet, reason); }
+  [[nodiscard, gnu::noinline]] Accepted take_header(Packet& frame, Received& from) const;
   [[nodiscard]] Accepted hand_up(Packet&& frame, std::size_t frame_size, const Received& from, Demultiplexer<Received>* receiver);
   [[nodiscard]] bool is_known(const Packet& frame) const noexcept;
   [[nodiscard]] Accepted take_more_headers(Packet& frame, Received& from) const;
-  [[gnu::cold]] void show(Packet& frame, std::size_t header_size) const;
+  [[gnu::cold, gnu::noinline]] void show(Packet& frame, std::size_t header_size) const;
   [[nodiscard]] static std::expected<EtherType, Drop> take_llc(Packet& frame, std::uint16_t length);
   /// Puts the link headers in front; their size.
   std::size_t put_header(Packet& packet, const Send& to) const;
-  [[gnu::cold]] void observe(Direction direction, const Packet& frame, std::size_t header_size) const;
+  [[gnu::cold, gnu::noinline]] void observe(Direction direction, const Packet& frame, std::size_t header_size) const;
 
   Context& context_;
   link::Link& link_;
+  const link::Capabilities& can_;
   Config config_;
   std::vector<Upper> uppers_;  ///< a handful: searched from the front
   KnownHeader known_;

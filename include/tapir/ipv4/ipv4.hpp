@@ -181,6 +181,7 @@ class Ipv4 final : public Layer<network::Send, ethernet::Received>,
   [[nodiscard]] std::size_t max_super_segment(IpAddress destination) const noexcept override;
   [[nodiscard]] std::size_t max_super_datagram(IpAddress destination) const noexcept override;
   [[nodiscard]] bool writable(IpAddress destination) const noexcept override { return writable_from({}, destination); }
+  [[nodiscard]] network::Outlook outlook(IpAddress destination) const noexcept override;
   [[nodiscard]] bool writable_from(IpAddress source, IpAddress destination) const noexcept override;
   [[nodiscard]] std::uint16_t pseudo_header_sum(IpAddress source, IpAddress destination, network::Protocol protocol,
                                                 std::size_t transport_size) const noexcept override;
@@ -248,7 +249,7 @@ class Ipv4 final : public Layer<network::Send, ethernet::Received>,
    public:
     Loopback(Ipv4& owner, std::size_t limit) noexcept : owner_{owner}, limit_{limit} {}
     [[nodiscard]] bool full() const noexcept { return queue_.size() >= limit_; }
-    Result<> send(Packet packet, const Interface& interface);
+    [[gnu::noinline]] Result<> send(Packet packet, const Interface& interface);
     [[nodiscard]] Pulled pull() override;
 
    private:
@@ -292,17 +293,18 @@ class Ipv4 final : public Layer<network::Send, ethernet::Received>,
   [[nodiscard]] const Upper* find_upper(network::Protocol protocol) const noexcept;
 
   // input.cpp
-  [[nodiscard, gnu::cold]] std::unexpected<Drop> drop(Drop reason) { return reject(context_, drops_, LayerId::ipv4, reason); }
-  [[nodiscard, gnu::cold]] std::unexpected<Drop> drop(Drop reason, std::uint64_t& counter) {
+  [[nodiscard, gnu::cold, gnu::noinline]] std::unexpected<Drop> drop(Drop reason) { return reject(context_, drops_, LayerId::ipv4, reason); }
+  [[nodiscard, gnu::cold, gnu::noinline]] std::unexpected<Drop> drop(Drop reason, std::uint64_t& counter) {
     ++counter;
     return drop(reason);
   }
   [[nodiscard]] Accepted receive(Packet&& packet, const Arrival& arrival);
+  [[nodiscard, gnu::noinline]] Accepted receive_other(Packet&& packet, const Header& header, const Arrival& arrival);
   [[nodiscard]] Accepted check_header(const Packet& packet, Header& header);
   [[nodiscard]] std::optional<Drop> invalid_addresses(const Header& header, const Arrival& arrival) const noexcept;
   [[nodiscard]] bool is_ours(Ipv4Address destination, const Arrival& arrival) const noexcept;
   [[nodiscard]] bool is_group_of_ours(Ipv4Address destination, const Arrival& arrival) const noexcept;
-  [[nodiscard]] Accepted receive_own(Packet&& packet, const Header& header, const Arrival& arrival);
+  [[nodiscard, gnu::noinline]] Accepted receive_own(Packet&& packet, const Header& header, const Arrival& arrival);
   [[nodiscard]] Accepted reassemble(Packet packet, const Header& header, const Arrival& arrival);
   [[nodiscard]] Accepted deliver(Packet&& packet, const Header& header, const Arrival& arrival);
   [[nodiscard]] Accepted hand_up(Packet&& packet, const Header& header, const Arrival& arrival, std::span<const std::byte> options);
@@ -330,9 +332,10 @@ class Ipv4 final : public Layer<network::Send, ethernet::Received>,
   [[nodiscard]] Result<> send_by(const Egress& egress, Packet&& packet, const network::Send& to, Header header,
                                  std::span<const std::byte> options);
   /// The identification and DF of what becomes so many datagrams on a wire; `fits`: none of them has to be cut.
-  [[nodiscard]] Result<> identify(Header& header, std::size_t datagrams, bool fits, const Egress& egress);
+  [[nodiscard, gnu::noinline]] Result<> identify(Header& header, std::size_t datagrams, bool fits, const Egress& egress);
   /// Sends a datagram whose header is in front, cut to `mtu` when it is larger.
   [[nodiscard]] Result<> transmit(Packet&& datagram, const Header& header, const Egress& egress, std::size_t mtu);
+  [[nodiscard, gnu::noinline]] Result<> transmit_cut(Packet&& datagram, const Header& header, const Egress& egress, std::size_t mtu);
   [[nodiscard]] Result<> hand_down(Packet&& datagram, const Header& header, const Egress& egress);
 
   // own_header.cpp
@@ -357,7 +360,7 @@ class Ipv4 final : public Layer<network::Send, ethernet::Received>,
   [[nodiscard]] bool deserves_redirect(const Header& received, const Arrival& arrival, const Transit& transit) const noexcept;
   [[nodiscard]] bool may_follow_source_route(const Arrival& arrival, const Egress& egress) const noexcept;
 
-  [[gnu::cold]] void observe(Direction direction, const Packet& packet, const Header& header) const;
+  [[gnu::cold, gnu::noinline]] void observe(Direction direction, const Packet& packet, const Header& header) const;
   [[nodiscard]] std::uint32_t timestamp() const noexcept;
 
   Context& context_;

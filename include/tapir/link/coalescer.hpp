@@ -25,9 +25,9 @@ class Coalescer {
   Coalescer() = default;
 
   /// Takes a frame that has just been received. What cannot be joined with it goes up to `up` at once, and so does the frame when it cannot wait.
-  void take(Packet frame, Demultiplexer<Received>& up);
+  [[gnu::noinline]] void take(Packet frame, Demultiplexer<Received>& up);
   /// No more frames are there for now: what is held goes up.
-  void flush(Demultiplexer<Received>& up);
+  [[gnu::noinline]] void flush(Demultiplexer<Received>& up);
   /// Nobody is there to hand anything to.
   void discard() noexcept {
     held_.reset();

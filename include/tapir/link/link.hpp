@@ -19,6 +19,7 @@ struct Capabilities {
   bool completes_checksums = false;   ///< takes packets with ChecksumState::partial
   std::size_t max_super_segment = 0;  ///< largest IPv4 datagram taken as a TCP super-segment, bytes; 0: none
   bool split_above = false;           ///< where it takes none: Ethernet takes them and cuts them, so that they go through the layers once
+  bool tells_queue = false;           ///< queued_until() says something; where it does not, nobody asks
   bool cuts_datagrams = false;        ///< what it takes as a TCP super-segment it takes as a UDP super-datagram, too
 
   /// Largest IPv4 datagram that TCP had better hand down as a super-segment, bytes; 0: none.
@@ -48,7 +49,7 @@ class Link {
 
   /// As captures and printed routes show it: "tap0".
   [[nodiscard]] virtual std::string_view name() const noexcept = 0;
-  /// What the link does by itself: its limits and its offloads.
+  /// What the link does by itself: its limits and its offloads. The same object for as long as the link lives.
   [[nodiscard]] virtual const Capabilities& capabilities() const noexcept = 0;
 
   /// Sends one frame, destination address first. Error::would_block when the device's queue is full: the frame is then lost, counted by the

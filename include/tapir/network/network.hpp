@@ -31,6 +31,12 @@ struct Send {
   bool loop_multicast = true;  ///< what goes to a group that this host is in comes back to it, too (RFC 1112 section 6.1)
 };
 
+/// What a transport has to expect of the way to a destination just now.
+struct Outlook {
+  bool writable = true;     ///< see Network::writable()
+  bool tells_queue = true;  ///< queued_until() may say more than that nothing is known
+};
+
 /// What the network layer reports about a datagram that it hands up. Its header has been trimmed off the packet.
 struct Received {
   IpAddress source;
@@ -183,7 +189,9 @@ class Network {
     (void)source;
     return writable(destination);
   }
-  /// The one's complement sum of the pseudo-header (RFC 9293 section 3.1, RFC 768), folded to 16 bits, not complemented.
+  /// What a transport asks before each packet.
+  [[nodiscard]] virtual Outlook outlook(IpAddress destination) const noexcept { return {.writable = writable(destination)}; }
+  /// The one's complement sum of the pseudo-header (RFC 9293 section 3.1, RFC 768), folded to 16 bits, not complemented. `transport_size` is one of its words.
   [[nodiscard]] virtual std::uint16_t pseudo_header_sum(IpAddress source, IpAddress destination, Protocol protocol,
                                                         std::size_t transport_size) const noexcept = 0;
   /// Answers a datagram that no transport user wants, as far as the rules for ICMP errors allow (RFC 1122 section 3.2.2). The packet's front is

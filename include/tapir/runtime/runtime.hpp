@@ -99,6 +99,7 @@ class Runtime final : public Driver {
   void set_time();
 
   RuntimeOptions options_;
+  bool forgotten_ = false;  ///< an entry of watched_ is of no more use
   PacketPool pool_;
   SystemRandom random_;
   Scheduler scheduler_;

@@ -76,8 +76,8 @@ class Udp final : public Layer<Send, network::Received>, public network::ErrorRe
   friend class detail::SocketState;
   using Sockets = std::vector<detail::SocketState*>;
 
-  [[nodiscard, gnu::cold]] std::unexpected<Drop> drop(Drop reason) { return reject(context_, drops_, LayerId::udp, reason); }
-  [[nodiscard, gnu::cold]] std::unexpected<Drop> malformed(Drop reason);
+  [[nodiscard, gnu::cold, gnu::noinline]] std::unexpected<Drop> drop(Drop reason) { return reject(context_, drops_, LayerId::udp, reason); }
+  [[nodiscard, gnu::cold, gnu::noinline]] std::unexpected<Drop> malformed(Drop reason);
   [[nodiscard]] std::optional<Port> free_port();
   [[nodiscard]] std::size_t path_room(IpAddress destination, std::size_t option_size) const noexcept;
   [[nodiscard]] std::size_t choice_of(const Endpoint& local, const Endpoint& remote) const noexcept;
@@ -85,7 +85,7 @@ class Udp final : public Layer<Send, network::Received>, public network::ErrorRe
   [[nodiscard]] Accepted deliver(Packet payload, const network::Received& from, Port source, Port destination, bool has_checksum);
   [[nodiscard]] Accepted deliver_to_group(Packet payload, const network::Received& from, Port source, Port destination, bool has_checksum);
   void unbind(detail::SocketState& socket) noexcept;
-  [[gnu::cold]] void observe(Direction direction, const Packet& packet) const;
+  [[gnu::cold, gnu::noinline]] void observe(Direction direction, const Packet& packet) const;
 
   Context& context_;
   network::Network& network_;
