@@ -93,7 +93,7 @@ void add(CounterTable& table, const udp::Stats& s) {
 }
 
 void add(CounterTable& table, const tcp::Stats& s) {
-  table.add("tcp", std::array<link::Counter, 15>{{{"activeOpens", s.active_opens},
+  table.add("tcp", std::array<link::Counter, 16>{{{"activeOpens", s.active_opens},
                                                   {"passiveOpens", s.passive_opens},
                                                   {"attemptFails", s.attempt_fails},
                                                   {"estabResets", s.estab_resets},
@@ -107,7 +107,8 @@ void add(CounterTable& table, const tcp::Stats& s) {
                                                   {"syncookiesRecv", s.cookies_accepted},
                                                   {"largeWindowScales", s.large_window_scales},
                                                   {"sleeps", s.sleeps},
-                                                  {"wakes", s.wakes}}});
+                                                  {"wakes", s.wakes},
+                                                  {"predicted", s.predicted}}});
 }
 
 std::string Stack::counters() const {

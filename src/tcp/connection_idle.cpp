@@ -93,7 +93,7 @@ std::shared_ptr<ConnectionCore> ConnectionCore::unpack(Engine& engine, const Fou
   core->restore(idle, idle.kind->algorithm == nullptr ? nullptr : idle.kind->algorithm->copy());
   core->events_ = idle.events.unpack();
   if (core->congestion_.empty()) core->congestion_ = std::move(idle.congestion);
-  core->recovery_.set_config(recovery_config(engine.config().recovery));  // it may have changed meanwhile
+  core->recovery_.set_config(recovery_config(engine.config()));  // it may have changed meanwhile
   core->update_timers();
   return core;
 }

@@ -11,12 +11,14 @@ std::size_t receive_limit(const Settings& settings, const Config& config) {
 }
 }  // namespace
 
-LossRecovery::Config ConnectionParts::recovery_config(const RecoveryConfig& config) noexcept {
+LossRecovery::Config ConnectionParts::recovery_config(const Config& all) noexcept {
+  const RecoveryConfig& config = all.recovery;
   return {.duplicate_threshold = config.reordering,
           .rack = config.rack,
           .tail_loss_probe = config.tail_loss_probe,
           .frto = config.frto,
           .limited_transmit = config.limited_transmit,
+          .shortcut = all.header_prediction,
           .max_ack_delay = config.probe_ack_delay};
 }
 
@@ -31,7 +33,7 @@ ConnectionParts::ConnectionParts(Engine& engine, const FourTuple& tuple, const S
                                 .min_rto = engine.config().min_rto,
                                 .max_rto = engine.config().max_rto,
                                 .granularity = engine.config().rto_granularity}},
-      recovery_{recovery_config(engine.config().recovery), rtt_, iss},
+      recovery_{recovery_config(engine.config()), rtt_, iss},
       pacer_{engine.config().pacing_burst},
       ecn_{settings.ecn.value_or(engine.config().ecn)},
       chunks_{iss},

@@ -10,7 +10,7 @@ namespace tapir::tcp::detail {
 
 void ConnectionCore::config_changed() {
   kind_.reset();
-  recovery_.set_config(recovery_config(engine_->config().recovery));
+  recovery_.set_config(recovery_config(engine_->config()));
 }
 
 void ConnectionCore::set_nagle(bool on) {

@@ -12,7 +12,7 @@ namespace tapir::tcp::detail {
 /// Whether it is the next one in order, of an established connection in which nothing else is going on.
 bool ConnectionCore::is_predicted(const Arrival& arrival) const noexcept {
   const Segment& segment = arrival.segment;
-  if (tcb_.state != State::established || (segment.flags & ~Flags::psh) != Flags::ack) return false;
+  if (!engine_->config().header_prediction || tcb_.state != State::established || (segment.flags & ~Flags::psh) != Flags::ack) return false;
   if (segment.seq != tcb_.rcv_nxt || segment.payload_size > tcb_.rcv_wnd) return false;
   const bool news = segment.ack > tcb_.snd_una || segment.payload_size > 0;
   if (!news || segment.ack < tcb_.snd_una || segment.ack > tcb_.snd_nxt) return false;
@@ -28,6 +28,7 @@ bool ConnectionCore::is_predicted(const Arrival& arrival) const noexcept {
 [[gnu::flatten, gnu::hot]] void ConnectionCore::accept_predicted(Arrival& arrival) {
   const Segment& segment = arrival.segment;
   const TimePoint now = context_.now();
+  ++engine_->stats().predicted;
   last_ack_received_ = now;
   more_follows_ = false;
   if (segment.ack > tcb_.snd_una) new_ack(arrival);

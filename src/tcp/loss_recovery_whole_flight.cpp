@@ -10,7 +10,7 @@ bool LossRecovery::is_whole_flight(const AckReport& report) const noexcept {
   const RetransmitQueue::Range& range = *queue_.front();
   const bool plain = range.transmissions == 1 && range.in_network() && range.end == report.ack;
   const bool in_doubt = mtu_probe_ || probe_.outstanding() || frto_ != Frto::off || spurious_.all_were_duplicates();
-  return plain && !in_doubt && config_.rack;
+  return plain && !in_doubt && config_.rack && config_.shortcut;
 }
 
 [[gnu::flatten, gnu::hot]] AckOutcome LossRecovery::whole_flight_arrived(const AckReport& report) {

@@ -262,6 +262,10 @@ bool ConnectionCore::waits_for_device(const SendDecision& decision) {
 
 bool ConnectionCore::send_ack() {
   if (tcb_.state == State::syn_sent || !ack_.due(context_.now())) return false;
+  if (queued_ && queue_->is_listed()) {  // the user is about to be told: what is answered takes the acknowledgment along
+    wants_to_send();
+    return false;
+  }
   count_sent(0, false);
   (void)transmit(tcb_.snd_nxt, 0, Flags::ack);
   return true;

@@ -10,7 +10,7 @@ namespace tapir::tcp::detail {
 
 /// The octets of the segment that send_next() would choose when it is nothing but that; 0: it has to choose.
 std::uint32_t ConnectionCore::plain_segment() const noexcept {
-  const bool due = probe_due_ || tail_probe_due_ || keepalive_due_ || refused_ || fin_queued_;
+  const bool due = !engine_->config().header_prediction || probe_due_ || tail_probe_due_ || keepalive_due_ || refused_ || fin_queued_;
   if (due || !is_synchronized(tcb_.state) || !tcb_.syn_acked || recovery_.state() != CaState::open) return 0;
   const RetransmitQueue& sent = recovery_.queue();
   const std::uint32_t queued = distance(later(tcb_.snd_nxt, send_base_), data_end());

@@ -55,6 +55,7 @@ struct Stats {
   std::uint64_t large_window_scales = 0;  ///< peers that offered a shift above 14, which was taken as 14 (RFC 7323 section 2.3)
   std::uint64_t sleeps = 0;               ///< connections that were packed because nothing happened: see Config::sleep_after
   std::uint64_t wakes = 0;                ///< of these, such as were unpacked again
+  std::uint64_t predicted = 0;            ///< segments received that took the short way of Config::header_prediction, as Linux' TCPHPHits
 };
 
 /// The Transmission Control Protocol (RFC 9293). Context and network outlive it. One thread.
