@@ -43,6 +43,16 @@ void Coalescer::take(Packet frame, Demultiplexer<Received>& up) {
   if (last) flush(up);
 }
 
+bool Coalescer::join_next(const Packet& frame, Demultiplexer<Received>& up) {
+  if (!held_) return false;
+  const auto segment = candidate(frame);
+  if (!segment || !continues(*segment) || !checksum_ok(frame, *segment)) return false;
+  const bool last = last_of_all(*segment);
+  join(frame, *segment);
+  if (last) flush(up);
+  return true;
+}
+
 void Coalescer::flush(Demultiplexer<Received>& up) {
   if (!held_) return;
   if (segments_ > 1) {

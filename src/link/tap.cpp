@@ -302,6 +302,7 @@ bool Tap::read_frame() {
   const std::size_t size = static_cast<std::size_t>(received) - header_size;
   ++stats_.in_frames;
   stats_.in_bytes += size;
+  if (coalesce_ && receiver_ != nullptr && coalescer_.join_next(Packet{*pool_, landing_, Packet::headroom, size}, *receiver_)) return true;
   Packet frame = take_landed(size);
   if (const auto accepted = apply(header, frame); !accepted) {
     drops_.count(accepted.error());

@@ -210,10 +210,12 @@ void ConnectionCore::call_handlers() {
     news_ &= ~static_cast<std::uint32_t>(bit);
     call(*events);
   };
-  const auto plain = [&fire](News bit, std::move_only_function<void()> Events::* handler) {
-    fire(bit, [handler](Events& events) {
-      if (events.*handler) (events.*handler)();
-    });
+  const auto plain = [this](News bit, std::move_only_function<void()> Events::* handler) {
+    if ((news_ & bit) == 0 || events_ == nullptr) return;
+    news_ &= ~static_cast<std::uint32_t>(bit);
+    if (!((*events_).*handler)) return;
+    const auto events = events_;
+    ((*events).*handler)();
   };
   plain(kConnected, &Events::connected);
   fire(kSoftError, [this](Events& events) {

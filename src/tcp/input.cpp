@@ -25,8 +25,8 @@ namespace tapir::tcp::detail {
 void ConnectionCore::after_input() {
   tune_send_buffer();
   account_memory();
-  if (is_listed()) update_timers();  // a link that takes nothing may keep it waiting
-  wants_to_send();                   // and then the timers are brought in line
+  if (is_blocked()) update_timers();
+  wants_to_send();  // and when it has its turn the timers are brought in line
 }
 
 /// Something came that nothing can be said of but that it was damaged (Config::acknowledge_bad_checksums).

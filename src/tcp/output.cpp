@@ -246,8 +246,7 @@ void ConnectionCore::new_data_left() {
   override_expired_ = let_go_ = false;
   deadlines_.send_override.reset();
   deadlines_.auto_cork.reset();
-  queued_until_.reset();
-  if (tells_queue_ && engine_->config().auto_cork) queued_until_ = engine_->network().queued_until(tuple_.remote.address);
+  queued_until_ = tells_queue_ ? engine_->network().queued_until(tuple_.remote.address) : std::nullopt;
 }
 
 /// Auto-corking: a small segment would only stand behind those that the device has not sent yet, while the user writes what could go with it. It leaves when
@@ -262,8 +261,8 @@ bool ConnectionCore::waits_for_device(const SendDecision& decision) {
 
 bool ConnectionCore::send_ack() {
   if (tcb_.state == State::syn_sent || !ack_.due(context_.now())) return false;
-  if (queued_ && queue_->is_listed()) {  // the user is about to be told: what is answered takes the acknowledgment along
-    wants_to_send();
+  if (tcb_.state == State::established && queued_ && queue_->is_listed()) {
+    wants_to_send();  // behind the user, who is about to be told: the answer takes the acknowledgment along
     return false;
   }
   count_sent(0, false);

@@ -77,6 +77,8 @@ class ReadySource {
   [[nodiscard]] virtual Pulled pull() = 0;
   /// Whether it waits for its turn.
   [[nodiscard]] bool is_listed() const noexcept { return list_ != List::none; }
+  /// Likewise, until a link takes more.
+  [[nodiscard]] bool is_blocked() const noexcept { return list_ == List::blocked; }
 
  private:
   friend class Scheduler;

@@ -26,6 +26,8 @@ class Coalescer {
 
   /// Takes a frame that has just been received. What cannot be joined with it goes up to `up` at once, and so does the frame when it cannot wait.
   [[gnu::noinline]] void take(Packet frame, Demultiplexer<Received>& up);
+  /// Joins a frame with what is held, which takes a copy of its payload, when it is what comes next. Otherwise nothing has happened, and take() is to have it.
+  [[nodiscard]] bool join_next(const Packet& frame, Demultiplexer<Received>& up);
   /// No more frames are there for now: what is held goes up.
   [[gnu::noinline]] void flush(Demultiplexer<Received>& up);
   /// Nobody is there to hand anything to.

@@ -1,6 +1,8 @@
 #include <catch2/catch.hpp>
 
+#include <array>
 #include <random>
+#include <type_traits>
 #include <vector>
 
 #include <tapir/core/checksum.hpp>
@@ -91,4 +93,21 @@ TEST_CASE("SipHash-2-4 agrees with its authors' test vector", "[core]") {
   std::vector<std::byte> bytes;
   for (unsigned i = 0; i < 15; ++i) bytes.push_back(static_cast<std::byte>(i));
   CHECK(siphash(key, bytes) == 0xa129ca6149be45e5U);
+}
+
+TEST_CASE("the checksum over a fixed header is that over its bytes", "[core]") {
+  std::mt19937 random{1071};
+  const auto check = [&]<std::size_t size>(std::integral_constant<std::size_t, size>) {
+    for (int i = 0; i < 2000; ++i) {
+      std::array<std::byte, size> header{};
+      // Mostly ones, so that carries run.
+      for (auto& byte : header) byte = random() % 3 == 0 ? static_cast<std::byte>(random() & 0xffU) : std::byte{0xff};
+      REQUIRE(checksum_of(header) == reference({header.begin(), header.end()}));
+    }
+  };
+  check(std::integral_constant<std::size_t, 4>{});
+  check(std::integral_constant<std::size_t, 8>{});
+  check(std::integral_constant<std::size_t, 20>{});
+  check(std::integral_constant<std::size_t, 24>{});
+  CHECK(checksum_of(std::array<std::byte, 20>{}) == 0xffff);
 }

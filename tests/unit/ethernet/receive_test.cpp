@@ -176,3 +176,35 @@ TEST_CASE("after Ethernet has gone its link discards frames", "[ethernet]") {
   }
   CHECK(link.inject(frame_of(kOwn, kPeer, kIpv4, filled(46))) == std::unexpected{Drop::not_handled});
 }
+
+TEST_CASE("frames with the header of the one before go where the type leads now", "[ethernet]") {
+  Station station;
+  const Bytes frame = frame_of(kOwn, kPeer, kIpv4, filled(46));
+  REQUIRE(station.link.inject(frame));
+  REQUIRE(station.link.inject(frame));
+  const auto both = station.ip.take();
+  REQUIRE(both.size() == 2);
+  CHECK(both[1].payload == both[0].payload);
+  CHECK(both[1].from.source == kPeer);
+  CHECK(both[1].from.destination == kOwn);
+  CHECK(both[1].from.type == EtherType::ipv4);
+  CHECK(both[1].from.cast == LinkCast::unicast);
+  UpperLayer other;
+  station.ethernet.attach(EtherType::ipv4, other);
+  CHECK(station.link.inject(frame));
+  CHECK(other.take().size() == 1);
+  CHECK(station.ip.take().empty());
+  station.ethernet.detach(EtherType::ipv4);
+  CHECK(station.link.inject(frame) == std::unexpected{Drop::unknown_protocol});
+  // One octet of the header makes it another.
+  CHECK(station.link.inject(frame_of(kStranger, kPeer, kIpv4, filled(46))) == std::unexpected{Drop::not_for_us});
+  CHECK(station.link.inject(frame_of(kOwn, kOwn, kIpv4, filled(46))) == std::unexpected{Drop::own_echo});
+  CHECK(station.ethernet.stats().in_frames == 3);
+}
+
+TEST_CASE("a frame beyond the MTU is dropped although its header is known", "[ethernet][POLICY-ETH-6]") {
+  Station station;
+  REQUIRE(station.link.inject(frame_of(kOwn, kPeer, kIpv4, filled(1500))));
+  CHECK(station.link.inject(frame_of(kOwn, kPeer, kIpv4, filled(1501))) == std::unexpected{Drop::oversized});
+  CHECK(station.ip.take().size() == 1);
+}

@@ -325,3 +325,30 @@ TEST_CASE("gateways are never pinged, with traffic or without", "[ipv4][RFC1122-
   CHECK(lab.wire.sent.size() == 10);
   CHECK(lab.ip.stats().out_transmits == 10);
 }
+
+TEST_CASE("the source of the datagram before is no reason to believe in it", "[ipv4]") {
+  Ipv4Lab lab{{}, {"192.0.2.2/24"_prefix, "192.0.2.3/24"_prefix}};
+  const auto to = [](Ipv4Address source) {
+    network::Send send;
+    send.source = source;
+    send.destination = "192.0.2.1"_ipv4;
+    send.protocol = Protocol::udp;
+    return send;
+  };
+  const auto source_of = [&](const network::Send& send) {
+    REQUIRE(lab.send(send));
+    return lab.wire.take_one().parse().src_addr().to_string();
+  };
+  CHECK(source_of(to("192.0.2.3"_ipv4)) == "192.0.2.3");
+  CHECK(source_of(to("192.0.2.3"_ipv4)) == "192.0.2.3");
+  CHECK(source_of(to({})) == "192.0.2.2");  // chosen, whatever the one before had
+  CHECK(source_of(to({})) == "192.0.2.2");
+  CHECK(error_of(lab.send(to("192.0.2.9"_ipv4))) == Error::address_not_available);
+  CHECK(source_of(to("192.0.2.3"_ipv4)) == "192.0.2.3");
+  REQUIRE(lab.ip.remove_address(lab.tap, "192.0.2.3"_ipv4));
+  CHECK(error_of(lab.send(to("192.0.2.3"_ipv4))) == Error::address_not_available);
+  CHECK(source_of(to("192.0.2.2"_ipv4)) == "192.0.2.2");
+  network::Send dead = to("192.0.2.2"_ipv4);
+  dead.ttl = 0;
+  CHECK(error_of(lab.send(dead)) == Error::invalid_argument);
+}

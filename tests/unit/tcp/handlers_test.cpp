@@ -2,6 +2,7 @@
 
 #include <catch2/catch.hpp>
 
+#include <array>
 #include <memory>
 #include <optional>
 
@@ -232,4 +233,31 @@ TEST_CASE("a user who asks is told of what leaves", "[tcp]") {
   talk.advance(10s);  // what is sent again has left before
   CHECK_FALSE(talk.peer.hear().empty());
   CHECK(sent == 3);
+}
+
+TEST_CASE("the answer to what came before the user had the connection takes the acknowledgment along", "[tcp]") {
+  for (const bool answers : {true, false}) {
+    Wire wire;  // the first segments are acknowledged at once
+    std::optional<tcp::Connection> kept;
+    auto opened = wire.tcp.listen(
+        kService,
+        [&](tcp::Connection connection) {
+          kept.emplace(std::move(connection));
+          kept->handle({.readable = [&] {
+            std::array<std::byte, 16> bytes{};
+            const auto count = kept->receive(bytes);
+            if (answers && count) (void)kept->send(std::span{bytes}.first(*count));
+          }});
+        },
+        {.settings = {.nagle = false}});
+    REQUIRE(opened);
+    Peer peer{wire, kService};
+    REQUIRE(peer.say({.flags = kSyn}));
+    REQUIRE(peer.hear_one().flags == kSynAck);
+    REQUIRE(peer.say({}));
+    REQUIRE(peer.say({.payload = "question"}));  // both before the stack does anything else
+    const Heard heard = peer.hear_one();
+    CHECK(text_of(heard.payload) == (answers ? "question" : ""));
+    CHECK(heard.ack == peer.nxt);
+  }
 }
