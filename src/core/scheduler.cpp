@@ -126,6 +126,9 @@ void Scheduler::cascade(std::uint64_t tick) {
 
 void Scheduler::advance(TimePoint now) {
   now_ = std::max(now_, now);
+  const std::uint64_t target = tick_of(now_);
+  const bool nothing_due = due_.empty() || due_.front()->filed_deadline_ > now_;
+  if (target == tick_ && nothing_due && next_turn_ == nullptr) return;
   while (next_turn_ != nullptr) {
     Timer& timer = *std::exchange(next_turn_, next_turn_->next_);
     push_due(timer);
@@ -136,7 +139,6 @@ void Scheduler::advance(TimePoint now) {
     std::uint64_t outer;
     ~Turn() { order = outer; }
   } turn{turn_order_, std::exchange(turn_order_, order_)};
-  const std::uint64_t target = tick_of(now_);
   for (;;) {
     expire_due();
     const auto next = next_slot_tick();

@@ -62,7 +62,8 @@ std::string in_words(std::uint16_t type) {
 
 }  // namespace
 
-Ethernet::Ethernet(Context& context, link::Link& link, Config config) : context_{context}, link_{link}, can_{link.capabilities()}, config_{std::move(config)} {
+Ethernet::Ethernet(Context& context, link::Link& link, Config config)
+    : context_{context}, link_{link}, can_{link.capabilities()}, config_{std::move(config)} {
   link_.attach(this);
 }
 

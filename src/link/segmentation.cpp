@@ -11,15 +11,22 @@ namespace tapir::link {
 
 using namespace header_fields;
 
+namespace {
+/// What completes the checksum that stands `field` bytes behind the transport header's start.
+std::uint16_t complete(const Packet& packet, std::size_t transport, std::size_t field) {
+  InternetChecksum sum;
+  add_packet(sum, packet, transport);
+  const std::uint16_t value = sum.value();
+  // RFC 768: a UDP checksum of zero would say that there is none. TCP's may be zero.
+  return value == 0 && field == kUdpChecksum ? std::uint16_t{0xffff} : value;
+}
+}  // namespace
+
 void complete_checksum(Packet& packet) {
   PacketMeta& meta = packet.meta();
   if (meta.checksum != ChecksumState::partial || meta.transport < 0) return;
   const auto start = static_cast<std::size_t>(meta.transport);
-  InternetChecksum sum;
-  add_packet(sum, packet, start);
-  // RFC 768: a UDP checksum of zero would say that there is none. TCP's may be zero.
-  const bool udp = meta.checksum_offset == kUdpChecksum;
-  const std::uint16_t value = udp && sum.value() == 0 ? std::uint16_t{0xffff} : sum.value();
+  const std::uint16_t value = complete(packet, start, meta.checksum_offset);
   if (packet.overwrite(start + meta.checksum_offset, be16{value})) meta.checksum = ChecksumState::unverified;
 }
 
@@ -35,7 +42,15 @@ bool Segmenter::read_headers() {
   transport_ = static_cast<std::size_t>(meta_.transport);
   const std::size_t transport_size = transport_header_size(rest_, transport_, meta_.gso);
   headers_size_ = transport_ + transport_size;
-  return transport_size > 0 && headers_size_ <= headers_.size() && rest_.copy_out(0, std::span{headers_}.first(headers_size_));
+  if (transport_size == 0 || headers_size_ > headers_.size() || !rest_.copy_out(0, std::span{headers_}.first(headers_size_))) return false;
+  // What is the same in all of them is summed once.
+  const auto ip = std::span{headers_}.subspan(network_, transport_ - network_);
+  first_identification_ = get<std::uint16_t>(ip, kIpIdentification);
+  for (const std::size_t differs : {kIpTotalLength, kIpIdentification, kIpChecksum}) put(ip, differs, std::uint16_t{0});
+  header_sum_.add(ip);
+  pseudo_header_sum_.add(std::span<const std::byte>{ip}.subspan(kIpSource, 8));
+  pseudo_header_sum_.add_word(protocol_of(meta_.gso));
+  return true;
 }
 
 std::optional<Packet> Segmenter::next() {
@@ -54,9 +69,9 @@ std::optional<Packet> Segmenter::next() {
   segment.meta() = meta_;
   segment.meta().gso = GsoKind::none;
   segment.meta().gso_size = 0;
-  segment.meta().checksum = ChecksumState::partial;
+  segment.meta().checksum = ChecksumState::unverified;
   segment.meta().checksum_offset = meta_.gso == GsoKind::tcp4 ? kTcpChecksum : kUdpChecksum;
-  complete_checksum(segment);
+  put(headers.subspan(transport_), segment.meta().checksum_offset, complete(segment, transport_, segment.meta().checksum_offset));
   ++index_;
   offset_ += size;
   return segment;
@@ -65,17 +80,17 @@ std::optional<Packet> Segmenter::next() {
 /// What differs in the segment that comes next.
 void Segmenter::write_headers(std::span<std::byte> headers, std::size_t payload_size) const {
   const auto ip = headers.subspan(network_, transport_ - network_);
-  put(ip, kIpTotalLength, static_cast<std::uint16_t>(headers.size() - network_ + payload_size));
-  put(ip, kIpIdentification, static_cast<std::uint16_t>(get<std::uint16_t>(ip, kIpIdentification) + index_));
-  put(ip, kIpChecksum, std::uint16_t{0});
-  InternetChecksum header_sum;
-  header_sum.add(ip);
+  const auto total_length = static_cast<std::uint16_t>(headers.size() - network_ + payload_size);
+  const auto identification = static_cast<std::uint16_t>(first_identification_ + index_);
+  InternetChecksum header_sum = header_sum_;
+  header_sum.add_word(total_length);
+  header_sum.add_word(identification);
+  put(ip, kIpTotalLength, total_length);
+  put(ip, kIpIdentification, identification);
   put(ip, kIpChecksum, header_sum.value());
   const auto transport = headers.subspan(transport_);
   const std::size_t size = transport.size() + payload_size;
-  InternetChecksum pseudo_header;
-  pseudo_header.add(std::span<const std::byte>{ip}.subspan(kIpSource, 8));
-  pseudo_header.add_word(protocol_of(meta_.gso));
+  InternetChecksum pseudo_header = pseudo_header_sum_;
   pseudo_header.add_word(static_cast<std::uint16_t>(size));
   if (meta_.gso == GsoKind::tcp4) {
     write_tcp_header(transport, pseudo_header.folded());

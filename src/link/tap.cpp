@@ -217,7 +217,8 @@ bool Tap::is_up() const noexcept {
 
 [[gnu::flatten, gnu::hot]] Result<> Tap::transmit(Packet&& frame) {
   const std::size_t size = frame.size();
-  if (size > capabilities_.max_super_segment + kLinkHeaders && size > capabilities_.mtu + kLinkHeaders) return fail(Error::message_too_large);
+  if (size > capabilities_.max_super_segment + kLinkHeaders && size > capabilities_.mtu + kLinkHeaders)
+    return fail(Error::message_too_large);
   if (mode_ == TapMode::offload) {
     const VirtioHeader header = describe(frame);
     frame.prepend_bytes(std::as_bytes(std::span{&header, 1}));

@@ -32,7 +32,9 @@ class CongestionSlot {
   [[nodiscard]] CongestionControl* operator->() const noexcept { return algorithm_.get(); }
 
   [[nodiscard]] std::uint32_t cwnd() const noexcept { return loss_based_ != nullptr ? loss_based_->cwnd() : algorithm_->cwnd(); }
-  [[nodiscard]] std::uint32_t ssthresh() const noexcept { return loss_based_ != nullptr ? loss_based_->ssthresh() : algorithm_->ssthresh(); }
+  [[nodiscard]] std::uint32_t ssthresh() const noexcept {
+    return loss_based_ != nullptr ? loss_based_->ssthresh() : algorithm_->ssthresh();
+  }
   [[nodiscard]] bool in_slow_start() const noexcept { return cwnd() < ssthresh(); }
   [[nodiscard]] std::optional<std::uint64_t> pacing_rate() const noexcept {
     return loss_based_ != nullptr ? loss_based_->pacing_rate() : algorithm_->pacing_rate();

@@ -96,7 +96,7 @@ class ConnectionParts {
   SeqNum small_end_;  ///< of the last small segment sent
   SendingTimes sending_times_;
   std::optional<TimePoint> queued_until_;  ///< when the device has sent all that we gave it, as far as is known
-  bool tells_queue_ = true;                 ///< whether that is known, where the last segment left
+  bool tells_queue_ = true;                ///< whether that is known, where the last segment left
   std::optional<TimePoint> last_sent_;
   std::optional<TimePoint> last_data_sent_;
   std::optional<TimePoint> last_advice_;

@@ -25,7 +25,7 @@ Accepted read_options_of(const Packet& segment, std::size_t header_size, Options
   (void)segment.copy_out(sizeof(Header), option_bytes);
   return read_options(option_bytes, options);
 }
-}
+}  // namespace
 
 std::unexpected<Drop> Engine::malformed(Drop reason) {
   ++stats_.in_errs;

@@ -101,19 +101,19 @@ void ConnectionCore::respond(const AckOutcome& outcome, std::uint32_t bytes) {
     congestion_->on_duplicate_ack({.now = now, .flight_size = flight});
   } else if (bytes > 0 || (recovery_.sack() && outcome.delivered > 0)) {
     congestion_.on_ack({.now = now,
-                         .acked_bytes = bytes,
-                         .credit_bytes = outcome.credit - std::min(outcome.credit, controls),
-                         .delivered_bytes = outcome.delivered,
-                         .lost_bytes = outcome.mtu_probe == MtuProbeFate::lost ? 0 : outcome.lost,
-                         .flight_size = flight,
-                         .in_flight = recovery_.queue().in_network(),
-                         .snd_una = tcb_.snd_una,
-                         .snd_nxt = tcb_.snd_nxt,
-                         .rtt = outcome.rtt,
-                         .cwnd_limited = cwnd_limited(),
-                         .in_recovery = recovery_.sack() && recovery_.in_fast_recovery(),
-                         .ece = ecn_.echoed(),
-                         .rate = outcome.rate});
+                        .acked_bytes = bytes,
+                        .credit_bytes = outcome.credit - std::min(outcome.credit, controls),
+                        .delivered_bytes = outcome.delivered,
+                        .lost_bytes = outcome.mtu_probe == MtuProbeFate::lost ? 0 : outcome.lost,
+                        .flight_size = flight,
+                        .in_flight = recovery_.queue().in_network(),
+                        .snd_una = tcb_.snd_una,
+                        .snd_nxt = tcb_.snd_nxt,
+                        .rtt = outcome.rtt,
+                        .cwnd_limited = cwnd_limited(),
+                        .in_recovery = recovery_.sack() && recovery_.in_fast_recovery(),
+                        .ece = ecn_.echoed(),
+                        .rate = outcome.rate});
     observe_congestion("ack");
   }
   // The acknowledgment that ends it, too: what is outstanding left under it (draft-ietf-ccwg-bbr section 5.3.4.3).

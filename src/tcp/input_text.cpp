@@ -49,7 +49,8 @@ Accepted ConnectionCore::process_text(Arrival& arrival) {
 Accepted ConnectionCore::take_text(Arrival& arrival) {
   const Segment& segment = arrival.segment;
   last_data_received_ = context_.now();
-  const std::uint32_t each = arrival.segments == 1 ? segment.payload_size : (segment.payload_size + arrival.segments - 1) / arrival.segments;
+  const std::uint32_t each =
+      arrival.segments == 1 ? segment.payload_size : (segment.payload_size + arrival.segments - 1) / arrival.segments;
   receive_mss_ = std::clamp(each, receive_mss_, 65535U);
   if (segment.seq != tcb_.rcv_nxt) return text_beyond_gap(arrival);
   text_in_order(arrival);

@@ -8,8 +8,8 @@
 namespace tapir::tcp {
 
 namespace {
-constexpr std::uint32_t kOldInitialWindow = 4380;     // RFC 3390 section 1
-constexpr std::uint64_t kMuchSent = 4096;             // RFC 6928 section 2: "more than 4KB"
+constexpr std::uint32_t kOldInitialWindow = 4380;  // RFC 3390 section 1
+constexpr std::uint64_t kMuchSent = 4096;          // RFC 6928 section 2: "more than 4KB"
 }  // namespace
 
 LossBased::LossBased(const CongestionParameters& parameters, bool hystart, std::uint32_t slow_start_limit) noexcept
@@ -26,9 +26,7 @@ LossBased::LossBased(const CongestionParameters& parameters, bool hystart, std::
   if (parameters.cwnd) in_first_window_ = false;
 }
 
-std::uint32_t LossBased::initial_window() const noexcept {
-  return tcp::initial_window(parameters_.initial_window_segments, mss());
-}
+std::uint32_t LossBased::initial_window() const noexcept { return tcp::initial_window(parameters_.initial_window_segments, mss()); }
 
 void LossBased::begin_first_window() noexcept {
   acked_since_start_ = 0;

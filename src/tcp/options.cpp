@@ -110,7 +110,6 @@ Accepted read_options(std::span<const std::byte> bytes, Options& options) noexce
   return read_all_options(bytes, options);
 }
 
-
 std::size_t encoded_size(const Options& options) noexcept {
   return (options.mss ? kMssSize : 0) + (options.timestamps ? kAlignedTimestampsSize : 0) +
          (options.sack_permitted && !options.timestamps ? 2 + kSackPermittedSize : 0) + (options.window_scale ? 1 + kWindowScaleSize : 0) +

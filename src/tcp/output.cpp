@@ -298,11 +298,11 @@ void ConnectionCore::note_sent(SeqNum begin, SeqNum end, bool tail_probe) {
   if (begin == tcb_.iss && !tcb_.syn_acked) return;
   cwnd_usage_.on_sent(recovery_.in_flight(), congestion_.cwnd(), mss_, tcb_.snd_una, tcb_.snd_nxt);
   congestion_.on_sent({.now = now,
-                        .bytes = distance(begin, end),
-                        .in_flight = before,
-                        .retransmission = again,
-                        .cwnd_limited = cwnd_limited(),
-                        .rto = rtt_.rto()});
+                       .bytes = distance(begin, end),
+                       .in_flight = before,
+                       .retransmission = again,
+                       .cwnd_limited = cwnd_limited(),
+                       .rto = rtt_.rto()});
 }
 
 /// Nothing more is sent now: why, for those who look at the connection. Linux judges at the same moment (tcp_write_xmit(), tcp_cwnd_validate()).

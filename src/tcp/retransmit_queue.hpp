@@ -41,7 +41,8 @@ class RetransmitQueue {
   /// retransmitted, ranges being split at the edges. Octets before the queue's begin are ignored.
   void on_sent(SeqNum begin, SeqNum end, TimePoint now, const DeliveryStamp& stamp = {}) {
     if (!empty() && begin < ranges_.back().end) return on_sent_again(begin, end, now, stamp);
-    if (begin < end) append(Range{.begin = empty() ? begin : ranges_.back().end, .end = end, .first_sent = now, .last_sent = now, .stamp = stamp});
+    if (begin < end)
+      append(Range{.begin = empty() ? begin : ranges_.back().end, .end = end, .first_sent = now, .last_sent = now, .stamp = stamp});
   }
 
   /// Everything before `ack` has arrived. An `ack` outside the queue does nothing. `delivered` sees, in order, each range for which that is news: it

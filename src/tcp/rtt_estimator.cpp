@@ -4,14 +4,13 @@
 
 namespace tapir::tcp {
 
-
 namespace {
-constexpr Duration kLeastRto = std::chrono::milliseconds{1};  // zero would send again and again within one moment
-constexpr Duration kGreatestRto = std::chrono::hours{24};     // doubled it is still far from overflow
-constexpr Duration kLeastCap = std::chrono::seconds{60};                   // RFC 6298 section 2.5
-constexpr Duration kAfterSynTimeout = std::chrono::seconds{3};             // RFC 6298 section 5.7
-constexpr Duration kMaxSample = std::chrono::hours{24};       // keeps the sums below far from overflow
-constexpr std::uint32_t kMostSamples = 1000;                  // likewise
+constexpr Duration kLeastRto = std::chrono::milliseconds{1};    // zero would send again and again within one moment
+constexpr Duration kGreatestRto = std::chrono::hours{24};       // doubled it is still far from overflow
+constexpr Duration kLeastCap = std::chrono::seconds{60};        // RFC 6298 section 2.5
+constexpr Duration kAfterSynTimeout = std::chrono::seconds{3};  // RFC 6298 section 5.7
+constexpr Duration kMaxSample = std::chrono::hours{24};         // keeps the sums below far from overflow
+constexpr std::uint32_t kMostSamples = 1000;                    // likewise
 }  // namespace
 
 RttEstimator::RttEstimator(const Config& config) noexcept : config_{config}, rto_{} {
@@ -29,8 +28,13 @@ void RttEstimator::on_sample(Duration rtt, std::uint32_t samples_per_rtt, TimePo
     rttvar_ = rtt / 2;
   } else {  // section 2.3: the variation from the old mean first; alpha 1/8, beta 1/4, each shared by the samples
     const Duration deviation = srtt_ > rtt ? srtt_ - rtt : rtt - srtt_;
-    rttvar_ = ((4 * count - 1) * rttvar_ + deviation) / (4 * count);
-    srtt_ = ((8 * count - 1) * srtt_ + rtt) / (8 * count);
+    if (count == 1) {  // mostly; and division by what is known beforehand is a shift
+      rttvar_ = (3 * rttvar_ + deviation) / 4;
+      srtt_ = (7 * srtt_ + rtt) / 8;
+    } else {
+      rttvar_ = ((4 * count - 1) * rttvar_ + deviation) / (4 * count);
+      srtt_ = ((8 * count - 1) * srtt_ + rtt) / (8 * count);
+    }
   }
   latest_ = rtt;
   ++samples_;

@@ -31,10 +31,12 @@ struct Trace {
 };
 
 std::string in_words(const tcp::Info& info) {
-  return fmt::format("{} {} {} {} cwnd {} ssthresh {} rto {} srtt {} delivered {} rate {} sent {} received {} retransmitted {} duplicates {} undos {} window {}",
-                     info.snd_nxt.value(), info.rcv_nxt.value(), info.snd_wnd, info.rcv_wnd, info.cwnd, info.ssthresh, info.rto.count(),
-                     info.srtt.value_or(Duration{}).count(), info.delivered, info.delivery_rate.value_or(0), info.segments_sent, info.segments_received,
-                     info.retransmissions, info.duplicate_acks, info.undos, info.receive_buffer);
+  return fmt::format(
+      "{} {} {} {} cwnd {} ssthresh {} rto {} srtt {} delivered {} rate {} sent {} received {} retransmitted {} duplicates {} undos {} "
+      "window {}",
+      info.snd_nxt.value(), info.rcv_nxt.value(), info.snd_wnd, info.rcv_wnd, info.cwnd, info.ssthresh, info.rto.count(),
+      info.srtt.value_or(Duration{}).count(), info.delivered, info.delivery_rate.value_or(0), info.segments_sent, info.segments_received,
+      info.retransmissions, info.duplicate_acks, info.undos, info.receive_buffer);
 }
 
 /// Questions and answers of all sizes, then a transfer each way, over a path of 3 ms at 100 Mbit/s.
@@ -55,13 +57,12 @@ Trace converse(const Case& given, std::uint64_t seed, bool prediction) {
       (void)server.send(std::span{bytes}.first(std::min<std::size_t>(*count, 1 + asked % 3000)));
     }
   };
-  auto listener = pair.right->tcp().listen(
-      Port{7},
-      [&](tcp::Connection accepted) {
-        server = std::move(accepted);
-        server.handle({.readable = answer});
-      },
-      {.settings = given.settings});
+  auto listener = pair.right->tcp().listen(Port{7},
+                                           [&](tcp::Connection accepted) {
+                                             server = std::move(accepted);
+                                             server.handle({.readable = answer});
+                                           },
+                                           {.settings = given.settings});
   REQUIRE(listener);
   auto opened = pair.left->tcp().connect({kRightAddress, Port{7}}, {.settings = given.settings});
   REQUIRE(opened);
@@ -74,7 +75,7 @@ Trace converse(const Case& given, std::uint64_t seed, bool prediction) {
   std::mt19937 random{static_cast<std::uint32_t>(seed)};
   for (int i = 0; i < 60; ++i) {
     const std::size_t size = i % 10 == 9 ? 30'000 : 1 + random() % (i % 3 == 0 ? 4000 : 60);
-    (void)client.send(noise(size, random() % 1000));
+    (void)client.send(noise(size, static_cast<std::uint32_t>(random() % 1000)));
     pair.world.run_for(std::chrono::microseconds{random() % 12'000});
   }
   pair.world.run_for(5s);

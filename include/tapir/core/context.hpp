@@ -21,7 +21,8 @@ struct Context {
 /// The one way by which a layer drops a packet: counted, shown to the observer, and returned.
 ///
 ///     if (!header) return reject(context_, drops_, LayerId::udp, Drop::truncated);
-[[nodiscard, gnu::cold, gnu::noinline]] inline std::unexpected<Drop> reject(const Context& context, DropCounters& drops, LayerId layer, Drop reason) {
+[[nodiscard, gnu::cold, gnu::noinline]] inline std::unexpected<Drop> reject(const Context& context, DropCounters& drops, LayerId layer,
+                                                                            Drop reason) {
   drops.count(reason);
   if (context.observer != nullptr) context.observer->dropped({layer, reason, context.now()});
   return std::unexpected{reason};

@@ -91,7 +91,9 @@ class Ethernet final : public Layer<Send, link::Received> {
   [[nodiscard, gnu::noinline]] Result<> cut_and_transmit(Packet&& packet, const Send& to);
   [[nodiscard]] Result<> frame_and_transmit(Packet&& packet, const Send& to);
   [[nodiscard]] std::optional<LinkCast> cast_for_us(const MacAddress& destination) const;
-  [[nodiscard, gnu::cold, gnu::noinline]] std::unexpected<Drop> drop(Drop reason) { return reject(context_, drops_, LayerId::ethernet, reason); }
+  [[nodiscard, gnu::cold, gnu::noinline]] std::unexpected<Drop> drop(Drop reason) {
+    return reject(context_, drops_, LayerId::ethernet, reason);
+  }
   [[nodiscard, gnu::noinline]] Accepted take_header(Packet& frame, Received& from) const;
   [[nodiscard]] Accepted hand_up(Packet&& frame, std::size_t frame_size, const Received& from, Demultiplexer<Received>* receiver);
   [[nodiscard]] bool is_known(const Packet& frame) const noexcept;

@@ -293,7 +293,9 @@ class Ipv4 final : public Layer<network::Send, ethernet::Received>,
   [[nodiscard]] const Upper* find_upper(network::Protocol protocol) const noexcept;
 
   // input.cpp
-  [[nodiscard, gnu::cold, gnu::noinline]] std::unexpected<Drop> drop(Drop reason) { return reject(context_, drops_, LayerId::ipv4, reason); }
+  [[nodiscard, gnu::cold, gnu::noinline]] std::unexpected<Drop> drop(Drop reason) {
+    return reject(context_, drops_, LayerId::ipv4, reason);
+  }
   [[nodiscard, gnu::cold, gnu::noinline]] std::unexpected<Drop> drop(Drop reason, std::uint64_t& counter) {
     ++counter;
     return drop(reason);

@@ -7,6 +7,7 @@
 #include <span>
 #include <utility>
 
+#include <tapir/core/checksum.hpp>
 #include <tapir/core/packet.hpp>
 
 namespace tapir::link {
@@ -38,8 +39,11 @@ class Segmenter {
   std::size_t network_ = 0;    ///< where in it the network header starts, bytes
   std::size_t transport_ = 0;  ///< likewise
   PacketMeta meta_;
-  std::size_t index_ = 0;   ///< of the next packet
-  std::size_t offset_ = 0;  ///< payload bytes before it
+  std::uint16_t first_identification_ = 0;
+  InternetChecksum header_sum_;         ///< of the network header, without what differs from packet to packet
+  InternetChecksum pseudo_header_sum_;  ///< likewise
+  std::size_t index_ = 0;               ///< of the next packet
+  std::size_t offset_ = 0;              ///< payload bytes before it
 };
 
 /// The packets that a Segmenter makes of `packet` go to `take`.

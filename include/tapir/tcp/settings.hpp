@@ -244,7 +244,7 @@ struct Config {
   std::uint32_t min_burst_segments = 2;  ///< at least so many in a super-segment where there are; as tcp_min_tso_segs
   /// Segments that are the next in order, or all there is to send, take a short way to the same end (RFC 7323 section 5.6). false: none does; for comparison.
   bool header_prediction = true;
-  bool split_below = false;              ///< hand down super-segments even where the link takes none: they are cut just above it
+  bool split_below = false;  ///< hand down super-segments even where the link takes none: they are cut just above it
   SynCookiePolicy syn_cookies = SynCookiePolicy::when_full;  ///< when_full: ListenOptions::max_half_open handshakes are under way
   std::uint32_t fast_open = FastOpenUse::client;             ///< who may use TCP Fast Open: bits of FastOpenUse
   std::optional<FastOpenKeys> fast_open_keys = {};           ///< of listeners without their own; empty: a random one

@@ -239,17 +239,16 @@ TEST_CASE("the answer to what came before the user had the connection takes the 
   for (const bool answers : {true, false}) {
     Wire wire;  // the first segments are acknowledged at once
     std::optional<tcp::Connection> kept;
-    auto opened = wire.tcp.listen(
-        kService,
-        [&](tcp::Connection connection) {
-          kept.emplace(std::move(connection));
-          kept->handle({.readable = [&] {
-            std::array<std::byte, 16> bytes{};
-            const auto count = kept->receive(bytes);
-            if (answers && count) (void)kept->send(std::span{bytes}.first(*count));
-          }});
-        },
-        {.settings = {.nagle = false}});
+    auto opened = wire.tcp.listen(kService,
+                                  [&](tcp::Connection connection) {
+                                    kept.emplace(std::move(connection));
+                                    kept->handle({.readable = [&] {
+                                      std::array<std::byte, 16> bytes{};
+                                      const auto count = kept->receive(bytes);
+                                      if (answers && count) (void)kept->send(std::span{bytes}.first(*count));
+                                    }});
+                                  },
+                                  {.settings = {.nagle = false}});
     REQUIRE(opened);
     Peer peer{wire, kService};
     REQUIRE(peer.say({.flags = kSyn}));
