@@ -145,7 +145,8 @@ std::size_t Ethernet::put_header(Packet& packet, const Send& to) const {
   stats_.in_bytes += frame_size;
   if (is_known(frame)) {
     frame.trim_front(sizeof(Header));
-    return hand_up(std::move(frame), frame_size, known_.from, known_.receiver);
+    const Received from = known_.from;  // handling it may bring the next frame
+    return hand_up(std::move(frame), frame_size, from, known_.receiver);
   }
   Received from;
   from.interface = config_.interface;

@@ -67,7 +67,7 @@ Result<> Ipv4::encapsulate(Packet&& packet, const network::Send& to) {
   return send_by(*egress, std::move(packet), to, header, options->bytes());
 }
 
-[[gnu::flatten, gnu::hot]] Result<> Ipv4::send_by(const Egress& egress, Packet&& packet, const network::Send& to, Header header,
+[[gnu::flatten, gnu::hot]] Result<> Ipv4::send_by(const Egress egress, Packet&& packet, const network::Send& to, Header header,
                                                   std::span<const std::byte> options) {
   const Ipv4Address destination = header.destination;
   const std::size_t header_size = sizeof(Header) + options.size();

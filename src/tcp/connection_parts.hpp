@@ -124,6 +124,7 @@ class ConnectionParts {
   Reassembly reassembly_;
   SackReport sack_report_;
   DelayedAck ack_;
+  bool ack_waits_ = false;  ///< for the user, who is told of what it acknowledges: once
   ReceiveTuning receive_tuning_;
   WindowGrowth window_growth_;
   std::unique_ptr<ArrivalTimes> arrivals_;  ///< nullptr: nothing was noted yet

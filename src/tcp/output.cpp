@@ -23,8 +23,8 @@ void ConnectionCore::wants_to_send() {
   }
   tells_queue_ = outlook.tells_queue;
   const std::uint32_t plain = plain_segment();
-  const bool sent = plain > 0 ? send_plain(plain) : send_next();
-  if (is_over()) return Pulled::drained;  // over a loopback the answer may have come already
+  const bool sent = plain > 0 ? send_plain(plain) || send_ack() : send_next();  // what has to wait keeps no acknowledgment back
+  if (is_over()) return Pulled::drained;                                        // over a loopback the answer may have come already
   const bool more = sent && may_send_more();
   if (!more) {
     note_app_limit();
@@ -261,7 +261,7 @@ bool ConnectionCore::waits_for_device(const SendDecision& decision) {
 
 bool ConnectionCore::send_ack() {
   if (tcb_.state == State::syn_sent || !ack_.due(context_.now())) return false;
-  if (tcb_.state == State::established && queued_ && queue_->is_listed()) {
+  if (tcb_.state == State::established && queued_ && queue_->is_listed() && !std::exchange(ack_waits_, true)) {
     wants_to_send();  // behind the user, who is about to be told: the answer takes the acknowledgment along
     return false;
   }

@@ -27,6 +27,7 @@ std::uint32_t ConnectionCore::plain_segment() const noexcept {
 [[gnu::flatten, gnu::hot]] bool ConnectionCore::send_plain(std::uint32_t count) {
   if (recovery_.queue().empty() && last_data_sent_) {
     congestion_.on_idle({.now = context_.now(), .idle = context_.now() - *last_data_sent_, .rto = rtt_.rto()});
+    if (congestion_.cwnd() < count) return send_new();
   }
   if (paced_out()) return false;
   const bool pushed = end_pushed_ || override_expired_;

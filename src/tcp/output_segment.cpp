@@ -117,6 +117,7 @@ Result<> ConnectionCore::emit(Packet&& packet, SeqNum seq, Flags flags, bool who
           .ip_options = ip_options_};
   if (has(flags, Flags::ack)) {
     to.ack = tcb_.rcv_nxt;
+    ack_waits_ = false;
     recent_timestamp_.on_ack_sent(tcb_.rcv_nxt);
     if (payload_size > 0) ack_.on_data_sent(context_.now());
     ack_.on_ack_sent(context_.now());

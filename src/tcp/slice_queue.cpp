@@ -26,7 +26,8 @@ void SliceQueue::append_slabs(std::span<const std::byte> bytes) {
   while (!bytes.empty()) {
     const std::size_t count = std::min(bytes.size(), PacketPool::super_capacity);
     // A first small write gets a small slab: most connections of a sensor never need more.
-    const std::size_t wanted = empty() ? count : std::max(count, PacketPool::frame_capacity);
+    const bool little = pieces_.size() <= 1 && size() < PacketPool::header_capacity;  // what fills a slab of its own is more
+    const std::size_t wanted = little ? count : std::max(count, PacketPool::frame_capacity);
     SlabRef slab = pool_->slab(wanted);
     std::memcpy(slab.bytes().data(), bytes.data(), count);
     const std::size_t room = slab.capacity() - count;

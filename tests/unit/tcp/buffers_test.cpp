@@ -311,6 +311,25 @@ TEST_CASE("ten bytes do not keep a big slab alive", "[tcp]") {
   CHECK(buffer.read_slice()->bytes().data() == where);
 }
 
+TEST_CASE("a few small pieces that nobody reads pin little", "[tcp]") {
+  PacketPool pool;
+  SliceQueue queue{pool};
+  std::string text;
+  for (int i = 0; i < 20; ++i) {
+    const std::string piece(10, static_cast<char>('a' + i));
+    text += piece;
+    SlabRef slab = pool.slab(PacketPool::header_capacity);  // as a short frame lies in
+    std::memcpy(slab.bytes().data(), piece.data(), piece.size());
+    queue.append(Slice{std::move(slab), 0, piece.size()});
+  }
+  std::string out(text.size(), '?');
+  CHECK(queue.copy_out(0, std::as_writable_bytes(std::span{out})) == text.size());
+  CHECK(out == text);
+  std::size_t pinned = 0;
+  while (!queue.empty()) pinned += queue.pop_slice().pinned();
+  CHECK(pinned <= 2 * PacketPool::header_capacity);
+}
+
 TEST_CASE("the send buffer never outgrows sequence space", "[tcp]") {
   PacketPool pool;
   SendBuffer buffer{pool, ~std::size_t{0}};

@@ -172,3 +172,17 @@ TEST_CASE("as fq: a burst at first, and half of a segment's time is made up for"
   pacer.on_sent(1000, at(2s) + 17ms);  // 2 ms late
   CHECK(pacer.next() == at(2s) + 25ms);
 }
+
+TEST_CASE("what waits for its pace keeps no acknowledgment back", "[tcp][RFC9293-MUST-58]") {
+  Conversation talk{{.settings = {.nagle = false, .max_pacing_rate = 1000}, .peer_mss = kMss}};
+  talk.write(std::string(1000, 'a'));
+  REQUIRE(talk.peer.hear_one().payload.size() == 1000);  // the next one in a second
+  talk.write(std::string(100, 'b'));
+  talk.advance(10ms);
+  REQUIRE(talk.peer.quiet());
+  REQUIRE(talk.peer.say({.payload = stream(1460)}));
+  REQUIRE(talk.peer.say({.payload = stream(1460)}));
+  CHECK(talk.peer.hear_one().pure_ack());
+  talk.advance(1s);
+  CHECK(talk.peer.hear_one().payload.size() == 100);
+}
