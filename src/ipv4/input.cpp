@@ -18,6 +18,14 @@ OptionBytes options_of(const Packet& packet, const Header& header) {
   return OptionBytes{options};
 }
 
+/// Of the header in front, 0 when it is right.
+std::uint16_t checksum_with_options(const Packet& packet, const Header& header) {
+  InternetChecksum sum;
+  sum.add(std::as_bytes(std::span{&header, 1}));
+  sum.add(options_of(packet, header).bytes());
+  return sum.value();
+}
+
 /// 0.0.0.0/8: "this host on this network", never a destination, and a source only while an address is being learned.
 bool is_this_network(Ipv4Address address) noexcept { return address.value() >> 24U == 0; }
 
@@ -38,11 +46,9 @@ Accepted Ipv4::receive(Packet&& packet, const Arrival& arrival) {
   if (context_.observer != nullptr) observe(Direction::up, packet, header);
   const Ipv4Address destination = header.destination;
   const KnownEnds ends{header.source, destination, arrival.interface, interfaces_version_};
-  const Arrival ours{.interface = arrival.interface, .cast = arrival.cast, .local = arrival.local, .ours = true};
-  const bool from_outside = arrival.cast == LinkCast::unicast && !arrival.local;
-  if (from_outside && ends == known_ends_) {
-    if (header.header_size() == sizeof(Header) && !header.is_fragment()) return hand_up(std::move(packet), header, ours, {});
-    return receive_own(std::move(packet), header, ours);
+  if (arrival.from_outside() && ends == known_ends_) {
+    if (header.header_size() == sizeof(Header) && !header.is_fragment()) return hand_up(std::move(packet), header, arrival.for_us(), {});
+    return receive_own(std::move(packet), header, arrival.for_us());
   }
   return receive_other(std::move(packet), header, arrival);
 }
@@ -50,13 +56,11 @@ Accepted Ipv4::receive(Packet&& packet, const Arrival& arrival) {
 /// Not from where the last one came, or not for where that one went, or not alone for us.
 Accepted Ipv4::receive_other(Packet&& packet, const Header& header, const Arrival& arrival) {
   const Ipv4Address destination = header.destination;
-  const Arrival ours{.interface = arrival.interface, .cast = arrival.cast, .local = arrival.local, .ours = true};
-  const bool from_outside = arrival.cast == LinkCast::unicast && !arrival.local;
   if (const auto wrong = invalid_addresses(header, arrival)) return drop(*wrong, stats_.in_addr_errors);
   if (destination.is_multicast()) ++stats_.in_mcast_pkts;
   if (is_ours(destination, arrival)) {
-    if (from_outside) known_ends_ = {header.source, destination, arrival.interface, interfaces_version_};
-    return receive_own(std::move(packet), header, ours);
+    if (arrival.from_outside()) known_ends_ = {header.source, destination, arrival.interface, interfaces_version_};
+    return receive_own(std::move(packet), header, arrival.for_us());
   }
   if (is_broadcast(destination)) ++stats_.in_bcast_pkts;
   if (is_group_of_ours(destination, arrival)) return receive_own(std::move(packet), header, arrival);
@@ -76,14 +80,8 @@ Accepted Ipv4::check_header(const Packet& packet, Header& header) {
   if (size > packet.size()) return drop(Drop::truncated, stats_.in_truncated_pkts);
   if (header.total_length < size) return drop(Drop::bad_length, stats_.in_hdr_errors);
   if (header.total_length > packet.size()) return drop(Drop::truncated, stats_.in_truncated_pkts);
-  std::uint16_t sum = checksum_of(header);
-  if (size > sizeof(Header)) {
-    InternetChecksum whole;
-    whole.add(std::as_bytes(std::span{&header, 1}));
-    whole.add(options_of(packet, header).bytes());
-    sum = whole.value();
-  }
-  if (sum != 0) return drop(Drop::bad_checksum, stats_.in_hdr_errors);
+  if ((size == sizeof(Header) ? checksum_of(header) : checksum_with_options(packet, header)) != 0)
+    return drop(Drop::bad_checksum, stats_.in_hdr_errors);
   return {};
 }
 

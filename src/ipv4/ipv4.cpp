@@ -117,7 +117,6 @@ Result<IpAddress> Ipv4::select_source(IpAddress destination) const {
 }
 
 std::size_t Ipv4::path_mtu(IpAddress destination) const noexcept {
-  if (const Egress* known = known_egress(destination.v4())) return mtu_towards(destination.v4(), *known);
   const auto egress = egress_for(destination.v4(), {});
   return egress ? mtu_towards(destination.v4(), *egress) : min_reassembly;
 }
@@ -150,7 +149,6 @@ std::size_t Ipv4::max_super_datagram(IpAddress destination) const noexcept {
 }
 
 bool Ipv4::writable_from(IpAddress source, IpAddress destination) const noexcept {
-  if (const Egress* known = known_egress(destination.v4())) return takes_frames(*known);
   const auto egress = egress_for(destination.v4(), source.v4());
   return !egress || takes_frames(*egress);  // encapsulate() says what is wrong
 }

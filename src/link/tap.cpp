@@ -248,11 +248,7 @@ ssize_t Tap::write_frame(const Packet& frame) const {
     if (chunks < kMaxChunks) vector[chunks] = {const_cast<std::byte*>(chunk.data()), chunk.size()};
     ++chunks;
   });
-  if (chunks > kMaxChunks) {
-    const Packet whole = gathered(frame);
-    const auto front = whole.front();
-    return ::write(descriptor_, front.data(), front.size());
-  }
+  if (chunks > kMaxChunks) return write_frame(gathered(frame));
   return ::writev(descriptor_, vector.data(), static_cast<int>(chunks));
 }
 

@@ -38,7 +38,8 @@ class Engine;
 class ListenerCore;
 struct IdleState;
 
-/// One connection: state, buffers, timers. Its ConnectionRecord owns it; that the user's handle keeps, with what there is to read when the connection is over.
+/// One connection: state, buffers, timers. [[gnu::noinline]] marks what a segment's way rarely needs: it stays out of the functions that are compiled as one
+/// (docs/architecture.md, "The short way"). Its ConnectionRecord owns it; that the user's handle keeps, with what there is to read when the connection is over.
 class ConnectionCore final : public ReadySource,
                              public Notifier,
                              private ConnectionParts,
@@ -256,6 +257,7 @@ class ConnectionCore final : public ReadySource,
   [[nodiscard]] bool echoes_syn(const Options& theirs) const;
   [[nodiscard]] bool is_predicted(const Arrival& arrival) const noexcept;
   [[gnu::noinline]] void accept_predicted(Arrival& arrival);
+  void note_peer_alive(std::uint8_t tos);
   void after_input();
   [[nodiscard, gnu::noinline]] Accepted checks(Arrival& arrival);
   [[nodiscard]] Checked check_timestamps(Arrival& arrival);
@@ -281,6 +283,7 @@ class ConnectionCore final : public ReadySource,
   void count_delivered(std::uint32_t segments) noexcept;
   void congestion_echoed();
   [[nodiscard]] CaState ca_state() const noexcept;
+  void take_window(const Segment& segment);
   void update_send_window(const Segment& segment);
   [[nodiscard]] bool repeats_ack(const Segment& segment) const noexcept;
   [[nodiscard]] bool is_over() const noexcept { return tcb_.state == State::closed || tcb_.state == State::time_wait; }

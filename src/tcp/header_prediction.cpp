@@ -27,18 +27,13 @@ bool ConnectionCore::is_predicted(const Arrival& arrival) const noexcept {
 /// What all of checks() comes to then, in its order.
 [[gnu::flatten, gnu::hot]] void ConnectionCore::accept_predicted(Arrival& arrival) {
   const Segment& segment = arrival.segment;
-  const TimePoint now = context_.now();
   ++engine_->stats().predicted;
-  last_ack_received_ = now;
+  last_ack_received_ = context_.now();
   more_follows_ = false;
   if (segment.ack > tcb_.snd_una) new_ack(arrival);
-  update_send_window(segment);
-  if (tcb_.snd_wnd == 0 && deadlines_.user_timeout && !released_) restart_user_timeout();
+  take_window(segment);
   note_timestamp(arrival);
-  counters_.received_tos = arrival.tos;
-  last_received_ = now;
-  keepalive_unanswered_ = 0;
-  if (settings_.keepalive.on || deadlines_.keepalive) restart_keepalive();
+  note_peer_alive(arrival.tos);
   if (segment.payload_size > 0) (void)take_text(arrival);  // in order: there is nothing to say against it
 }
 

@@ -53,19 +53,24 @@ Accepted ConnectionCore::checks(Arrival& arrival) {
 
 /// Sixth to eighth step: URG, text, FIN.
 Accepted ConnectionCore::process_rest(Arrival& arrival) {
-  counters_.received_tos = arrival.tos;
+  note_peer_alive(arrival.tos);
   ecn_.on_segment(arrival.segment.flags, arrival.tos);
   if (tcb_.passive && !arrival.ip_options.empty() && arrival.ip_options != ip_options_) {
     ip_options_ = std::move(arrival.ip_options);  // another route than before replaces it (SHLD-24)
     update_mss();
   }
   take_user_timeout(arrival.options);
-  last_received_ = context_.now();
-  keepalive_unanswered_ = 0;
-  restart_keepalive();
   cut_to_window(arrival);
   process_urgent(arrival.segment);
   return process_text(arrival);
+}
+
+/// An acceptable segment has come.
+void ConnectionCore::note_peer_alive(std::uint8_t tos) {
+  counters_.received_tos = tos;
+  last_received_ = context_.now();
+  keepalive_unanswered_ = 0;
+  if (settings_.keepalive.on || deadlines_.keepalive) restart_keepalive();
 }
 
 /// First check: the sequence number.

@@ -24,10 +24,7 @@ void ConnectionCore::process_ack(const Arrival& arrival) {
     count_delivered((outcome.delivered + mss_ - 1) / mss_);
     respond(outcome, 0);
   }
-  if (segment.ack >= tcb_.snd_una) update_send_window(segment);
-  // A peer that answers probes of its closed window is alive, however long that lasts (MUST-37). Where nobody is left who could give up, it must not hold
-  // our memory for ever (RFC 6429 section 3).
-  if (tcb_.snd_wnd == 0 && deadlines_.user_timeout && !released_) restart_user_timeout();
+  take_window(segment);
   if (fin_sent_ && tcb_.snd_una == tcb_.snd_nxt) own_fin_acknowledged();
 }
 
@@ -194,6 +191,14 @@ CaState ConnectionCore::ca_state() const noexcept {
   const CaState state = recovery_.state();
   const bool losses = state == CaState::recovery || state == CaState::loss;
   return !losses && ecn_.answering() ? CaState::cwr : state;
+}
+
+/// What an acceptable acknowledgment says of the peer's window.
+void ConnectionCore::take_window(const Segment& segment) {
+  if (segment.ack >= tcb_.snd_una) update_send_window(segment);
+  // A peer that answers probes of its closed window is alive, however long that lasts (MUST-37). Where nobody is left who could give up, it must not hold
+  // our memory for ever (RFC 6429 section 3).
+  if (tcb_.snd_wnd == 0 && deadlines_.user_timeout && !released_) restart_user_timeout();
 }
 
 /// SND.WND, by a segment newer than the one of the last update.

@@ -77,7 +77,7 @@ class LossRecovery {
     bool tail_loss_probe = true;
     bool frto = true;
     bool limited_transmit = true;
-    bool shortcut = true;  ///< the acknowledgment of all that is outstanding is looked at as such
+    bool shortcut = true;  ///< the acknowledgment of all that is outstanding is looked at as such: see tcp::Config::header_prediction
     Duration max_ack_delay = std::chrono::milliseconds{200};
   };
 

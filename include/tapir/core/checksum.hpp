@@ -32,7 +32,7 @@ class InternetChecksum {
   bool odd_ = false;  ///< the last piece ended in the middle of a word
 };
 
-/// The checksum over a header of fixed size: 0 when it includes a correct one. Its few words stay in registers.
+/// The Internet checksum (RFC 1071) over a header of fixed size as it stands on the wire: 0 when it includes a correct one. Its few words stay in registers.
 template <class Header>
   requires(std::is_trivially_copyable_v<Header> && sizeof(Header) % sizeof(std::uint32_t) == 0)
 [[nodiscard]] inline std::uint16_t checksum_of(const Header& header) noexcept {

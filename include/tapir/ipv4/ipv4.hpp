@@ -209,6 +209,9 @@ class Ipv4 final : public Layer<network::Send, ethernet::Received>,
     LinkCast cast = LinkCast::unicast;
     bool local = false;  ///< sent by this host
     bool ours = false;   ///< is_ours() has said so; a source route may lead on
+
+    [[nodiscard]] bool from_outside() const noexcept { return cast == LinkCast::unicast && !local; }
+    [[nodiscard]] Arrival for_us() const noexcept { return {.interface = interface, .cast = cast, .local = local, .ours = true}; }
   };
   /// The two ends of the last datagram that came to an address of ours alone, and was found in order: the next one's are mostly the same.
   struct KnownEnds {
