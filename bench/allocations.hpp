@@ -5,11 +5,10 @@
 
 namespace tapir::bench {
 
-/// What the whole program has asked of the heap: this folder's operator new counts.
-struct Heap {
-  std::uint64_t allocations = 0;  ///< so far
-  std::size_t bytes = 0;          ///< held now, with what the allocator rounds up
-};
-[[nodiscard]] Heap heap() noexcept;
+// What the whole program has asked of the heap: this folder's operator new counts.
+/// So far.
+[[nodiscard]] std::uint64_t allocations() noexcept;
+/// Held now, with what the allocator rounds up.
+[[nodiscard]] std::size_t heap_bytes() noexcept;
 
 }  // namespace tapir::bench

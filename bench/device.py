@@ -27,8 +27,9 @@ ETHTOOL_STXCSUM, ETHTOOL_STSO, ETHTOOL_SGSO = 0x17, 0x1F, 0x24  # linux/ethtool.
 
 
 class Row:
-    def __init__(self, name, mode, peers, options=(), same_core=False):
+    def __init__(self, name, mode, peers, options=(), same_core=False, tapir_mode=None):
         self.name, self.mode, self.peers, self.options, self.same_core = name, mode, peers, options, same_core
+        self.tapir_mode = tapir_mode or mode
         self.spin, self.plain = "--spin" in options, "--plain" in options
 
 
@@ -36,6 +37,7 @@ EVERYBODY = ("nothing", "kernel", "lwip", "tapir")
 # lwIP has no super-segments: what it does in single frames is the best that it does.
 ROWS = (
     Row("bulk receive, super-segments", "bulk_receive", ("nothing", "kernel", "tapir")),
+    Row("bulk receive, super-segments, as slices", "bulk_receive", ("nothing", "kernel", "tapir"), tapir_mode="bulk_receive_slices"),
     Row("bulk send, super-segments", "bulk_send", ("nothing", "kernel", "tapir")),
     Row("bulk receive, 1514-byte frames", "bulk_receive", EVERYBODY, ("--plain",)),
     Row("bulk send, 1514-byte frames", "bulk_send", EVERYBODY, ("--plain",)),
@@ -71,7 +73,8 @@ def measure(programs, row, peer, seconds, other_namespace):
     serving = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         time.sleep(0.3)
-        load = pinned(1, programs / "bench_load", row.mode, address, seconds, *(["--spin"] if row.spin else []))
+        mode = row.tapir_mode if peer == "tapir" else row.mode
+        load = pinned(1, programs / "bench_load", mode, address, seconds, *(["--spin"] if row.spin else []))
         value = float(subprocess.run(load, check=True, stdout=subprocess.PIPE, text=True, timeout=10 + seconds).stdout)
     except subprocess.TimeoutExpired:
         value = None

@@ -39,9 +39,9 @@ double half_open(std::size_t count) {
   };
   knock(0, kAtOnce);  // what the packet pool and the crowd keep is there then
   knock(0, kAtOnce);
-  const std::size_t before = bench::heap().bytes;
+  const std::size_t before = bench::heap_bytes();
   for (std::size_t i = 0; i < count; i += kAtOnce) knock(kAtOnce + i, kAtOnce + std::min(count, i + kAtOnce));
-  const std::size_t after = bench::heap().bytes;
+  const std::size_t after = bench::heap_bytes();
   bench::demand(listener->half_open() == count + kAtOnce, "a handshake is missing");
   return (static_cast<double>(after) - static_cast<double>(before)) / static_cast<double>(count);
 }
@@ -59,7 +59,7 @@ int main(int argc, char** argv) {
                           config};
   bool kept = true;
   const auto report = [&](const char* when, std::size_t before, std::size_t ends, double most) {
-    const double bytes = (static_cast<double>(bench::heap().bytes) - static_cast<double>(before)) / static_cast<double>(ends);
+    const double bytes = (static_cast<double>(bench::heap_bytes()) - static_cast<double>(before)) / static_cast<double>(ends);
     std::printf("%-28s %8.0f bytes an end, at most %.0f\n", when, bytes, most);
     kept = kept && bytes <= most;
   };
@@ -79,7 +79,7 @@ int main(int argc, char** argv) {
   called.clear();
   served.clear();
   stacks.world().run_for(std::chrono::minutes{10});
-  const std::size_t before = bench::heap().bytes;
+  const std::size_t before = bench::heap_bytes();
   for (std::size_t i = 0; i < count; ++i) {
     called.push_back(stacks.connect());
     if (i % 100 == 99) stacks.until([&] { return served.size() == called.size(); });
@@ -107,9 +107,9 @@ int main(int argc, char** argv) {
     stacks.world().run_for(std::chrono::milliseconds{1});
   }
   // What they give back when they are over. Their table's buckets stay: 16 bytes for each at most.
-  const std::size_t waiting = bench::heap().bytes;
+  const std::size_t waiting = bench::heap_bytes();
   stacks.world().run_for(std::chrono::minutes{5});
-  const std::size_t over = bench::heap().bytes;
+  const std::size_t over = bench::heap_bytes();
   const double each = (static_cast<double>(waiting) - static_cast<double>(over)) / static_cast<double>(count);
   std::printf("%-28s %8.0f bytes an end, at most 84\n", "TIME-WAIT", each);
   kept = kept && each <= 84;

@@ -20,9 +20,9 @@ void bulk(benchmark::State& state, bench::Frames frames) {
   bench::Bulk path{frames};
   path.move(kStep);  // buffers and windows grow to their size
   const std::uint64_t before = path.stacks().frames();
-  const std::uint64_t allocations = bench::heap().allocations;
+  const std::uint64_t allocations_before = bench::allocations();
   for (auto _ : state) path.move(kStep);
-  count(state, path.stacks().frames() - before, bench::heap().allocations - allocations);
+  count(state, path.stacks().frames() - before, bench::allocations() - allocations_before);
   state.SetBytesProcessed(static_cast<std::int64_t>(static_cast<std::uint64_t>(state.iterations()) * kStep));
   state.counters["Gbit/s"] =
       benchmark::Counter(static_cast<double>(static_cast<std::uint64_t>(state.iterations()) * kStep) * 8e-9, benchmark::Counter::kIsRate);
@@ -36,9 +36,9 @@ void repeated(benchmark::State& state) {
   Path path;
   (path.*Step)(kStep);
   const std::uint64_t before = path.stacks().frames();
-  const std::uint64_t allocations = bench::heap().allocations;
+  const std::uint64_t allocations_before = bench::allocations();
   for (auto _ : state) (path.*Step)(kStep);
-  count(state, path.stacks().frames() - before, bench::heap().allocations - allocations);
+  count(state, path.stacks().frames() - before, bench::allocations() - allocations_before);
   state.SetItemsProcessed(static_cast<std::int64_t>(static_cast<std::uint64_t>(state.iterations()) * kStep));
 }
 BENCHMARK(repeated<bench::RequestResponse, &bench::RequestResponse::exchange>)->Name("request_response");

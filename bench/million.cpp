@@ -155,13 +155,13 @@ int main(int argc, char** argv) {
     return 2;
   }
   Service service{most};
-  const std::size_t memory_before = bench::heap().bytes;
+  const std::size_t memory_before = bench::heap_bytes();
   std::vector<std::size_t> steps{100, 10'000, most};
   std::erase_if(steps, [most](std::size_t step) { return step > most; });
   steps.erase(std::unique(steps.begin(), steps.end()), steps.end());
   for (const std::size_t count : steps) {
     service.grow(count);
-    const double memory = static_cast<double>(bench::heap().bytes - memory_before) / static_cast<double>(count);
+    const double memory = static_cast<double>(bench::heap_bytes() - memory_before) / static_cast<double>(count);
     (void)service.exchange(std::min<std::size_t>(exchanges / 10, 10'000));
     CALLGRIND_START_INSTRUMENTATION;
     const auto cost = service.exchange(exchanges);

@@ -56,7 +56,7 @@ void exchange(Session& session, ProtocolVersion version) {
 
 /// Whether the bound was kept.
 bool measure(const char* name, ProtocolVersion version, std::size_t count) {
-  const std::size_t before = bench::heap().bytes;
+  const std::size_t before = bench::heap_bytes();
   std::vector<std::unique_ptr<Session>> sessions(count);
   for (std::size_t i = 0; i < count; ++i) {
     sessions[i] = std::make_unique<Session>();
@@ -67,7 +67,7 @@ bool measure(const char* name, ProtocolVersion version, std::size_t count) {
   bool kept = true;
   const auto report = [&](const char* when) {
     const std::size_t pointers = count * sizeof sessions[0];
-    const double bytes = static_cast<double>(bench::heap().bytes - before - pointers) / static_cast<double>(count);
+    const double bytes = static_cast<double>(bench::heap_bytes() - before - pointers) / static_cast<double>(count);
     std::printf("%-8s %-16s %6.0f bytes a session, at most %.0f\n", name, when, bytes, kMost);
     kept = kept && std::round(bytes) <= kMost;  // the list of them all takes a few bytes too
   };

@@ -1,5 +1,5 @@
 // Linux' side of the benchmarks on a device: kernel sockets, CUBIC, one connection at a time.
-//   load bulk_receive|bulk_send|request_response|connect_close|connect_reset ADDRESS SECONDS [--spin]
+//   load bulk_receive|bulk_receive_slices|bulk_send|request_response|connect_close|connect_reset ADDRESS SECONDS [--spin]
 //   load serve ADDRESS [--spin]              the kernel as the peer: discard on 9, a source on 19, echo on 7
 // The names say what the peer under test does. Prints one figure: bits a second for bulk, exchanges or connections a second otherwise.
 
@@ -27,7 +27,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using Seconds = std::chrono::duration<double>;
 
-constexpr std::uint16_t kEcho = 7, kDiscard = 9, kSource = 19;
+constexpr std::uint16_t kEcho = 7, kDiscard = 9, kDiscardSlices = 11, kSource = 19;  // 11: of tapir's peer alone
 
 [[noreturn]] void fail(const char* what) {
   std::fprintf(stderr, "load: %s: %s\n", what, std::strerror(errno));
@@ -92,8 +92,8 @@ class Stopwatch {
 };
 
 /// Linux sends, the peer under test receives: what counts is acknowledged.
-double bulk_receive(const char* address, double seconds) {
-  const int to = call(address, kDiscard);
+double bulk_receive(const char* address, std::uint16_t port, double seconds) {
+  const int to = call(address, port);
   const std::vector<char> chunk(1 << 18, 'x');
   Stopwatch watch{seconds};
   int waiting = 0;
@@ -208,14 +208,15 @@ int main(int argc, char** argv) {
   if (argc == 3 && what == "serve") serve(argv[2], spin);
   if (argc != 4) {
     std::fputs(
-        "usage: load bulk_receive|bulk_send|request_response|connect_close|connect_reset ADDRESS SECONDS [--spin] | serve ADDRESS "
-        "[--spin]\n",
+        "usage: load bulk_receive|bulk_receive_slices|bulk_send|request_response|connect_close|connect_reset ADDRESS SECONDS [--spin] | "
+        "serve ADDRESS [--spin]\n",
         stderr);
     return 2;
   }
   const double seconds = std::strtod(argv[3], nullptr);
   double rate = 0;
-  if (what == "bulk_receive") rate = bulk_receive(argv[2], seconds);
+  if (what == "bulk_receive") rate = bulk_receive(argv[2], kDiscard, seconds);
+  if (what == "bulk_receive_slices") rate = bulk_receive(argv[2], kDiscardSlices, seconds);
   if (what == "bulk_send") rate = bulk_send(argv[2], seconds);
   if (what == "request_response") rate = request_response(argv[2], seconds, spin);
   if (what == "connect_close") rate = connections(argv[2], seconds, false);

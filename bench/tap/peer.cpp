@@ -1,4 +1,4 @@
-// tapir as the peer of Linux: 192.0.2.2 with discard on port 9 (copied to the application), a source on 19 (sent without a copy), echo on 7.
+// tapir as the peer of Linux: 192.0.2.2 with discard on port 9 (copied to the application) and 11 (slices, not copied), a source on 19 (sent without a copy), echo on 7.
 //   peer TAP [--plain] [--spin]
 // SIGTERM: prints the frames of the device, the system calls and the allocations since kWarmUp after the first connection came, a word and a number a
 // line.
@@ -39,7 +39,7 @@ class Account {
   };
   [[nodiscard]] Counts count() const {
     // Before the link is asked: its answer is a vector.
-    Counts counts{.system_calls = tapir::bench::system_calls(), .allocations = tapir::bench::heap().allocations};
+    Counts counts{.system_calls = tapir::bench::system_calls(), .allocations = tapir::bench::allocations()};
     for (const auto& counter : link_.counters()) {
       if (counter.name == "inFrames" || counter.name == "outFrames") counts.frames += counter.value;
     }

@@ -117,7 +117,7 @@ void Packet::append(Slice slice) {
 
 void Packet::append_copy(std::span<const std::byte> bytes) {
   if (slices_.empty() && head_.unique() && bytes.size() <= head_.capacity() - end_) {
-    if (!bytes.empty()) std::memcpy(head_.bytes().data() + end_, bytes.data(), bytes.size());
+    copy_bytes(bytes, head_.bytes().subspan(end_));
     end_ += static_cast<std::uint32_t>(bytes.size());
     return;
   }

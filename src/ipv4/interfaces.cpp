@@ -74,7 +74,8 @@ Result<InterfaceIndex> Ipv4::add_interface(InterfaceConfig config) {
     if (owner_of(address.address()) != nullptr) return fail(Error::address_in_use);
   }
   ++interfaces_version_;
-  interfaces_.push_back(std::make_unique<Interface>(Interface{index, std::move(config), {}}));
+  const link::Capabilities* const capabilities = config.link == nullptr ? nullptr : &config.link->capabilities();
+  interfaces_.push_back(std::make_unique<Interface>(Interface{index, std::move(config), capabilities, {}}));
   for (const Ipv4Prefix& address : interfaces_.back()->config.addresses) add_connected_route(*interfaces_.back(), address);
   (void)join(index, kAllHosts);
   return index;

@@ -38,7 +38,7 @@ Route route_to(Ipv4Prefix destination, InterfaceIndex interface, const RouteOpti
 Ipv4::Ipv4(Context& context, Config config)
     : context_{context},
       config_{config},
-      lo_{loopback_interface, {.name = "lo", .mtu = max_datagram}, {}},
+      lo_{loopback_interface, {.name = "lo", .mtu = max_datagram}, nullptr, {}},
       routes_{config.routing},
       path_mtus_{config.path_mtu},
       reassembly_{context, config.reassembly,
@@ -137,15 +137,16 @@ std::size_t Ipv4::max_super_segment(IpAddress destination) const noexcept {
   if (!egress || egress->broadcast || egress->interface == &lo_) return 0;
   const InterfaceConfig& config = egress->interface->config;
   if (config.max_super_segment) return *config.max_super_segment;
-  return config.link == nullptr ? 0 : config.link->capabilities().super_segment();
+  const link::Capabilities* const can = egress->interface->capabilities;
+  return can == nullptr ? 0 : can->super_segment();
 }
 
 std::size_t Ipv4::max_super_datagram(IpAddress destination) const noexcept {
   const auto egress = egress_for(destination.v4(), {});
   if (!egress) return 0;
   if (egress->interface == &lo_) return max_datagram;
-  const link::Link* link = egress->interface->config.link;
-  return link == nullptr ? 0 : link->capabilities().largest(GsoKind::udp4);
+  const link::Capabilities* const can = egress->interface->capabilities;
+  return can == nullptr ? 0 : can->largest(GsoKind::udp4);
 }
 
 bool Ipv4::writable_from(IpAddress source, IpAddress destination) const noexcept {
@@ -155,9 +156,11 @@ bool Ipv4::writable_from(IpAddress source, IpAddress destination) const noexcept
 
 network::Outlook Ipv4::outlook(IpAddress destination) const noexcept {
   const Egress* const known = known_egress(destination.v4());
-  if (known == nullptr) return {.writable = writable(destination)};
-  const link::Link* const link = known->interface->config.link;
-  return {.writable = takes_frames(*known), .tells_queue = link != nullptr && link->capabilities().tells_queue};
+  if (known == nullptr) return Network::outlook(destination);
+  const link::Capabilities* const can = known->interface->capabilities;
+  return {.writable = takes_frames(*known),
+          .tells_queue = can != nullptr && can->tells_queue,
+          .path_mtu = mtu_towards(destination.v4(), *known)};
 }
 
 std::uint16_t Ipv4::pseudo_header_sum(IpAddress source, IpAddress destination, network::Protocol protocol,

@@ -241,7 +241,8 @@ void Runtime::drain_link(Watched& watched) {
   const std::size_t frames = watched.link->drain(options_.batch);
   if (frames > 0 && options_.spin > Duration{} && watched.fd >= 0) begin_spin();
   if (again && !readable) watched.refilled.learn(frames > 0);
-  if (frames > 0 && watched.fd >= 0 && !spins() && watched.refilled.worth_asking() && watched.link != nullptr && watched.link->writable()) {
+  if (frames > 0 && watched.fd >= 0 && !spins() && watched.refilled.worth_asking() && watched.link != nullptr &&
+      !scheduler_.has_blocked()) {
     read_again_ = watched.again = true;
   }
   if (watched.fd < 0) {

@@ -24,7 +24,7 @@ void ConnectionCore::data_queued() {
   send_buffer_.push();
   account_memory();
   if (!deadlines_.user_timeout) restart_user_timeout();
-  look_at_path();
+  path_due_ = true;
   wants_to_send();
 }
 

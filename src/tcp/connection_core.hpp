@@ -316,7 +316,7 @@ class ConnectionCore final : public ReadySource,
   void begin_mtu_search();
   [[gnu::noinline]] void mtu_probe_settled(MtuProbeFate fate);
   void path_is_black_hole();
-  void look_at_path();
+  void look_at_path(std::size_t path_mtu);
   void reconsider_mtu_report();
 
   // The user timeout and its option: connection_user_timeout.cpp

@@ -13,10 +13,11 @@ namespace tapir::tcp::detail {
 
 /// Nothing is outstanding, waits to be sent or read, is owed or timed. What only waits for its turn to be dispatched or pulled does not count.
 bool ConnectionCore::quiet() const noexcept {
+  if (ack_.pending() || !recovery_.idle()) return false;  // mostly
   if (tcb_.state != State::established || !accepted() || fin_queued_ || peer_fin_ || reading_over_) return false;
-  const bool empty = send_buffer_.empty() && receive_buffer_.empty() && reassembly_.empty() && recovery_.idle();
+  const bool empty = send_buffer_.empty() && receive_buffer_.empty() && reassembly_.empty();
   const bool timed = deadlines_.retransmit || deadlines_.persist || deadlines_.send_override || deadlines_.pacing || deadlines_.keepalive ||
-                     deadlines_.user_timeout || ack_.pending();
+                     deadlines_.user_timeout;
   const bool due = probe_due_ || refused_ || tail_probe_due_ || keepalive_due_ || mtu_search_.outstanding();
   const bool urgent = tcb_.urgent_in || tcb_.urgent_out;
   const bool handshake = former_ || deferred_until_ || !fast_open_.listener.expired();

@@ -86,6 +86,7 @@ class ConnectionParts {
   MtuSearch mtu_search_;
   MtuReports mtu_reports_;
   std::uint32_t network_mtu_ = 0;  ///< as the network layer had it last
+  bool path_due_ = false;          ///< the user has written since it was asked
   std::uint16_t peer_mss_ = kDefaultMss;
   std::uint32_t mss_ = 536;  ///< Eff.snd.MSS: payload beside the options that every segment carries
   std::uint32_t syn_retransmissions_ = 0;

@@ -76,7 +76,10 @@ class ConnectionTable {
     std::uint32_t tag = 0;                   ///< of its tuple: where its search begins, and which slots need no second look
   };
 
-  [[nodiscard]] std::uint32_t tag_of(const FourTuple& tuple) const noexcept { return static_cast<std::uint32_t>(hash_(tuple)); }
+  [[nodiscard]] std::uint32_t tag_of(const FourTuple& tuple) const noexcept {
+    if (tuple != hashed_.tuple) hashed_ = {tuple, static_cast<std::uint32_t>(hash_(tuple))};
+    return hashed_.tag;
+  }
   [[nodiscard]] std::size_t mask() const noexcept { return slots_.size() - 1; }
   [[nodiscard]] std::size_t next(std::size_t at) const noexcept { return (at + 1) & mask(); }
 
@@ -104,7 +107,13 @@ class ConnectionTable {
     }
   }
 
+  struct Hashed {
+    FourTuple tuple;
+    std::uint32_t tag;
+  };
+
   FourTupleHash hash_;
+  mutable Hashed hashed_{{}, static_cast<std::uint32_t>(hash_({}))};  ///< the last one: what is not found is mostly inserted next
   std::vector<Slot> slots_;                   ///< none, or a power of two of them, a quarter of which is free at least
   mutable const Slot* last_found_ = nullptr;  ///< the next segment is mostly of the same connection; nullptr once the slots have changed
   std::size_t size_ = 0;

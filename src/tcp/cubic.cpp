@@ -29,11 +29,6 @@ void Cubic::slow_started() {
   state_.fraction = 0;
 }
 
-/// The clock stands still while the application is what limits the window (RFC 9438 section 4.2).
-void Cubic::unused() {
-  if (state_.epoch_start && !unused_since_) unused_since_ = grown_at_;
-}
-
 /// A stage of congestion avoidance begins.
 void Cubic::begin_epoch(TimePoint now) noexcept {
   const double window = segments();
@@ -61,10 +56,8 @@ void Cubic::note_rtt(std::optional<Duration> rtt) noexcept {
 void Cubic::avoid(const AckEvent& event, std::uint32_t acked_bytes) {
   note_rtt(event.rtt);
   if (!state_.epoch_start) begin_epoch(event.now);
-  if (unused_since_) {
-    *state_.epoch_start += event.now - std::max(*unused_since_, *state_.epoch_start);
-    unused_since_.reset();
-  }
+  // The clock stands still while the application is what limits the window (RFC 9438 section 4.2).
+  if (take_unfilled() && grown_at_) *state_.epoch_start += event.now - std::max(*grown_at_, *state_.epoch_start);
   grown_at_ = event.now;
 
   const double window = segments();

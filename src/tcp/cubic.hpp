@@ -42,7 +42,6 @@ class Cubic final : public LossBased {
   void avoid(const AckEvent& event, std::uint32_t acked_bytes) override;
   void congested(bool timeout) override;
   void slow_started() override;
-  void unused() override;
   void save() override { former_ = state_; }
   void restore() override { state_ = former_; }
   void own_state(ImageTaker& image) override { each_of_own(image); }
@@ -50,7 +49,7 @@ class Cubic final : public LossBased {
   template <class Visit>
   void each_of_own(Visit& visit) {
     const auto all = [&visit](auto&... parts) { (visit(parts), ...); };
-    all(state_, former_, srtt_, grown_at_, unused_since_);
+    all(state_, former_, srtt_, grown_at_);
   }
 
   void begin_epoch(TimePoint now) noexcept;
@@ -61,8 +60,7 @@ class Cubic final : public LossBased {
   State state_;
   State former_;
   std::optional<Duration> srtt_;
-  std::optional<TimePoint> grown_at_;      ///< the last acknowledgment that could have let the window grow
-  std::optional<TimePoint> unused_since_;  ///< the application does not fill the window
+  std::optional<TimePoint> grown_at_;  ///< the last acknowledgment that could have let the window grow
 };
 
 }  // namespace tapir::tcp

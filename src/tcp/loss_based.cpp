@@ -53,7 +53,7 @@ void LossBased::on_ack(const AckEvent& event) {
   if (parameters_.window_validation == WindowValidation::rfc7661) {
     validated_.on_ack({.now = event.now, .bytes = event.acked_bytes, .snd_una = event.snd_una, .snd_nxt = event.snd_nxt}, event.rtt, cwnd_);
   }
-  if (slow_start_over(event) && in_slow_start()) ssthresh_ = cwnd_;
+  if (watches_segments_ && slow_start_over(event) && in_slow_start()) ssthresh_ = cwnd_;
   if (!in_slow_start()) hystart_.stop();
   if (hystart_.phase() != Hystart::Phase::over) {
     hystart_.on_ack(event.snd_una, event.snd_nxt, event.rtt);
@@ -62,7 +62,10 @@ void LossBased::on_ack(const AckEvent& event) {
   std::uint32_t acked = event.credit_bytes.value_or(event.acked_bytes);
   if (event.ece || acked == 0) return;
   // A window that the application does not fill was not probed, so it must not grow (RFC 7661 section 1 on RFC 5681 section 3.1).
-  if (!event.cwnd_limited) return unused();
+  if (!event.cwnd_limited) {
+    unfilled_ = true;
+    return;
+  }
   if (in_slow_start()) slow_start(event, acked);
   if (acked > 0) avoid(event, acked);
 }
@@ -239,8 +242,8 @@ void LossBased::on_sent(const SentEvent& event) {
 }
 
 void LossBased::on_idle(const IdleEvent& event) {
-  unused();
-  resumed(event.now, event.idle);
+  unfilled_ = true;
+  if (watches_segments_) resumed(event.now, event.idle);
   if (parameters_.window_validation == WindowValidation::rfc7661) return age_unvalidated(event.now);
   if (parameters_.window_validation == WindowValidation::off || event.idle <= event.rto) return;
   std::uint32_t restart = initial_window();

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <utility>
 
 #include <tapir/tcp/congestion_control.hpp>
 
@@ -40,7 +41,7 @@ class LossBased : public CongestionControl {
     const auto all = [&visit](auto&... parts) { (visit(parts), ...); };
     all(parameters_, cwnd_, ssthresh_, slow_start_limit_, hystart_, prr_, former_, recovering_, reducing_until_, recovery_limit_);
     all(acked_since_start_, window_at_start_, in_first_window_, lost_in_first_window_, lossless_, used_, filled_at_);
-    all(validated_, unvalidated_loss_);
+    all(validated_, unvalidated_loss_, unfilled_);
     own_state(visit);
   }
   /// One that is in the same state.
@@ -60,12 +61,12 @@ class LossBased : public CongestionControl {
   virtual void congested(bool timeout) = 0;
   /// Slow start grows the window.
   virtual void slow_started() {}
+  /// The next two are called. Mostly they have nothing to do, and calling them for each segment would cost more than all else here.
+  void watch_segments() noexcept { watches_segments_ = true; }
   /// An acknowledgment outside of a recovery. Whether slow start, if it is under way, ends here, in place of HyStart++.
   [[nodiscard]] virtual bool slow_start_over(const AckEvent&) { return false; }
   /// Data is sent again, nothing was for `idle`.
   virtual void resumed(TimePoint, Duration /*idle*/) {}
-  /// Nothing grows: the application does not fill the window.
-  virtual void unused() {}
   /// Remembers, and brings back, the algorithm's own state as of before the last congestion.
   virtual void save() {}
   virtual void restore() {}
@@ -75,6 +76,8 @@ class LossBased : public CongestionControl {
 
   void set_cwnd(std::uint64_t bytes) noexcept;
   [[nodiscard]] std::uint32_t mss() const noexcept { return parameters_.mss; }
+  /// Whether the application has left the window unfilled since this was asked last.
+  [[nodiscard]] bool take_unfilled() noexcept { return std::exchange(unfilled_, false); }
 
  private:
   struct Former {
@@ -112,7 +115,9 @@ class LossBased : public CongestionControl {
   std::optional<TimePoint> filled_at_;    ///< when the window was last full
   ValidatedWindow validated_;
   std::optional<std::uint32_t>
-      unvalidated_loss_;  ///< bytes of an unvalidated window that were in use when loss was met, until the recovery is over
+      unvalidated_loss_;   ///< bytes of an unvalidated window that were in use when loss was met, until the recovery is over
+  bool unfilled_ = false;  ///< nothing grew at some time, since the application did not fill the window
+  bool watches_segments_ = false;
 };
 
 }  // namespace tapir::tcp

@@ -22,6 +22,7 @@ void ConnectionCore::wants_to_send() {
     return Pulled::blocked;
   }
   tells_queue_ = outlook.tells_queue;
+  if (std::exchange(path_due_, false)) look_at_path(outlook.path_mtu);
   const std::uint32_t plain = plain_segment();
   const bool sent = plain > 0 ? send_plain(plain) || send_ack() : send_next();  // what has to wait keeps no acknowledgment back
   if (is_over()) return Pulled::drained;                                        // over a loopback the answer may have come already

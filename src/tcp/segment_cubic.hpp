@@ -15,7 +15,9 @@ namespace tapir::tcp {
 class SegmentCubic final : public LossBased {
  public:
   explicit SegmentCubic(const CongestionParameters& parameters) noexcept
-      : LossBased{parameters, false, 8}, watched_{parameters.hystart && !parameters.cwnd}, paced_{parameters.paced} {}
+      : LossBased{parameters, false, 8}, watched_{parameters.hystart && !parameters.cwnd}, paced_{parameters.paced} {
+    watch_segments();
+  }
 
   [[nodiscard]] std::string_view name() const noexcept override { return "cubic"; }
   [[nodiscard]] std::unique_ptr<LossBased> copy() const override { return std::make_unique<SegmentCubic>(*this); }

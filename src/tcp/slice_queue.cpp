@@ -1,8 +1,9 @@
 #include "slice_queue.hpp"
 
 #include <algorithm>
-#include <cstring>
 #include <utility>
+
+#include <tapir/core/copy.hpp>
 
 namespace tapir::tcp {
 
@@ -12,7 +13,7 @@ void SliceQueue::append_copy(std::span<const std::byte> bytes) {
     Slice& last = pieces_.back().slice;
     const std::size_t used = last.begin() + last.size();
     const std::size_t count = std::min(bytes.size(), tail_room_);
-    std::memcpy(last.slab().bytes().data() + used, bytes.data(), count);
+    copy_bytes(bytes.first(count), last.slab().bytes().subspan(used));
     last.extend(count);
     tail_room_ -= count;
     end_ += count;
@@ -29,7 +30,7 @@ void SliceQueue::append_slabs(std::span<const std::byte> bytes) {
     const bool little = pieces_.size() <= 1 && size() < PacketPool::header_capacity;  // what fills a slab of its own is more
     const std::size_t wanted = little ? count : std::max(count, PacketPool::frame_capacity);
     SlabRef slab = pool_->slab(wanted);
-    std::memcpy(slab.bytes().data(), bytes.data(), count);
+    copy_bytes(bytes.first(count), slab.bytes());
     const std::size_t room = slab.capacity() - count;
     push_back(Slice{std::move(slab), 0, count});
     tail_room_ = room;
@@ -105,7 +106,7 @@ std::size_t SliceQueue::copy_out(std::size_t offset, std::span<std::byte> into) 
     const Piece& piece = pieces_[i];
     const auto bytes = piece.slice.bytes().subspan(static_cast<std::size_t>(position - piece.begin));
     const std::size_t step = std::min(bytes.size(), into.size());
-    std::memcpy(into.data(), bytes.data(), step);
+    copy_bytes(bytes.first(step), into);
     into = into.subspan(step);
     position += step;
   }

@@ -32,6 +32,7 @@ void TimeWaitTable::insert(const TimeWaitRecord& record, detail::ConnectionCore*
 }
 
 void TimeWaitTable::forget(const detail::ConnectionCore& connection) noexcept {
+  if (watchers_.empty()) return;
   const auto found = watchers_.find(connection.tuple());
   if (found != watchers_.end() && found->second == &connection) watchers_.erase(found);
 }
@@ -54,6 +55,7 @@ void TimeWaitTable::erase(const FourTuple& tuple) {
 }
 
 const TimeWaitRecord* TimeWaitTable::find(const FourTuple& tuple) const noexcept {
+  if (entries_.empty()) return nullptr;
   const auto found = entries_.find(tuple);
   return found == entries_.end() ? nullptr : &found->record;
 }

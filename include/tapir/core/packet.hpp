@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include <tapir/core/copy.hpp>
 #include <tapir/core/packet_pool.hpp>
 #include <tapir/core/time.hpp>
 
@@ -186,7 +187,7 @@ class Packet {
   /// Puts `bytes` in front.
   void prepend_bytes(std::span<const std::byte> bytes) {
     const auto room = prepend_room(bytes.size());
-    if (!bytes.empty()) std::memcpy(room.data(), bytes.data(), bytes.size());
+    copy_bytes(bytes, room);
   }
   /// `size` bytes of unspecified contents in front, to be written by the caller.
   [[nodiscard]] std::span<std::byte> prepend_room(std::size_t size) {

@@ -119,6 +119,7 @@ class Scheduler {
   /// A link accepts again: all blocked sources are ready once more.
   void unblock();
   [[nodiscard]] bool has_ready() const noexcept { return ready_.first != nullptr; }
+  [[nodiscard]] bool has_blocked() const noexcept { return blocked_.first != nullptr; }
 
  private:
   friend class Timer;

@@ -31,7 +31,8 @@ struct InterfaceConfig {
 struct Interface {
   InterfaceIndex index{};
   InterfaceConfig config;
-  std::map<Ipv4Address, unsigned> groups;  ///< joined multicast groups, with how often
+  const link::Capabilities* capabilities = nullptr;  ///< of its link; nullptr without one
+  std::map<Ipv4Address, unsigned> groups;            ///< joined multicast groups, with how often
 
   [[nodiscard]] bool is_own(Ipv4Address address) const noexcept;
   /// Whether its link takes a frame now; always without a link.

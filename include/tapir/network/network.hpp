@@ -35,6 +35,7 @@ struct Send {
 struct Outlook {
   bool writable = true;     ///< see Network::writable()
   bool tells_queue = true;  ///< queued_until() may say more than that nothing is known
+  std::size_t path_mtu{};   ///< see Network::path_mtu()
 };
 
 /// What the network layer reports about a datagram that it hands up. Its header has been trimmed off the packet.
@@ -190,7 +191,9 @@ class Network {
     return writable(destination);
   }
   /// What a transport asks before each packet.
-  [[nodiscard]] virtual Outlook outlook(IpAddress destination) const noexcept { return {.writable = writable(destination)}; }
+  [[nodiscard]] virtual Outlook outlook(IpAddress destination) const noexcept {
+    return {.writable = writable(destination), .path_mtu = path_mtu(destination)};
+  }
   /// The one's complement sum of the pseudo-header (RFC 9293 section 3.1, RFC 768), folded to 16 bits, not complemented. `transport_size` is one of its words.
   [[nodiscard]] virtual std::uint16_t pseudo_header_sum(IpAddress source, IpAddress destination, Protocol protocol,
                                                         std::size_t transport_size) const noexcept = 0;
