@@ -126,7 +126,10 @@ Result<> Ethernet::frame_and_transmit(Packet&& packet, const Send& to) {
 
 std::size_t Ethernet::put_header(Packet& packet, const Send& to) const {
   if (config_.framing == Framing::ethernet_ii) {
-    packet.prepend(Header{to.destination, config_.address, to.type});
+    auto& header = packet.prepend<Header>();
+    header.destination = to.destination;
+    header.source = config_.address;
+    header.type = to.type;
     return sizeof(Header);
   }
   packet.prepend(SnapHeader{kSnapSap, kSnapSap, kUnnumberedInformation, {}, to.type});

@@ -193,18 +193,17 @@ Result<> Engine::send(Packet&& packet, const Send& to) {
   const std::size_t payload_size = packet.size();
   const std::size_t size = payload_size + to.options.size() + sizeof(Header);
   if (size > kMaxTransportSize) return fail(Error::message_too_large);
-  Header header{.source_port = to.local.port,
-                .destination_port = to.remote.port,
-                .sequence = to.seq,
-                .acknowledgment = has(to.flags, Flags::ack) ? to.ack : SeqNum{},
-                .offset_and_reserved = {},
-                .flags = to.flags,
-                .window = to.window,
-                .checksum = pseudo_header_sum(to.local.address, to.remote.address, size),
-                .urgent_pointer = has(to.flags, Flags::urg) ? to.urgent : std::uint16_t{0}};
-  header.set_header_size(sizeof(Header) + to.options.size());
   if (!to.options.empty()) packet.prepend_bytes(to.options);
-  packet.prepend(header);
+  auto& header = packet.prepend<Header>();
+  header.source_port = to.local.port;
+  header.destination_port = to.remote.port;
+  header.sequence = to.seq;
+  if (has(to.flags, Flags::ack)) header.acknowledgment = to.ack;
+  header.set_header_size(sizeof(Header) + to.options.size());
+  header.flags = to.flags;
+  header.window = to.window;
+  header.checksum = pseudo_header_sum(to.local.address, to.remote.address, size);
+  if (has(to.flags, Flags::urg)) header.urgent_pointer = to.urgent;
   packet.mark_transport();
   packet.meta().checksum = ChecksumState::partial;
   packet.meta().checksum_offset = kChecksumOffset;

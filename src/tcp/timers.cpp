@@ -12,14 +12,14 @@ namespace tapir::tcp::detail {
 namespace {
 constexpr Duration kRefusedRetry =
     std::chrono::milliseconds{500};  // as Linux' TCP_RESOURCE_PROBE_INTERVAL: those who share a full device take turns
+constexpr TimePoint kNever = TimePoint::max();
 }  // namespace
 
-std::optional<TimePoint> ConnectionCore::earliest_deadline() const noexcept {
-  std::optional<TimePoint> earliest = ack_.deadline();
-  if (earliest && *earliest <= context_.now()) earliest.reset();  // pull() is about to send it
-  const auto consider = [&earliest](const auto&... deadlines) {
-    (void)((deadlines && (!earliest || *deadlines < *earliest) ? (void)(earliest = deadlines) : (void)0), ...);
-  };
+/// kNever: there is none.
+TimePoint ConnectionCore::earliest_deadline() const noexcept {
+  TimePoint earliest = ack_.deadline().value_or(kNever);
+  if (earliest <= context_.now()) earliest = kNever;  // pull() is about to send it
+  const auto consider = [&earliest](const auto&... deadlines) { ((earliest = std::min(earliest, deadlines.value_or(kNever))), ...); };
   consider(deadlines_.retransmit, deadlines_.persist, deadlines_.send_override, deadlines_.pacing, deadlines_.keepalive,
            deadlines_.user_timeout, deadlines_.auto_cork, deadlines_.linger, deadlines_.idle, recovery_.reordering_deadline(),
            recovery_.probe_deadline());
@@ -49,11 +49,10 @@ std::optional<TimePoint> ConnectionCore::earliest_deadline() const noexcept {
     if (tcb_.syn_acked) recovery_.schedule_probe(context_.now(), deadlines_.retransmit);
   }
   watch_quiet();
-  const auto earliest = earliest_deadline();
-  if (!earliest) {
+  if (const TimePoint earliest = earliest_deadline(); earliest == kNever) {
     timer_.cancel();
-  } else if (!timer_.armed() || timer_.deadline() != *earliest) {
-    timer_.arm_at(*earliest);
+  } else if (!timer_.armed() || timer_.deadline() != earliest) {
+    timer_.arm_at(earliest);
   }
 }
 
@@ -77,8 +76,8 @@ void ConnectionCore::on_timer() {
   const auto self = shared_from_this();
   if (deadlines_.idle && *deadlines_.idle <= context_.now()) {
     if (falls_asleep()) return;
-    const auto earliest = earliest_deadline();
-    const bool more = ack_.due(context_.now()) || (earliest && *earliest <= context_.now());
+    const TimePoint earliest = earliest_deadline();
+    const bool more = ack_.due(context_.now()) || earliest <= context_.now();
     if (!more) return update_timers();  // to look is not to act
   }
   if (expired(deadlines_.user_timeout, "user timeout")) {

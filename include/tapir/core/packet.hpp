@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <new>
 #include <optional>
 #include <span>
 #include <type_traits>
@@ -183,6 +184,11 @@ class Packet {
   template <WireHeader H>
   void prepend(const H& header) {
     std::memcpy(prepend_room(sizeof(H)).data(), &header, sizeof(H));
+  }
+  /// A header in front, all zeros, to be filled in where it lies: what is moved as a whole just after its fields were written has to wait for them.
+  template <WireHeader H>
+  [[nodiscard]] H& prepend() {
+    return *::new (prepend_room(sizeof(H)).data()) H{};
   }
   /// Puts `bytes` in front.
   void prepend_bytes(std::span<const std::byte> bytes) {
