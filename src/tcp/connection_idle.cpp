@@ -1,6 +1,9 @@
 // A connection with nothing to do is put away, and comes back when there is something, as if it had never slept.
 
 #include <algorithm>
+#include <array>
+#include <cstring>
+#include <span>
 #include <utility>
 
 #include "connection_core.hpp"
@@ -74,7 +77,7 @@ IdleState ConnectionCore::pack() {
   each_lasting(taker);
   IdleState idle;
   idle.kind = engine_->idle_kinds().find(settings_, algorithm, taker.image());
-  idle.packed = PackedImage{pack_image(taker.image(), idle.kind->image)};
+  idle.packed = pack_image(taker.image(), idle.kind->image);
   idle.events = PackedEvents{events_.get()};
   events_.reset();
   if (algorithm == nullptr) idle.congestion = congestion_.take();
@@ -83,7 +86,10 @@ IdleState ConnectionCore::pack() {
 
 void ConnectionCore::restore(const IdleState& idle, std::unique_ptr<CongestionControl> congestion) {
   congestion_ = std::move(congestion);
-  const auto image = unpack_image(idle.packed.bytes(), idle.kind->image);
+  std::array<std::byte, kLargestImage> room;
+  const auto image = std::span{room}.first(idle.kind->image.size());
+  std::memcpy(image.data(), idle.kind->image.data(), image.size());
+  unpack_image(idle.packed, image);
   ImageSetter setter{image};
   each_lasting(setter);
 }

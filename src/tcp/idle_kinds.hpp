@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <span>
 #include <typeinfo>
 #include <vector>
 
@@ -25,12 +26,13 @@ class IdleKinds {
 
   /// That of a connection with these settings, this congestion control and this image, which is the one to compare with when it is the first of its kind.
   [[nodiscard]] std::shared_ptr<const IdleKind> find(const Settings& settings, const LossBased* algorithm,
-                                                     const std::vector<std::byte>& image) {
+                                                     std::span<const std::byte> image) {
     std::erase_if(kinds_, [](const auto& kind) { return kind.expired(); });
     for (const auto& kind : kinds_) {
       if (auto known = kind.lock(); same(known->algorithm.get(), algorithm) && known->settings == settings) return known;
     }
-    auto first = std::make_shared<const IdleKind>(settings, algorithm == nullptr ? nullptr : algorithm->copy(), image);
+    auto first = std::make_shared<const IdleKind>(settings, algorithm == nullptr ? nullptr : algorithm->copy(),
+                                                  std::vector(image.begin(), image.end()));
     if (kinds_.size() < kMost) kinds_.push_back(first);
     return first;
   }
