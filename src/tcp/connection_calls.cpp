@@ -184,14 +184,14 @@ void ConnectionCore::abort() {
 void ConnectionCore::release() {
   const auto self = shared_from_this();
   released_ = true;
-  events_.reset();
+  handlers_ = {};
   news_ = 0;
   close();
 }
 
 Info ConnectionCore::info() const {
   const TimePoint now = stack_gone_at_ ? *stack_gone_at_ : context_.now();
-  Info info = counters_;
+  Info info = counters_.info();
   info.state = tcb_.state;
   info.local = tuple_.local;
   info.remote = tuple_.remote;

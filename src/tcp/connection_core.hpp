@@ -150,8 +150,8 @@ class ConnectionCore final : public ReadySource,
   void drop_out_of_order() noexcept;
 
   // Sleep: connection_idle.cpp
-  /// What a quiet one needs to go on. Nothing is to be done with it afterwards.
-  [[nodiscard]] IdleState pack();
+  /// Leaves in `idle` what a quiet one needs to go on. Nothing is to be done with it afterwards.
+  void pack(IdleState& idle);
   /// The one that `idle` was made of, which is as it was when this throws.
   [[nodiscard]] static std::shared_ptr<ConnectionCore> unpack(Engine& engine, const FourTuple& tuple, IdleState& idle);
   /// What its info() would say.

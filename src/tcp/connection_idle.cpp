@@ -46,7 +46,7 @@ bool ConnectionCore::falls_asleep() {
     deadlines_.idle = until;
     return false;
   }
-  const bool handler_runs = events_.use_count() > 1;  // and waits for something, while time goes on
+  const bool handler_runs = handlers_.shared();  // and waits for something, while time goes on
   if (queued_ || is_listed() || handler_runs) return false;
   engine_->record_of(tuple_)->sleep();
   return true;
@@ -71,17 +71,15 @@ void ConnectionCore::each_lasting(Visit& visit) {
   if (auto* algorithm = congestion_.loss_based()) algorithm->each_lasting(visit);
 }
 
-IdleState ConnectionCore::pack() {
+void ConnectionCore::pack(IdleState& idle) {
   const LossBased* const algorithm = congestion_.loss_based();
   ImageTaker taker;
   each_lasting(taker);
-  IdleState idle;
-  idle.kind = engine_->idle_kinds().find(settings_, algorithm, taker.image());
-  idle.packed = pack_image(taker.image(), idle.kind->image);
-  idle.events = PackedEvents{events_.get()};
-  events_.reset();
+  auto kind = engine_->idle_kinds().find(settings_, algorithm, taker.image());
+  pack_image(taker.image(), kind->image, idle.packed);
+  idle.kind = std::move(kind);
+  idle.handlers = std::move(handlers_);
   if (algorithm == nullptr) idle.congestion = congestion_.take();
-  return idle;
 }
 
 void ConnectionCore::restore(const IdleState& idle, std::unique_ptr<CongestionControl> congestion) {
@@ -95,9 +93,9 @@ void ConnectionCore::restore(const IdleState& idle, std::unique_ptr<CongestionCo
 }
 
 std::shared_ptr<ConnectionCore> ConnectionCore::unpack(Engine& engine, const FourTuple& tuple, IdleState& idle) {
-  auto core = make_zeroed<ConnectionCore>(engine, tuple, idle.kind->settings, Restored{});
+  auto core = make_zeroed<ConnectionCore>(engine.core_memory(), engine, tuple, idle.kind->settings, Restored{});
   core->restore(idle, idle.kind->algorithm == nullptr ? nullptr : idle.kind->algorithm->copy());
-  core->events_ = idle.events.unpack();
+  core->handlers_ = std::move(idle.handlers);
   if (core->congestion_.empty()) core->congestion_ = std::move(idle.congestion);
   core->recovery_.set_config(recovery_config(engine.config()));  // it may have changed meanwhile
   core->update_timers();

@@ -15,6 +15,7 @@
 
 #include "arrival_times.hpp"
 #include "congestion_slot.hpp"
+#include "counters.hpp"
 #include "cwnd_usage.hpp"
 #include "delayed_ack.hpp"
 #include "ecn.hpp"
@@ -22,6 +23,7 @@
 #include "fast_open_state.hpp"
 #include "four_tuple.hpp"
 #include "half_open.hpp"
+#include "handlers.hpp"
 #include "loss_recovery.hpp"
 #include "memory_budget.hpp"
 #include "mtu_probing.hpp"
@@ -144,12 +146,12 @@ class ConnectionParts {
   TimePoint last_ack_received_{};
 
   std::shared_ptr<EventQueue> queue_;
-  std::shared_ptr<Events> events_;
+  Handlers handlers_;
   std::uint32_t news_ = 0;
   bool queued_ = false;  ///< in the event queue
   bool over_ = false;    ///< kClosed has been told or must not be
   std::error_code error_;
-  Info counters_;  ///< the counting members of what info() shows
+  Counters counters_;
 };
 
 }  // namespace tapir::tcp::detail

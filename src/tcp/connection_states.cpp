@@ -125,7 +125,7 @@ void ConnectionCore::stack_gone() {
   tcb_.state = State::closed;
   if (!error_ && !over_) error_ = Error::connection_aborted;
   over_ = true;
-  events_.reset();
+  handlers_ = {};
 }
 
 void ConnectionCore::forget_queues() noexcept {
@@ -178,14 +178,14 @@ void ConnectionCore::stop_reading() {
 void ConnectionCore::tell(std::uint32_t news) {
   if (over_ || released_) return;
   news_ |= news;
-  if (queued_ || events_ == nullptr) return;
+  if (queued_ || !handlers_) return;
   queued_ = true;
   queue_->add(shared_from_this());
 }
 
 void ConnectionCore::handle(Events events) {
   if (over_) return;
-  events_ = std::make_shared<Events>(std::move(events));
+  handlers_ = Handlers{std::move(events)};
   if (!receive_buffer_.empty() || fin_received_) news_ |= kReadable;
   if (fin_received_) news_ |= kPeerClosed;
   if (news_ != 0) tell(news_);
@@ -203,40 +203,25 @@ void ConnectionCore::handle(Events events) {
 
 /// Each may replace the handlers, or destroy the handle and with it all of them but the one that runs.
 void ConnectionCore::call_handlers() {
-  const auto fire = [this](News bit, auto&& call) {
-    if ((news_ & bit) == 0) return;
-    const auto events = events_;
-    if (events == nullptr) return;
+  const auto due = [this](News bit) {
+    if ((news_ & bit) == 0 || !handlers_) return false;
     news_ &= ~static_cast<std::uint32_t>(bit);
-    call(*events);
+    return true;
   };
-  const auto plain = [this](News bit, std::move_only_function<void()> Events::* handler) {
-    if ((news_ & bit) == 0 || events_ == nullptr) return;
-    news_ &= ~static_cast<std::uint32_t>(bit);
-    if (!((*events_).*handler)) return;
-    const auto events = events_;
-    ((*events).*handler)();
-  };
-  plain(kConnected, &Events::connected);
-  fire(kSoftError, [this](Events& events) {
-    if (events.soft_error && counters_.soft_error) events.soft_error(*counters_.soft_error);
-  });
-  fire(kStalled, [this](Events& events) {
-    if (events.stalled) events.stalled(front_retransmissions_);
-  });
-  fire(kPeerUserTimeout, [this](Events& events) {
-    if (events.peer_user_timeout && peer_user_timeout_) events.peer_user_timeout(*peer_user_timeout_);
-  });
-  plain(kUrgent, &Events::urgent);
-  plain(kReadable, &Events::readable);
-  plain(kPeerClosed, &Events::peer_closed);
-  plain(kSent, &Events::sent);
-  plain(kAcknowledged, &Events::acknowledged);
-  plain(kWritable, &Events::writable);
-  fire(kClosed, [this](Events& events) {
+  if (due(kConnected)) handlers_.call<&Events::connected>();
+  if (due(kSoftError) && counters_.soft_error) handlers_.call<&Events::soft_error>(*counters_.soft_error);
+  if (due(kStalled)) handlers_.call<&Events::stalled>(front_retransmissions_);
+  if (due(kPeerUserTimeout) && peer_user_timeout_) handlers_.call<&Events::peer_user_timeout>(*peer_user_timeout_);
+  if (due(kUrgent)) handlers_.call<&Events::urgent>();
+  if (due(kReadable)) handlers_.call<&Events::readable>();
+  if (due(kPeerClosed)) handlers_.call<&Events::peer_closed>();
+  if (due(kSent)) handlers_.call<&Events::sent>();
+  if (due(kAcknowledged)) handlers_.call<&Events::acknowledged>();
+  if (due(kWritable)) handlers_.call<&Events::writable>();
+  if (due(kClosed)) {
     over_ = true;
-    if (events.closed) events.closed(error_);
-  });
+    handlers_.call<&Events::closed>(error_);
+  }
 }
 
 }  // namespace tapir::tcp::detail

@@ -11,6 +11,7 @@
 #include <tapir/network/network.hpp>
 #include <tapir/tcp/tcp.hpp>
 
+#include "block_pool.hpp"
 #include "challenge_budget.hpp"
 #include "connection_record.hpp"
 #include "connection_table.hpp"
@@ -96,6 +97,7 @@ class Engine final {
   void forget(const FourTuple& tuple) { connections_.erase(tuple); }
   /// That of a connection that is not over.
   [[nodiscard]] std::shared_ptr<ConnectionRecord> record_of(const FourTuple& tuple) const { return connections_.find(tuple); }
+  [[nodiscard]] BlockPool& core_memory() noexcept { return core_memory_; }
   [[nodiscard]] IdleKinds& idle_kinds() noexcept { return idle_kinds_; }
   /// What is left of a handshake takes the connection's place.
   void put_away(ConnectionCore& connection, ListenerCore& listener);
@@ -147,6 +149,7 @@ class Engine final {
   std::shared_ptr<EventQueue> events_;  ///< connections that are over hold it, too: their handles may still ask for news
   MemoryBudget memory_;
   ResetQueue resets_;
+  BlockPool core_memory_;
   TimeWaitTable time_wait_;
   HalfOpenTable half_open_;
   ConnectionTable<ConnectionRecord> connections_;

@@ -134,7 +134,7 @@ Word word_at(std::span<const std::byte> bytes, std::size_t index) noexcept {
 
 }  // namespace
 
-PackedImage pack_image(std::span<const std::byte> image, std::span<const std::byte> base) {
+void pack_image(std::span<const std::byte> image, std::span<const std::byte> base, PackedImage& packed) {
   Packer packer;
   std::size_t run = 0;
   for (std::size_t i = 0; i < image.size() / sizeof(Word); ++i) {
@@ -146,7 +146,7 @@ PackedImage pack_image(std::span<const std::byte> image, std::span<const std::by
     packer.word(word_at(image, i));
   }
   packer.as_in_base(run);
-  return PackedImage{packer.packed()};
+  packed.assign(packer.packed());
 }
 
 void unpack_image(const PackedImage& packed, std::span<std::byte> image) noexcept {

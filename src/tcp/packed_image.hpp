@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cassert>
 #include <cstddef>
@@ -57,21 +58,38 @@ class ImageSetter {
 /// An image in few bytes, as pack_image() makes it.
 class PackedImage {
  public:
-  PackedImage() noexcept = default;
-  explicit PackedImage(std::span<const std::byte> bytes)
-      : bytes_{std::make_unique_for_overwrite<std::byte[]>(bytes.size())}, size_{static_cast<std::uint32_t>(bytes.size())} {
-    std::memcpy(bytes_.get(), bytes.data(), bytes.size());
+  /// These instead of what it held. Its memory stays where another allocation would save nothing: connections that sleep and wake by turns do not stir the heap.
+  void assign(std::span<const std::byte> bytes) {
+    const std::size_t before = size();
+    if (memory_ == nullptr || bytes.size() > before || bytes.size() + kSpare < before) {
+      memory_ = std::make_unique_for_overwrite<std::byte[]>(sizeof(Size) + bytes.size());
+    }
+    const auto size = static_cast<Size>(bytes.size());
+    std::memcpy(memory_.get(), &size, sizeof(size));
+    std::ranges::copy(bytes, memory_.get() + sizeof(size));
   }
-  [[nodiscard]] std::span<const std::byte> bytes() const noexcept { return {bytes_.get(), size_}; }
+  [[nodiscard]] std::span<const std::byte> bytes() const noexcept {
+    return memory_ == nullptr ? std::span<const std::byte>{} : std::span{memory_.get() + sizeof(Size), size()};
+  }
+  /// It is unpacked soon.
+  void announce() const noexcept { __builtin_prefetch(memory_.get()); }
 
  private:
-  std::unique_ptr<std::byte[]> bytes_;
-  std::uint32_t size_ = 0;
+  using Size = std::uint16_t;
+  static constexpr std::size_t kSpare = 8;
+
+  [[nodiscard]] std::size_t size() const noexcept {
+    Size size = 0;
+    if (memory_ != nullptr) std::memcpy(&size, memory_.get(), sizeof(size));
+    return size;
+  }
+
+  std::unique_ptr<std::byte[]> memory_;  ///< the size, and the bytes: one pointer in each of many idle connections
 };
 
-/// `image` in few bytes: what is as in `base` costs next to nothing, what comes again or lies near something before it costs little. Both have the same size, a
+/// Makes `packed` `image` in few bytes: what is as in `base` costs next to nothing, what comes again or lies near something before it costs little. Both have the same size, a
 /// multiple of 4 bytes, kLargestImage at most.
-[[nodiscard]] PackedImage pack_image(std::span<const std::byte> image, std::span<const std::byte> base);
+void pack_image(std::span<const std::byte> image, std::span<const std::byte> base, PackedImage& packed);
 /// Makes of `image`, which is a copy of the base, the image that pack_image() made `packed` of.
 void unpack_image(const PackedImage& packed, std::span<std::byte> image) noexcept;
 

@@ -12,7 +12,6 @@
 #include "tcp/packed_image.hpp"
 
 using namespace tapir;
-using tcp::pack_image;
 
 namespace {
 
@@ -21,6 +20,12 @@ using Words = std::vector<std::uint32_t>;
 std::vector<std::byte> image_of(const Words& words) {
   const auto bytes = std::as_bytes(std::span{words});
   return {bytes.begin(), bytes.end()};
+}
+
+tcp::PackedImage pack_image(std::span<const std::byte> image, std::span<const std::byte> base) {
+  tcp::PackedImage packed;
+  tcp::pack_image(image, base, packed);
+  return packed;
 }
 
 std::vector<std::byte> unpacked(const tcp::PackedImage& packed, std::vector<std::byte> image) {
@@ -48,6 +53,17 @@ Words random_words(std::mt19937& random, const Words& base) {
 }
 
 }  // namespace
+
+TEST_CASE("one image after the other is packed into the same place", "[property][tcp]") {
+  std::mt19937 random{27};
+  tcp::PackedImage packed;
+  for (int round = 0; round < 2000; ++round) {
+    const Words base = random_words(random, Words(random() % 100));
+    const Words words = random() % 4 == 0 ? base : random_words(random, base);
+    tcp::pack_image(image_of(words), image_of(base), packed);
+    REQUIRE(unpacked(packed, image_of(base)) == image_of(words));
+  }
+}
 
 TEST_CASE("an image comes back as it was packed, whatever is in it", "[property][tcp]") {
   std::mt19937 random{26};
