@@ -18,8 +18,8 @@ class BlockPool {
   [[nodiscard]] std::size_t block_size() const noexcept { return block_size_; }
   [[nodiscard]] void* allocate();
   static void deallocate(void* memory) noexcept;
-  /// Allocations that it holds.
-  [[nodiscard]] std::size_t slabs() const noexcept;
+  /// Those that it holds and that are not in use.
+  [[nodiscard]] std::size_t free_blocks() const noexcept;
 
  private:
   struct Block;
