@@ -37,22 +37,28 @@ constexpr std::size_t kNearest = (0x100 - kNear) / 2;  // of those remembered, s
 /// Words as they come: the latest of them count, and come first.
 class Remembered {
  public:
+  Remembered() noexcept = default;
+  Remembered(const Remembered&) = delete;
+  Remembered& operator=(const Remembered&) = delete;
+
   /// One that is not among them yet.
   void note(Word word) noexcept {
-    if (word >= kSmallest) words_[count_++] = word;
+    if (word >= kSmallest) *--first_ = word;
   }
-  [[nodiscard]] Word operator[](std::size_t index) const noexcept { return words_[count_ - 1 - index]; }
-  [[nodiscard]] std::size_t size() const noexcept { return std::min(count_, kMostRemembered); }
+  [[nodiscard]] Word operator[](std::size_t index) const noexcept { return first_[index]; }
+  [[nodiscard]] std::size_t size() const noexcept {
+    return std::min(static_cast<std::size_t>(words_.data() + words_.size() - first_), kMostRemembered);
+  }
   [[nodiscard]] std::optional<std::size_t> find(Word word) const noexcept {
     for (std::size_t i = 0; i < size(); ++i) {
-      if ((*this)[i] == word) return i;
+      if (first_[i] == word) return i;
     }
     return std::nullopt;
   }
 
  private:
-  std::array<Word, kMostWords> words_;
-  std::size_t count_ = 0;
+  std::array<Word, kMostWords> words_;  // from the end on
+  Word* first_ = words_.data() + words_.size();
 };
 
 class Packer {
@@ -112,8 +118,10 @@ class Unpacker {
 
  private:
   [[nodiscard]] Word bytes(unsigned count) noexcept {
-    Word word = 0;
-    for (unsigned i = 0; i < count; ++i) word |= Word{take()} << (8 * i);
+    Word word = take();
+    if (count > 1) word |= Word{take()} << 8U;
+    if (count > 2) word |= Word{take()} << 16U;
+    if (count > 3) word |= Word{take()} << 24U;
     return word;
   }
   [[nodiscard]] Word near(unsigned code) noexcept {
