@@ -30,7 +30,7 @@ void ConnectionCore::data_queued() {
 
 /// Copies what there is room for into the send buffer.
 std::size_t ConnectionCore::take(std::span<const std::byte> bytes) {
-  if (!settings_.chunked_writes) return send_buffer_.append(bytes.first(std::min(bytes.size(), send_room())));
+  if (!settings_->chunked_writes) return send_buffer_.append(bytes.first(std::min(bytes.size(), send_room())));
   std::size_t taken = 0;
   while (taken < bytes.size()) {
     const std::size_t room = send_room();

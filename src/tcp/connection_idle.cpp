@@ -46,7 +46,7 @@ bool ConnectionCore::falls_asleep() {
     deadlines_.idle = until;
     return false;
   }
-  const bool handler_runs = handlers_.shared();  // and waits for something, while time goes on
+  const bool handler_runs = handlers_.running();  // and waits for something, while time goes on
   if (queued_ || is_listed() || handler_runs) return false;
   engine_->record_of(tuple_)->sleep();
   return true;
@@ -82,8 +82,9 @@ void ConnectionCore::pack(IdleState& idle) {
   if (algorithm == nullptr) idle.congestion = congestion_.take();
 }
 
-void ConnectionCore::restore(const IdleState& idle, std::unique_ptr<CongestionControl> congestion) {
-  congestion_ = std::move(congestion);
+/// All but congestion control that is its own.
+void ConnectionCore::restore(const IdleState& idle) {
+  if (const LossBased* const algorithm = idle.kind->algorithm.loss_based()) congestion_.copy(*algorithm);
   std::array<std::byte, kLargestImage> room;
   const auto image = std::span{room}.first(idle.kind->image.size());
   std::memcpy(image.data(), idle.kind->image.data(), image.size());
@@ -94,7 +95,7 @@ void ConnectionCore::restore(const IdleState& idle, std::unique_ptr<CongestionCo
 
 std::shared_ptr<ConnectionCore> ConnectionCore::unpack(Engine& engine, const FourTuple& tuple, IdleState& idle) {
   auto core = make_zeroed<ConnectionCore>(engine.core_memory(), engine, tuple, idle.kind->settings, Restored{});
-  core->restore(idle, idle.kind->algorithm == nullptr ? nullptr : idle.kind->algorithm->copy());
+  core->restore(idle);
   core->handlers_ = std::move(idle.handlers);
   if (core->congestion_.empty()) core->congestion_ = std::move(idle.congestion);
   core->recovery_.set_config(recovery_config(engine.config()));  // it may have changed meanwhile
@@ -104,8 +105,9 @@ std::shared_ptr<ConnectionCore> ConnectionCore::unpack(Engine& engine, const Fou
 
 Info ConnectionCore::look(Engine& engine, const FourTuple& tuple, IdleState& idle) {
   ConnectionCore core{engine, tuple, idle.kind->settings, Restored{}};
-  const bool own = idle.kind->algorithm == nullptr;
-  core.restore(idle, own ? std::move(idle.congestion) : idle.kind->algorithm->copy());
+  core.restore(idle);
+  const bool own = core.congestion_.empty();
+  if (own) core.congestion_ = std::move(idle.congestion);
   Info info = core.info();
   if (own) idle.congestion = core.congestion_.take();
   return info;

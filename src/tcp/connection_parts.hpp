@@ -37,6 +37,7 @@
 #include "sack_report.hpp"
 #include "send_buffer.hpp"
 #include "sending_times.hpp"
+#include "shared_settings.hpp"
 #include "tcb.hpp"
 #include "time_wait.hpp"
 #include "timestamps.hpp"
@@ -58,7 +59,7 @@ class ConnectionParts {
 
  protected:
   /// As they are before the SYN, whose number is `iss`; without congestion control, which is made last.
-  ConnectionParts(Engine& engine, const FourTuple& tuple, const Settings& settings, SeqNum iss);
+  ConnectionParts(Engine& engine, const FourTuple& tuple, const SharedSettings& settings, SeqNum iss);
   ~ConnectionParts() = default;
   [[nodiscard]] static LossRecovery::Config recovery_config(const Config& all) noexcept;
 
@@ -66,7 +67,7 @@ class ConnectionParts {
   Context& context_;                        ///< not to be used any more once ...
   std::optional<TimePoint> stack_gone_at_;  ///< ... the stack went, then
   FourTuple tuple_;
-  Settings settings_;
+  SharedSettings settings_;
   Tcb tcb_;
   std::weak_ptr<ListenerCore> listener_;       ///< until the connection is accepted
   std::shared_ptr<const HandshakeKind> kind_;  ///< of a handshake that may be put away

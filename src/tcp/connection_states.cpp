@@ -80,8 +80,8 @@ void ConnectionCore::enter_time_wait() {
                                              .snd_nxt = tcb_.snd_nxt,
                                              .rcv_nxt = tcb_.rcv_nxt,
                                              .rcv_wnd = window_field(Flags::ack),
-                                             .ttl = settings_.ttl,
-                                             .tos = settings_.tos,
+                                             .ttl = settings_->ttl,
+                                             .tos = settings_->tos,
                                              .timestamps = tcb_.negotiated.timestamps,
                                              .ts_recent = recent_timestamp_.value(),
                                              .ts_offset = timestamp_clock_.offset()},
@@ -104,7 +104,7 @@ void ConnectionCore::end(std::error_code error, bool tell_user, State next) {
   error_ = error;
   fast_open_over();
   forget_queues();
-  if (error && !settings_.keep_unread) receive_buffer_.clear();
+  if (error && !settings_->keep_unread) receive_buffer_.clear();
   if (const auto listener = listener_.lock()) listener->handshake_over(*this);
   if (const auto listener = fast_open_.listener.lock()) listener->ended_early(*this, context_.now());
   if (tell_user) {
@@ -145,8 +145,8 @@ void ConnectionCore::reset_peer() {
                    .seq = tcb_.snd_nxt,
                    .ack = tcb_.rcv_nxt,
                    .flags = Flags::rst | Flags::ack,  // a firewall on the way may check the acknowledgment, too
-                   .ttl = settings_.ttl,
-                   .tos = settings_.tos,
+                   .ttl = settings_->ttl,
+                   .tos = settings_->tos,
                    .dont_fragment = engine_->config().path_mtu_discovery};
   engine_->resets().add(reset, segment_options(Flags::rst, 0).timestamps);
 }
@@ -201,18 +201,16 @@ void ConnectionCore::handle(Events events) {
   }
 }
 
+/// Whether there is such news, and somebody to be told: it is then news no more.
+inline bool ConnectionCore::due(News bit) noexcept {
+  if ((news_ & bit) == 0 || !handlers_) return false;
+  news_ &= ~static_cast<std::uint32_t>(bit);
+  return true;
+}
+
 /// Each may replace the handlers, or destroy the handle and with it all of them but the one that runs.
 void ConnectionCore::call_handlers() {
-  const auto due = [this](News bit) {
-    if ((news_ & bit) == 0 || !handlers_) return false;
-    news_ &= ~static_cast<std::uint32_t>(bit);
-    return true;
-  };
-  if (due(kConnected)) handlers_.call<&Events::connected>();
-  if (due(kSoftError) && counters_.soft_error) handlers_.call<&Events::soft_error>(*counters_.soft_error);
-  if (due(kStalled)) handlers_.call<&Events::stalled>(front_retransmissions_);
-  if (due(kPeerUserTimeout) && peer_user_timeout_) handlers_.call<&Events::peer_user_timeout>(*peer_user_timeout_);
-  if (due(kUrgent)) handlers_.call<&Events::urgent>();
+  if ((news_ & kSeldom) != 0) call_seldom_handlers();
   if (due(kReadable)) handlers_.call<&Events::readable>();
   if (due(kPeerClosed)) handlers_.call<&Events::peer_closed>();
   if (due(kSent)) handlers_.call<&Events::sent>();
@@ -222,6 +220,14 @@ void ConnectionCore::call_handlers() {
     over_ = true;
     handlers_.call<&Events::closed>(error_);
   }
+}
+
+void ConnectionCore::call_seldom_handlers() {
+  if (due(kConnected)) handlers_.call<&Events::connected>();
+  if (due(kSoftError) && counters_.soft_error) handlers_.call<&Events::soft_error>(*counters_.soft_error);
+  if (due(kStalled)) handlers_.call<&Events::stalled>(front_retransmissions_);
+  if (due(kPeerUserTimeout) && peer_user_timeout_) handlers_.call<&Events::peer_user_timeout>(*peer_user_timeout_);
+  if (due(kUrgent)) handlers_.call<&Events::urgent>();
 }
 
 }  // namespace tapir::tcp::detail

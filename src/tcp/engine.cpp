@@ -124,6 +124,12 @@ Result<std::shared_ptr<ConnectionRecord>> Engine::connect(const Endpoint& remote
   return record;
 }
 
+SharedSettings Engine::share(Settings settings) {
+  settings.tos &= 0xfcU;
+  if (settings.congestion_control.empty()) settings.congestion_control = config_.congestion_control;
+  return settings_.share(std::move(settings));
+}
+
 /// A new connection in the table.
 std::shared_ptr<ConnectionRecord> Engine::add(const FourTuple& tuple, const Settings& settings, SeqNum iss) {
   auto record = std::make_shared<ConnectionRecord>(*this, make_zeroed<ConnectionCore>(core_memory_, *this, tuple, settings, iss));

@@ -26,6 +26,7 @@
 #include "memory_budget.hpp"
 #include "options.hpp"
 #include "reset_queue.hpp"
+#include "shared_settings.hpp"
 #include "syn_cookies.hpp"
 #include "time_wait.hpp"
 
@@ -98,6 +99,8 @@ class Engine final {
   /// That of a connection that is not over.
   [[nodiscard]] std::shared_ptr<ConnectionRecord> record_of(const FourTuple& tuple) const { return connections_.find(tuple); }
   [[nodiscard]] BlockPool& core_memory() noexcept { return core_memory_; }
+  /// With what is left to the stack.
+  [[nodiscard]] SharedSettings share(Settings settings);
   [[nodiscard]] IdleKinds& idle_kinds() noexcept { return idle_kinds_; }
   /// What is left of a handshake takes the connection's place.
   void put_away(ConnectionCore& connection, ListenerCore& listener);
@@ -158,6 +161,7 @@ class Engine final {
     IpAddress remote;
     std::uint16_t sum = 0;
   } known_pseudo_header_;  ///< of the last segment, its size left out
+  SettingsCache settings_;
   IdleKinds idle_kinds_;
   std::map<Endpoint, std::vector<std::shared_ptr<ListenerCore>>> listeners_;  ///< several where all share their port; none is empty
   FastOpenKey fast_open_key_{};                                               ///< where nobody has chosen one

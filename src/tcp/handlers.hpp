@@ -14,35 +14,45 @@
 
 namespace tapir::tcp {
 
-/// The handlers of Events, without room for those that there are not: most connections have two or three. Copies share them.
+/// The handlers of Events, without room for those that there are not: most connections have two or three. One that runs stays until it returns, whatever it does
+/// to these.
 class Handlers {
  public:
   /// There is not even an empty set of them.
   Handlers() noexcept = default;
-  explicit Handlers(Events&& events) : first_{std::make_shared<Entry>()} {
-    Entry* free = first_.get();
+  explicit Handlers(Events&& events) {
+    auto first = std::make_unique<Entry>();
+    Entry* free = first.get();
     each([&]<auto Handler>(std::uint8_t place) {
       if (!(events.*Handler)) return;
       if (free->place != kNone) free = (free->next = std::make_unique<Entry>()).get();
       free->call = std::move(events.*Handler);
       free->place = place;
     });
+    first_ = first.release();
   }
+  Handlers(Handlers&& other) noexcept : first_{std::exchange(other.first_, nullptr)} {}
+  Handlers& operator=(Handlers&& other) noexcept {
+    Use{std::exchange(first_, std::exchange(other.first_, nullptr))};
+    return *this;
+  }
+  ~Handlers() { Use{first_}; }
 
   [[nodiscard]] explicit operator bool() const noexcept { return first_ != nullptr; }
-  /// Somebody keeps them beside this: one of them runs.
-  [[nodiscard]] bool shared() const noexcept { return first_.use_count() > 1; }
+  /// One of them does.
+  [[nodiscard]] bool running() const noexcept { return first_ != nullptr && first_->users > 1; }
 
   /// They may be called soon.
-  void announce() const noexcept { __builtin_prefetch(first_.get()); }
+  void announce() const noexcept { __builtin_prefetch(first_); }
   /// Calls the handler, if it is there. It may replace this, or end it.
   template <auto Handler, class... Arguments>
   void call(const Arguments&... arguments) const {
     using Call = std::remove_reference_t<decltype(std::declval<Events&>().*Handler)>;
-    Entry* entry = first_.get();
+    Entry* entry = first_;
     while (entry != nullptr && entry->place != place_of<Handler>()) entry = entry->next.get();
     if (entry == nullptr) return;
-    const auto kept = first_;
+    ++first_->users;
+    const Use use{first_};
     (*std::get_if<Call>(&entry->call))(arguments...);  // the place says that it is this one
   }
 
@@ -53,8 +63,19 @@ class Handlers {
                  std::move_only_function<void(const SoftError&)>, std::move_only_function<void(std::uint32_t)>,
                  std::move_only_function<void(Duration)>>
         call;
-    std::uint8_t place = kNone;
     std::unique_ptr<Entry> next;
+    std::uint32_t users = 1;  ///< of the first: the Handlers, and those of them that run
+    std::uint8_t place = kNone;
+  };
+  /// Ends one.
+  struct Use {
+    explicit Use(Entry* entry) noexcept : first{entry} {}
+    Use(const Use&) = delete;
+    Use& operator=(const Use&) = delete;
+    ~Use() {
+      if (first != nullptr && --first->users == 0) delete first;
+    }
+    Entry* first;
   };
 
   /// Every member of Events and its place.
@@ -77,7 +98,7 @@ class Handlers {
     return found;
   }
 
-  std::shared_ptr<Entry> first_;  ///< of an empty set: one without a place
+  Entry* first_ = nullptr;  ///< of an empty set: one without a place
 };
 
 }  // namespace tapir::tcp

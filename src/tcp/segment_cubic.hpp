@@ -18,7 +18,7 @@ class SegmentCubic final : public LossBased {
       : LossBased{parameters, false, 8}, watched_{parameters.hystart && !parameters.cwnd}, paced_{parameters.paced} {}
 
   [[nodiscard]] std::string_view name() const noexcept override { return "cubic"; }
-  [[nodiscard]] std::unique_ptr<LossBased> copy() const override { return std::make_unique<SegmentCubic>(*this); }
+  [[nodiscard]] LossBased* copy_to(Room& room) const noexcept override { return LossBased::copy_to(room, *this); }
 
  private:
   [[nodiscard]] std::uint64_t reduced(std::uint32_t flight_size) const noexcept override;

@@ -301,12 +301,12 @@ TEST_CASE("handlers stay while one of them runs that replaces them", "[tcp]") {
   tcp::Handlers handlers;
   tcp::Events events;
   events.readable = [&handlers, held] {
-    CHECK(handlers.shared());
+    CHECK(handlers.running());
     handlers = {};
     CHECK(*held == 1);
   };
   handlers = tcp::Handlers{std::move(events)};
-  CHECK_FALSE(handlers.shared());
+  CHECK_FALSE(handlers.running());
   handlers.call<&tcp::Events::readable>();
   CHECK_FALSE(handlers);
   CHECK(held.use_count() == 1);
