@@ -16,37 +16,52 @@ namespace tapir::tcp {
 class CongestionSlot {
  public:
   CongestionSlot() noexcept = default;
+  CongestionSlot(const CongestionSlot&) = delete;
+  CongestionSlot& operator=(const CongestionSlot&) = delete;
+  ~CongestionSlot() { clear(); }
+
   CongestionSlot& operator=(std::unique_ptr<CongestionControl> algorithm) noexcept {
-    algorithm_ = std::move(algorithm);
-    loss_based_ = dynamic_cast<LossBased*>(algorithm_.get());
+    if (const auto* built_in = dynamic_cast<const LossBased*>(algorithm.get())) {
+      copy(*built_in);
+    } else {
+      clear();
+      own_ = std::move(algorithm);
+    }
     return *this;
   }
-  /// Takes it out.
-  [[nodiscard]] std::unique_ptr<CongestionControl> take() noexcept {
-    loss_based_ = nullptr;
-    return std::move(algorithm_);
+  /// One in the same state.
+  void copy(const LossBased& algorithm) noexcept {
+    clear();
+    loss_based_ = algorithm.copy_to(room_);
   }
-  [[nodiscard]] bool empty() const noexcept { return algorithm_ == nullptr; }
+  /// Takes it out. Not for what is loss_based().
+  [[nodiscard]] std::unique_ptr<CongestionControl> take() noexcept { return std::move(own_); }
+  [[nodiscard]] bool empty() const noexcept { return own_ == nullptr && loss_based_ == nullptr; }
   /// nullptr when it is none of those.
-  [[nodiscard]] LossBased* loss_based() const noexcept { return loss_based_; }
-  [[nodiscard]] CongestionControl* operator->() const noexcept { return algorithm_.get(); }
+  [[nodiscard]] LossBased* loss_based() noexcept { return loss_based_; }
+  [[nodiscard]] const LossBased* loss_based() const noexcept { return loss_based_; }
+  [[nodiscard]] CongestionControl* operator->() const noexcept { return loss_based_ != nullptr ? loss_based_ : own_.get(); }
 
-  [[nodiscard]] std::uint32_t cwnd() const noexcept { return loss_based_ != nullptr ? loss_based_->cwnd() : algorithm_->cwnd(); }
-  [[nodiscard]] std::uint32_t ssthresh() const noexcept {
-    return loss_based_ != nullptr ? loss_based_->ssthresh() : algorithm_->ssthresh();
-  }
+  [[nodiscard]] std::uint32_t cwnd() const noexcept { return loss_based_ != nullptr ? loss_based_->cwnd() : own_->cwnd(); }
+  [[nodiscard]] std::uint32_t ssthresh() const noexcept { return loss_based_ != nullptr ? loss_based_->ssthresh() : own_->ssthresh(); }
   [[nodiscard]] bool in_slow_start() const noexcept { return cwnd() < ssthresh(); }
   [[nodiscard]] std::optional<std::uint64_t> pacing_rate() const noexcept {
-    return loss_based_ != nullptr ? loss_based_->pacing_rate() : algorithm_->pacing_rate();
+    return loss_based_ != nullptr ? loss_based_->pacing_rate() : own_->pacing_rate();
   }
-  [[nodiscard]] bool holds_back() const noexcept { return loss_based_ != nullptr ? loss_based_->holds_back() : algorithm_->holds_back(); }
-  void on_sent(const SentEvent& event) { loss_based_ != nullptr ? loss_based_->on_sent(event) : algorithm_->on_sent(event); }
-  void on_ack(const AckEvent& event) { loss_based_ != nullptr ? loss_based_->on_ack(event) : algorithm_->on_ack(event); }
-  void on_idle(const IdleEvent& event) { loss_based_ != nullptr ? loss_based_->on_idle(event) : algorithm_->on_idle(event); }
+  [[nodiscard]] bool holds_back() const noexcept { return loss_based_ != nullptr ? loss_based_->holds_back() : own_->holds_back(); }
+  void on_sent(const SentEvent& event) { loss_based_ != nullptr ? loss_based_->on_sent(event) : own_->on_sent(event); }
+  void on_ack(const AckEvent& event) { loss_based_ != nullptr ? loss_based_->on_ack(event) : own_->on_ack(event); }
+  void on_idle(const IdleEvent& event) { loss_based_ != nullptr ? loss_based_->on_idle(event) : own_->on_idle(event); }
 
  private:
-  std::unique_ptr<CongestionControl> algorithm_;  ///< never empty in use
-  LossBased* loss_based_ = nullptr;               ///< the same, if it is one
+  void clear() noexcept {
+    own_.reset();
+    if (loss_based_ != nullptr) std::exchange(loss_based_, nullptr)->~LossBased();
+  }
+
+  std::unique_ptr<CongestionControl> own_;  ///< any other
+  LossBased* loss_based_ = nullptr;         ///< in the room: most connections have one, and need no second piece of memory for it
+  LossBased::Room room_;
 };
 
 }  // namespace tapir::tcp

@@ -30,7 +30,7 @@ void ConnectionCore::data_queued() {
 
 /// Copies what there is room for into the send buffer.
 std::size_t ConnectionCore::take(std::span<const std::byte> bytes) {
-  if (!settings_.chunked_writes) return send_buffer_.append(bytes.first(std::min(bytes.size(), send_room())));
+  if (!settings_->chunked_writes) return send_buffer_.append(bytes.first(std::min(bytes.size(), send_room())));
   std::size_t taken = 0;
   while (taken < bytes.size()) {
     const std::size_t room = send_room();
@@ -184,14 +184,14 @@ void ConnectionCore::abort() {
 void ConnectionCore::release() {
   const auto self = shared_from_this();
   released_ = true;
-  events_.reset();
+  handlers_ = {};
   news_ = 0;
   close();
 }
 
 Info ConnectionCore::info() const {
   const TimePoint now = stack_gone_at_ ? *stack_gone_at_ : context_.now();
-  Info info = counters_;
+  Info info = counters_.info();
   info.state = tcb_.state;
   info.local = tuple_.local;
   info.remote = tuple_.remote;

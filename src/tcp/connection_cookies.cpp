@@ -60,8 +60,8 @@ void ConnectionCore::answer_with_cookie(const Arrival& syn) {
                            .ack = syn.segment.seq + 1,
                            .flags = Flags::syn | Flags::ack | ecn_.syn_ack_flags(),
                            .window = static_cast<std::uint16_t>(tcb_.rcv_wnd),
-                           .ttl = settings_.ttl,
-                           .tos = settings_.tos,
+                           .ttl = settings_->ttl,
+                           .tos = settings_->tos,
                            .dont_fragment = engine_->config().path_mtu_discovery,
                            .ip_options = syn.ip_options},
                       options);

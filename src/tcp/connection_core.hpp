@@ -50,7 +50,7 @@ class ConnectionCore final : public ReadySource,
   struct Restored {
     SeqNum iss{};
   };
-  ConnectionCore(Engine& engine, const FourTuple& tuple, const Settings& settings, Restored restored);
+  ConnectionCore(Engine& engine, const FourTuple& tuple, const SharedSettings& settings, Restored restored);
   ConnectionCore(const ConnectionCore&) = delete;
   ConnectionCore& operator=(const ConnectionCore&) = delete;
   ~ConnectionCore() override;
@@ -87,15 +87,15 @@ class ConnectionCore final : public ReadySource,
   void set_cork(bool on);
   void push();
   void end_record() { send_buffer_.end_record(); }
-  void set_ttl(std::optional<std::uint8_t> ttl) noexcept { settings_.ttl = ttl; }
-  void set_dont_fragment(std::optional<bool> on) noexcept { settings_.dont_fragment = on; }
+  void set_ttl(std::optional<std::uint8_t> ttl) { settings_.own().ttl = ttl; }
+  void set_dont_fragment(std::optional<bool> on) { settings_.own().dont_fragment = on; }
   void set_max_pacing_rate(std::optional<std::uint64_t> bytes_per_second);
   void set_window_clamp(std::optional<std::uint32_t> bytes);
-  void set_minimum_ttl(std::uint8_t ttl) noexcept { settings_.minimum_ttl = ttl; }
-  void set_time_arrivals(bool on) noexcept;
+  void set_minimum_ttl(std::uint8_t ttl) { settings_.own().minimum_ttl = ttl; }
+  void set_time_arrivals(bool on);
   void set_max_segment(std::optional<std::uint16_t> bytes);
-  void set_syn_retries(std::optional<std::uint32_t> retries) noexcept { settings_.syn_retries = retries; }
-  void set_fin_wait_2_timeout(std::optional<Duration> timeout) noexcept { settings_.fin_wait_2_timeout = timeout; }
+  void set_syn_retries(std::optional<std::uint32_t> retries) { settings_.own().syn_retries = retries; }
+  void set_fin_wait_2_timeout(std::optional<Duration> timeout) { settings_.own().fin_wait_2_timeout = timeout; }
   void set_quick_ack(bool on);
   void await_room() noexcept { wants_room_ = true; }
   void report_sent(bool on) noexcept { report_sent_ = on; }
@@ -104,20 +104,20 @@ class ConnectionCore final : public ReadySource,
   [[nodiscard]] Result<> set_user_timeout_option(const UserTimeoutOption& option);
   [[nodiscard]] Result<> set_mtu_probing(const std::optional<MtuProbing>& probing);
   [[nodiscard]] Result<> set_congestion_control(std::string_view name);
-  void set_tos(std::uint8_t tos) noexcept { settings_.tos = static_cast<std::uint8_t>(tos & 0xfcU); }
+  void set_tos(std::uint8_t tos) { settings_.own().tos = static_cast<std::uint8_t>(tos & 0xfcU); }
   void set_send_buffer(std::size_t bytes);
   void set_receive_buffer(std::size_t bytes);
   [[nodiscard]] Info info() const;
   [[nodiscard]] State state() const noexcept { return tcb_.state; }
   [[nodiscard]] const Tcb& tcb() const noexcept { return tcb_; }
-  [[nodiscard]] const Settings& settings() const noexcept { return settings_; }
+  [[nodiscard]] const Settings& settings() const noexcept { return *settings_; }
   [[nodiscard]] const FourTuple& tuple() const noexcept { return tuple_; }
   [[nodiscard]] std::size_t unacknowledged() const noexcept { return send_buffer_.size(); }
   [[nodiscard]] std::size_t waiting_to_leave() const noexcept { return unsent(); }
   [[nodiscard, gnu::noinline]] std::size_t send_room() const noexcept;
   [[nodiscard]] std::size_t fast_open_room() const noexcept { return fast_open_.room; }
   [[nodiscard, gnu::noinline]] bool worth_writing() const noexcept;
-  void set_not_sent_low(std::optional<std::uint32_t> bytes) noexcept { settings_.not_sent_low = bytes; }
+  void set_not_sent_low(std::optional<std::uint32_t> bytes) { settings_.own().not_sent_low = bytes; }
   [[nodiscard]] std::size_t unread() const noexcept { return receive_buffer_.size(); }
   [[nodiscard]] std::uint32_t urgent_unread() const noexcept {
     return tcb_.urgent_in && tcb_.rcv_up > next_read() ? distance(next_read(), tcb_.rcv_up) : 0;
@@ -150,8 +150,8 @@ class ConnectionCore final : public ReadySource,
   void drop_out_of_order() noexcept;
 
   // Sleep: connection_idle.cpp
-  /// What a quiet one needs to go on. Nothing is to be done with it afterwards.
-  [[nodiscard]] IdleState pack();
+  /// Leaves in `idle` what a quiet one needs to go on. Nothing is to be done with it afterwards.
+  void pack(IdleState& idle);
   /// The one that `idle` was made of, which is as it was when this throws.
   [[nodiscard]] static std::shared_ptr<ConnectionCore> unpack(Engine& engine, const FourTuple& tuple, IdleState& idle);
   /// What its info() would say.
@@ -186,6 +186,7 @@ class ConnectionCore final : public ReadySource,
     kStalled = 1U << 8U,
     kPeerUserTimeout = 1U << 9U,
     kSent = 1U << 10U,
+    kSeldom = kConnected | kSoftError | kStalled | kPeerUserTimeout | kUrgent,  ///< which is told before the rest
   };
 
   // The state machine's steps: connection_open.cpp, connection_states.cpp
@@ -204,6 +205,8 @@ class ConnectionCore final : public ReadySource,
   void return_to_listen();
   void stop_reading();
   void tell(std::uint32_t news);
+  [[nodiscard]] bool due(News bit) noexcept;
+  [[gnu::noinline]] void call_seldom_handlers();
   void forget_queues() noexcept;
   void after_read();
   [[nodiscard]] std::unexpected<std::error_code> why_over() const noexcept;
@@ -380,7 +383,7 @@ class ConnectionCore final : public ReadySource,
   [[gnu::noinline]] void update_mss();
   [[gnu::noinline]] void path_narrowed();
   [[nodiscard]] std::uint16_t mss_to_offer() const;
-  [[nodiscard]] std::uint32_t window_clamp() const noexcept { return settings_.window_clamp.value_or(UINT32_MAX); }
+  [[nodiscard]] std::uint32_t window_clamp() const noexcept { return settings_->window_clamp.value_or(UINT32_MAX); }
   [[nodiscard]] CongestionParameters congestion_parameters() const;
 
   // Sleep: connection_idle.cpp
@@ -390,7 +393,7 @@ class ConnectionCore final : public ReadySource,
   [[nodiscard]] bool falls_asleep();
   template <class Visit>
   void each_lasting(Visit& visit);
-  void restore(const IdleState& idle, std::unique_ptr<CongestionControl> congestion);
+  void restore(const IdleState& idle);
   [[nodiscard]] bool awaits_ack() const noexcept;
   [[nodiscard]] bool becomes_half_open();
   [[nodiscard]] TimePoint handshake_due() const noexcept;

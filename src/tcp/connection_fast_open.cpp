@@ -18,7 +18,7 @@ void ConnectionCore::plan_fast_open(bool cookie_needed) {
   const network::Network& network = engine_->network();
   const std::size_t headers = network.header_size(tuple_.remote.address) + sizeof(Header) + kMaxOptionsSize;
   const std::size_t path = network.path_mtu(tuple_.remote.address);
-  const std::size_t segment = std::min(plan.mss.value_or(65535), settings_.max_segment.value_or(65535));
+  const std::size_t segment = std::min(plan.mss.value_or(65535), settings_->max_segment.value_or(65535));
   const std::size_t fits = path > headers ? path - headers : 0;
   fast_open_.room = static_cast<std::uint32_t>(std::min(fits, segment > kMaxOptionsSize ? segment - kMaxOptionsSize : 0));
 }

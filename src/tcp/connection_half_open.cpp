@@ -128,7 +128,7 @@ void ConnectionCore::take_up(const HalfOpen& kept) {
 }
 
 std::shared_ptr<ConnectionCore> ConnectionCore::of(Engine& engine, const HalfOpen& kept) {
-  auto core = make_zeroed<ConnectionCore>(engine, kept.tuple, kept.kind->settings, kept.iss);
+  auto core = make_zeroed<ConnectionCore>(engine.core_memory(), engine, kept.tuple, kept.kind->settings, kept.iss);
   core->take_up(kept);
   core->update_timers();
   return core;

@@ -1,6 +1,9 @@
 // A connection with nothing to do is put away, and comes back when there is something, as if it had never slept.
 
 #include <algorithm>
+#include <array>
+#include <cstring>
+#include <span>
 #include <utility>
 
 #include "connection_core.hpp"
@@ -44,7 +47,7 @@ bool ConnectionCore::falls_asleep() {
     deadlines_.idle = until;
     return false;
   }
-  const bool handler_runs = events_.use_count() > 1;  // and waits for something, while time goes on
+  const bool handler_runs = handlers_.running();  // and waits for something, while time goes on
   if (queued_ || is_listed() || handler_runs) return false;
   engine_->record_of(tuple_)->sleep();
   return true;
@@ -69,30 +72,32 @@ void ConnectionCore::each_lasting(Visit& visit) {
   if (auto* algorithm = congestion_.loss_based()) algorithm->each_lasting(visit);
 }
 
-IdleState ConnectionCore::pack() {
+void ConnectionCore::pack(IdleState& idle) {
   const LossBased* const algorithm = congestion_.loss_based();
   ImageTaker taker;
   each_lasting(taker);
-  IdleState idle;
-  idle.kind = engine_->idle_kinds().find(settings_, algorithm, taker.image());
-  idle.packed = PackedImage{pack_image(taker.image(), idle.kind->image)};
-  idle.events = PackedEvents{events_.get()};
-  events_.reset();
+  auto kind = engine_->idle_kinds().find(settings_, algorithm, taker.image());
+  pack_image(taker.image(), kind->image, idle.packed);
+  idle.kind = std::move(kind);
+  idle.handlers = std::move(handlers_);
   if (algorithm == nullptr) idle.congestion = congestion_.take();
-  return idle;
 }
 
-void ConnectionCore::restore(const IdleState& idle, std::unique_ptr<CongestionControl> congestion) {
-  congestion_ = std::move(congestion);
-  const auto image = unpack_image(idle.packed.bytes(), idle.kind->image);
+/// All but congestion control that is its own.
+void ConnectionCore::restore(const IdleState& idle) {
+  if (const LossBased* const algorithm = idle.kind->algorithm.loss_based()) congestion_.copy(*algorithm);
+  std::array<std::byte, kLargestImage> room;
+  const auto image = std::span{room}.first(idle.kind->image.size());
+  std::memcpy(image.data(), idle.kind->image.data(), image.size());
+  unpack_image(idle.packed, image);
   ImageSetter setter{image};
   each_lasting(setter);
 }
 
 std::shared_ptr<ConnectionCore> ConnectionCore::unpack(Engine& engine, const FourTuple& tuple, IdleState& idle) {
-  auto core = make_zeroed<ConnectionCore>(engine, tuple, idle.kind->settings, Restored{});
-  core->restore(idle, idle.kind->algorithm == nullptr ? nullptr : idle.kind->algorithm->copy());
-  core->events_ = idle.events.unpack();
+  auto core = make_zeroed<ConnectionCore>(engine.core_memory(), engine, tuple, idle.kind->settings, Restored{});
+  core->restore(idle);
+  core->handlers_ = std::move(idle.handlers);
   if (core->congestion_.empty()) core->congestion_ = std::move(idle.congestion);
   core->recovery_.set_config(recovery_config(engine.config()));  // it may have changed meanwhile
   core->update_timers();
@@ -101,8 +106,9 @@ std::shared_ptr<ConnectionCore> ConnectionCore::unpack(Engine& engine, const Fou
 
 Info ConnectionCore::look(Engine& engine, const FourTuple& tuple, IdleState& idle) {
   ConnectionCore core{engine, tuple, idle.kind->settings, Restored{}};
-  const bool own = idle.kind->algorithm == nullptr;
-  core.restore(idle, own ? std::move(idle.congestion) : idle.kind->algorithm->copy());
+  core.restore(idle);
+  const bool own = core.congestion_.empty();
+  if (own) core.congestion_ = std::move(idle.congestion);
   Info info = core.info();
   if (own) idle.congestion = core.congestion_.take();
   return info;

@@ -16,7 +16,7 @@ void ConnectionCore::account_memory() noexcept {
 /// Room to queue data to be sent. When the stack has no memory left each connection keeps a little, to make progress.
 std::size_t ConnectionCore::send_room() const noexcept {
   std::size_t room = send_buffer_.room();
-  if (settings_.chunked_writes) {
+  if (settings_->chunked_writes) {
     room = chunks::room(write_decision());
   } else if (unsent() >= not_sent_low()) {
     room = 0;
@@ -26,13 +26,13 @@ std::size_t ConnectionCore::send_room() const noexcept {
 }
 
 bool ConnectionCore::worth_writing() const noexcept {
-  if (settings_.chunked_writes) return chunks::worth_writing(write_decision());
+  if (settings_->chunked_writes) return chunks::worth_writing(write_decision());
   const std::size_t room = send_room();
   return room > 0 && room >= send_buffer_.size() / 2;
 }
 
 std::uint32_t ConnectionCore::not_sent_low() const noexcept {
-  return std::max(settings_.not_sent_low.value_or(engine_ == nullptr ? 1 : engine_->config().not_sent_low), 1U);
+  return std::max(settings_->not_sent_low.value_or(engine_ == nullptr ? 1 : engine_->config().not_sent_low), 1U);
 }
 
 /// Octets that wait for nothing but their turn. Linux sends them while it takes a write, so they do not count as waiting.
@@ -66,8 +66,8 @@ std::size_t ConnectionCore::receive_room() const noexcept {
 void ConnectionCore::tune_send_buffer() {
   const std::size_t former = send_buffer_.limit();
   const std::uint32_t cwnd = congestion_.cwnd();
-  const bool chunked = settings_.chunked_writes;
-  const bool may_grow = !settings_.send_buffer && !memory_.scarce();
+  const bool chunked = settings_->chunked_writes;
+  const bool may_grow = !settings_->send_buffer && !memory_.scarce();
   if (may_grow && (!chunked || (wants_room_ && recovery_.in_flight() + leaving_at_once() < cwnd))) {
     const std::size_t wanted = chunked ? chunks::buffer_for(cwnd / mss_, mss_) : 2 * std::size_t{cwnd};
     send_buffer_.set_limit(std::max(former, std::min(wanted, engine_->config().max_send_buffer)));
@@ -83,7 +83,7 @@ void ConnectionCore::tune_send_buffer() {
 void ConnectionCore::tune_receive_buffer() {
   const std::uint64_t read = counters_.bytes_received - receive_buffer_.size();
   const auto wanted = receive_tuning_.on_read(context_.now(), read, receive_buffer_.limit(), receive_mss_);
-  if (!wanted || settings_.receive_buffer || memory_.scarce()) return;
+  if (!wanted || settings_->receive_buffer || memory_.scarce()) return;
   receive_buffer_.set_limit(std::max(receive_buffer_.limit(), std::min<std::size_t>(*wanted, max_window(tcb_.rcv_wind_shift))));
 }
 

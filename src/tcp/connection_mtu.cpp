@@ -8,7 +8,7 @@
 namespace tapir::tcp::detail {
 
 const MtuProbing& ConnectionCore::mtu_probing() const noexcept {
-  return settings_.mtu_probing ? *settings_.mtu_probing : engine_->config().mtu_probing;
+  return settings_->mtu_probing ? *settings_->mtu_probing : engine_->config().mtu_probing;
 }
 
 std::uint32_t ConnectionCore::network_mtu() const noexcept {
@@ -31,7 +31,7 @@ void ConnectionCore::update_mss() {
   network_mtu_ = network_mtu();
   const std::size_t path = counters_.path_mtu = mtu_search_.effective(network_mtu_);
   const std::size_t on_the_path = path > headers ? path - headers : 1;
-  const auto fits = std::min({on_the_path, std::size_t{peer_mss_}, std::size_t{settings_.max_segment.value_or(65535)}});
+  const auto fits = std::min({on_the_path, std::size_t{peer_mss_}, std::size_t{settings_->max_segment.value_or(65535)}});
   const auto mss = static_cast<std::uint32_t>(fits > options ? fits - options : 1);
   if (mss == mss_ && counters_.mss != 0) return;
   if (mss < mss_) mtu_reports_.on_narrowed(mss);
@@ -48,14 +48,14 @@ void ConnectionCore::look_at_path(std::size_t path_mtu) {
 /// No datagram is larger than what the peer's MSS allows, whatever the path carries.
 void ConnectionCore::begin_mtu_search() {
   const std::uint32_t headers = bare_headers_size();
-  const std::uint32_t segment = std::min(peer_mss_, settings_.max_segment.value_or(65535));
+  const std::uint32_t segment = std::min(peer_mss_, settings_->max_segment.value_or(65535));
   mtu_search_.begin(mtu_probing(), std::min(segment + headers, 65535U), context_.now());
   update_mss();
 }
 
 Result<> ConnectionCore::set_mtu_probing(const std::optional<MtuProbing>& probing) {
   if (probing && !in_range(*probing)) return fail(Error::invalid_argument);
-  settings_.mtu_probing = probing;
+  settings_.own().mtu_probing = probing;
   if (engine_ == nullptr || !is_synchronized(tcb_.state)) return {};
   mtu_search_.change(mtu_probing(), context_.now());
   update_mss();

@@ -19,19 +19,17 @@ constexpr std::uint16_t kLeastPeerMss = 48;  // smaller ones serve only to make 
 std::string to_string(const FourTuple& tuple) { return fmt::format("{} > {}", to_string(tuple.local), to_string(tuple.remote)); }
 
 ConnectionCore::ConnectionCore(Engine& engine, const FourTuple& tuple, const Settings& settings, SeqNum iss)
-    : ConnectionCore{engine, tuple, settings, Restored{iss}} {
-  congestion_ = make_congestion_control(settings_.congestion_control, engine.config().congestion_controls, congestion_parameters());
+    : ConnectionCore{engine, tuple, engine.share(settings), Restored{iss}} {
+  congestion_ = make_congestion_control(settings_->congestion_control, engine.config().congestion_controls, congestion_parameters());
 }
 
-ConnectionCore::ConnectionCore(Engine& engine, const FourTuple& tuple, const Settings& settings, Restored restored)
+ConnectionCore::ConnectionCore(Engine& engine, const FourTuple& tuple, const SharedSettings& settings, Restored restored)
     : ConnectionParts{engine, tuple, settings, restored.iss}, timer_{Timer::calling<&ConnectionCore::on_timer>(context_.scheduler, *this)} {
-  set_tos(settings.tos);
-  if (settings_.congestion_control.empty()) settings_.congestion_control = engine.config().congestion_control;
   tcb_.iss = tcb_.snd_una = tcb_.snd_nxt = tcb_.snd_up = restored.iss;
   const std::initializer_list<std::size_t> windows{receive_buffer_.limit(), kMaxUnscaledWindow, window_clamp()};
   tcb_.rcv_wnd = static_cast<std::uint32_t>(std::ranges::min(windows));
   // It cannot be changed after the SYN, so it must do for every size that the buffer may grow to.
-  const std::size_t largest = std::max(receive_buffer_.limit(), settings.receive_buffer.value_or(engine.config().max_receive_buffer));
+  const std::size_t largest = std::max(receive_buffer_.limit(), settings->receive_buffer.value_or(engine.config().max_receive_buffer));
   tcb_.rcv_wind_shift = window_shift_for(std::min<std::size_t>(largest, window_clamp()));
 }
 
@@ -70,7 +68,7 @@ void ConnectionCore::began_as(std::shared_ptr<const HandshakeKind> kind) {
 
 /// R2 of the SYN runs from then on.
 void ConnectionCore::limit_handshake(TimePoint began) {
-  if (!settings_.syn_retries || settings_.user_timeout) deadlines_.user_timeout = deadline_after(began, user_timeout());
+  if (!settings_->syn_retries || settings_->user_timeout) deadlines_.user_timeout = deadline_after(began, user_timeout());
 }
 
 void ConnectionCore::start_handshake() {
@@ -139,11 +137,11 @@ CongestionParameters ConnectionCore::congestion_parameters() const {
                                   .initial_window_segments = config.initial_window_segments,
                                   .slow_start_limit = config.slow_start_limit,
                                   .hystart = config.hystart,
-                                  .window_validation = settings_.window_validation.value_or(config.window_validation),
+                                  .window_validation = settings_->window_validation.value_or(config.window_validation),
                                   .reduce_from_cwnd = config.reduce_from_cwnd,
                                   .whole_segments = config.cubic_whole_segments,
                                   .gradual_ecn = config.gradual_ecn,
-                                  .paced = settings_.pacing.value_or(config.pacing),
+                                  .paced = settings_->pacing.value_or(config.pacing),
                                   .rtt = rtt_.srtt(),
                                   .seed = tcb_.iss.value()};
   if (is_synchronized(tcb_.state)) {
@@ -161,7 +159,7 @@ std::uint16_t ConnectionCore::mss_to_offer() const {
   const auto advertised = network.advertised_segment(peer);
   const std::size_t largest = std::min(advertised ? *advertised + headers : network.path_mtu(peer), network.reassembly_limit());
   return static_cast<std::uint16_t>(
-      std::clamp<std::size_t>(largest > headers ? largest - headers : 1, 1, settings_.max_segment.value_or(65535)));
+      std::clamp<std::size_t>(largest > headers ? largest - headers : 1, 1, settings_->max_segment.value_or(65535)));
 }
 
 }  // namespace tapir::tcp::detail

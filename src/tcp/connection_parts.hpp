@@ -15,6 +15,7 @@
 
 #include "arrival_times.hpp"
 #include "congestion_slot.hpp"
+#include "counters.hpp"
 #include "cwnd_usage.hpp"
 #include "delayed_ack.hpp"
 #include "ecn.hpp"
@@ -22,6 +23,7 @@
 #include "fast_open_state.hpp"
 #include "four_tuple.hpp"
 #include "half_open.hpp"
+#include "handlers.hpp"
 #include "loss_recovery.hpp"
 #include "memory_budget.hpp"
 #include "mtu_probing.hpp"
@@ -35,6 +37,7 @@
 #include "sack_report.hpp"
 #include "send_buffer.hpp"
 #include "sending_times.hpp"
+#include "shared_settings.hpp"
 #include "tcb.hpp"
 #include "time_wait.hpp"
 #include "timestamps.hpp"
@@ -56,7 +59,7 @@ class ConnectionParts {
 
  protected:
   /// As they are before the SYN, whose number is `iss`; without congestion control, which is made last.
-  ConnectionParts(Engine& engine, const FourTuple& tuple, const Settings& settings, SeqNum iss);
+  ConnectionParts(Engine& engine, const FourTuple& tuple, const SharedSettings& settings, SeqNum iss);
   ~ConnectionParts() = default;
   [[nodiscard]] static LossRecovery::Config recovery_config(const Config& all) noexcept;
 
@@ -64,7 +67,7 @@ class ConnectionParts {
   Context& context_;                        ///< not to be used any more once ...
   std::optional<TimePoint> stack_gone_at_;  ///< ... the stack went, then
   FourTuple tuple_;
-  Settings settings_;
+  SharedSettings settings_;
   Tcb tcb_;
   std::weak_ptr<ListenerCore> listener_;       ///< until the connection is accepted
   std::shared_ptr<const HandshakeKind> kind_;  ///< of a handshake that may be put away
@@ -145,12 +148,12 @@ class ConnectionParts {
   TimePoint last_ack_received_{};
 
   std::shared_ptr<EventQueue> queue_;
-  std::shared_ptr<Events> events_;
+  Handlers handlers_;
   std::uint32_t news_ = 0;
   bool queued_ = false;  ///< in the event queue
   bool over_ = false;    ///< kClosed has been told or must not be
   std::error_code error_;
-  Info counters_;  ///< the counting members of what info() shows
+  Counters counters_;
 };
 
 }  // namespace tapir::tcp::detail

@@ -13,13 +13,14 @@ ConnectionRecord::ConnectionRecord(Engine& engine, std::shared_ptr<ConnectionCor
 ConnectionRecord::~ConnectionRecord() = default;
 
 void ConnectionRecord::wake() {
+  idle_.announce();
   core_ = ConnectionCore::unpack(engine_, tuple_, idle_);
-  idle_ = {};
+  idle_.kind.reset();
   ++engine_.stats().wakes;
 }
 
 void ConnectionRecord::sleep() {
-  idle_ = core_->pack();
+  core_->pack(idle_);
   core_.reset();
   ++engine_.stats().sleeps;
 }

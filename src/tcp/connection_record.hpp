@@ -40,7 +40,7 @@ class ConnectionRecord {
   Engine& engine_;  ///< an Engine that goes wakes all that sleep: who is awake needs it no more
   FourTuple tuple_;
   std::shared_ptr<ConnectionCore> core_;
-  IdleState idle_;  ///< empty while it is awake
+  IdleState idle_;  ///< while it is awake, memory for the next time
 };
 
 }  // namespace tapir::tcp::detail

@@ -80,8 +80,8 @@ void ConnectionCore::enter_time_wait() {
                                              .snd_nxt = tcb_.snd_nxt,
                                              .rcv_nxt = tcb_.rcv_nxt,
                                              .rcv_wnd = window_field(Flags::ack),
-                                             .ttl = settings_.ttl,
-                                             .tos = settings_.tos,
+                                             .ttl = settings_->ttl,
+                                             .tos = settings_->tos,
                                              .timestamps = tcb_.negotiated.timestamps,
                                              .ts_recent = recent_timestamp_.value(),
                                              .ts_offset = timestamp_clock_.offset()},
@@ -104,7 +104,7 @@ void ConnectionCore::end(std::error_code error, bool tell_user, State next) {
   error_ = error;
   fast_open_over();
   forget_queues();
-  if (error && !settings_.keep_unread) receive_buffer_.clear();
+  if (error && !settings_->keep_unread) receive_buffer_.clear();
   if (const auto listener = listener_.lock()) listener->handshake_over(*this);
   if (const auto listener = fast_open_.listener.lock()) listener->ended_early(*this, context_.now());
   if (tell_user) {
@@ -125,7 +125,7 @@ void ConnectionCore::stack_gone() {
   tcb_.state = State::closed;
   if (!error_ && !over_) error_ = Error::connection_aborted;
   over_ = true;
-  events_.reset();
+  handlers_ = {};
 }
 
 void ConnectionCore::forget_queues() noexcept {
@@ -145,8 +145,8 @@ void ConnectionCore::reset_peer() {
                    .seq = tcb_.snd_nxt,
                    .ack = tcb_.rcv_nxt,
                    .flags = Flags::rst | Flags::ack,  // a firewall on the way may check the acknowledgment, too
-                   .ttl = settings_.ttl,
-                   .tos = settings_.tos,
+                   .ttl = settings_->ttl,
+                   .tos = settings_->tos,
                    .dont_fragment = engine_->config().path_mtu_discovery};
   engine_->resets().add(reset, segment_options(Flags::rst, 0).timestamps);
 }
@@ -178,14 +178,14 @@ void ConnectionCore::stop_reading() {
 void ConnectionCore::tell(std::uint32_t news) {
   if (over_ || released_) return;
   news_ |= news;
-  if (queued_ || events_ == nullptr) return;
+  if (queued_ || !handlers_) return;
   queued_ = true;
   queue_->add(shared_from_this());
 }
 
 void ConnectionCore::handle(Events events) {
   if (over_) return;
-  events_ = std::make_shared<Events>(std::move(events));
+  handlers_ = Handlers{std::move(events)};
   if (!receive_buffer_.empty() || fin_received_) news_ |= kReadable;
   if (fin_received_) news_ |= kPeerClosed;
   if (news_ != 0) tell(news_);
@@ -201,42 +201,33 @@ void ConnectionCore::handle(Events events) {
   }
 }
 
+/// Whether there is such news, and somebody to be told: it is then news no more.
+inline bool ConnectionCore::due(News bit) noexcept {
+  if ((news_ & bit) == 0 || !handlers_) return false;
+  news_ &= ~static_cast<std::uint32_t>(bit);
+  return true;
+}
+
 /// Each may replace the handlers, or destroy the handle and with it all of them but the one that runs.
 void ConnectionCore::call_handlers() {
-  const auto fire = [this](News bit, auto&& call) {
-    if ((news_ & bit) == 0) return;
-    const auto events = events_;
-    if (events == nullptr) return;
-    news_ &= ~static_cast<std::uint32_t>(bit);
-    call(*events);
-  };
-  const auto plain = [this](News bit, std::move_only_function<void()> Events::* handler) {
-    if ((news_ & bit) == 0 || events_ == nullptr) return;
-    news_ &= ~static_cast<std::uint32_t>(bit);
-    if (!((*events_).*handler)) return;
-    const auto events = events_;
-    ((*events).*handler)();
-  };
-  plain(kConnected, &Events::connected);
-  fire(kSoftError, [this](Events& events) {
-    if (events.soft_error && counters_.soft_error) events.soft_error(*counters_.soft_error);
-  });
-  fire(kStalled, [this](Events& events) {
-    if (events.stalled) events.stalled(front_retransmissions_);
-  });
-  fire(kPeerUserTimeout, [this](Events& events) {
-    if (events.peer_user_timeout && peer_user_timeout_) events.peer_user_timeout(*peer_user_timeout_);
-  });
-  plain(kUrgent, &Events::urgent);
-  plain(kReadable, &Events::readable);
-  plain(kPeerClosed, &Events::peer_closed);
-  plain(kSent, &Events::sent);
-  plain(kAcknowledged, &Events::acknowledged);
-  plain(kWritable, &Events::writable);
-  fire(kClosed, [this](Events& events) {
+  if ((news_ & kSeldom) != 0) call_seldom_handlers();
+  if (due(kReadable)) handlers_.call<&Events::readable>();
+  if (due(kPeerClosed)) handlers_.call<&Events::peer_closed>();
+  if (due(kSent)) handlers_.call<&Events::sent>();
+  if (due(kAcknowledged)) handlers_.call<&Events::acknowledged>();
+  if (due(kWritable)) handlers_.call<&Events::writable>();
+  if (due(kClosed)) {
     over_ = true;
-    if (events.closed) events.closed(error_);
-  });
+    handlers_.call<&Events::closed>(error_);
+  }
+}
+
+void ConnectionCore::call_seldom_handlers() {
+  if (due(kConnected)) handlers_.call<&Events::connected>();
+  if (due(kSoftError) && counters_.soft_error) handlers_.call<&Events::soft_error>(*counters_.soft_error);
+  if (due(kStalled)) handlers_.call<&Events::stalled>(front_retransmissions_);
+  if (due(kPeerUserTimeout) && peer_user_timeout_) handlers_.call<&Events::peer_user_timeout>(*peer_user_timeout_);
+  if (due(kUrgent)) handlers_.call<&Events::urgent>();
 }
 
 }  // namespace tapir::tcp::detail

@@ -7,11 +7,11 @@
 namespace tapir::tcp::detail {
 
 const UserTimeoutOption& ConnectionCore::user_timeout_option() const noexcept {
-  return settings_.user_timeout_option ? *settings_.user_timeout_option : engine_->config().user_timeout_option;
+  return settings_->user_timeout_option ? *settings_->user_timeout_option : engine_->config().user_timeout_option;
 }
 
 Duration ConnectionCore::own_user_timeout() const noexcept {
-  if (settings_.user_timeout) return *settings_.user_timeout;
+  if (settings_->user_timeout) return *settings_->user_timeout;
   return is_synchronized(tcb_.state) ? engine_->config().user_timeout : engine_->config().connect_timeout;
 }
 
@@ -19,7 +19,7 @@ Duration ConnectionCore::own_user_timeout() const noexcept {
 Duration ConnectionCore::user_timeout() const noexcept {
   const UserTimeoutOption& option = user_timeout_option();
   const Duration own = own_user_timeout();
-  const bool changeable = option.changeable.value_or(!settings_.user_timeout.has_value());
+  const bool changeable = option.changeable.value_or(!settings_->user_timeout.has_value());
   if (!option.enabled || !changeable || !peer_user_timeout_ || !is_synchronized(tcb_.state)) return own;
   return adopted_user_timeout({.own = option.advertised.value_or(own), .peer = *peer_user_timeout_, .rto = rtt_.rto()}, option);
 }
@@ -50,20 +50,20 @@ void ConnectionCore::change_user_timeout(const Change& change) {
 
 Result<> ConnectionCore::set_user_timeout(std::optional<Duration> timeout) {
   if (timeout && *timeout <= Duration::zero()) return fail(Error::invalid_argument);
-  change_user_timeout([&] { settings_.user_timeout = timeout; });
+  change_user_timeout([&] { settings_.own().user_timeout = timeout; });
   return {};
 }
 
 Result<> ConnectionCore::set_user_timeout_option(const UserTimeoutOption& option) {
   if (!in_range(option)) return fail(Error::invalid_argument);
-  change_user_timeout([&] { settings_.user_timeout_option = option; });
+  change_user_timeout([&] { settings_.own().user_timeout_option = option; });
   return {};
 }
 
 /// ADV_UTO; empty: the option is off.
 std::optional<UserTimeoutValue> ConnectionCore::advertised_user_timeout() const noexcept {
   if (engine_ == nullptr || !user_timeout_option().enabled) return std::nullopt;
-  const Duration own = settings_.user_timeout.value_or(engine_->config().user_timeout);
+  const Duration own = settings_->user_timeout.value_or(engine_->config().user_timeout);
   return UserTimeoutValue::of(user_timeout_option().advertised.value_or(own));
 }
 

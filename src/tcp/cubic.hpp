@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <optional>
 
 #include "loss_based.hpp"
@@ -20,7 +19,7 @@ class Cubic final : public LossBased {
   explicit Cubic(const CongestionParameters& parameters) noexcept : LossBased{parameters, true, 8} {}
 
   [[nodiscard]] std::string_view name() const noexcept override { return "cubic"; }
-  [[nodiscard]] std::unique_ptr<LossBased> copy() const override { return std::make_unique<Cubic>(*this); }
+  [[nodiscard]] LossBased* copy_to(Room& room) const noexcept override { return LossBased::copy_to(room, *this); }
 
   [[nodiscard]] double w_max() const noexcept { return state_.w_max; }
   [[nodiscard]] double k() const noexcept { return state_.k; }

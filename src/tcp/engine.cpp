@@ -55,6 +55,7 @@ Engine::Engine(Context& context, network::Network& network, Config config)
       events_{std::make_shared<EventQueue>(context.scheduler)},
       memory_{config_.memory_limit},
       resets_{*this},
+      core_memory_{sizeof(ConnectionCore) + kSharedOverhead},
       time_wait_{context, hash_key_, twice(config_.msl), config_.max_time_wait},
       half_open_{context, hash_key_, [this](const HalfOpen& kept) { handshake_due(kept); }},
       connections_{FourTupleHash{hash_key_}} {
@@ -123,9 +124,15 @@ Result<std::shared_ptr<ConnectionRecord>> Engine::connect(const Endpoint& remote
   return record;
 }
 
+SharedSettings Engine::share(Settings settings) {
+  settings.tos &= 0xfcU;
+  if (settings.congestion_control.empty()) settings.congestion_control = config_.congestion_control;
+  return settings_.share(std::move(settings));
+}
+
 /// A new connection in the table.
 std::shared_ptr<ConnectionRecord> Engine::add(const FourTuple& tuple, const Settings& settings, SeqNum iss) {
-  auto record = std::make_shared<ConnectionRecord>(*this, make_zeroed<ConnectionCore>(*this, tuple, settings, iss));
+  auto record = std::make_shared<ConnectionRecord>(*this, make_zeroed<ConnectionCore>(core_memory_, *this, tuple, settings, iss));
   connections_.insert(record);
   return record;
 }

@@ -11,6 +11,7 @@
 #include <tapir/network/network.hpp>
 #include <tapir/tcp/tcp.hpp>
 
+#include "block_pool.hpp"
 #include "challenge_budget.hpp"
 #include "connection_record.hpp"
 #include "connection_table.hpp"
@@ -25,6 +26,7 @@
 #include "memory_budget.hpp"
 #include "options.hpp"
 #include "reset_queue.hpp"
+#include "shared_settings.hpp"
 #include "syn_cookies.hpp"
 #include "time_wait.hpp"
 
@@ -96,6 +98,9 @@ class Engine final {
   void forget(const FourTuple& tuple) { connections_.erase(tuple); }
   /// That of a connection that is not over.
   [[nodiscard]] std::shared_ptr<ConnectionRecord> record_of(const FourTuple& tuple) const { return connections_.find(tuple); }
+  [[nodiscard]] BlockPool& core_memory() noexcept { return core_memory_; }
+  /// With what is left to the stack.
+  [[nodiscard]] SharedSettings share(Settings settings);
   [[nodiscard]] IdleKinds& idle_kinds() noexcept { return idle_kinds_; }
   /// What is left of a handshake takes the connection's place.
   void put_away(ConnectionCore& connection, ListenerCore& listener);
@@ -147,6 +152,7 @@ class Engine final {
   std::shared_ptr<EventQueue> events_;  ///< connections that are over hold it, too: their handles may still ask for news
   MemoryBudget memory_;
   ResetQueue resets_;
+  BlockPool core_memory_;
   TimeWaitTable time_wait_;
   HalfOpenTable half_open_;
   ConnectionTable<ConnectionRecord> connections_;
@@ -155,6 +161,7 @@ class Engine final {
     IpAddress remote;
     std::uint16_t sum = 0;
   } known_pseudo_header_;  ///< of the last segment, its size left out
+  SettingsCache settings_;
   IdleKinds idle_kinds_;
   std::map<Endpoint, std::vector<std::shared_ptr<ListenerCore>>> listeners_;  ///< several where all share their port; none is empty
   FastOpenKey fast_open_key_{};                                               ///< where nobody has chosen one

@@ -82,7 +82,7 @@ void ConnectionCore::error_arrives(const network::ErrorReport& report, SeqNum qu
       break;
     case network::ErrorKind::network_unreachable:
     case network::ErrorKind::host_unreachable:
-      if (settings_.unreachable_ends_handshake && tcb_.state == State::syn_received && tcb_.passive && !accepted()) {
+      if (settings_->unreachable_ends_handshake && tcb_.state == State::syn_received && tcb_.passive && !accepted()) {
         if (unseen()) return return_to_listen();
         return end(network::error_of(report.kind), true);
       }
@@ -90,7 +90,7 @@ void ConnectionCore::error_arrives(const network::ErrorReport& report, SeqNum qu
     default: break;
   }
   counters_.soft_error = SoftError{report.kind, report.type, report.code, report.reporter};
-  if (settings_.report_soft_errors) tell(kSoftError);
+  if (settings_->report_soft_errors) tell(kSoftError);
 }
 
 /// Whether `report`, about octet `quoted`, counts now (RFC 5927 sections 4.1 and 7.2).

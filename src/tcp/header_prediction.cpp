@@ -20,7 +20,7 @@ bool ConnectionCore::is_predicted(const Arrival& arrival) const noexcept {
   if (!options.sack.empty() || options.user_timeout || !arrival.ip_options.empty()) return false;
   if (options.timestamps.has_value() != tcb_.negotiated.timestamps) return false;
   if (options.timestamps && recent_timestamp_.is_old(options.timestamps->value, context_.now())) return false;
-  const bool reading = reassembly_.empty() && !peer_fin_ && !reading_over_ && !settings_.time_arrivals && !memory_.exhausted();
+  const bool reading = reassembly_.empty() && !peer_fin_ && !reading_over_ && !settings_->time_arrivals && !memory_.exhausted();
   return reading && !ecn_.negotiated() && tcb_.syn_acked && !fin_sent_ && !mtu_search_.outstanding();
 }
 

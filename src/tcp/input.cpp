@@ -70,7 +70,7 @@ void ConnectionCore::note_peer_alive(std::uint8_t tos) {
   counters_.received_tos = tos;
   last_received_ = context_.now();
   keepalive_unanswered_ = 0;
-  if (settings_.keepalive.on || deadlines_.keepalive) restart_keepalive();
+  if (settings_->keepalive.on || deadlines_.keepalive) restart_keepalive();
 }
 
 /// First check: the sequence number.
@@ -170,7 +170,7 @@ ConnectionCore::Checked ConnectionCore::check_ack(Arrival& arrival) {
   if (!segment.has(Flags::ack)) return drop(Drop::bad_flags);
   if (tcb_.state == State::syn_received) {
     if (segment.ack <= tcb_.snd_una || segment.ack > tcb_.snd_nxt) {
-      engine_->reset_stranger(segment, tuple_, settings_.tos);
+      engine_->reset_stranger(segment, tuple_, settings_->tos);
       return drop(Drop::bad_ack);
     }
     if (deferred_until_ && context_.now() < *deferred_until_ && segment.seg_len() == 0) {

@@ -157,7 +157,7 @@ void ConnectionCore::ack_made_progress(std::uint32_t bytes) {
   if (bytes == 0) return;
   tell(kAcknowledged);
   // Not for every segment: a writer that is woken for little sends little.
-  if (!settings_.chunked_writes && wants_room_ && send_buffer_.room() >= std::max<std::size_t>(send_buffer_.limit() / 4, 1)) {
+  if (!settings_->chunked_writes && wants_room_ && send_buffer_.room() >= std::max<std::size_t>(send_buffer_.limit() / 4, 1)) {
     wants_room_ = false;
     tell(kWritable);
   }

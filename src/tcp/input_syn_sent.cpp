@@ -23,7 +23,7 @@ Accepted ConnectionCore::syn_sent_arrives(Arrival& arrival) {
   const bool has_ack = segment.has(Flags::ack);
   const bool of_ours = segment.ack > tcb_.iss && segment.ack <= tcb_.snd_nxt && (segment.has(Flags::rst) || echoes_syn(arrival.options));
   if (has_ack && !of_ours) {
-    engine_->reset_stranger(segment, tuple_, settings_.tos);  // answers no RST
+    engine_->reset_stranger(segment, tuple_, settings_->tos);  // answers no RST
     return drop(Drop::bad_ack);
   }
   if (segment.has(Flags::rst)) {

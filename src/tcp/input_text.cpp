@@ -27,7 +27,7 @@ Accepted ConnectionCore::process_text(Arrival& arrival) {
   }
   if (reading_over_ && segment.payload_size > 0) {
     const auto dropped = drop(Drop::after_close);
-    engine_->reset_stranger(segment, tuple_, settings_.tos);  // as in CLOSED, where the connection is from now on
+    engine_->reset_stranger(segment, tuple_, settings_->tos);  // as in CLOSED, where the connection is from now on
     end(Error::connection_aborted, true);
     return dropped;
   }
@@ -65,7 +65,7 @@ void ConnectionCore::text_in_order(Arrival& arrival) {
   }
   const bool fills_gap = !reassembly_.empty();
   window_growth_.on_data(segment.payload_size, receive_mss_);
-  if (settings_.time_arrivals) time_arrival(segment.seq, segment.payload_size, arrival.ingress);
+  if (settings_->time_arrivals) time_arrival(segment.seq, segment.payload_size, arrival.ingress);
   accept_in_order(std::move(arrival.payload));
   acknowledge_later(segment);
   if (fills_gap) ack_.on_urgent();
@@ -99,7 +99,7 @@ Accepted ConnectionCore::text_beyond_gap(Arrival& arrival) {
   const auto inserted = reassembly_.insert(tcb_.rcv_nxt, begin, std::move(arrival.payload));
   if (inserted.duplicate && engine_->config().dsack) sack_report_.on_duplicate(inserted.duplicate->begin, inserted.duplicate->end);
   if (inserted.bytes > 0) {
-    if (settings_.time_arrivals) time_arrival(begin, arrival.segment.payload_size, arrival.ingress);
+    if (settings_->time_arrivals) time_arrival(begin, arrival.segment.payload_size, arrival.ingress);
     return {};
   }
   if (!inserted.dropped) return drop(Drop::duplicate);

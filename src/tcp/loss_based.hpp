@@ -1,7 +1,9 @@
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
-#include <memory>
+#include <new>
 #include <optional>
 #include <utility>
 
@@ -44,12 +46,21 @@ class LossBased : public CongestionControl {
     all(validated_, unvalidated_loss_, unfilled_);
     own_state(visit);
   }
-  /// One that is in the same state.
-  [[nodiscard]] virtual std::unique_ptr<LossBased> copy() const = 0;
+  /// Room for any of them.
+  struct Room {
+    alignas(std::max_align_t) std::array<std::byte, 608> bytes;
+  };
+  /// Makes one that is in the same state there.
+  [[nodiscard]] virtual LossBased* copy_to(Room& room) const noexcept = 0;
   /// IW in bytes for the current segment size.
   [[nodiscard]] std::uint32_t initial_window() const noexcept;
 
  protected:
+  template <class Algorithm>
+  [[nodiscard]] static LossBased* copy_to(Room& room, const Algorithm& algorithm) noexcept {
+    static_assert(sizeof(Algorithm) <= sizeof(Room));
+    return new (room.bytes.data()) Algorithm{algorithm};
+  }
   /// `hystart`: whether the first slow start is watched; `slow_start_limit`: L unless the parameters say.
   LossBased(const CongestionParameters& parameters, bool hystart, std::uint32_t slow_start_limit) noexcept;
 

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 
 #include "loss_based.hpp"
 
@@ -15,7 +14,7 @@ class NewReno final : public LossBased {
   explicit NewReno(const CongestionParameters& parameters) noexcept : LossBased{parameters, false, 1} {}
 
   [[nodiscard]] std::string_view name() const noexcept override { return "newreno"; }
-  [[nodiscard]] std::unique_ptr<LossBased> copy() const override { return std::make_unique<NewReno>(*this); }
+  [[nodiscard]] LossBased* copy_to(Room& room) const noexcept override { return LossBased::copy_to(room, *this); }
 
  private:
   [[nodiscard]] std::uint64_t reduced(std::uint32_t flight_size) const noexcept override { return flight_size / 2; }

@@ -15,10 +15,10 @@ std::uint32_t ConnectionCore::plain_segment() const noexcept {
   const RetransmitQueue& sent = recovery_.queue();
   const std::uint32_t queued = distance(later(tcb_.snd_nxt, send_base_), data_end());
   if (queued == 0 || queued > mss_ || sent.lost_bytes() > 0 || tells_more()) return 0;
-  const bool held_back = settings_.cork || more_follows_ || settings_.minshall || settings_.chunked_writes || queued_until_;
+  const bool held_back = settings_->cork || more_follows_ || settings_->minshall || settings_->chunked_writes || queued_until_;
   if (held_back || tcb_.urgent_out || ecn_.negotiated() || send_buffer_.has_records()) return 0;
   const std::uint32_t outstanding = tcb_.flight_size();
-  if (settings_.nagle && outstanding > 0 && queued < mss_) return 0;
+  if (settings_->nagle && outstanding > 0 && queued < mss_) return 0;
   const bool fits = std::uint64_t{outstanding} + queued <= std::min(tcb_.snd_wnd, congestion_.cwnd());
   return fits ? queued : 0;
 }

@@ -111,9 +111,9 @@ Result<> ConnectionCore::emit(Packet&& packet, SeqNum seq, Flags flags, bool who
           .window = window_field(flags),
           .options = std::span{options}.first(options_size),
           .mss = cut ? static_cast<std::uint16_t>(std::min<std::uint32_t>(mss, 65535)) : std::uint16_t{0},
-          .ttl = settings_.ttl,
-          .tos = static_cast<std::uint8_t>(settings_.tos | ecn_.take_field()),
-          .dont_fragment = whole || settings_.dont_fragment.value_or(engine_->config().path_mtu_discovery),
+          .ttl = settings_->ttl,
+          .tos = static_cast<std::uint8_t>(settings_->tos | ecn_.take_field()),
+          .dont_fragment = whole || settings_->dont_fragment.value_or(engine_->config().path_mtu_discovery),
           .ip_options = ip_options_};
   if (has(flags, Flags::ack)) {
     to.ack = tcb_.rcv_nxt;
@@ -161,11 +161,11 @@ void ConnectionCore::device_refused() noexcept { refused_ = recovery_.queue().em
 std::optional<std::uint64_t> ConnectionCore::pacing_rate() const noexcept {
   std::optional<std::uint64_t> rate = congestion_.pacing_rate();
   const Duration rtt = rtt_.srtt().value_or(Duration::zero());
-  if (!rate && settings_.pacing.value_or(engine_->config().pacing) && rtt > Duration::zero()) {
+  if (!rate && settings_->pacing.value_or(engine_->config().pacing) && rtt > Duration::zero()) {
     const double ratio = congestion_.cwnd() < congestion_.ssthresh() / 2 ? 2.0 : 1.2;  // slow start doubles the window in a round trip
     rate = static_cast<std::uint64_t>(ratio * congestion_.cwnd() / std::chrono::duration<double>(rtt).count());
   }
-  if (settings_.max_pacing_rate) rate = std::min(rate.value_or(*settings_.max_pacing_rate), *settings_.max_pacing_rate);
+  if (settings_->max_pacing_rate) rate = std::min(rate.value_or(*settings_->max_pacing_rate), *settings_->max_pacing_rate);
   if (rate == 0U) rate = 1;  // a byte a second is the least there is: of a small window over a long round trip it may be less
   return rate;
 }

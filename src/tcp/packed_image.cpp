@@ -29,61 +29,60 @@ constexpr std::uint8_t kSmall = 0x80;
 constexpr std::uint8_t kBytes = 0xc0;
 constexpr std::uint8_t kNear = 0xc4;
 constexpr std::size_t kLongestRun = 64;
-constexpr Word kSmallest = 64;                         // numbers below need no bytes of their own, and are not remembered
+constexpr Word kSmallest = 64;  // numbers below need no bytes of their own, and are not remembered
+constexpr std::size_t kMostRemembered = 64;
+constexpr std::size_t kMostWords = kLargestImage / sizeof(Word);
 constexpr std::size_t kNearest = (0x100 - kNear) / 2;  // of those remembered, so many can be referred to as near
 
-Word word_at(std::span<const std::byte> bytes, std::size_t index) noexcept {
-  Word word = 0;
-  std::memcpy(&word, bytes.subspan(index * sizeof(Word), sizeof(Word)).data(), sizeof(Word));
-  return word;
-}
-
-/// The latest words, none of them twice.
+/// Words as they come: the latest of them count, and come first.
 class Remembered {
  public:
+  Remembered() noexcept = default;
+  Remembered(const Remembered&) = delete;
+  Remembered& operator=(const Remembered&) = delete;
+
+  /// One that is not among them yet.
   void note(Word word) noexcept {
-    if (word < kSmallest || find(word)) return;
-    newest_ = (newest_ + words_.size() - 1) % words_.size();
-    words_[newest_] = word;
-    count_ = std::min(count_ + 1, words_.size());
+    if (word >= kSmallest) *--first_ = word;
   }
-  [[nodiscard]] Word operator[](std::size_t index) const noexcept { return words_[(newest_ + index) % words_.size()]; }
-  [[nodiscard]] std::size_t size() const noexcept { return count_; }
+  [[nodiscard]] Word operator[](std::size_t index) const noexcept { return first_[index]; }
+  [[nodiscard]] std::size_t size() const noexcept {
+    return std::min(static_cast<std::size_t>(words_.data() + words_.size() - first_), kMostRemembered);
+  }
   [[nodiscard]] std::optional<std::size_t> find(Word word) const noexcept {
-    for (std::size_t i = 0; i < count_; ++i) {
-      if ((*this)[i] == word) return i;
+    for (std::size_t i = 0; i < size(); ++i) {
+      if (first_[i] == word) return i;
     }
     return std::nullopt;
   }
 
  private:
-  std::array<Word, 64> words_{};
-  std::size_t newest_ = 0;
-  std::size_t count_ = 0;
+  std::array<Word, kMostWords> words_;  // from the end on
+  Word* first_ = words_.data() + words_.size();
 };
 
 class Packer {
  public:
-  void as_in_base(std::size_t words) {
+  void as_in_base(std::size_t words) noexcept {
     for (; words > 0; words -= std::min(words, kLongestRun)) put(std::min(words, kLongestRun) - 1);
   }
-  void word(Word word) {
-    if (const auto again = remembered_.find(word)) return put(kAgain + *again);
+  void word(Word word) noexcept {
     if (word < kSmallest) return put(kSmall + word);
+    if (const auto again = remembered_.find(word)) return put(kAgain + *again);
     if (!near(word)) bytes(word);
     remembered_.note(word);
   }
-  [[nodiscard]] std::vector<std::byte> take() noexcept { return std::move(out_); }
+  [[nodiscard]] std::span<const std::byte> packed() const noexcept { return std::span{out_}.first(size_); }
 
  private:
-  void put(std::size_t byte) { out_.push_back(static_cast<std::byte>(byte)); }
-  void bytes(Word word) {
+  void put(std::size_t byte) noexcept { out_[size_++] = static_cast<std::byte>(byte); }
+  void bytes(Word word) noexcept {
     const std::size_t size = word > 0xff'ffffU ? 4U : word > 0xffffU ? 3U : word > 0xffU ? 2U : 1U;
     put(kBytes + size - 1);
     for (std::size_t i = 0; i < size; ++i) put(word >> (8 * i) & 0xffU);
   }
   /// Where it saves something.
-  [[nodiscard]] bool near(Word word) {
+  [[nodiscard]] bool near(Word word) noexcept {
     const std::size_t most = word > 0xff'ffffU ? 2U : word > 0xffU ? 1U : 0U;  // bytes that are fewer than those of the word itself
     for (std::size_t size = 1; size <= most; ++size) {
       for (std::size_t i = 0; i < std::min(remembered_.size(), kNearest); ++i) {
@@ -98,52 +97,52 @@ class Packer {
     return false;
   }
 
-  std::vector<std::byte> out_;
+  std::array<std::byte, kMostWords * (sizeof(Word) + 1)> out_;  // each word with all its bytes
+  std::size_t size_ = 0;
   Remembered remembered_;
 };
 
 class Unpacker {
  public:
-  explicit Unpacker(std::span<const std::byte> packed) noexcept : left_{packed} {}
+  explicit Unpacker(std::span<const std::byte> packed) noexcept : next_{packed.data()} {}
 
-  /// Words that are as in the base, else none: word() has the next.
-  [[nodiscard]] std::size_t as_in_base() noexcept {
-    code_ = take();
-    return code_ < kAgain ? code_ + 1U : 0U;
-  }
-  [[nodiscard]] Word word() noexcept {
-    if (code_ < kSmall) return remembered_[code_ - kAgain];
-    if (code_ < kBytes) return code_ - kSmall;
-    Word word = 0;
-    if (code_ < kNear) {
-      for (unsigned i = 0; i <= static_cast<unsigned>(code_ - kBytes); ++i) word |= Word{take()} << (8 * i);
-    } else {
-      const unsigned code = code_ - kNear;
-      const bool wide = code % 2 == 1;
-      std::int32_t distance = take();
-      if (wide) distance |= static_cast<std::int32_t>(take()) << 8;
-      if (const std::int32_t limit = wide ? 0x8000 : 0x80; distance >= limit) distance -= 2 * limit;
-      word = remembered_[code / 2] + static_cast<Word>(distance);
-    }
+  [[nodiscard]] std::uint8_t take() noexcept { return std::to_integer<std::uint8_t>(*next_++); }
+  /// The word of `code`, which is none of those for words that are as in the base.
+  [[nodiscard]] Word word(std::uint8_t code) noexcept {
+    if (code < kSmall) return remembered_[code - kAgain];
+    if (code < kBytes) return code - kSmall;
+    const Word word = code < kNear ? bytes(code - kBytes + 1U) : near(code - kNear);
     remembered_.note(word);
     return word;
   }
 
  private:
-  [[nodiscard]] std::uint8_t take() noexcept {
-    const auto byte = std::to_integer<std::uint8_t>(left_.front());
-    left_ = left_.subspan(1);
-    return byte;
+  [[nodiscard]] Word bytes(unsigned count) noexcept {
+    Word word = take();
+    if (count > 1) word |= Word{take()} << 8U;
+    if (count > 2) word |= Word{take()} << 16U;
+    if (count > 3) word |= Word{take()} << 24U;
+    return word;
+  }
+  [[nodiscard]] Word near(unsigned code) noexcept {
+    const Word distance =
+        code % 2 == 0 ? static_cast<Word>(static_cast<std::int8_t>(take())) : static_cast<Word>(static_cast<std::int16_t>(bytes(2)));
+    return remembered_[code / 2] + distance;
   }
 
-  std::span<const std::byte> left_;
+  const std::byte* next_;
   Remembered remembered_;
-  std::uint8_t code_ = 0;
 };
+
+Word word_at(std::span<const std::byte> bytes, std::size_t index) noexcept {
+  Word word = 0;
+  std::memcpy(&word, bytes.data() + index * sizeof(Word), sizeof(Word));
+  return word;
+}
 
 }  // namespace
 
-std::vector<std::byte> pack_image(std::span<const std::byte> image, std::span<const std::byte> base) {
+void pack_image(std::span<const std::byte> image, std::span<const std::byte> base, PackedImage& packed) {
   Packer packer;
   std::size_t run = 0;
   for (std::size_t i = 0; i < image.size() / sizeof(Word); ++i) {
@@ -155,22 +154,22 @@ std::vector<std::byte> pack_image(std::span<const std::byte> image, std::span<co
     packer.word(word_at(image, i));
   }
   packer.as_in_base(run);
-  return packer.take();
+  packed.assign(packer.packed());
 }
 
-std::vector<std::byte> unpack_image(std::span<const std::byte> packed, std::span<const std::byte> base) {
-  std::vector<std::byte> image{base.begin(), base.end()};
-  Unpacker unpacker{packed};
-  for (std::size_t i = 0; i < image.size() / sizeof(Word);) {
-    if (const std::size_t run = unpacker.as_in_base(); run > 0) {
-      i += run;
-      continue;
+void unpack_image(const PackedImage& packed, std::span<std::byte> image) noexcept {
+  Unpacker unpacker{packed.bytes()};
+  std::byte* at = image.data();
+  const std::byte* const end = at + image.size();
+  while (at < end) {
+    if (const std::uint8_t code = unpacker.take(); code < kAgain) {
+      at += (code + 1U) * sizeof(Word);
+    } else {
+      const Word word = unpacker.word(code);
+      std::memcpy(at, &word, sizeof(Word));
+      at += sizeof(Word);
     }
-    const Word word = unpacker.word();
-    std::memcpy(&image[i * sizeof(Word)], &word, sizeof(Word));
-    ++i;
   }
-  return image;
 }
 
 }  // namespace tapir::tcp

@@ -1,14 +1,22 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
+#include <cassert>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <span>
 #include <type_traits>
-#include <vector>
 
 namespace tapir::tcp {
+
+inline constexpr std::size_t kLargestImage = 4096;  ///< bytes: some more than a connection's
+
+/// Bytes of an image that a part takes: whole words.
+template <class Part>
+inline constexpr std::size_t kImageSize = (sizeof(Part) + 3) / 4 * 4;
 
 /// The plain state of an object, byte for byte, as its parts are shown to it one after the other.
 class ImageTaker {
@@ -16,14 +24,17 @@ class ImageTaker {
   template <class Part>
   void operator()(const Part& part) {
     static_assert(std::is_trivially_copyable_v<Part>);
-    const auto bytes = std::as_bytes(std::span{&part, 1});
-    image_.insert(image_.end(), bytes.begin(), bytes.end());
-    image_.resize((image_.size() + 3) / 4 * 4);
+    assert(kImageSize<Part> <= image_.size() - size_);
+    std::byte* const at = image_.data() + size_;
+    std::memcpy(at, &part, sizeof(Part));
+    if constexpr (kImageSize<Part> > sizeof(Part)) std::memset(at + sizeof(Part), 0, kImageSize<Part> - sizeof(Part));
+    size_ += kImageSize<Part>;
   }
-  [[nodiscard]] const std::vector<std::byte>& image() const noexcept { return image_; }
+  [[nodiscard]] std::span<const std::byte> image() const noexcept { return std::span{image_}.first(size_); }
 
  private:
-  std::vector<std::byte> image_;
+  std::array<std::byte, kLargestImage> image_;
+  std::size_t size_ = 0;
 };
 
 /// Puts an image back into the same parts, shown in the same order.
@@ -35,33 +46,51 @@ class ImageSetter {
   template <class Part>
   void operator()(Part& part) {
     static_assert(std::is_trivially_copyable_v<Part>);
-    std::ranges::copy(left_.first(sizeof(Part)), std::as_writable_bytes(std::span{&part, 1}).begin());
-    left_ = left_.subspan((sizeof(Part) + 3) / 4 * 4);
+    assert(kImageSize<Part> <= left_.size());
+    std::memcpy(static_cast<void*>(&part), left_.data(), sizeof(Part));
+    left_ = left_.subspan(kImageSize<Part>);
   }
 
  private:
   std::span<const std::byte> left_;
 };
 
-/// What pack_image() made, in as much memory as it needs.
+/// An image in few bytes, as pack_image() makes it.
 class PackedImage {
  public:
-  PackedImage() noexcept = default;
-  explicit PackedImage(std::span<const std::byte> bytes)
-      : bytes_{std::make_unique_for_overwrite<std::byte[]>(bytes.size())}, size_{static_cast<std::uint32_t>(bytes.size())} {
-    std::ranges::copy(bytes, bytes_.get());
+  /// These instead of what it held. Its memory stays where another allocation would save nothing: connections that sleep and wake by turns do not stir the heap.
+  void assign(std::span<const std::byte> bytes) {
+    const std::size_t before = size();
+    if (memory_ == nullptr || bytes.size() > before || bytes.size() + kSpare < before) {
+      memory_ = std::make_unique_for_overwrite<std::byte[]>(sizeof(Size) + bytes.size());
+    }
+    const auto size = static_cast<Size>(bytes.size());
+    std::memcpy(memory_.get(), &size, sizeof(size));
+    std::ranges::copy(bytes, memory_.get() + sizeof(size));
   }
-  [[nodiscard]] std::span<const std::byte> bytes() const noexcept { return {bytes_.get(), size_}; }
+  [[nodiscard]] std::span<const std::byte> bytes() const noexcept {
+    return memory_ == nullptr ? std::span<const std::byte>{} : std::span{memory_.get() + sizeof(Size), size()};
+  }
+  /// It is unpacked soon.
+  void announce() const noexcept { __builtin_prefetch(memory_.get()); }
 
  private:
-  std::unique_ptr<std::byte[]> bytes_;
-  std::uint32_t size_ = 0;
+  using Size = std::uint16_t;
+  static constexpr std::size_t kSpare = 8;
+
+  [[nodiscard]] std::size_t size() const noexcept {
+    Size size = 0;
+    if (memory_ != nullptr) std::memcpy(&size, memory_.get(), sizeof(size));
+    return size;
+  }
+
+  std::unique_ptr<std::byte[]> memory_;  ///< the size, and the bytes: one pointer in each of many idle connections
 };
 
-/// `image` in few bytes: what is as in `base` costs next to nothing, what comes again or lies near something before it costs little. Both have the same size, a
-/// multiple of 4 bytes.
-[[nodiscard]] std::vector<std::byte> pack_image(std::span<const std::byte> image, std::span<const std::byte> base);
-/// The image that pack_image() made `packed` of, with the same `base`.
-[[nodiscard]] std::vector<std::byte> unpack_image(std::span<const std::byte> packed, std::span<const std::byte> base);
+/// Makes `packed` `image` in few bytes: what is as in `base` costs next to nothing, what comes again or lies near something before it costs little. Both have the same size, a
+/// multiple of 4 bytes, kLargestImage at most.
+void pack_image(std::span<const std::byte> image, std::span<const std::byte> base, PackedImage& packed);
+/// Makes of `image`, which is a copy of the base, the image that pack_image() made `packed` of.
+void unpack_image(const PackedImage& packed, std::span<std::byte> image) noexcept;
 
 }  // namespace tapir::tcp

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <optional>
 
 #include "ack_train.hpp"
@@ -20,7 +19,7 @@ class SegmentCubic final : public LossBased {
   }
 
   [[nodiscard]] std::string_view name() const noexcept override { return "cubic"; }
-  [[nodiscard]] std::unique_ptr<LossBased> copy() const override { return std::make_unique<SegmentCubic>(*this); }
+  [[nodiscard]] LossBased* copy_to(Room& room) const noexcept override { return LossBased::copy_to(room, *this); }
 
  private:
   [[nodiscard]] std::uint64_t reduced(std::uint32_t flight_size) const noexcept override;

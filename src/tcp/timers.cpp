@@ -132,14 +132,14 @@ void ConnectionCore::on_retransmit_timer() {
   const std::uint32_t r1 = engine_->config().r1;
   if (front_retransmissions_ < r1) return;
   engine_->network().advise(tuple_.remote.address, false);
-  if (front_retransmissions_ == r1 && settings_.report_soft_errors) tell(kStalled);
+  if (front_retransmissions_ == r1 && settings_->report_soft_errors) tell(kStalled);
 }
 
 /// Whether the segment at SND.UNA was sent again as often as is allowed: R2 by count, beside the one by time.
 bool ConnectionCore::out_of_retries() const {
   const Config& config = engine_->config();
   if (!tcb_.syn_acked) {
-    const auto most = settings_.syn_retries ? settings_.syn_retries : config.syn_retries;
+    const auto most = settings_->syn_retries ? settings_->syn_retries : config.syn_retries;
     return most && syn_retransmissions_ >= *most;
   }
   return config.data_retries && front_retransmissions_ >= *config.data_retries;
@@ -162,7 +162,7 @@ void ConnectionCore::on_persist_timer() {
 }
 
 void ConnectionCore::on_keepalive_timer() {
-  if (!settings_.keepalive.on) return;
+  if (!settings_->keepalive.on) return;
   if (!recovery_.queue().empty() || unsent() > 0) {  // MUST-26: retransmission and probes find a dead peer, too
     deadlines_.keepalive = deadline_after(context_.now(), keepalive_idle());
     return;
@@ -177,19 +177,19 @@ void ConnectionCore::on_keepalive_timer() {
   ++keepalive_unanswered_;
   keepalive_due_ = true;
   const Duration interval =
-      std::max<Duration>(settings_.keepalive.interval.value_or(engine_->config().keepalive_interval), std::chrono::seconds{1});
+      std::max<Duration>(settings_->keepalive.interval.value_or(engine_->config().keepalive_interval), std::chrono::seconds{1});
   deadlines_.keepalive = deadline_after(context_.now(), interval);
 }
 
 /// A user timeout of the connection's own bounds the silence instead of the number of probes, as Linux has it.
 bool ConnectionCore::keepalive_in_vain() const noexcept {
-  const bool bounded = settings_.user_timeout && *settings_.user_timeout != Duration::max();
-  if (keepalive_unanswered_ > 0 && bounded) return context_.now() - last_received_ >= *settings_.user_timeout;
-  return keepalive_unanswered_ >= std::max(settings_.keepalive.probes.value_or(engine_->config().keepalive_probes), 2U);
+  const bool bounded = settings_->user_timeout && *settings_->user_timeout != Duration::max();
+  if (keepalive_unanswered_ > 0 && bounded) return context_.now() - last_received_ >= *settings_->user_timeout;
+  return keepalive_unanswered_ >= std::max(settings_->keepalive.probes.value_or(engine_->config().keepalive_probes), 2U);
 }
 
 Duration ConnectionCore::keepalive_idle() const noexcept {
-  return std::max<Duration>(settings_.keepalive.idle.value_or(engine_->config().keepalive_idle), std::chrono::seconds{1});
+  return std::max<Duration>(settings_->keepalive.idle.value_or(engine_->config().keepalive_idle), std::chrono::seconds{1});
 }
 
 /// RFC 9293 section 3.10.8: USER TIMEOUT, which is also R2.
@@ -203,7 +203,7 @@ void ConnectionCore::on_user_timeout() {
 }
 
 void ConnectionCore::restart_keepalive() {
-  if (settings_.keepalive.on && is_synchronized(tcb_.state) && !is_over()) {
+  if (settings_->keepalive.on && is_synchronized(tcb_.state) && !is_over()) {
     deadlines_.keepalive = std::max(context_.now(), deadline_after(last_received_, keepalive_idle()));
   } else {
     deadlines_.keepalive.reset();

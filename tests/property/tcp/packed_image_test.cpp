@@ -12,8 +12,6 @@
 #include "tcp/packed_image.hpp"
 
 using namespace tapir;
-using tcp::pack_image;
-using tcp::unpack_image;
 
 namespace {
 
@@ -22,6 +20,17 @@ using Words = std::vector<std::uint32_t>;
 std::vector<std::byte> image_of(const Words& words) {
   const auto bytes = std::as_bytes(std::span{words});
   return {bytes.begin(), bytes.end()};
+}
+
+tcp::PackedImage pack_image(std::span<const std::byte> image, std::span<const std::byte> base) {
+  tcp::PackedImage packed;
+  tcp::pack_image(image, base, packed);
+  return packed;
+}
+
+std::vector<std::byte> unpacked(const tcp::PackedImage& packed, std::vector<std::byte> image) {
+  tcp::unpack_image(packed, image);
+  return image;
 }
 
 /// Words as state has them: of the base, zero, small, seen before, near to one that was, or anything.
@@ -45,23 +54,34 @@ Words random_words(std::mt19937& random, const Words& base) {
 
 }  // namespace
 
+TEST_CASE("one image after the other is packed into the same place", "[property][tcp]") {
+  std::mt19937 random{27};
+  tcp::PackedImage packed;
+  for (int round = 0; round < 2000; ++round) {
+    const Words base = random_words(random, Words(random() % 100));
+    const Words words = random() % 4 == 0 ? base : random_words(random, base);
+    tcp::pack_image(image_of(words), image_of(base), packed);
+    REQUIRE(unpacked(packed, image_of(base)) == image_of(words));
+  }
+}
+
 TEST_CASE("an image comes back as it was packed, whatever is in it", "[property][tcp]") {
   std::mt19937 random{26};
   for (int round = 0; round < 5000; ++round) {
-    const std::size_t size = random() % 300;
+    const std::size_t size = random() % (round % 100 == 0 ? tcp::kLargestImage / 4 + 1 : 300);
     const Words base = random_words(random, Words(size));
     const Words words = random_words(random, base);
     const auto packed = pack_image(image_of(words), image_of(base));
-    REQUIRE(unpack_image(packed, image_of(base)) == image_of(words));
-    REQUIRE(packed.size() <= 5 * size);
+    REQUIRE(unpacked(packed, image_of(base)) == image_of(words));
+    REQUIRE(packed.bytes().size() <= 5 * size);
   }
 }
 
 TEST_CASE("what is as in the base takes next to nothing, what came before one byte, what is near two or three", "[tcp]") {
   const Words base(130, 0x1234'5678U);
-  CHECK(pack_image(image_of(base), image_of(base)).size() == 3);  // runs of 64, 64 and 2
-  CHECK(pack_image({}, {}).empty());
-  const auto packed_size = [](const Words& words) { return pack_image(image_of(words), image_of(Words(words.size(), 1))).size(); };
+  CHECK(pack_image(image_of(base), image_of(base)).bytes().size() == 3);  // runs of 64, 64 and 2
+  CHECK(pack_image({}, {}).bytes().empty());
+  const auto packed_size = [](const Words& words) { return pack_image(image_of(words), image_of(Words(words.size(), 1))).bytes().size(); };
   CHECK(packed_size({0xdead'beefU}) == 5);
   CHECK(packed_size({0xdead'beefU, 0xdead'beefU}) == 6);
   CHECK(packed_size({0xdead'beefU, 0xdead'beefU + 0x7f}) == 7);
@@ -70,6 +90,15 @@ TEST_CASE("what is as in the base takes next to nothing, what came before one by
   CHECK(packed_size({0xdead'beefU, 0xdead'beefU - 0x8001}) == 10);
   CHECK(packed_size({63}) == 1);
   CHECK(packed_size({64}) == 2);
+}
+
+TEST_CASE("an image of the largest size is packed, none of whose words has anything in common with another", "[tcp]") {
+  Words words;
+  for (std::uint32_t i = 1; i <= tcp::kLargestImage / 4; ++i) words.push_back(i * 0x0123'4567U);
+  const Words base(words.size());
+  const auto packed = pack_image(image_of(words), image_of(base));
+  CHECK(packed.bytes().size() == 5 * words.size());
+  CHECK(unpacked(packed, image_of(base)) == image_of(words));
 }
 
 TEST_CASE("parts are taken and set in the order in which they are shown", "[tcp]") {

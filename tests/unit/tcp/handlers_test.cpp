@@ -5,7 +5,10 @@
 #include <array>
 #include <memory>
 #include <optional>
+#include <string>
+#include <utility>
 
+#include "tcp/handlers.hpp"
 #include "wire.hpp"
 
 using namespace tapir;
@@ -259,4 +262,52 @@ TEST_CASE("the answer to what came before the user had the connection takes the 
     CHECK(text_of(heard.payload) == (answers ? "question" : ""));
     CHECK(heard.ack == peer.nxt);
   }
+}
+
+TEST_CASE("every handler that there is gets what it is called with, and the others are not missed", "[tcp]") {
+  using tcp::Events;
+  std::string called;
+  Events events;
+  events.writable = [&called] { called += 'w'; };
+  events.closed = [&called](std::error_code error) { called += error ? 'e' : 'c'; };
+  events.soft_error = [&called](const tcp::SoftError& error) { called += static_cast<char>('0' + error.code); };
+  events.stalled = [&called](std::uint32_t count) { called += static_cast<char>('0' + count); };
+  events.peer_user_timeout = [&called](Duration timeout) { called += timeout == 1s ? 'u' : '?'; };
+  const tcp::Handlers handlers{std::move(events)};
+  handlers.call<&Events::connected>();
+  handlers.call<&Events::readable>();
+  handlers.call<&Events::sent>();
+  handlers.call<&Events::acknowledged>();
+  handlers.call<&Events::peer_closed>();
+  handlers.call<&Events::urgent>();
+  CHECK(called.empty());
+  handlers.call<&Events::writable>();
+  handlers.call<&Events::closed>(std::error_code{});
+  handlers.call<&Events::soft_error>(tcp::SoftError{.kind = {}, .type = 3, .code = 1, .reporter = {}});
+  handlers.call<&Events::stalled>(3U);
+  handlers.call<&Events::peer_user_timeout>(Duration{1s});
+  CHECK(called == "wc13u");
+}
+
+TEST_CASE("no handlers at all are not the same as an empty set of them, which calls none", "[tcp]") {
+  CHECK_FALSE(tcp::Handlers{});
+  const tcp::Handlers none{tcp::Events{}};
+  CHECK(none);
+  none.call<&tcp::Events::readable>();
+}
+
+TEST_CASE("handlers stay while one of them runs that replaces them", "[tcp]") {
+  auto held = std::make_shared<int>(1);
+  tcp::Handlers handlers;
+  tcp::Events events;
+  events.readable = [&handlers, held] {
+    CHECK(handlers.running());
+    handlers = {};
+    CHECK(*held == 1);
+  };
+  handlers = tcp::Handlers{std::move(events)};
+  CHECK_FALSE(handlers.running());
+  handlers.call<&tcp::Events::readable>();
+  CHECK_FALSE(handlers);
+  CHECK(held.use_count() == 1);
 }

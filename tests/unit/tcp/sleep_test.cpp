@@ -10,7 +10,6 @@
 #include <tuple>
 
 #include "fixed_window.hpp"
-#include "tcp/packed_events.hpp"
 #include "wire.hpp"
 
 using namespace tapir;
@@ -305,33 +304,6 @@ TEST_CASE("a stack that goes ends the connections that sleep", "[tcp]") {
   CHECK(connection.state() == State::closed);
   CHECK(connection.error() == Error::connection_aborted);
   CHECK(connection.info().bytes_received == 2);
-}
-
-TEST_CASE("all kinds of handlers are there again after a sleep, and no others", "[tcp]") {
-  auto events = std::make_shared<tcp::Events>();
-  std::string called;
-  events->writable = [&called] { called += 'w'; };
-  events->closed = [&called](std::error_code error) { called += error ? 'e' : 'c'; };
-  events->soft_error = [&called](const tcp::SoftError& error) { called += static_cast<char>('0' + error.code); };
-  events->stalled = [&called](std::uint32_t count) { called += static_cast<char>('0' + count); };
-  events->peer_user_timeout = [&called](Duration timeout) { called += timeout == 1s ? 'u' : '?'; };
-  tcp::PackedEvents packed{events.get()};
-  const auto again = packed.unpack();
-  REQUIRE(again != nullptr);
-  CHECK_FALSE((again->connected || again->readable || again->sent || again->acknowledged || again->peer_closed || again->urgent));
-  again->writable();
-  again->closed({});
-  again->soft_error({.kind = {}, .type = 3, .code = 1, .reporter = {}});
-  again->stalled(3);
-  again->peer_user_timeout(1s);
-  CHECK(called == "wc13u");
-  CHECK(packed.unpack() == nullptr);  // they are gone
-}
-
-TEST_CASE("a connection without handlers has none after a sleep, one with an empty set of them has that", "[tcp]") {
-  tcp::Events none;
-  CHECK(tcp::PackedEvents{nullptr}.unpack() == nullptr);
-  CHECK(tcp::PackedEvents{&none}.unpack() != nullptr);
 }
 
 TEST_CASE("while a handler of its own runs a connection does not sleep, though time goes on", "[tcp]") {

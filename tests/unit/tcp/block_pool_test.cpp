@@ -1,0 +1,68 @@
+// Where the memory of connections comes from: several in one allocation, which goes back.
+
+#include <catch2/catch.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <random>
+#include <vector>
+
+#include "tcp/block_pool.hpp"
+#include "tcp/zeroed_memory.hpp"
+
+using namespace tapir;
+using tcp::BlockPool;
+
+TEST_CASE("blocks do not overlap, are aligned, and their memory goes back when none is in use", "[tcp]") {
+  constexpr std::size_t kSize = 100;
+  std::mt19937 random{7};
+  BlockPool pool{kSize};
+  REQUIRE(pool.block_size() >= kSize);
+  std::vector<std::pair<std::byte*, std::byte>> taken;
+  std::size_t most = 0;
+  for (int i = 0; i < 20'000; ++i) {
+    const bool grows = i % 4000 < 2000 ? random() % 4 > 0 : random() % 4 == 0;
+    if (grows || taken.empty()) {
+      auto* const block = static_cast<std::byte*>(pool.allocate());
+      REQUIRE(reinterpret_cast<std::uintptr_t>(block) % alignof(std::max_align_t) == 0);
+      taken.emplace_back(block, static_cast<std::byte>(random()));
+      std::memset(block, std::to_integer<int>(taken.back().second), kSize);
+    } else {
+      std::swap(taken[random() % taken.size()], taken.back());
+      const auto [block, mark] = taken.back();
+      REQUIRE(std::all_of(block, block + kSize, [mark](std::byte byte) { return byte == mark; }));
+      BlockPool::deallocate(block);
+      taken.pop_back();
+    }
+    most = std::max(most, taken.size());
+  }
+  CHECK(most > 500);
+  for (const auto& [block, mark] : taken) BlockPool::deallocate(block);
+  CHECK(pool.free_blocks() <= 8);
+}
+
+TEST_CASE("what is in use outlives its pool", "[tcp]") {
+  auto pool = std::make_unique<BlockPool>(sizeof(int) + tcp::detail::kSharedOverhead);
+  const auto one = tcp::detail::make_zeroed<int>(*pool, 1);
+  auto other = tcp::detail::make_zeroed<int>(*pool, 2);
+  pool.reset();
+  CHECK(*one == 1);
+  CHECK(*other == 2);
+  other.reset();
+  CHECK(*one == 1);
+}
+
+TEST_CASE("a block that is used again is zero", "[tcp]") {
+  struct Gap {
+    std::uint8_t narrow;
+    std::uint64_t wide;
+  };
+  BlockPool pool{sizeof(Gap) + tcp::detail::kSharedOverhead};
+  std::memset(static_cast<void*>(tcp::detail::make_zeroed<Gap>(pool).get()), 0xff, sizeof(Gap));
+  const auto again = tcp::detail::make_zeroed<Gap>(pool);
+  const auto bytes = std::as_bytes(std::span{again.get(), 1});
+  CHECK(std::ranges::all_of(bytes, [](std::byte byte) { return byte == std::byte{}; }));
+}
