@@ -14,8 +14,8 @@ constexpr std::size_t kSendBatch = 256;  ///< packets sent before the links are 
 /// A busy poll reads the links at every turn, and asks for all else (tasks, signals, other descriptors, room in a device) once in so many: each question is
 /// a system call, which costs as much as the read that finds a frame.
 constexpr unsigned kBusyTurnsAWait = 16;
-/// Likewise, turns in a row that may read a link which was just read instead of waiting.
-constexpr unsigned kMostUnaskedTurns = 16;
+/// Likewise, how long turns may read a link which was just read instead of waiting.
+constexpr Duration kLongestUnasked = std::chrono::microseconds{250};
 }  // namespace
 
 /// A link, or a user of a descriptor, and what is known of the descriptor. Neither: forgotten.
@@ -174,14 +174,14 @@ void Runtime::wait(std::optional<TimePoint> latest) {
   if (spinning_ && scheduler_.now() >= spin_until_) end_spin();
   const bool more = std::exchange(more_to_do_, false);
   if (spins() && busy_turns_++ % kBusyTurnsAWait != 0) return set_time();
-  if (std::exchange(read_again_, false) && ++unasked_turns_ <= kMostUnaskedTurns) return set_time();
-  unasked_turns_ = 0;
+  if (std::exchange(read_again_, false) && scheduler_.now() - asked_ < kLongestUnasked) return set_time();
   refresh_interest();
   auto timeout = more ? Duration{} : patience();
   if (latest) timeout = std::min(timeout.value_or(Duration::max()), *latest - monotonic_now());
   std::array<epoll_event, 64> events;
   const auto happened = kernel_->wait(events, timeout);
   set_time();
+  asked_ = scheduler_.now();
   bool woken = false;
   for (const epoll_event& event : happened) {
     if (kernel_->is_wake(event)) {

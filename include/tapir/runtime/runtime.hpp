@@ -113,7 +113,7 @@ class Runtime final : public Driver {
   link::Habit spin_pays_{link::Habit::First::yes};  ///< whether a frame comes while it spins
   unsigned busy_turns_ = 0;                         ///< of a busy poll; 0: the next one looks at every descriptor
   bool read_again_ = false;                         ///< a link is to be read in the next turn, which need not wait
-  unsigned unasked_turns_ = 0;                      ///< in a row that did not wait for that
+  TimePoint asked_{};                               ///< when every descriptor was looked at last
   int depth_ = 0;                                   ///< turns under way: run_until() may be called from within one
 
   std::mutex posted_mutex_;
