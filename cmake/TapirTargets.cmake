@@ -29,6 +29,15 @@ endif()
 if(TAPIR_FUZZERS)
   target_compile_options(tapir_flags INTERFACE -fsanitize=fuzzer-no-link)
 endif()
+set(TAPIR_PROFILE "" CACHE STRING "record: what is built writes down what it does, into the build folder; use: it is optimised for that (GCC; scripts/profile)")
+if(TAPIR_PROFILE STREQUAL "record")
+  target_compile_options(tapir_flags INTERFACE -fprofile-generate)
+  target_link_options(tapir_flags INTERFACE -fprofile-generate)
+elseif(TAPIR_PROFILE STREQUAL "use")
+  # What was never run is optimised as ever. GCC follows ways then that no value takes, and warns of the sizes there.
+  target_compile_options(tapir_flags INTERFACE -fprofile-use -fprofile-partial-training -Wno-missing-profile -Wno-coverage-mismatch
+                                               -Wno-stringop-overflow)
+endif()
 
 # How many sources of a layer one compilation takes. Optimised for speed, all of them: then what a packet's way leads through can be one function.
 set(unity_batch 12)

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <memory>
+#include <utility>
 
 #include "bbr.hpp"
 #include "cubic.hpp"
@@ -12,21 +14,22 @@ namespace tapir::tcp {
 
 namespace {
 template <class Algorithm>
-std::unique_ptr<CongestionControl> make(const CongestionParameters& parameters) {
-  return std::make_unique<Algorithm>(parameters);
+void make(const CongestionParameters& parameters, CongestionSlot& slot) {
+  slot.emplace<Algorithm>(parameters);
 }
 
-std::unique_ptr<CongestionControl> make_cubic(const CongestionParameters& parameters) {
-  return parameters.whole_segments ? make<SegmentCubic>(parameters) : make<Cubic>(parameters);
+void make_bbr(const CongestionParameters& parameters, CongestionSlot& slot) { slot = std::make_unique<Bbr>(parameters); }
+
+void make_cubic(const CongestionParameters& parameters, CongestionSlot& slot) {
+  parameters.whole_segments ? make<SegmentCubic>(parameters, slot) : make<Cubic>(parameters, slot);
 }
 
 struct Entry {
   std::string_view name;
-  std::unique_ptr<CongestionControl> (*make)(const CongestionParameters&);
+  void (*make)(const CongestionParameters&, CongestionSlot&);
 };
 constexpr std::array kBuiltIn{
-    Entry{"bbr", make<Bbr>}, Entry{"cubic", make_cubic}, Entry{"newreno", make<NewReno>},
-    Entry{"reno", make<NewReno>},  // as Linux calls it
+    Entry{"bbr", make_bbr}, Entry{"cubic", make_cubic}, Entry{"newreno", make<NewReno>}, Entry{"reno", make<NewReno>},  // as Linux calls it
 };
 
 const Entry* find_built_in(std::string_view name) {
@@ -40,11 +43,17 @@ const CongestionControlFactory* find(std::string_view name, const CongestionCont
 }
 }  // namespace
 
-std::unique_ptr<CongestionControl> make_congestion_control(std::string_view name, const CongestionControls& of_user,
-                                                           const CongestionParameters& parameters) {
-  if (const CongestionControlFactory* factory = find(name, of_user)) return (*factory)(parameters);
+bool make_congestion_control(std::string_view name, const CongestionControls& of_user, const CongestionParameters& parameters,
+                             CongestionSlot& slot) {
+  if (const CongestionControlFactory* factory = find(name, of_user)) {
+    auto made = (*factory)(parameters);
+    if (made == nullptr) return false;
+    slot = std::move(made);
+    return true;
+  }
   const Entry* entry = find_built_in(name);
-  return entry == nullptr ? nullptr : entry->make(parameters);
+  if (entry != nullptr) entry->make(parameters, slot);
+  return entry != nullptr;
 }
 
 bool has_congestion_control(std::string_view name, const CongestionControls& of_user) {

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <concepts>
 #include <cstdint>
 #include <memory>
+#include <new>
 #include <optional>
 #include <utility>
 
@@ -28,6 +30,12 @@ class CongestionSlot {
       own_ = std::move(algorithm);
     }
     return *this;
+  }
+  template <class Algorithm>
+    requires std::derived_from<Algorithm, LossBased>
+  void emplace(const CongestionParameters& parameters) noexcept {
+    clear();
+    loss_based_ = new (room_.bytes.data()) Algorithm{parameters};
   }
   /// One in the same state.
   void copy(const LossBased& algorithm) noexcept {

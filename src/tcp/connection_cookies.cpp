@@ -22,7 +22,7 @@ Accepted Engine::answer_with_cookie(const Arrival& syn, ListenerCore& listener) 
   const SeqNum iss = cookies_.make(syn.tuple, syn.segment.seq, mss, context_.now());
   listener.cookie_sent(context_.now());
   ++stats_.cookies_sent;
-  ConnectionCore{*this, syn.tuple, listener.settings(), iss}.answer_with_cookie(syn);
+  ConnectionCore{*this, syn.tuple, listener.handshake_kind()->settings, iss}.answer_with_cookie(syn);
   return {};
 }
 
@@ -36,7 +36,7 @@ Accepted Engine::cookie_arrives(Arrival& arrival, ListenerCore& listener) {
   }
   if (!listener.may_establish()) return drop(Drop::backlog_full);
   if (open_connections() >= config_.max_connections || memory_.exhausted()) return drop(Drop::memory_limit);
-  const auto connection = add(arrival.tuple, listener.settings(), segment.ack - 1)->core();
+  const auto connection = add(arrival.tuple, listener.handshake_kind()->settings, segment.ack - 1)->core();
   ++stats_.cookies_accepted;
   return connection->open_by_cookie(std::move(arrival), *mss, listener.weak_from_this());
 }

@@ -45,7 +45,7 @@ class ConnectionCore final : public ReadySource,
                              private ConnectionParts,
                              public std::enable_shared_from_this<ConnectionCore> {
  public:
-  ConnectionCore(Engine& engine, const FourTuple& tuple, const Settings& settings, SeqNum iss);
+  ConnectionCore(Engine& engine, const FourTuple& tuple, const SharedSettings& settings, SeqNum iss);
   /// Without congestion control: it gets its own back.
   struct Restored {
     SeqNum iss{};

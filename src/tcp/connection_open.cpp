@@ -18,9 +18,11 @@ constexpr std::uint16_t kLeastPeerMss = 48;  // smaller ones serve only to make 
 
 std::string to_string(const FourTuple& tuple) { return fmt::format("{} > {}", to_string(tuple.local), to_string(tuple.remote)); }
 
-ConnectionCore::ConnectionCore(Engine& engine, const FourTuple& tuple, const Settings& settings, SeqNum iss)
-    : ConnectionCore{engine, tuple, engine.share(settings), Restored{iss}} {
-  congestion_ = make_congestion_control(settings_->congestion_control, engine.config().congestion_controls, congestion_parameters());
+ConnectionCore::ConnectionCore(Engine& engine, const FourTuple& tuple, const SharedSettings& settings, SeqNum iss)
+    : ConnectionCore{engine, tuple, settings, Restored{iss}} {
+  // Who opens it has seen to it that there is one of that name.
+  std::ignore =
+      make_congestion_control(settings_->congestion_control, engine.config().congestion_controls, congestion_parameters(), congestion_);
 }
 
 ConnectionCore::ConnectionCore(Engine& engine, const FourTuple& tuple, const SharedSettings& settings, Restored restored)

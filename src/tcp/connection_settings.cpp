@@ -29,9 +29,8 @@ Result<> ConnectionCore::set_keepalive(const Keepalive& keepalive) {
 
 Result<> ConnectionCore::set_congestion_control(std::string_view name) {
   if (engine_ == nullptr) return why_over();
-  auto next = make_congestion_control(name, engine_->config().congestion_controls, congestion_parameters());
-  if (next == nullptr) return fail(Error::invalid_argument);
-  congestion_ = std::move(next);
+  const bool known = make_congestion_control(name, engine_->config().congestion_controls, congestion_parameters(), congestion_);
+  if (!known) return fail(Error::invalid_argument);
   settings_.own().congestion_control = name;
   wants_to_send();
   return {};

@@ -143,12 +143,13 @@ Accepted Engine::open(Arrival& syn, ListenerCore& listener, std::optional<TimeWa
   if (open_connections() >= config_.max_connections || memory_.exhausted()) return drop(Drop::memory_limit);
   SeqNum iss = isn_.next(syn.tuple.local, syn.tuple.remote, context_.now());
   if (former && iss <= former->snd_nxt + kReopenGap) iss = former->snd_nxt + kReopenGap;
-  const auto connection = add(syn.tuple, listener.settings(), iss)->core();
+  auto kind = listener.handshake_kind();
+  const auto connection = add(syn.tuple, kind->settings, iss)->core();
   const FastOpenAnswer fast_open = former ? FastOpenAnswer{} : answer_fast_open(syn, listener);
   if (!fast_open.accept) listener.handshake_begun(*connection);
   // Without Fast Open data that came with the SYN is not acknowledged: the peer sends it again after the handshake.
   connection->open_passive(syn, listener.weak_from_this(), former, fast_open);
-  if (!fast_open.accept) connection->began_as(listener.handshake_kind());
+  if (!fast_open.accept) connection->began_as(std::move(kind));
   return {};
 }
 

@@ -77,6 +77,9 @@ void Engine::set_config(Config config) {
   connections_.for_each([](ConnectionRecord& record) {
     if (!record.asleep()) record.core()->config_changed();
   });
+  for (const auto& [local, sharing] : listeners_) {
+    for (const auto& listener : sharing) listener->config_changed();
+  }
   ports_.set_config({.first = config_.first_ephemeral, .last = config_.last_ephemeral, .reserved = config_.reserved_ports});
   memory_.set_limit(config_.memory_limit);
   time_wait_.set_limits(twice(config_.msl), config_.max_time_wait);
@@ -115,7 +118,7 @@ Result<std::shared_ptr<ConnectionRecord>> Engine::connect(const Endpoint& remote
   if (open_connections() >= config_.max_connections || memory_.exhausted()) return fail(Error::no_buffer_space);
   const auto tuple = choose_ends(remote, options.local);
   if (!tuple) return fail(tuple.error());
-  auto record = add(*tuple, options.settings, isn_.next(tuple->local, tuple->remote, context_.now()));
+  auto record = add(*tuple, share(options.settings), isn_.next(tuple->local, tuple->remote, context_.now()));
   const auto& connection = record->core();
   if (options.fast_open && (config_.fast_open & FastOpenUse::client) != 0) {
     connection->plan_fast_open((config_.fast_open & FastOpenUse::client_without_cookie) == 0 && !options.fast_open_without_cookie);
@@ -127,11 +130,11 @@ Result<std::shared_ptr<ConnectionRecord>> Engine::connect(const Endpoint& remote
 SharedSettings Engine::share(Settings settings) {
   settings.tos &= 0xfcU;
   if (settings.congestion_control.empty()) settings.congestion_control = config_.congestion_control;
-  return settings_.share(std::move(settings));
+  return settings_.share(settings);
 }
 
 /// A new connection in the table.
-std::shared_ptr<ConnectionRecord> Engine::add(const FourTuple& tuple, const Settings& settings, SeqNum iss) {
+std::shared_ptr<ConnectionRecord> Engine::add(const FourTuple& tuple, const SharedSettings& settings, SeqNum iss) {
   auto record = std::make_shared<ConnectionRecord>(*this, make_zeroed<ConnectionCore>(core_memory_, *this, tuple, settings, iss));
   connections_.insert(record);
   return record;

@@ -127,7 +127,7 @@ class Engine final {
   void acknowledge_from_time_wait(const TimeWaitRecord& record);
   [[nodiscard]] std::shared_ptr<ListenerCore> find_listener(const FourTuple& tuple) const;
   [[nodiscard]] Result<FourTuple> choose_ends(const Endpoint& remote, const Endpoint& local);
-  [[nodiscard]] std::shared_ptr<ConnectionRecord> add(const FourTuple& tuple, const Settings& settings, SeqNum iss);
+  [[nodiscard]] std::shared_ptr<ConnectionRecord> add(const FourTuple& tuple, const SharedSettings& settings, SeqNum iss);
   /// TIME-WAIT not counted.
   [[nodiscard]] std::size_t open_connections() const noexcept { return connections_.size() + half_open_.size(); }
   [[nodiscard]] ConnectionRecord* find(const FourTuple& tuple);

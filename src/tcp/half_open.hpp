@@ -12,9 +12,9 @@
 #include <tapir/core/context.hpp>
 #include <tapir/core/scheduler.hpp>
 #include <tapir/tcp/seq_num.hpp>
-#include <tapir/tcp/settings.hpp>
 
 #include "four_tuple.hpp"
+#include "shared_settings.hpp"
 
 namespace tapir::tcp {
 
@@ -25,7 +25,7 @@ class ListenerCore;
 /// What the handshakes of one listener have in common that began under the same options.
 struct HandshakeKind {
   std::weak_ptr<detail::ListenerCore> listener;
-  Settings settings;
+  SharedSettings settings;
   Duration defer_accept{};
 };
 

@@ -1,9 +1,11 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <new>
 #include <system_error>
 #include <tuple>
 #include <type_traits>
@@ -21,61 +23,66 @@ class Handlers {
   /// There is not even an empty set of them.
   Handlers() noexcept = default;
   explicit Handlers(Events&& events) {
-    auto first = std::make_unique<Entry>();
-    Entry* free = first.get();
+    std::size_t count = 0;
+    each([&]<auto Handler>(std::uint8_t) { count += events.*Handler ? 1U : 0U; });
+    set_ = new (::operator new(sizeof(Set) + count * sizeof(Entry))) Set;
     each([&]<auto Handler>(std::uint8_t place) {
       if (!(events.*Handler)) return;
-      if (free->place != kNone) free = (free->next = std::make_unique<Entry>()).get();
-      free->call = std::move(events.*Handler);
-      free->place = place;
+      new (set_->end()) Entry{std::move(events.*Handler), place};
+      ++set_->count;
     });
-    first_ = first.release();
   }
-  Handlers(Handlers&& other) noexcept : first_{std::exchange(other.first_, nullptr)} {}
+  Handlers(Handlers&& other) noexcept : set_{std::exchange(other.set_, nullptr)} {}
   Handlers& operator=(Handlers&& other) noexcept {
-    Use{std::exchange(first_, std::exchange(other.first_, nullptr))};
+    Use{std::exchange(set_, std::exchange(other.set_, nullptr))};
     return *this;
   }
-  ~Handlers() { Use{first_}; }
+  ~Handlers() { Use{set_}; }
 
-  [[nodiscard]] explicit operator bool() const noexcept { return first_ != nullptr; }
+  [[nodiscard]] explicit operator bool() const noexcept { return set_ != nullptr; }
   /// One of them does.
-  [[nodiscard]] bool running() const noexcept { return first_ != nullptr && first_->users > 1; }
+  [[nodiscard]] bool running() const noexcept { return set_ != nullptr && set_->users > 1; }
 
   /// They may be called soon.
-  void announce() const noexcept { __builtin_prefetch(first_); }
+  void announce() const noexcept { __builtin_prefetch(set_); }
   /// Calls the handler, if it is there. It may replace this, or end it.
   template <auto Handler, class... Arguments>
   void call(const Arguments&... arguments) const {
     using Call = std::remove_reference_t<decltype(std::declval<Events&>().*Handler)>;
-    Entry* entry = first_;
-    while (entry != nullptr && entry->place != place_of<Handler>()) entry = entry->next.get();
-    if (entry == nullptr) return;
-    ++first_->users;
-    const Use use{first_};
+    if (set_ == nullptr) return;
+    Entry* const entry = std::ranges::find(set_->begin(), set_->end(), place_of<Handler>(), &Entry::place);
+    if (entry == set_->end()) return;
+    ++set_->users;
+    const Use use{set_};
     (*std::get_if<Call>(&entry->call))(arguments...);  // the place says that it is this one
   }
 
  private:
-  static constexpr std::uint8_t kNone = 0xff;
   struct Entry {
     std::variant<std::move_only_function<void()>, std::move_only_function<void(std::error_code)>,
                  std::move_only_function<void(const SoftError&)>, std::move_only_function<void(std::uint32_t)>,
                  std::move_only_function<void(Duration)>>
         call;
-    std::unique_ptr<Entry> next;
-    std::uint32_t users = 1;  ///< of the first: the Handlers, and those of them that run
-    std::uint8_t place = kNone;
+    std::uint8_t place;  ///< among the members of Events
+  };
+  /// In front of the entries: one piece of memory holds all.
+  struct alignas(Entry) Set {
+    std::uint32_t users = 1;  ///< the Handlers, and those of them that run
+    std::uint32_t count = 0;
+    [[nodiscard]] Entry* begin() noexcept { return static_cast<Entry*>(static_cast<void*>(this + 1)); }
+    [[nodiscard]] Entry* end() noexcept { return begin() + count; }
   };
   /// Ends one.
   struct Use {
-    explicit Use(Entry* entry) noexcept : first{entry} {}
+    explicit Use(Set* used) noexcept : set{used} {}
     Use(const Use&) = delete;
     Use& operator=(const Use&) = delete;
     ~Use() {
-      if (first != nullptr && --first->users == 0) delete first;
+      if (set == nullptr || --set->users > 0) return;
+      std::destroy(set->begin(), set->end());
+      ::operator delete(static_cast<void*>(set));
     }
-    Entry* first;
+    Set* set;
   };
 
   /// Every member of Events and its place.
@@ -91,14 +98,14 @@ class Handlers {
   }
   template <auto Wanted>
   static consteval std::uint8_t place_of() {
-    std::uint8_t found = kNone;
+    std::uint8_t found = 0;
     each([&found]<auto Handler>(std::uint8_t place) {
       if constexpr (std::is_same_v<decltype(Handler), decltype(Wanted)>) found = Handler == Wanted ? place : found;
     });
     return found;
   }
 
-  Entry* first_ = nullptr;  ///< of an empty set: one without a place
+  Set* set_ = nullptr;
 };
 
 }  // namespace tapir::tcp

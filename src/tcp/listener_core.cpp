@@ -46,7 +46,7 @@ Result<> ListenerCore::change(const ListenOptions& options) {
 std::shared_ptr<const HandshakeKind> ListenerCore::handshake_kind() {
   if (kind_ == nullptr) {
     kind_ = std::make_shared<const HandshakeKind>(
-        HandshakeKind{.listener = weak_from_this(), .settings = options_.settings, .defer_accept = options_.defer_accept});
+        HandshakeKind{.listener = weak_from_this(), .settings = engine_->share(options_.settings), .defer_accept = options_.defer_accept});
   }
   return kind_;
 }

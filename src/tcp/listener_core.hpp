@@ -48,6 +48,8 @@ class ListenerCore final : public Notifier, public std::enable_shared_from_this<
   [[nodiscard]] bool shares_port() const noexcept { return options_.share_port; }
   /// Of the handshakes that begin now.
   [[nodiscard]] std::shared_ptr<const HandshakeKind> handshake_kind();
+  /// The stack's: what is left to it is something else from now on.
+  void config_changed() noexcept { kind_.reset(); }
   void handshake_begun(ConnectionCore& connection) { half_open_.insert(&connection); }
   void handshake_over(ConnectionCore& connection) { half_open_.erase(&connection); }
   void handshake_put_away(ConnectionCore& connection) {

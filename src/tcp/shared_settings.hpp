@@ -32,11 +32,11 @@ class SharedSettings {
 /// The latest settings that connections began with.
 class SettingsCache {
  public:
-  [[nodiscard]] SharedSettings share(Settings settings) {
+  [[nodiscard]] SharedSettings share(const Settings& settings) {
     for (const SharedSettings& known : known_) {
       if (*known == settings) return known;
     }
-    SharedSettings fresh{std::move(settings)};
+    SharedSettings fresh{settings};
     if (known_.size() < kMost) {
       known_.push_back(fresh);
     } else {

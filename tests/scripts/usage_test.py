@@ -14,6 +14,7 @@ MISUSED = (
     ("scripts/demo", "--frobnicate"),
     ("scripts/build",),
     ("scripts/build", "--frobnicate"),
+    ("scripts/profile", "extra"),
     ("scripts/setup", "--everything"),
     ("scripts/setup", "--dev", "extra"),
     ("scripts/fuzz", "0"),
@@ -29,7 +30,7 @@ MISUSED = (
     (".ci/run", "no_such_section"),
     (".ci/run", "format", "no_such_section"),
 )
-HELPFUL = ("scripts/bench", "scripts/demo", "scripts/build", "scripts/setup", "scripts/fuzz", "scripts/netlab", "scripts/packetdrill",
+HELPFUL = ("scripts/bench", "scripts/demo", "scripts/build", "scripts/setup", "scripts/fuzz", "scripts/netlab", "scripts/profile", "scripts/packetdrill",
            "scripts/requirements")
 
 
