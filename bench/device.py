@@ -2,7 +2,7 @@
 """The benchmarks on a TAP device: tapir, the do-nothing peer, lwIP and the kernel over veth, one after the other in each round. scripts/bench device calls it
 in a namespace of its own.
 
-usage: bench/device.py PROGRAMS ROUNDS SECONDS    prints JSON: for each row and peer what each round measured, and what tapir counted meanwhile
+usage: bench/device.py PROGRAMS ROUNDS SECONDS [PROFILED]    PROFILED: the folder with tapir's peer as scripts/profile builds it. Prints JSON: for each row and peer what each round measured, and what tapir counted meanwhile
 """
 import array
 import ctypes
@@ -33,12 +33,14 @@ class Row:
         self.spin, self.plain = "--spin" in options, "--plain" in options
 
 
-EVERYBODY = ("nothing", "kernel", "lwip", "tapir")
+TAPIR = ("tapir", "profiled")
+EVERYBODY = ("nothing", "kernel", "lwip", *TAPIR)
+WITHOUT_LWIP = ("nothing", "kernel", *TAPIR)
 # lwIP has no super-segments: what it does in single frames is the best that it does.
 ROWS = (
-    Row("bulk receive, super-segments", "bulk_receive", ("nothing", "kernel", "tapir")),
-    Row("bulk receive, super-segments, as slices", "bulk_receive", ("nothing", "kernel", "tapir"), tapir_mode="bulk_receive_slices"),
-    Row("bulk send, super-segments", "bulk_send", ("nothing", "kernel", "tapir")),
+    Row("bulk receive, super-segments", "bulk_receive", WITHOUT_LWIP),
+    Row("bulk receive, super-segments, as slices", "bulk_receive", WITHOUT_LWIP, tapir_mode="bulk_receive_slices"),
+    Row("bulk send, super-segments", "bulk_send", WITHOUT_LWIP),
     Row("bulk receive, 1514-byte frames", "bulk_receive", EVERYBODY, ("--plain",)),
     Row("bulk send, 1514-byte frames", "bulk_send", EVERYBODY, ("--plain",)),
     Row("1-byte request and response, one core", "request_response", EVERYBODY, same_core=True),
@@ -62,18 +64,18 @@ class Measured:
         self.counted = counted  # what the peer counted by itself, where it does
 
 
-def measure(programs, row, peer, seconds, other_namespace):
+def measure(programs, profiled, row, peer, seconds, other_namespace):
     address, server_core = PEER, 1 if row.same_core else 0
     if peer == "kernel":
         address = (PLAIN_VETH if row.plain else VETH)[2]
         command = pinned(server_core, *inside(other_namespace, programs / "bench_load", "serve", address, *(["--spin"] if row.spin else [])))
     else:
-        program = programs / {"nothing": "bench_nothing", "lwip": "bench_lwip", "tapir": "bench_peer"}[peer]
-        command = pinned(server_core, program, "tap0", *row.options)
+        program = {"nothing": programs / "bench_nothing", "lwip": programs / "bench_lwip", "tapir": programs / "bench_peer", "profiled": profiled / "bench_peer"}
+        command = pinned(server_core, program[peer], "tap0", *row.options)
     serving = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         time.sleep(0.3)
-        mode = row.tapir_mode if peer == "tapir" else row.mode
+        mode = row.tapir_mode if peer in TAPIR else row.mode
         load = pinned(1, programs / "bench_load", mode, address, seconds, *(["--spin"] if row.spin else []))
         value = float(subprocess.run(load, check=True, stdout=subprocess.PIPE, text=True, timeout=10 + seconds).stdout)
     except subprocess.TimeoutExpired:
@@ -129,6 +131,7 @@ def main():
     if sys.argv[1:2] == ["--leave-out-offload"]:
         return leave_out_offload(sys.argv[2])
     programs, rounds, seconds = pathlib.Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
+    profiled = pathlib.Path(sys.argv[4] if len(sys.argv) > 4 else "")
     other_namespace = subprocess.Popen(["unshare", "--net", "sleep", "infinity"])
     try:
         here = os.readlink("/proc/self/ns/net")
@@ -137,15 +140,16 @@ def main():
         connect_namespaces(other_namespace)
         forget_old_connections()
         lengthen_queue()
-        there = {peer for peer in EVERYBODY if peer != "lwip" or (programs / "bench_lwip").exists()}
+        optional = {"lwip": programs / "bench_lwip", "profiled": profiled / "bench_peer"}
+        there = {peer for peer in EVERYBODY if peer not in optional or optional[peer].exists()}
         results = {row.name: {peer: {"values": [], "counted": []} for peer in row.peers if peer in there} for row in ROWS}
         for number in range(rounds):
             for row in ROWS:
                 for peer, kept in results[row.name].items():
-                    measured = measure(programs, row, peer, seconds, other_namespace)
+                    measured = measure(programs, profiled, row, peer, seconds, other_namespace)
                     if measured is None:
                         print(f"bench: {row.name}, {peer}: it stalled, once more", file=sys.stderr, flush=True)
-                        measured = measure(programs, row, peer, seconds, other_namespace)
+                        measured = measure(programs, profiled, row, peer, seconds, other_namespace)
                     if measured is None:
                         sys.exit(f"bench: {row.name}, {peer}: it stalled twice")
                     kept["values"].append(measured.value)

@@ -60,6 +60,19 @@ def device_table(device):
     return table(["what", "do-nothing peer", "kernel, veth", "lwIP", "tapir", "spread of tapir", "of do-nothing", "of the kernel", "of lwIP", "system calls a frame", "allocations a frame"], lines)
 
 
+def profiled_table(device):
+    """Nothing where that was not measured."""
+    lines = []
+    for row, peers in with_lwip(device["rows"]).items():
+        if "profiled" not in peers:
+            continue
+        ours = peers["profiled"]
+        others = ("tapir", *PEERS)
+        lines.append([row, quantity(row, ours["median"]), f"{ours['least'] / ours['median']:.2f} - {ours['most'] / ours['median']:.2f}",
+                      *(f"{ours['median'] / peers[peer]['median']:.2f}" if peer in peers else "-" for peer in others)])
+    return table(["built with a profile", "tapir", "spread", "of tapir as above", "of do-nothing", "of the kernel", "of lwIP"], lines) if lines else ""
+
+
 def in_process_table(measured, instructions):
     return table(["two stacks in one process", "median", "spread", "instructions a frame", "allocations a frame"], [
         [name.replace("_", " "), f"{path['median']:.1f} {path['unit']}", f"{path['least'] / path['median']:.2f} - {path['most'] / path['median']:.2f}",
@@ -95,6 +108,7 @@ def figures(results):
         f"{machine_['processor']}, {machine_['processors']} processors, Linux {machine_['kernel']}; {machine_['load']:.1f} programs were running when the measurement began. Medians of {results['rounds']} rounds; the kernel's sockets use {results['device']['congestion_control'].upper()}.",
         "",
         device_table(results["device"]),
+        *filter(None, [profiled_table(results["device"])]),
         in_process_table(results["in_process"], results["instructions"]),
         million_table(results["million"]),
         "Bytes of an idle connection, all in: " + ", ".join(f"{count:,} {when}" for when, count in memory.items()) + ".",

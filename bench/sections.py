@@ -11,6 +11,7 @@ from callgrind import own_cost
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PROGRAMS = ROOT / "build/release/bench"
+PROFILED = ROOT / "build/profiled/bench"  # of scripts/profile
 PATHS = ("bulk_super_segments", "bulk_single_frames", "request_response")  # of bench/instructions.cpp
 ROUNDS = 5
 DEVICE_SECONDS = 1.2  # after half a second that does not count
@@ -54,10 +55,10 @@ def per_frame(counted):
 
 
 def device():
-    """None where this machine gives no TAP device."""
+    """None where this machine gives no TAP device. The profile-guided build is measured as well where there is one."""
     build("bench_load", "bench_nothing", "bench_lwip", "bench_peer")
     step(f"on the device: {ROUNDS} rounds, each about a minute")
-    run = subprocess.run([ROOT / "scripts/netlab", sys.executable, ROOT / "bench/device.py", PROGRAMS, str(ROUNDS), str(DEVICE_SECONDS)], stdout=subprocess.PIPE, text=True)
+    run = subprocess.run([ROOT / "scripts/netlab", sys.executable, ROOT / "bench/device.py", PROGRAMS, str(ROUNDS), str(DEVICE_SECONDS), PROFILED], stdout=subprocess.PIPE, text=True)
     if run.returncode == CANNOT_HERE:
         step("the device's part is skipped")
         return None

@@ -47,6 +47,13 @@ class Tables(unittest.TestCase):
     def test_who_is_not_there_has_a_dash(self):
         self.assertEqual(self.cells(report.device_table({"rows": rows(lwip=False)}), 1)[2:4], ["-", "-"])
 
+    def test_what_was_built_with_a_profile_stands_beside_what_was_built_without(self):
+        measured = rows(lwip=True)
+        self.assertEqual(report.profiled_table({"rows": measured}), "")
+        measured["bulk receive, super-segments"]["profiled"] = of_tapir(90e9, 81e9, 99e9)
+        self.assertEqual(self.cells(report.profiled_table({"rows": measured}), 0),
+                         ["bulk receive, super-segments", "90.00 Gbit/s", "0.90 - 1.10", "1.11", "1.00", "1.50", "45.00"])
+
     def test_costs_among_many_connections_stand_beside_those_among_the_fewest(self):
         among = [{"connections": 100, "nanoseconds": 500, "instructions": 6000, "bytes_a_connection": 400}, {"connections": 1000000, "nanoseconds": 750, "instructions": 6060, "bytes_a_connection": 320}]
         self.assertEqual(self.cells(report.million_table(among), 1), ["1,000,000", "750 ns", "6,060", "1.50", "1.01", "320 bytes"])
