@@ -242,7 +242,7 @@ void Runtime::drain_link(Watched& watched) {
   if (frames > 0 && options_.spin > Duration{} && watched.fd >= 0) begin_spin();
   if (again && !readable) watched.refilled.learn(frames > 0);
   if (frames > 0 && watched.fd >= 0 && !spins() && watched.refilled.worth_asking() && watched.link != nullptr &&
-      !scheduler_.has_blocked()) {
+      (!scheduler_.has_blocked() || watched.link->writable())) {
     read_again_ = watched.again = true;
   }
   if (watched.fd < 0) {

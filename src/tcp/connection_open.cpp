@@ -8,6 +8,7 @@
 #include "connection_core.hpp"
 #include "engine.hpp"
 #include "listener_core.hpp"
+#include "new_reno.hpp"
 #include "window_scale.hpp"
 
 namespace tapir::tcp::detail {
@@ -20,9 +21,11 @@ std::string to_string(const FourTuple& tuple) { return fmt::format("{} > {}", to
 
 ConnectionCore::ConnectionCore(Engine& engine, const FourTuple& tuple, const SharedSettings& settings, SeqNum iss)
     : ConnectionCore{engine, tuple, settings, Restored{iss}} {
-  // Who opens it has seen to it that there is one of that name.
-  std::ignore =
-      make_congestion_control(settings_->congestion_control, engine.config().congestion_controls, congestion_parameters(), congestion_);
+  const CongestionParameters parameters = congestion_parameters();
+  // The name was good when it was set, but the stack's Config may have changed since.
+  if (!make_congestion_control(settings_->congestion_control, engine.config().congestion_controls, parameters, congestion_)) {
+    congestion_.emplace<NewReno>(parameters);
+  }
 }
 
 ConnectionCore::ConnectionCore(Engine& engine, const FourTuple& tuple, const SharedSettings& settings, Restored restored)

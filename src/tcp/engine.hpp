@@ -98,6 +98,8 @@ class Engine final {
   void forget(const FourTuple& tuple) { connections_.erase(tuple); }
   /// That of a connection that is not over.
   [[nodiscard]] std::shared_ptr<ConnectionRecord> record_of(const FourTuple& tuple) const { return connections_.find(tuple); }
+  /// Whether connections may have them.
+  [[nodiscard]] bool may_use(const Settings& settings) const;
   [[nodiscard]] BlockPool& core_memory() noexcept { return core_memory_; }
   /// With what is left to the stack.
   [[nodiscard]] SharedSettings share(Settings settings);
@@ -112,7 +114,6 @@ class Engine final {
   [[nodiscard]] Accepted dispatch(Arrival&& arrival);
   [[nodiscard, gnu::noinline]] Accepted stranger_arrives(Arrival& arrival);
   [[nodiscard, gnu::cold, gnu::noinline]] std::unexpected<Drop> malformed(Drop reason);
-  [[nodiscard]] bool may_use(const Settings& settings) const;
   [[nodiscard]] bool is_listening(Port port) const;
   [[nodiscard]] Accepted read(Arrival& arrival, const network::Received& from);
   [[gnu::cold, gnu::noinline]] void acknowledge_damaged(const FourTuple& tuple);

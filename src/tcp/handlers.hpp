@@ -59,10 +59,9 @@ class Handlers {
 
  private:
   struct Entry {
-    std::variant<std::move_only_function<void()>, std::move_only_function<void(std::error_code)>,
-                 std::move_only_function<void(const SoftError&)>, std::move_only_function<void(std::uint32_t)>,
-                 std::move_only_function<void(Duration)>>
-        call;
+    [[no_unique_address]] std::variant<std::move_only_function<void()>, std::move_only_function<void(std::error_code)>,
+                                       std::move_only_function<void(const SoftError&)>, std::move_only_function<void(std::uint32_t)>,
+                                       std::move_only_function<void(Duration)>> call;
     std::uint8_t place;  ///< among the members of Events
   };
   /// In front of the entries: one piece of memory holds all.

@@ -37,7 +37,7 @@ void ListenerCore::on_waiting(std::move_only_function<void()> waiting) {
 }
 
 Result<> ListenerCore::change(const ListenOptions& options) {
-  if (!in_range(options)) return fail(Error::invalid_argument);
+  if (!in_range(options) || (engine_ != nullptr && !engine_->may_use(options.settings))) return fail(Error::invalid_argument);
   options_ = options;
   kind_.reset();
   return {};

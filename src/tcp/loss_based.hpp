@@ -58,7 +58,7 @@ class LossBased : public CongestionControl {
  protected:
   template <class Algorithm>
   [[nodiscard]] static LossBased* copy_to(Room& room, const Algorithm& algorithm) noexcept {
-    static_assert(sizeof(Algorithm) <= sizeof(Room));
+    static_assert(sizeof(Algorithm) <= sizeof(Room) && alignof(Algorithm) <= alignof(Room));
     return new (room.bytes.data()) Algorithm{algorithm};
   }
   /// `hystart`: whether the first slow start is watched; `slow_start_limit`: L unless the parameters say.

@@ -60,31 +60,35 @@ class PackedImage {
  public:
   /// These instead of what it held. Its memory stays where another allocation would save nothing: connections that sleep and wake by turns do not stir the heap.
   void assign(std::span<const std::byte> bytes) {
-    const std::size_t before = size();
-    if (memory_ == nullptr || bytes.size() > before || bytes.size() + kSpare < before) {
-      memory_ = std::make_unique_for_overwrite<std::byte[]>(sizeof(Size) + bytes.size());
+    Sizes sizes = this->sizes();
+    if (memory_ == nullptr || bytes.size() > sizes.room || bytes.size() + kSpare < sizes.room) {
+      memory_ = std::make_unique_for_overwrite<std::byte[]>(sizeof(Sizes) + bytes.size());
+      sizes.room = static_cast<std::uint16_t>(bytes.size());
     }
-    const auto size = static_cast<Size>(bytes.size());
-    std::memcpy(memory_.get(), &size, sizeof(size));
-    std::ranges::copy(bytes, memory_.get() + sizeof(size));
+    sizes.used = static_cast<std::uint16_t>(bytes.size());
+    std::memcpy(memory_.get(), &sizes, sizeof(sizes));
+    std::ranges::copy(bytes, memory_.get() + sizeof(sizes));
   }
   [[nodiscard]] std::span<const std::byte> bytes() const noexcept {
-    return memory_ == nullptr ? std::span<const std::byte>{} : std::span{memory_.get() + sizeof(Size), size()};
+    return memory_ == nullptr ? std::span<const std::byte>{} : std::span{memory_.get() + sizeof(Sizes), sizes().used};
   }
   /// It is unpacked soon.
   void announce() const noexcept { __builtin_prefetch(memory_.get()); }
 
  private:
-  using Size = std::uint16_t;
+  struct Sizes {
+    std::uint16_t used = 0;
+    std::uint16_t room = 0;
+  };
   static constexpr std::size_t kSpare = 8;
 
-  [[nodiscard]] std::size_t size() const noexcept {
-    Size size = 0;
-    if (memory_ != nullptr) std::memcpy(&size, memory_.get(), sizeof(size));
-    return size;
+  [[nodiscard]] Sizes sizes() const noexcept {
+    Sizes sizes;
+    if (memory_ != nullptr) std::memcpy(&sizes, memory_.get(), sizeof(sizes));
+    return sizes;
   }
 
-  std::unique_ptr<std::byte[]> memory_;  ///< the size, and the bytes: one pointer in each of many idle connections
+  std::unique_ptr<std::byte[]> memory_;  ///< the sizes, and the bytes: one pointer in each of many idle connections
 };
 
 /// Makes `packed` `image` in few bytes: what is as in `base` costs next to nothing, what comes again or lies near something before it costs little. Both have the same size, a

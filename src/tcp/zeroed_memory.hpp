@@ -22,6 +22,7 @@ class ZeroedMemory {
   explicit(false) ZeroedMemory(const ZeroedMemory<Other>& other) noexcept : pool_{other.pool_} {}
 
   [[nodiscard]] T* allocate([[maybe_unused]] std::size_t count) {
+    static_assert(alignof(T) <= alignof(std::max_align_t));
     assert(count * sizeof(T) <= pool_->block_size());
     void* const memory = pool_->allocate();
     clear(memory, sizeof(T));

@@ -185,7 +185,7 @@ class Packet {
   void prepend(const H& header) {
     std::memcpy(prepend_room(sizeof(H)).data(), &header, sizeof(H));
   }
-  /// A header in front, all zeros, to be filled in where it lies: what is moved as a whole just after its fields were written has to wait for them.
+  /// A header in front, as H{} is, to be filled in where it lies: what is moved as a whole just after its fields were written has to wait for them.
   template <WireHeader H>
   [[nodiscard]] H& prepend() {
     return *::new (prepend_room(sizeof(H)).data()) H{};

@@ -206,7 +206,7 @@ struct Config {
   Duration keepalive_interval = std::chrono::seconds{75};  ///< see Keepalive::interval; likewise; as tcp_keepalive_intvl
   std::uint32_t keepalive_probes = 9;                      ///< see Keepalive::probes; less than 2 are taken as 2; as tcp_keepalive_probes
   std::uint32_t initial_window_segments = 10;              ///< RFC 6928
-  std::string congestion_control = "cubic";                ///< of connections whose Settings name none
+  std::string congestion_control = "cubic";                ///< of connections whose Settings name none; newreno where that is no name, too
   CongestionControls congestion_controls = {};             ///< algorithms of the user's own; they go before built-in ones of the same name
   std::optional<std::uint32_t> slow_start_limit =
       {};               ///< segments by which one ACK lets slow start grow (RFC 3465); empty: 8 with CUBIC, else 1

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <memory>
 #include <random>
+#include <span>
 #include <vector>
 
 #include "tcp/block_pool.hpp"
@@ -19,7 +20,7 @@ using tcp::BlockPool;
 TEST_CASE("blocks do not overlap, are aligned, and their memory goes back when none is in use", "[tcp]") {
   constexpr std::size_t kSize = 100;
   std::mt19937 random{7};
-  BlockPool pool{kSize};
+  BlockPool pool{kSize, GENERATE(1UL, 5UL, 64UL)};
   REQUIRE(pool.block_size() >= kSize);
   std::vector<std::pair<std::byte*, std::byte>> taken;
   std::size_t most = 0;
@@ -41,11 +42,38 @@ TEST_CASE("blocks do not overlap, are aligned, and their memory goes back when n
   }
   CHECK(most > 500);
   for (const auto& [block, mark] : taken) BlockPool::deallocate(block);
-  CHECK(pool.free_blocks() <= 8);
+  CHECK(pool.free_blocks() == 0);
+}
+
+TEST_CASE("a pool with few blocks in use has few free ones", "[tcp]") {
+  BlockPool pool{100, 64};
+  std::vector<void*> taken;
+  for (std::size_t count = 1; count <= 1000; ++count) {
+    taken.push_back(pool.allocate());
+    CHECK(pool.free_blocks() < std::min<std::size_t>(count, 64));
+  }
+  while (!taken.empty()) {
+    BlockPool::deallocate(taken.back());
+    taken.pop_back();
+    CHECK(pool.free_blocks() <= std::max<std::size_t>(taken.size(), 63) + 64);
+  }
+  CHECK(pool.free_blocks() == 0);
+}
+
+TEST_CASE("while others are in use, one that comes and goes takes the same memory", "[tcp]") {
+  BlockPool pool{100, 64};
+  void* const stays = pool.allocate();
+  void* const first = pool.allocate();
+  BlockPool::deallocate(first);
+  CHECK(pool.free_blocks() == 1);
+  CHECK(pool.allocate() == first);
+  BlockPool::deallocate(first);
+  BlockPool::deallocate(stays);
+  CHECK(pool.free_blocks() == 0);
 }
 
 TEST_CASE("what is in use outlives its pool", "[tcp]") {
-  auto pool = std::make_unique<BlockPool>(sizeof(int) + tcp::detail::kSharedOverhead);
+  auto pool = std::make_unique<BlockPool>(sizeof(int) + tcp::detail::kSharedOverhead, GENERATE(1UL, 64UL));
   const auto one = tcp::detail::make_zeroed<int>(*pool, 1);
   auto other = tcp::detail::make_zeroed<int>(*pool, 2);
   pool.reset();
@@ -60,7 +88,8 @@ TEST_CASE("a block that is used again is zero", "[tcp]") {
     std::uint8_t narrow;
     std::uint64_t wide;
   };
-  BlockPool pool{sizeof(Gap) + tcp::detail::kSharedOverhead};
+  BlockPool pool{sizeof(Gap) + tcp::detail::kSharedOverhead, 64};
+  const auto other = tcp::detail::make_zeroed<Gap>(pool);  // so that the memory stays in the pool
   std::memset(static_cast<void*>(tcp::detail::make_zeroed<Gap>(pool).get()), 0xff, sizeof(Gap));
   const auto again = tcp::detail::make_zeroed<Gap>(pool);
   const auto bytes = std::as_bytes(std::span{again.get(), 1});

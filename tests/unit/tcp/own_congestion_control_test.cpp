@@ -49,6 +49,30 @@ TEST_CASE("the algorithm is chosen by name, for a stack or a connection", "[tcp]
   CHECK(other.tcp.connect({kPeerAddress, kPeerPort}, {.settings = {.congestion_control = "cubic"}}));
 }
 
+TEST_CASE("a listener's algorithm may go while it listens", "[tcp][congestion]") {
+  Wire wire{with_fixed_window()};
+  auto listener = wire.tcp.listen(kService, {}, {.settings = {.congestion_control = "fixed"}});
+  REQUIRE(listener);
+  CHECK(listener->change({.settings = {.congestion_control = "none of these"}}).error() == Error::invalid_argument);
+  auto algorithm_of_next = [&, port = std::uint16_t{5000}]() mutable {
+    (void)wire.hear();  // the end of the one before
+    Peer peer{wire, kService, {kPeerAddress, Port{port++}}};
+    REQUIRE(peer.say({.flags = kSyn}));
+    REQUIRE(peer.hear_one().flags == kSynAck);
+    REQUIRE(peer.say({}));
+    const auto connection = listener->accept();
+    REQUIRE(connection);
+    return connection->info().congestion_control;
+  };
+  CHECK(algorithm_of_next() == "fixed");
+  wire.tcp.set_config({});
+  CHECK(algorithm_of_next() == "newreno");
+  REQUIRE(listener->change({}));
+  CHECK(algorithm_of_next() == "cubic");
+  wire.tcp.set_config({.congestion_control = "bbr"});
+  CHECK(algorithm_of_next() == "bbr");
+}
+
 TEST_CASE("a rate of less than a byte a second is one of a byte a second", "[tcp][congestion]") {
   struct Standstill : FixedWindow {
     Standstill() : FixedWindow{10 * kMss} {}

@@ -99,12 +99,13 @@ TEST_CASE("larger segments leave cwnd as it is, to the byte", "[tcp][plpmtud][RF
 TEST_CASE("no algorithm makes the window larger with the segments", "[tcp][plpmtud][RFC8899-3-4]") {
   const std::string name = GENERATE("newreno", "cubic", "bbr");
   const bool whole_segments = GENERATE(false, true);
-  const auto control = tcp::make_congestion_control(name, {}, {.mss = 984, .whole_segments = whole_segments, .cwnd = 20'000});
-  REQUIRE(control->cwnd() == 20'000);
+  tcp::CongestionSlot control;
+  REQUIRE(tcp::make_congestion_control(name, {}, {.mss = 984, .whole_segments = whole_segments, .cwnd = 20'000}, control));
+  REQUIRE(control.cwnd() == 20'000);
   control->on_mss_change({.mss = 1222});
-  CHECK(control->cwnd() == 20'000);
+  CHECK(control.cwnd() == 20'000);
   control->on_mss_change({.mss = 9000});
-  CHECK(control->cwnd() == 20'000);
+  CHECK(control.cwnd() == 20'000);
 }
 
 TEST_CASE("the size grows to what the path carries", "[tcp][plpmtud]") {
