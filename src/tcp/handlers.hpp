@@ -34,10 +34,10 @@ class Handlers {
   }
   Handlers(Handlers&& other) noexcept : set_{std::exchange(other.set_, nullptr)} {}
   Handlers& operator=(Handlers&& other) noexcept {
-    Use{std::exchange(set_, std::exchange(other.set_, nullptr))};
+    const Use former{std::exchange(set_, std::exchange(other.set_, nullptr))};
     return *this;
   }
-  ~Handlers() { Use{set_}; }
+  ~Handlers() { const Use last{set_}; }
 
   [[nodiscard]] explicit operator bool() const noexcept { return set_ != nullptr; }
   /// One of them does.
@@ -68,7 +68,7 @@ class Handlers {
   struct alignas(Entry) Set {
     std::uint32_t users = 1;  ///< the Handlers, and those of them that run
     std::uint32_t count = 0;
-    [[nodiscard]] Entry* begin() noexcept { return static_cast<Entry*>(static_cast<void*>(this + 1)); }
+    [[nodiscard]] Entry* begin() noexcept { return reinterpret_cast<Entry*>(this + 1); }
     [[nodiscard]] Entry* end() noexcept { return begin() + count; }
   };
   /// Ends one.
@@ -78,7 +78,7 @@ class Handlers {
     Use& operator=(const Use&) = delete;
     ~Use() {
       if (set == nullptr || --set->users > 0) return;
-      std::destroy(set->begin(), set->end());
+      std::ranges::destroy(set->begin(), set->end());
       ::operator delete(static_cast<void*>(set));
     }
     Set* set;
