@@ -22,18 +22,16 @@ class CongestionSlot {
   CongestionSlot& operator=(const CongestionSlot&) = delete;
   ~CongestionSlot() { clear(); }
 
+  /// Any other than those that are loss_based().
   CongestionSlot& operator=(std::unique_ptr<CongestionControl> algorithm) noexcept {
-    if (const auto* built_in = dynamic_cast<const LossBased*>(algorithm.get())) {
-      copy(*built_in);
-    } else {
-      clear();
-      own_ = std::move(algorithm);
-    }
+    clear();
+    own_ = std::move(algorithm);
     return *this;
   }
   template <class Algorithm>
     requires std::derived_from<Algorithm, LossBased>
   void emplace(const CongestionParameters& parameters) noexcept {
+    static_assert(sizeof(Algorithm) <= sizeof(room_) && alignof(Algorithm) <= alignof(LossBased::Room));
     clear();
     loss_based_ = new (room_.bytes.data()) Algorithm{parameters};
   }
@@ -45,7 +43,7 @@ class CongestionSlot {
   /// Takes it out. Not for what is loss_based().
   [[nodiscard]] std::unique_ptr<CongestionControl> take() noexcept { return std::move(own_); }
   [[nodiscard]] bool empty() const noexcept { return own_ == nullptr && loss_based_ == nullptr; }
-  /// nullptr when it is none of those.
+  /// The built-in algorithm that takes loss for congestion; nullptr when it is another one.
   [[nodiscard]] LossBased* loss_based() noexcept { return loss_based_; }
   [[nodiscard]] const LossBased* loss_based() const noexcept { return loss_based_; }
   [[nodiscard]] CongestionControl* operator->() const noexcept { return loss_based_ != nullptr ? loss_based_ : own_.get(); }

@@ -191,7 +191,8 @@ void ConnectionCore::release() {
 
 Info ConnectionCore::info() const {
   const TimePoint now = stack_gone_at_ ? *stack_gone_at_ : context_.now();
-  Info info = counters_.info();
+  Info info;
+  static_cast<Counters&>(info) = counters_;
   info.state = tcb_.state;
   info.local = tuple_.local;
   info.remote = tuple_.remote;

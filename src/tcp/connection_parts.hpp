@@ -15,7 +15,6 @@
 
 #include "arrival_times.hpp"
 #include "congestion_slot.hpp"
-#include "counters.hpp"
 #include "cwnd_usage.hpp"
 #include "delayed_ack.hpp"
 #include "ecn.hpp"

@@ -91,10 +91,10 @@ class PackedImage {
   std::unique_ptr<std::byte[]> memory_;  ///< the sizes, and the bytes: one pointer in each of many idle connections
 };
 
-/// Makes `packed` `image` in few bytes: what is as in `base` costs next to nothing, what comes again or lies near something before it costs little. Both have the same size, a
-/// multiple of 4 bytes, kLargestImage at most.
+/// Puts `image` into `packed`, in few bytes: what is as in `base` costs next to nothing, what comes again or lies near something before it costs little. Image and
+/// base have the same size, a multiple of 4 bytes, kLargestImage at most.
 void pack_image(std::span<const std::byte> image, std::span<const std::byte> base, PackedImage& packed);
-/// Makes of `image`, which is a copy of the base, the image that pack_image() made `packed` of.
+/// The way back: `image`, which is a copy of the base, becomes what pack_image() was given.
 void unpack_image(const PackedImage& packed, std::span<std::byte> image) noexcept;
 
 }  // namespace tapir::tcp
