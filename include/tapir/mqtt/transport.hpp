@@ -32,7 +32,7 @@ class Transport {
   virtual void attach(TransportUser* user) noexcept = 0;
   /// Starts a connection; on_open or on_closed follows. already_connected, or why it cannot even start.
   [[nodiscard]] virtual Result<> open() = 0;
-  /// Takes bytes to send and says how many; fewer than given, or 0, when its buffer is full: on_writable follows.
+  /// Takes bytes to send and says how many; fewer than given, 0 or would_block when its buffer is full: on_writable follows.
   [[nodiscard]] virtual Result<std::size_t> send(std::span<const std::byte> bytes) = 0;
   /// Bytes received; 0: the peer ended the stream; would_block: nothing is there, on_readable follows.
   [[nodiscard]] virtual Result<std::size_t> receive(std::span<std::byte> into) = 0;
