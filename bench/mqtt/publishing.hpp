@@ -6,7 +6,7 @@
 
 #include <sys/resource.h>
 
-/// What the publishers of this folder have in common: one measurement is COUNT messages of 64 bytes to a broker at 127.0.0.1, from the first
+/// What the publishers of this folder have in common: one measurement is COUNT messages of 64 bytes to a broker at 127.0.0.1 (by TAP: 192.0.2.1), from the first
 /// publish until the last is acknowledged. At QoS 0 a message of QoS 1 follows the others, whose acknowledgment says that the broker has them
 /// all. At QoS 1 and 2 twenty messages are in flight. MQTT 3.1.1, clean session.
 namespace tapir::bench {
