@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include <tapir/core/branch.hpp>
 #include <tapir/core/first_exception.hpp>
 #include <tapir/ethernet/ethernet.hpp>
 
@@ -36,12 +37,13 @@ Arp::Arp(Context& context, Encapsulator<ethernet::Send>& below, MacAddress own, 
 Arp::~Arp() = default;
 
 [[gnu::flatten, gnu::hot]] Result<> Arp::encapsulate(Packet&& packet, const Send& to) {
-  if (to.broadcast || to.next_hop.is_limited_broadcast()) return send_datagram(std::move(packet), MacAddress::broadcast(), to.tos);
-  if (to.next_hop.is_multicast()) return send_datagram(std::move(packet), ethernet::group_address(to.next_hop), to.tos);
-  if (Entry* entry = cache_->find(to.next_hop); entry != nullptr && live(*entry)) {
-    if (entry->state == NeighbourState::failed) return fail(Error::host_unreachable);
+  if (unlikely(to.broadcast) || unlikely(to.next_hop.is_limited_broadcast()))
+    return send_datagram(std::move(packet), MacAddress::broadcast(), to.tos);
+  if (unlikely(to.next_hop.is_multicast())) return send_datagram(std::move(packet), ethernet::group_address(to.next_hop), to.tos);
+  if (Entry* entry = cache_->find(to.next_hop); likely(entry != nullptr) && likely(live(*entry))) {
+    if (unlikely(entry->state == NeighbourState::failed)) return fail(Error::host_unreachable);
     const MacAddress hardware = entry->hardware;
-    if (entry->state == NeighbourState::resolved && context_.now() >= entry->until - config_.refresh_window) refresh(*entry);
+    if (unlikely(entry->state == NeighbourState::resolved && context_.now() >= entry->until - config_.refresh_window)) refresh(*entry);
     return send_datagram(std::move(packet), hardware, to.tos);
   }
   return resolve_and_queue(std::move(packet), to);

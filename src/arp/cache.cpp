@@ -2,10 +2,12 @@
 
 #include <iterator>
 
+#include <tapir/core/branch.hpp>
+
 namespace tapir::arp {
 
 Entry* Cache::find(Ipv4Address address) noexcept {
-  if (last_ != nullptr && last_->address == address) return last_;
+  if (likely(last_ != nullptr) && likely(last_->address == address)) return last_;
   const auto found = index_.find(address);
   return found == index_.end() ? nullptr : last_ = found->second;
 }

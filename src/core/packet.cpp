@@ -1,3 +1,4 @@
+#include <tapir/core/branch.hpp>
 #include <tapir/core/packet.hpp>
 
 #include <algorithm>
@@ -116,7 +117,7 @@ void Packet::append(Slice slice) {
 }
 
 void Packet::append_copy(std::span<const std::byte> bytes) {
-  if (slices_.empty() && head_.unique() && bytes.size() <= head_.capacity() - end_) {
+  if (likely(slices_.empty()) && likely(head_.unique()) && likely(bytes.size() <= head_.capacity() - end_)) {
     copy_bytes(bytes, head_.bytes().subspan(end_));
     end_ += static_cast<std::uint32_t>(bytes.size());
     return;

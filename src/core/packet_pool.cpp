@@ -1,3 +1,4 @@
+#include <tapir/core/branch.hpp>
 #include <tapir/core/packet_pool.hpp>
 
 #include <algorithm>
@@ -14,9 +15,9 @@ constexpr std::array<std::size_t, 3> kKept{1024, 4096, 256};
 
 /// The first of kCapacities that is enough; their number when none is.
 std::size_t class_of(std::size_t capacity) noexcept {
-  std::size_t index = 0;
-  while (index < kCapacities.size() && kCapacities[index] < capacity) ++index;
-  return index;
+  const auto above = [capacity](std::size_t index) { return std::size_t{capacity > kCapacities[index]}; };
+  static_assert(kCapacities.size() == 3);
+  return above(0) + above(1) + above(2);
 }
 }  // namespace
 
@@ -40,14 +41,14 @@ void free_slab(Slab* slab) noexcept {
 void return_slab(Slab* slab) noexcept {
   PoolState& pool = *slab->pool;
   --pool.in_use;
-  const std::size_t index = class_of(slab->capacity);
-  if (pool.closed || index == kCapacities.size() || kCapacities[index] != slab->capacity || pool.free_count[index] == kKept[index]) {
+  const std::size_t index = slab->size_class;
+  if (unlikely(pool.closed) || unlikely(index == kCapacities.size()) || unlikely(pool.free_count[index] == kKept[index])) {
     free_slab(slab);
   } else {
     slab->next_free = std::exchange(pool.free[index], slab);
     ++pool.free_count[index];
   }
-  if (pool.closed && pool.in_use == 0) delete &pool;
+  if (unlikely(pool.closed) && pool.in_use == 0) delete &pool;
 }
 
 }  // namespace detail
@@ -65,7 +66,7 @@ PacketPool::~PacketPool() {
 SlabRef PacketPool::slab(std::size_t capacity) {
   const std::size_t index = class_of(capacity);
   ++state_->in_use;
-  if (index < kCapacities.size() && state_->free[index] != nullptr) {
+  if (likely(index < kCapacities.size()) && likely(state_->free[index] != nullptr)) {
     --state_->free_count[index];
     return SlabRef{std::exchange(state_->free[index], state_->free[index]->next_free)};
   }
@@ -73,6 +74,7 @@ SlabRef PacketPool::slab(std::size_t capacity) {
   ++state_->allocations;
   auto* slab = new (::operator new(sizeof(detail::Slab) + rounded)) detail::Slab;
   slab->capacity = static_cast<std::uint32_t>(rounded);
+  slab->size_class = index;
   slab->pool = state_;
   return SlabRef{slab};
 }

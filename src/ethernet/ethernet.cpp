@@ -1,3 +1,4 @@
+#include <tapir/core/branch.hpp>
 #include <tapir/ethernet/ethernet.hpp>
 
 #include <algorithm>
@@ -79,7 +80,7 @@ void Ethernet::leave(const MacAddress& group) {
 }
 
 std::size_t Ethernet::mtu() const noexcept {
-  if (config_.framing == Framing::ethernet_ii) return can_.mtu;
+  if (likely(config_.framing == Framing::ethernet_ii)) return can_.mtu;
   const std::size_t payload = std::min<std::size_t>(can_.mtu, kMaxLength);  // a larger length would read as a type
   return payload < sizeof(SnapHeader) ? 0 : payload - sizeof(SnapHeader);
 }
@@ -90,12 +91,12 @@ std::size_t Ethernet::largest(GsoKind kind) const noexcept {
 
 [[gnu::flatten, gnu::hot]] Result<> Ethernet::encapsulate(Packet&& packet, const Send& to) {
   const GsoKind kind = packet.meta().gso;
-  if (packet.size() > (kind != GsoKind::none ? kMaxDatagram : mtu())) {
+  if (unlikely(packet.size() > (kind != GsoKind::none ? kMaxDatagram : mtu()))) {
     (void)reject(context_, drops_, LayerId::ethernet, Drop::oversized);
     return fail(Error::message_too_large);
   }
   packet.meta().tos = to.tos;
-  if (kind != GsoKind::none && packet.size() > largest(kind)) return cut_and_transmit(std::move(packet), to);
+  if (unlikely(kind != GsoKind::none) && packet.size() > largest(kind)) return cut_and_transmit(std::move(packet), to);
   if (!can_.completes_checksums) link::complete_checksum(packet);
   return frame_and_transmit(std::move(packet), to);
 }
@@ -111,11 +112,11 @@ Result<> Ethernet::cut_and_transmit(Packet&& packet, const Send& to) {
 
 Result<> Ethernet::frame_and_transmit(Packet&& packet, const Send& to) {
   const std::size_t header_size = put_header(packet, to);
-  if (config_.pad && packet.size() < min_frame_size) packet.append_zeros(min_frame_size - packet.size());
-  if (context_.observer != nullptr) observe(Direction::down, packet, header_size);
+  if (unlikely(config_.pad) && packet.size() < min_frame_size) packet.append_zeros(min_frame_size - packet.size());
+  if (unlikely(context_.observer != nullptr)) observe(Direction::down, packet, header_size);
   const std::size_t size = packet.size();
-  if (can_.carries_fcs) append_fcs(packet);
-  if (auto sent = link_.transmit(std::move(packet)); !sent) {
+  if (unlikely(can_.carries_fcs)) append_fcs(packet);
+  if (auto sent = link_.transmit(std::move(packet)); unlikely(!sent)) {
     (void)reject(context_, drops_, LayerId::ethernet, reason_of(sent.error()));
     return sent;
   }
@@ -125,7 +126,7 @@ Result<> Ethernet::frame_and_transmit(Packet&& packet, const Send& to) {
 }
 
 std::size_t Ethernet::put_header(Packet& packet, const Send& to) const {
-  if (config_.framing == Framing::ethernet_ii) {
+  if (likely(config_.framing == Framing::ethernet_ii)) {
     auto& header = packet.prepend<Header>();
     header.destination = to.destination;
     header.source = config_.address;
@@ -138,15 +139,15 @@ std::size_t Ethernet::put_header(Packet& packet, const Send& to) const {
 }
 
 [[gnu::flatten, gnu::hot]] Accepted Ethernet::demultiplex(Packet&& frame, const link::Received&) {
-  if (frame.meta().ingress == TimePoint{}) frame.meta().ingress = context_.now();
-  if (frame.size() < sizeof(Header) + (can_.carries_fcs ? fcs_size : 0)) return drop(Drop::truncated);
-  if (can_.carries_fcs) {
+  if (likely(frame.meta().ingress == TimePoint{})) frame.meta().ingress = context_.now();
+  if (unlikely(frame.size() < sizeof(Header) + (can_.carries_fcs ? fcs_size : 0))) return drop(Drop::truncated);
+  if (unlikely(can_.carries_fcs)) {
     if (!fcs_ok(frame)) return drop(Drop::bad_fcs);
     frame.truncate(frame.size() - fcs_size);
   }
   const std::size_t frame_size = frame.size();
   stats_.in_bytes += frame_size;
-  if (is_known(frame)) {
+  if (likely(is_known(frame))) {
     frame.trim_front(sizeof(Header));
     const Received from = known_.from;  // handling it may bring the next frame
     return hand_up(std::move(frame), frame_size, from, known_.receiver);
@@ -165,9 +166,9 @@ std::size_t Ethernet::put_header(Packet& packet, const Send& to) const {
 /// A frame of `frame_size` bytes whose link headers are off; `receiver`: nullptr when there is none for its type.
 Accepted Ethernet::hand_up(Packet&& frame, std::size_t frame_size, const Received& from, Demultiplexer<Received>* receiver) {
   const std::size_t allowed = can_.mtu + sizeof(Header) + (from.vlan ? sizeof(VlanTag) : 0);
-  if (frame_size > allowed && frame.meta().gso == GsoKind::none) return drop(Drop::oversized);
-  if (receiver == nullptr) return drop(Drop::unknown_protocol);
-  if (context_.observer != nullptr) show(frame, frame_size - frame.size());
+  if (unlikely(frame_size > allowed) && frame.meta().gso == GsoKind::none) return drop(Drop::oversized);
+  if (unlikely(receiver == nullptr)) return drop(Drop::unknown_protocol);
+  if (unlikely(context_.observer != nullptr)) show(frame, frame_size - frame.size());
   ++stats_.in_frames;
   return receiver->demultiplex(std::move(frame), from);
 }

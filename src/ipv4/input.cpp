@@ -2,6 +2,7 @@
 #include <array>
 #include <utility>
 
+#include <tapir/core/branch.hpp>
 #include <tapir/core/checksum.hpp>
 #include <tapir/ipv4/ipv4.hpp>
 
@@ -33,21 +34,22 @@ bool is_this_network(Ipv4Address address) noexcept { return address.value() >> 2
 
 [[gnu::flatten, gnu::hot]] Accepted Ipv4::demultiplex(Packet&& packet, const ethernet::Received& from) {
   const Interface* at = interface(from.interface);
-  if (at == nullptr) return drop(Drop::not_handled, stats_.in_discards);
+  if (unlikely(at == nullptr)) return drop(Drop::not_handled, stats_.in_discards);
   return receive(std::move(packet), {.interface = at, .cast = from.cast, .local = false});
 }
 
 Accepted Ipv4::receive(Packet&& packet, const Arrival& arrival) {
   ++stats_.in_receives;
   Header header;
-  if (const auto sound = check_header(packet, header); !sound) return sound;
+  if (const auto sound = check_header(packet, header); unlikely(!sound)) return sound;
   packet.truncate(header.total_length);  // what is behind it is link padding
   packet.mark_network();
-  if (context_.observer != nullptr) observe(Direction::up, packet, header);
+  if (unlikely(context_.observer != nullptr)) observe(Direction::up, packet, header);
   const Ipv4Address destination = header.destination;
   const KnownEnds ends{header.source, destination, arrival.interface, interfaces_version_};
-  if (arrival.from_outside() && ends == known_ends_) {
-    if (header.header_size() == sizeof(Header) && !header.is_fragment()) return hand_up(std::move(packet), header, arrival.for_us(), {});
+  if (likely(arrival.from_outside()) && likely(ends == known_ends_)) {
+    if (likely(header.header_size() == sizeof(Header)) && likely(!header.is_fragment()))
+      return hand_up(std::move(packet), header, arrival.for_us(), {});
     return receive_own(std::move(packet), header, arrival.for_us());
   }
   return receive_other(std::move(packet), header, arrival);
@@ -73,14 +75,14 @@ Accepted Ipv4::receive_other(Packet&& packet, const Header& header, const Arriva
 
 /// Version, lengths, checksum: in this order, as each makes sense only when the one before it holds.
 Accepted Ipv4::check_header(const Packet& packet, Header& header) {
-  if (!packet.peek_into(header)) return drop(Drop::truncated, stats_.in_truncated_pkts);
-  if (header.version() != 4) return drop(Drop::bad_version, stats_.in_hdr_errors);
+  if (unlikely(!packet.peek_into(header))) return drop(Drop::truncated, stats_.in_truncated_pkts);
+  if (unlikely(header.version() != 4)) return drop(Drop::bad_version, stats_.in_hdr_errors);
   const std::size_t size = header.header_size();
-  if (size < sizeof(Header)) return drop(Drop::bad_header, stats_.in_hdr_errors);
-  if (size > packet.size()) return drop(Drop::truncated, stats_.in_truncated_pkts);
-  if (header.total_length < size) return drop(Drop::bad_length, stats_.in_hdr_errors);
-  if (header.total_length > packet.size()) return drop(Drop::truncated, stats_.in_truncated_pkts);
-  if ((size == sizeof(Header) ? checksum_of(header) : checksum_with_options(packet, header)) != 0)
+  if (unlikely(size < sizeof(Header))) return drop(Drop::bad_header, stats_.in_hdr_errors);
+  if (unlikely(size > packet.size())) return drop(Drop::truncated, stats_.in_truncated_pkts);
+  if (unlikely(header.total_length < size)) return drop(Drop::bad_length, stats_.in_hdr_errors);
+  if (unlikely(header.total_length > packet.size())) return drop(Drop::truncated, stats_.in_truncated_pkts);
+  if (unlikely((size == sizeof(Header) ? checksum_of(header) : checksum_with_options(packet, header)) != 0))
     return drop(Drop::bad_checksum, stats_.in_hdr_errors);
   return {};
 }
@@ -166,7 +168,7 @@ Accepted Ipv4::deliver(Packet&& packet, const Header& header, const Arrival& arr
 /// To the protocol that the header names, with the options as it is to see them.
 Accepted Ipv4::hand_up(Packet&& packet, const Header& header, const Arrival& arrival, std::span<const std::byte> options) {
   const Upper* upper = find_upper(header.protocol);
-  if (upper == nullptr) {
+  if (unlikely(upper == nullptr)) {
     send_error(std::move(packet), {.kind = network::ErrorKind::protocol_unreachable, .cast = arrival.cast});
     return drop(Drop::unknown_protocol, stats_.in_unknown_protos);
   }

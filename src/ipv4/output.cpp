@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <utility>
 
+#include <tapir/core/branch.hpp>
 #include <tapir/ipv4/ipv4.hpp>
 
 #include "fragmentation.hpp"
@@ -43,7 +44,7 @@ Result<OptionBytes> prepare_options(const network::Send& to, Ipv4Address& destin
 
 Result<> Ipv4::encapsulate(Packet&& packet, const network::Send& to) {
   ++stats_.out_requests;
-  if (to.ttl == std::uint8_t{0}) return fail(Error::invalid_argument);
+  if (unlikely(to.ttl == std::uint8_t{0})) return fail(Error::invalid_argument);
   Ipv4Address destination = to.destination.v4();
   Header header{};
   header.tos = to.tos;
@@ -51,7 +52,7 @@ Result<> Ipv4::encapsulate(Packet&& packet, const network::Send& to) {
   header.destination = destination;
   // A connection's segments take the way of the one before.
   const Egress* const known = to.source.is_unspecified() || !to.options.empty() ? nullptr : known_egress(destination);
-  if (known != nullptr && to.source == known_egress_.source) return send_by(*known, std::move(packet), to, header, {});
+  if (likely(known != nullptr) && likely(to.source == known_egress_.source)) return send_by(*known, std::move(packet), to, header, {});
   const auto options = prepare_options(to, destination);
   if (!options) return fail(options.error());
   const auto egress = egress_for(destination, to.source.v4());
@@ -71,11 +72,11 @@ Result<> Ipv4::encapsulate(Packet&& packet, const network::Send& to) {
                                                   std::span<const std::byte> options) {
   const Ipv4Address destination = header.destination;
   const std::size_t header_size = sizeof(Header) + options.size();
-  if (header_size + packet.size() > max_datagram) return fail(Error::message_too_large);
+  if (unlikely(header_size + packet.size() > max_datagram)) return fail(Error::message_too_large);
   const std::size_t mtu = mtu_towards(destination, egress);
   const bool super_segment = packet.meta().gso != GsoKind::none;
   const bool fits = size_on_wire(packet, header_size, 0) <= mtu;
-  if (!fits && (super_segment || to.dont_fragment || !config_.fragment)) {
+  if (unlikely(!fits) && (super_segment || to.dont_fragment || !config_.fragment)) {
     ++stats_.frag_fails;
     return fail(Error::message_too_large);
   }
@@ -86,12 +87,12 @@ Result<> Ipv4::encapsulate(Packet&& packet, const network::Send& to) {
     if (auto identified = identify(header, datagrams_on_wire(packet, 0), fits, egress); !identified) return identified;
   }
   header = put_header(packet, header, options);
-  if (destination.is_multicast()) {
+  if (unlikely(destination.is_multicast())) {
     const bool looped = to.loop_multicast && config_.multicast_loopback && to.protocol != network::Protocol::igmp;
     // A copy that finds no room is lost like any datagram.
     if (looped && egress.interface->groups.contains(destination)) (void)loopback_.send(packet.share(), *egress.interface);
   }
-  if (egress.route != nullptr) routes_.count_use(*egress.route);
+  if (likely(egress.route != nullptr)) routes_.count_use(*egress.route);
   return transmit(std::move(packet), header, egress, mtu);
 }
 
@@ -158,15 +159,15 @@ Result<Ipv4Address> Ipv4::choose_source(const network::Send& to, const Egress& e
 
 std::size_t Ipv4::mtu_towards(Ipv4Address destination, const Egress& egress) const noexcept {
   const std::size_t link_mtu = egress.mtu();
-  if (egress.interface == &lo_ || egress.broadcast || destination.is_multicast()) return link_mtu;
-  if (config_.path_mtu_discovery) return path_mtus_.estimate(destination, link_mtu, context_.now());
+  if (unlikely(egress.interface == &lo_) || unlikely(egress.broadcast) || unlikely(destination.is_multicast())) return link_mtu;
+  if (likely(config_.path_mtu_discovery)) return path_mtus_.estimate(destination, link_mtu, context_.now());
   // RFC 1122 section 3.3.3: nothing is known of links beyond our own, unless somebody has said it.
   const bool known = egress.next_hop == destination || (egress.route != nullptr && egress.route->mtu);
   return known ? link_mtu : std::min(link_mtu, min_reassembly);
 }
 
 bool Ipv4::takes_frames(const Egress& egress) const noexcept {
-  if (egress.interface == &lo_) return !loopback_.full();
+  if (unlikely(egress.interface == &lo_)) return !loopback_.full();
   return egress.interface->takes_frames() && !remainder_.waits_for(*egress.interface);
 }
 
@@ -188,8 +189,8 @@ Result<> Ipv4::identify(Header& header, std::size_t datagrams, bool fits, const 
 }
 
 Result<> Ipv4::transmit(Packet&& datagram, const Header& header, const Egress& egress, std::size_t mtu) {
-  if (context_.observer != nullptr) observe(Direction::down, datagram, header);
-  if (datagram.size() <= mtu || datagram.meta().gso != GsoKind::none) return hand_down(std::move(datagram), header, egress);
+  if (unlikely(context_.observer != nullptr)) observe(Direction::down, datagram, header);
+  if (likely(datagram.size() <= mtu) || datagram.meta().gso != GsoKind::none) return hand_down(std::move(datagram), header, egress);
   return transmit_cut(std::move(datagram), header, egress, mtu);
 }
 
@@ -221,15 +222,17 @@ Result<> Ipv4::transmit_cut(Packet&& datagram, const Header& header, const Egres
 Result<> Ipv4::hand_down(Packet&& datagram, const Header& header, const Egress& egress) {
   ++stats_.out_transmits;
   const Ipv4Address destination = header.destination;
-  if (destination.is_multicast()) ++stats_.out_mcast_pkts;
-  if (egress.broadcast) ++stats_.out_bcast_pkts;
+  if (unlikely(destination.is_multicast())) ++stats_.out_mcast_pkts;
+  if (unlikely(egress.broadcast)) ++stats_.out_bcast_pkts;
   datagram.meta().tos = header.tos;
-  auto sent = egress.interface == &lo_
-                  ? loopback_.send(std::move(datagram), lo_)
-                  : egress.interface->config.neighbours->encapsulate(
-                        std::move(datagram),
-                        {.next_hop = egress.next_hop, .broadcast = egress.broadcast, .tos = header.tos, .source = header.source});
-  if (!sent) ++stats_.out_discards;
+  Result<> sent;
+  if (unlikely(egress.interface == &lo_)) {
+    sent = loopback_.send(std::move(datagram), lo_);
+  } else {
+    sent = egress.interface->config.neighbours->encapsulate(
+        std::move(datagram), {.next_hop = egress.next_hop, .broadcast = egress.broadcast, .tos = header.tos, .source = header.source});
+  }
+  if (unlikely(!sent)) ++stats_.out_discards;
   return sent;
 }
 

@@ -1,3 +1,4 @@
+#include <tapir/core/branch.hpp>
 #include <tapir/ipv4/path_mtu.hpp>
 
 #include <algorithm>
@@ -24,6 +25,7 @@ PathMtuCache::PathMtuCache(Limits limits) noexcept : limits_{limits} {
 }
 
 std::size_t PathMtuCache::estimate(Ipv4Address destination, std::size_t link_mtu, TimePoint now) const noexcept {
+  if (likely(entries_.empty())) return link_mtu;
   const auto entry = entries_.find(destination);
   if (entry == entries_.end() || now - entry->second.lowered >= limits_.lifetime) return link_mtu;
   return std::min(entry->second.mtu, link_mtu);

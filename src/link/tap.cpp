@@ -1,3 +1,4 @@
+#include <tapir/core/branch.hpp>
 #include <tapir/link/tap.hpp>
 
 #include <fcntl.h>
@@ -217,14 +218,14 @@ bool Tap::is_up() const noexcept {
 
 [[gnu::flatten, gnu::hot]] Result<> Tap::transmit(Packet&& frame) {
   const std::size_t size = frame.size();
-  if (size > capabilities_.max_super_segment + kLinkHeaders && size > capabilities_.mtu + kLinkHeaders)
+  if (unlikely(size > capabilities_.max_super_segment + kLinkHeaders) && size > capabilities_.mtu + kLinkHeaders)
     return fail(Error::message_too_large);
   if (mode_ == TapMode::offload) {
     const VirtioHeader header = describe(frame);
     frame.prepend_bytes(std::as_bytes(std::span{&header, 1}));
   }
   ++stats_.writes;
-  if (write_frame(frame) < 0) {
+  if (unlikely(write_frame(frame) < 0)) {
     if (errno == EAGAIN) {
       writable_ = false;
       return fail(Error::would_block);
@@ -240,7 +241,7 @@ bool Tap::is_up() const noexcept {
 /// With its virtio header, if there is one. What write() and writev() return.
 ssize_t Tap::write_frame(const Packet& frame) const {
   // Most frames are small, and in one piece: for the kernel less work than a list of pieces.
-  if (const auto front = frame.front(); front.size() == frame.size()) return ::write(descriptor_, front.data(), front.size());
+  if (const auto front = frame.front(); likely(front.size() == frame.size())) return ::write(descriptor_, front.data(), front.size());
   std::array<iovec, kMaxChunks> vector;
   std::size_t chunks = 0;
   frame.for_each_chunk([&](std::span<const std::byte> chunk) {
@@ -269,7 +270,7 @@ std::vector<Counter> Tap::counters() const {
     if (frames > 0) more.learn(found);
     if (!found) break;
   }
-  if (!coalesce_) return frames;
+  if (likely(!coalesce_)) return frames;
   if (receiver_ != nullptr) {
     coalescer_.flush(*receiver_);
   } else {
@@ -281,16 +282,16 @@ std::vector<Counter> Tap::counters() const {
 bool Tap::read_frame() {
   // Any frame has room in the landing slab, and the kernel has one piece to fill. What is small leaves it for a small slab: that copy costs less than what it
   // would pin. Both begin behind room for headers of our own, in the last bytes of which the virtio header lies.
-  if (!landing_) landing_ = pool_->slab(PacketPool::super_capacity);
+  if (unlikely(!landing_)) landing_ = pool_->slab(PacketPool::super_capacity);
   const std::size_t header_size = mode_ == TapMode::offload ? sizeof(VirtioHeader) : 0;
   const auto room = landing_.bytes().subspan(Packet::headroom - header_size);
   ++stats_.reads;
   const auto received = ::read(descriptor_, room.data(), room.size());
-  if (received < 0) {
+  if (unlikely(received < 0)) {
     if (errno != EAGAIN && errno != EINTR) ++stats_.in_errors;
     return false;
   }
-  if (static_cast<std::size_t>(received) < header_size) {
+  if (unlikely(static_cast<std::size_t>(received) < header_size)) {
     drops_.count(Drop::truncated);
     return true;
   }
@@ -299,9 +300,10 @@ bool Tap::read_frame() {
   const std::size_t size = static_cast<std::size_t>(received) - header_size;
   ++stats_.in_frames;
   stats_.in_bytes += size;
-  if (coalesce_ && receiver_ != nullptr && coalescer_.join_next(Packet{*pool_, landing_, Packet::headroom, size}, *receiver_)) return true;
+  if (unlikely(coalesce_) && (receiver_ != nullptr && coalescer_.join_next(Packet{*pool_, landing_, Packet::headroom, size}, *receiver_)))
+    return true;
   Packet frame = take_landed(size);
-  if (const auto accepted = apply(header, frame); !accepted) {
+  if (const auto accepted = apply(header, frame); unlikely(!accepted)) {
     drops_.count(accepted.error());
   } else if (receiver_ != nullptr) {
     hand_up(std::move(frame));
@@ -312,14 +314,14 @@ bool Tap::read_frame() {
 /// The frame of `size` bytes that lies in the landing slab.
 Packet Tap::take_landed(std::size_t size) {
   const std::size_t end = Packet::headroom + size;
-  if (end > PacketPool::frame_capacity) return Packet{*pool_, std::exchange(landing_, SlabRef{}), Packet::headroom, size};
+  if (unlikely(end > PacketPool::frame_capacity)) return Packet{*pool_, std::exchange(landing_, SlabRef{}), Packet::headroom, size};
   SlabRef slab = pool_->slab(end);
   std::memcpy(slab.bytes().data() + Packet::headroom, landing_.bytes().data() + Packet::headroom, size);
   return Packet{*pool_, std::move(slab), Packet::headroom, size};
 }
 
 void Tap::hand_up(Packet frame) {
-  if (coalesce_) return coalescer_.take(std::move(frame), *receiver_);
+  if (unlikely(coalesce_)) return coalescer_.take(std::move(frame), *receiver_);
   std::ignore = receiver_->demultiplex(std::move(frame), {});  // a layer that refuses it counts it by name
 }
 

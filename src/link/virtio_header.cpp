@@ -1,5 +1,6 @@
 #include "virtio_header.hpp"
 
+#include <tapir/core/branch.hpp>
 #include <tapir/core/byte_order.hpp>
 
 #include "frame_view.hpp"
@@ -51,12 +52,12 @@ std::optional<Marks> marks_of(const Packet& frame, GsoKind kind) noexcept {
 VirtioHeader describe(const Packet& frame) noexcept {
   const PacketMeta& meta = frame.meta();
   VirtioHeader header;
-  if (meta.checksum == ChecksumState::partial && meta.transport >= 0) {
+  if (likely(meta.checksum == ChecksumState::partial) && likely(meta.transport >= 0)) {
     header.flags = kVirtioNeedsChecksum;
     header.checksum_start = static_cast<std::uint16_t>(meta.transport);
     header.checksum_offset = meta.checksum_offset;
   }
-  if (meta.gso != GsoKind::none && meta.transport >= 0) {
+  if (unlikely(meta.gso != GsoKind::none) && meta.transport >= 0) {
     const auto transport = static_cast<std::size_t>(meta.transport);
     header.gso_type = meta.gso == GsoKind::tcp4 ? kVirtioGsoTcp4 : kVirtioGsoUdp;
     header.gso_size = meta.gso_size;
@@ -67,8 +68,8 @@ VirtioHeader describe(const Packet& frame) noexcept {
 
 Accepted apply(const VirtioHeader& header, Packet& frame) noexcept {
   PacketMeta& meta = frame.meta();
-  if ((header.flags & kVirtioNeedsChecksum) != 0) {
-    if (std::size_t{header.checksum_start} + header.checksum_offset + 2 > frame.size()) return std::unexpected{Drop::bad_length};
+  if (likely((header.flags & kVirtioNeedsChecksum) != 0)) {
+    if (unlikely(std::size_t{header.checksum_start} + header.checksum_offset + 2 > frame.size())) return std::unexpected{Drop::bad_length};
     meta.checksum = ChecksumState::partial;
     meta.transport = header.checksum_start;
     meta.checksum_offset = header.checksum_offset;
@@ -76,7 +77,8 @@ Accepted apply(const VirtioHeader& header, Packet& frame) noexcept {
     meta.checksum = ChecksumState::verified;
   }
   const auto type = static_cast<std::uint8_t>(header.gso_type & ~kVirtioGsoEcn);
-  return type == kVirtioGsoNone ? Accepted{} : apply_gso(header, type, frame);
+  if (unlikely(type != kVirtioGsoNone)) return apply_gso(header, type, frame);
+  return {};
 }
 
 }  // namespace tapir::link

@@ -7,6 +7,7 @@
 #include <optional>
 #include <utility>
 
+#include <tapir/core/branch.hpp>
 #include <tapir/tcp/congestion_control.hpp>
 
 #include "loss_based.hpp"
@@ -48,16 +49,18 @@ class CongestionSlot {
   [[nodiscard]] const LossBased* loss_based() const noexcept { return loss_based_; }
   [[nodiscard]] CongestionControl* operator->() const noexcept { return loss_based_ != nullptr ? loss_based_ : own_.get(); }
 
-  [[nodiscard]] std::uint32_t cwnd() const noexcept { return loss_based_ != nullptr ? loss_based_->cwnd() : own_->cwnd(); }
-  [[nodiscard]] std::uint32_t ssthresh() const noexcept { return loss_based_ != nullptr ? loss_based_->ssthresh() : own_->ssthresh(); }
+  [[nodiscard]] std::uint32_t cwnd() const noexcept { return likely(loss_based_ != nullptr) ? loss_based_->cwnd() : own_->cwnd(); }
+  [[nodiscard]] std::uint32_t ssthresh() const noexcept {
+    return likely(loss_based_ != nullptr) ? loss_based_->ssthresh() : own_->ssthresh();
+  }
   [[nodiscard]] bool in_slow_start() const noexcept { return cwnd() < ssthresh(); }
   [[nodiscard]] std::optional<std::uint64_t> pacing_rate() const noexcept {
-    return loss_based_ != nullptr ? loss_based_->pacing_rate() : own_->pacing_rate();
+    return likely(loss_based_ != nullptr) ? loss_based_->pacing_rate() : own_->pacing_rate();
   }
-  [[nodiscard]] bool holds_back() const noexcept { return loss_based_ != nullptr ? loss_based_->holds_back() : own_->holds_back(); }
-  void on_sent(const SentEvent& event) { loss_based_ != nullptr ? loss_based_->on_sent(event) : own_->on_sent(event); }
-  void on_ack(const AckEvent& event) { loss_based_ != nullptr ? loss_based_->on_ack(event) : own_->on_ack(event); }
-  void on_idle(const IdleEvent& event) { loss_based_ != nullptr ? loss_based_->on_idle(event) : own_->on_idle(event); }
+  [[nodiscard]] bool holds_back() const noexcept { return likely(loss_based_ != nullptr) ? loss_based_->holds_back() : own_->holds_back(); }
+  void on_sent(const SentEvent& event) { likely(loss_based_ != nullptr) ? loss_based_->on_sent(event) : own_->on_sent(event); }
+  void on_ack(const AckEvent& event) { likely(loss_based_ != nullptr) ? loss_based_->on_ack(event) : own_->on_ack(event); }
+  void on_idle(const IdleEvent& event) { likely(loss_based_ != nullptr) ? loss_based_->on_idle(event) : own_->on_idle(event); }
 
  private:
   void clear() noexcept {

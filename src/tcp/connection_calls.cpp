@@ -1,6 +1,8 @@
 #include <algorithm>
 #include <utility>
 
+#include <tapir/core/branch.hpp>
+
 #include "congestion_registry.hpp"
 #include "connection_core.hpp"
 #include "engine.hpp"
@@ -15,8 +17,8 @@ std::unexpected<std::error_code> ConnectionCore::why_over() const noexcept {
 
 /// Whether SEND may queue data now (RFC 9293 section 3.10.2).
 Result<> ConnectionCore::may_queue() const noexcept {
-  if (tcb_.state == State::closed) return why_over();
-  if (fin_queued_ || tcb_.state > State::close_wait) return fail(Error::connection_closed);
+  if (unlikely(tcb_.state == State::closed)) return why_over();
+  if (unlikely(fin_queued_) || unlikely(tcb_.state > State::close_wait)) return fail(Error::connection_closed);
   return {};
 }
 
@@ -30,7 +32,7 @@ void ConnectionCore::data_queued() {
 
 /// Copies what there is room for into the send buffer.
 std::size_t ConnectionCore::take(std::span<const std::byte> bytes) {
-  if (!settings_->chunked_writes) return send_buffer_.append(bytes.first(std::min(bytes.size(), send_room())));
+  if (likely(!settings_->chunked_writes)) return send_buffer_.append(bytes.first(std::min(bytes.size(), send_room())));
   std::size_t taken = 0;
   while (taken < bytes.size()) {
     const std::size_t room = send_room();
@@ -45,12 +47,12 @@ std::size_t ConnectionCore::take(std::span<const std::byte> bytes) {
 }
 
 [[gnu::flatten, gnu::hot]] Result<std::size_t> ConnectionCore::send(std::span<const std::byte> bytes, bool urgent) {
-  if (const auto allowed = may_queue(); !allowed) return fail(allowed.error());
-  if (bytes.empty()) return 0;
+  if (const auto allowed = may_queue(); unlikely(!allowed)) return fail(allowed.error());
+  if (unlikely(bytes.empty())) return 0;
   const std::size_t taken = take(bytes);
-  if (taken < bytes.size()) wants_room_ = true;
-  if (taken == 0) return fail(Error::would_block);
-  if (urgent) {
+  if (unlikely(taken < bytes.size())) wants_room_ = true;
+  if (unlikely(taken == 0)) return fail(Error::would_block);
+  if (unlikely(urgent)) {
     tcb_.snd_up = data_end();
     tcb_.urgent_out = true;
   }
@@ -89,9 +91,9 @@ Result<std::size_t> ConnectionCore::send(Slice slice) {
 }
 
 [[gnu::flatten, gnu::hot]] Result<std::size_t> ConnectionCore::receive(std::span<std::byte> into) {
-  if (into.empty()) return fail(Error::invalid_argument);
-  if (reading_over_) return tcb_.state == State::closed ? why_over() : fail(Error::connection_closed);
-  if (const std::size_t count = receive_buffer_.read(into); count > 0) {
+  if (unlikely(into.empty())) return fail(Error::invalid_argument);
+  if (unlikely(reading_over_)) return tcb_.state == State::closed ? why_over() : fail(Error::connection_closed);
+  if (const std::size_t count = receive_buffer_.read(into); likely(count > 0)) {
     after_read();
     return count;
   }
@@ -131,14 +133,15 @@ std::optional<TimePoint> ConnectionCore::arrived_at(std::size_t offset) const no
 /// tcp_cleanup_rbuf(). A peer that has a lot is told by the acknowledgments of what it sends.
 void ConnectionCore::after_read() {
   account_memory();
-  if (arrivals_ != nullptr) arrivals_->forget_before(counters_.bytes_received - receive_buffer_.size());
-  if (tcb_.urgent_in && tcb_.rcv_up <= next_read()) tcb_.urgent_in = false;
-  if (!deadlines_.idle && quiet()) update_timers();
-  if (!receives_text(tcb_.state) || fin_received_) return;
-  if (fast_open_.taken > 0 && distance(tcb_.irs, tcb_.rcv_nxt) == fast_open_.taken + 1) return;  // it has used nothing of the window yet
+  if (unlikely(arrivals_ != nullptr)) arrivals_->forget_before(counters_.bytes_received - receive_buffer_.size());
+  if (unlikely(tcb_.urgent_in) && tcb_.rcv_up <= next_read()) tcb_.urgent_in = false;
+  if (!deadlines_.idle && unlikely(quiet())) update_timers();
+  if (unlikely(!receives_text(tcb_.state)) || unlikely(fin_received_)) return;
+  if (unlikely(fast_open_.taken > 0) && distance(tcb_.irs, tcb_.rcv_nxt) == fast_open_.taken + 1)
+    return;  // it has used nothing of the window yet
   tune_receive_buffer();
   const std::uint32_t window = offered_window();
-  if (window <= tcb_.rcv_wnd || window < 2 * std::uint64_t{tcb_.rcv_wnd}) return;
+  if (likely(window <= tcb_.rcv_wnd) || likely(window < 2 * std::uint64_t{tcb_.rcv_wnd})) return;
   ack_.on_urgent();
   wants_to_send();
 }

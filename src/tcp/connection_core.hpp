@@ -296,11 +296,12 @@ class ConnectionCore final : public ReadySource,
   }
   void process_urgent(const Segment& segment);
   [[nodiscard]] Accepted process_text(Arrival& arrival);
-  void accept_in_order(Packet&& payload);
+  void accept_in_order(const Packet& payload);
   [[gnu::noinline]] void accept_reassembled();
   void advance_received(std::size_t bytes) noexcept;
   [[gnu::noinline]] void time_arrival(SeqNum begin, std::uint32_t size, TimePoint ingress);
   [[nodiscard]] Accepted take_text(Arrival& arrival);
+  [[gnu::noinline]] void note_overlap(const Segment& segment);
   void text_in_order(Arrival& arrival);
   [[nodiscard, gnu::noinline]] Accepted text_beyond_gap(Arrival& arrival);
   void acknowledge_later(const Segment& segment);
@@ -405,9 +406,9 @@ class ConnectionCore final : public ReadySource,
   void on_persist_timer();
   [[nodiscard]] bool out_of_retries() const;
   void on_keepalive_timer();
-  [[nodiscard]] bool expired(std::optional<TimePoint>& deadline, std::string_view timer) const;
+  [[nodiscard]] bool expired(Deadline& deadline, std::string_view timer) const;
   void on_user_timeout();
-  [[nodiscard]] TimePoint earliest_deadline() const noexcept;
+  [[nodiscard]] Deadline earliest_deadline() const noexcept;
   [[gnu::noinline]] void update_timers();
   void restart_keepalive();
   [[nodiscard]] Duration keepalive_idle() const noexcept;

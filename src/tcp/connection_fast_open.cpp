@@ -98,7 +98,7 @@ void ConnectionCore::accept_early(Arrival& syn) {
   fast_open_.taken = static_cast<std::uint32_t>(syn.payload.size());
   counters_.syn_data = fast_open_.taken > 0;
   time_arrival(tcb_.rcv_nxt, fast_open_.taken, syn.ingress);
-  if (counters_.syn_data) accept_in_order(std::move(syn.payload));
+  if (counters_.syn_data) accept_in_order(syn.payload);
   listener->opened_early(engine_->record_of(tuple_));
 }
 

@@ -6,6 +6,8 @@
 #include <limits>
 #include <utility>
 
+#include <tapir/core/branch.hpp>
+
 #include "connection_core.hpp"
 #include "connection_record.hpp"
 #include "engine.hpp"
@@ -28,8 +30,8 @@ Small small(std::uint64_t count) noexcept {
 /// Nothing is to be done but to wait for the ACK, and a HalfOpen says all there is to know. What is out of the ordinary stays as it is: Fast Open, a source
 /// route, an earlier incarnation, trouble that the network reported.
 bool ConnectionCore::awaits_ack() const noexcept {
-  if (tcb_.state != State::syn_received || !unseen() || kind_ == nullptr || listener_.expired() || fin_queued_ || reading_over_)
-    return false;
+  if (likely(tcb_.state != State::syn_received)) return false;
+  if (!unseen() || kind_ == nullptr || listener_.expired() || fin_queued_ || reading_over_) return false;
   const RetransmitQueue::Range* answer = recovery_.queue().front();
   const bool answered = answer != nullptr && !answer->lost && tcb_.snd_nxt == tcb_.iss + 1;
   const bool ordinary = !former_ && ip_options_.empty() && !fast_open_.option && !counters_.soft_error;
@@ -42,9 +44,7 @@ bool ConnectionCore::awaits_ack() const noexcept {
 }
 
 /// When the SYN,ACK goes again, or the handshake has lasted too long.
-TimePoint ConnectionCore::handshake_due() const noexcept {
-  return std::min(*deadlines_.retransmit, deadlines_.user_timeout.value_or(TimePoint::max()));
-}
+TimePoint ConnectionCore::handshake_due() const noexcept { return std::min(*deadlines_.retransmit, *deadlines_.user_timeout); }
 
 bool ConnectionCore::becomes_half_open() {
   const auto listener = listener_.lock();

@@ -6,6 +6,8 @@
 #include <span>
 #include <utility>
 
+#include <tapir/core/branch.hpp>
+
 #include "connection_core.hpp"
 #include "connection_record.hpp"
 #include "engine.hpp"
@@ -16,7 +18,7 @@ namespace tapir::tcp::detail {
 
 /// Nothing is outstanding, waits to be sent or read, is owed or timed. What only waits for its turn to be dispatched or pulled does not count.
 bool ConnectionCore::quiet() const noexcept {
-  if (ack_.pending() || !recovery_.idle()) return false;  // mostly
+  if (likely(!recovery_.queue().empty()) || ack_.pending() || !recovery_.idle()) return false;
   if (tcb_.state != State::established || !accepted() || fin_queued_ || peer_fin_ || reading_over_) return false;
   const bool empty = send_buffer_.empty() && receive_buffer_.empty() && reassembly_.empty();
   const bool timed = deadlines_.retransmit || deadlines_.persist || deadlines_.send_override || deadlines_.pacing || deadlines_.keepalive ||
@@ -31,9 +33,9 @@ bool ConnectionCore::quiet() const noexcept {
 void ConnectionCore::watch_quiet() noexcept {
   const Duration after = engine_ == nullptr ? Duration::zero() : engine_->config().sleep_after;
   const bool never = after <= Duration::zero() || after == Duration::max();
-  if (deadlines_.idle || never) return;
+  if (unlikely(deadlines_.idle.set()) || unlikely(never)) return;
   if (quiet()) deadlines_.idle = deadline_after(context_.now(), after);
-  if (awaits_ack()) deadlines_.idle = context_.now();  // of these there may be many that nobody ever hears of again
+  if (unlikely(awaits_ack())) deadlines_.idle = context_.now();  // of these there may be many that nobody ever hears of again
 }
 
 /// The idle deadline has come.

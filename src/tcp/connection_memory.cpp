@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include <tapir/core/branch.hpp>
+
 #include "connection_core.hpp"
 #include "engine.hpp"
 #include "window_scale.hpp"
@@ -16,12 +18,12 @@ void ConnectionCore::account_memory() noexcept {
 /// Room to queue data to be sent. When the stack has no memory left each connection keeps a little, to make progress.
 std::size_t ConnectionCore::send_room() const noexcept {
   std::size_t room = send_buffer_.room();
-  if (settings_->chunked_writes) {
+  if (unlikely(settings_->chunked_writes)) {
     room = chunks::room(write_decision());
-  } else if (unsent() >= not_sent_low()) {
+  } else if (unlikely(unsent() >= not_sent_low())) {
     room = 0;
   }
-  if (!memory_.exhausted()) return room;
+  if (likely(!memory_.exhausted())) return room;
   return std::min(room, send_buffer_.size() < MemoryShare::kAlways ? MemoryShare::kAlways - send_buffer_.size() : 0);
 }
 
@@ -72,7 +74,7 @@ void ConnectionCore::tune_send_buffer() {
     const std::size_t wanted = chunked ? chunks::buffer_for(cwnd / mss_, mss_) : 2 * std::size_t{cwnd};
     send_buffer_.set_limit(std::max(former, std::min(wanted, engine_->config().max_send_buffer)));
   }
-  if (!wants_room_) return;
+  if (likely(!wants_room_)) return;
   const bool enough = chunked ? worth_writing() : send_buffer_.limit() > former && send_room() > 0;
   if (!enough) return;
   wants_room_ = false;
@@ -83,7 +85,7 @@ void ConnectionCore::tune_send_buffer() {
 void ConnectionCore::tune_receive_buffer() {
   const std::uint64_t read = counters_.bytes_received - receive_buffer_.size();
   const auto wanted = receive_tuning_.on_read(context_.now(), read, receive_buffer_.limit(), receive_mss_);
-  if (!wanted || settings_->receive_buffer || memory_.scarce()) return;
+  if (likely(!wanted) || settings_->receive_buffer || memory_.scarce()) return;
   receive_buffer_.set_limit(std::max(receive_buffer_.limit(), std::min<std::size_t>(*wanted, max_window(tcb_.rcv_wind_shift))));
 }
 

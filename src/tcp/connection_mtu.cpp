@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include <tapir/core/branch.hpp>
+
 #include "connection_core.hpp"
 #include "engine.hpp"
 
@@ -42,7 +44,7 @@ void ConnectionCore::update_mss() {
 
 /// A route, or what is known of the path, may have changed since the user wrote last, as in Linux' tcp_current_mss().
 void ConnectionCore::look_at_path(std::size_t path_mtu) {
-  if (is_synchronized(tcb_.state) && path_mtu != network_mtu_) update_mss();
+  if (unlikely(path_mtu != network_mtu_) && is_synchronized(tcb_.state)) update_mss();
 }
 
 /// No datagram is larger than what the peer's MSS allows, whatever the path carries.

@@ -2,6 +2,7 @@
 
 #include <memory>
 
+#include <tapir/core/branch.hpp>
 #include <tapir/tcp/info.hpp>
 
 #include "four_tuple.hpp"
@@ -26,7 +27,7 @@ class ConnectionRecord {
   [[nodiscard]] bool asleep() const noexcept { return core_ == nullptr; }
   /// The connection, woken if need be. It may end in what it is then asked to do: who calls it keeps it alive.
   [[nodiscard]] const std::shared_ptr<ConnectionCore>& core() {
-    if (asleep()) wake();
+    if (unlikely(asleep())) wake();
     return core_;
   }
   /// It is quiet. The caller keeps the core for as long as it needs it.

@@ -1,5 +1,7 @@
 #include <utility>
 
+#include <tapir/core/branch.hpp>
+
 #include "connection_core.hpp"
 #include "engine.hpp"
 #include "listener_core.hpp"
@@ -176,7 +178,7 @@ void ConnectionCore::stop_reading() {
 }
 
 void ConnectionCore::tell(std::uint32_t news) {
-  if (over_ || released_) return;
+  if (unlikely(over_) || unlikely(released_)) return;
   news_ |= news;
   if (queued_ || !handlers_) return;
   queued_ = true;
@@ -210,13 +212,13 @@ inline bool ConnectionCore::due(News bit) noexcept {
 
 /// Each may replace the handlers, or destroy the handle and with it all of them but the one that runs.
 void ConnectionCore::call_handlers() {
-  if ((news_ & kSeldom) != 0) call_seldom_handlers();
-  if (due(kReadable)) handlers_.call<&Events::readable>();
-  if (due(kPeerClosed)) handlers_.call<&Events::peer_closed>();
-  if (due(kSent)) handlers_.call<&Events::sent>();
+  if (unlikely((news_ & kSeldom) != 0)) call_seldom_handlers();
+  if (likely(due(kReadable))) handlers_.call<&Events::readable>();
+  if (unlikely(due(kPeerClosed))) handlers_.call<&Events::peer_closed>();
+  if (unlikely(due(kSent))) handlers_.call<&Events::sent>();
   if (due(kAcknowledged)) handlers_.call<&Events::acknowledged>();
-  if (due(kWritable)) handlers_.call<&Events::writable>();
-  if (due(kClosed)) {
+  if (unlikely(due(kWritable))) handlers_.call<&Events::writable>();
+  if (unlikely(due(kClosed))) {
     over_ = true;
     handlers_.call<&Events::closed>(error_);
   }

@@ -7,6 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include <tapir/core/branch.hpp>
+
 #include "four_tuple.hpp"
 
 namespace tapir::tcp {
@@ -77,14 +79,14 @@ class ConnectionTable {
   };
 
   [[nodiscard]] std::uint32_t tag_of(const FourTuple& tuple) const noexcept {
-    if (tuple != hashed_.tuple) hashed_ = {tuple, static_cast<std::uint32_t>(hash_(tuple))};
+    if (unlikely(tuple != hashed_.tuple)) hashed_ = {tuple, static_cast<std::uint32_t>(hash_(tuple))};
     return hashed_.tag;
   }
   [[nodiscard]] std::size_t mask() const noexcept { return slots_.size() - 1; }
   [[nodiscard]] std::size_t next(std::size_t at) const noexcept { return (at + 1) & mask(); }
 
   [[nodiscard]] const Slot* slot_of(const FourTuple& tuple) const noexcept {
-    if (last_found_ != nullptr && last_found_->connection->tuple() == tuple) return last_found_;
+    if (likely(last_found_ != nullptr) && likely(last_found_->connection->tuple() == tuple)) return last_found_;
     if (slots_.empty()) return nullptr;
     const std::uint32_t tag = tag_of(tuple);
     for (std::size_t at = tag & mask(); slots_[at].connection != nullptr; at = next(at)) {

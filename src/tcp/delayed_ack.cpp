@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include <tapir/core/branch.hpp>
+
 namespace tapir::tcp {
 
 namespace {
@@ -22,11 +24,11 @@ void DelayedAck::on_data(const DataArrival& arrival) noexcept {
   if (config_.delay == Duration::zero() || (quick_left_ > 0 && !interactive_)) now_ = true;
   // Every second full-sized segment; small ones count by their bytes (SHLD-19), so that a stream of them is not answered one by one.
   if (unacknowledged_bytes_ >= 2ULL * std::max(arrival.mss, 1U)) now_ = true;
-  if (!deadline_) deadline_ = arrival.now + wait(arrival);
+  if (likely(!deadline_)) deadline_ = arrival.now + wait(arrival);
 }
 
 void DelayedAck::follow_pace(const DataArrival& arrival) noexcept {
-  if (!last_data_) {
+  if (unlikely(!last_data_)) {
     pace_ = config_.delay;
     be_quick(arrival);
     return;
@@ -48,18 +50,18 @@ void DelayedAck::be_quick(const DataArrival& arrival) noexcept {
 }
 
 Duration DelayedAck::wait(const DataArrival& arrival) const noexcept {
-  if (pace_ <= config_.delay) return config_.delay;
+  if (likely(pace_ <= config_.delay)) return config_.delay;
   Duration longest = config_.max_delay;
   if (arrival.srtt) longest = std::min(longest, std::max(*arrival.srtt, config_.delay));
   return std::min(pace_, longest);
 }
 
 void DelayedAck::on_data_sent(TimePoint now) noexcept {
-  if (last_data_ && now - *last_data_ < pace_) interactive_ = true;
+  if (likely(last_data_.has_value()) && likely(now - *last_data_ < pace_)) interactive_ = true;
 }
 
 void DelayedAck::on_ack_sent(TimePoint now) noexcept {
-  if (!now_ && deadline_ && *deadline_ <= now) {
+  if (unlikely(*deadline_ <= now) && !now_) {
     // Nothing came in time to take it along: no answer of ours, then the next one need not wait for one; no data of the peer's, then it is slower.
     pace_ = interactive_ ? config_.delay : std::min(2 * pace_, std::max(rto_, config_.delay));
     interactive_ = false;

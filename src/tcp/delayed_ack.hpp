@@ -6,6 +6,8 @@
 
 #include <tapir/core/time.hpp>
 
+#include "deadline.hpp"
+
 namespace tapir::tcp {
 
 /// In-order data that arrived, and what is known of the connection then.
@@ -47,11 +49,11 @@ class DelayedAck {
   void on_ack_sent(TimePoint now) noexcept;
 
   /// An acknowledgment is owed, at once or later.
-  [[nodiscard]] bool pending() const noexcept { return now_ || deadline_.has_value(); }
+  [[nodiscard]] bool pending() const noexcept { return now_ || deadline_; }
   /// It must leave now.
-  [[nodiscard]] bool due(TimePoint now) const noexcept { return now_ || (deadline_ && *deadline_ <= now); }
+  [[nodiscard]] bool due(TimePoint now) const noexcept { return now_ || *deadline_ <= now; }
   /// When it must leave at the latest; empty when none is owed or it is due at once.
-  [[nodiscard]] std::optional<TimePoint> deadline() const noexcept { return now_ ? std::nullopt : deadline_; }
+  [[nodiscard]] Deadline deadline() const noexcept { return now_ ? Deadline{} : deadline_; }
 
  private:
   void be_quick(const DataArrival& arrival) noexcept;
@@ -64,7 +66,7 @@ class DelayedAck {
   std::optional<TimePoint> last_data_;
   std::uint32_t quick_left_ = 0;
   std::uint64_t unacknowledged_bytes_ = 0;
-  std::optional<TimePoint> deadline_;
+  Deadline deadline_;
   bool interactive_ = false;  ///< our data answers the peer's
   bool now_ = false;
 };

@@ -4,6 +4,8 @@
 #include <chrono>
 #include <utility>
 
+#include <tapir/core/branch.hpp>
+
 namespace tapir::tcp {
 
 DeliveryStamp DeliveryRate::on_sent(TimePoint now, std::uint32_t in_flight, bool flight_begins) noexcept {
@@ -19,7 +21,8 @@ DeliveryStamp DeliveryRate::on_sent(TimePoint now, std::uint32_t in_flight, bool
 void DeliveryRate::on_delivered(TimePoint now, std::uint32_t bytes, TimePoint sent, const DeliveryStamp& stamp) noexcept {
   delivered_ += bytes;
   delivered_at_ = now;
-  if (newest_ && (sent < newest_->sent || (sent == newest_->sent && stamp.delivered < newest_->stamp.delivered))) return;
+  if (unlikely(newest_.has_value()) && (sent < newest_->sent || (sent == newest_->sent && stamp.delivered < newest_->stamp.delivered)))
+    return;
   newest_ = Newest{.sent = sent, .stamp = stamp};
 }
 
@@ -30,12 +33,12 @@ void DeliveryRate::on_app_limited(std::uint32_t in_flight) noexcept {
 std::optional<RateSample> DeliveryRate::take_sample(std::optional<Duration> min_rtt) noexcept {
   if (app_limited_until_ != 0 && delivered_ > app_limited_until_) app_limited_until_ = 0;
   const auto newest = std::exchange(newest_, std::nullopt);
-  if (!newest) return std::nullopt;
+  if (unlikely(!newest)) return std::nullopt;
   first_sent_at_ = newest->sent;
   const DeliveryStamp& stamp = newest->stamp;
   // Acknowledgments may be compressed, sending may be: the slower of the two phases tells of the path.
   const Duration interval = std::max(newest->sent - stamp.first_sent_at, delivered_at_ - stamp.delivered_at);
-  if (interval <= Duration::zero() || (min_rtt && interval < *min_rtt)) return std::nullopt;
+  if (unlikely(interval <= Duration::zero()) || (min_rtt && unlikely(interval < *min_rtt))) return std::nullopt;
   const RateSample sample{.delivered_bytes = delivered_ - stamp.delivered,
                           .interval = interval,
                           .prior_delivered_bytes = stamp.delivered,

@@ -3,6 +3,7 @@
 #include <array>
 #include <utility>
 
+#include <tapir/core/branch.hpp>
 #include <tapir/core/checksum.hpp>
 
 #include "connection_core.hpp"
@@ -17,7 +18,7 @@ constexpr std::uint32_t kReopenGap = 65536;  // what the new incarnation's first
 
 /// Those of a segment whose header of `header_size` bytes is in front.
 Accepted read_options_of(const Packet& segment, std::size_t header_size, Options& options) {
-  if (const auto front = segment.front(); front.size() >= header_size) {
+  if (const auto front = segment.front(); likely(front.size() >= header_size)) {
     return read_options(front.subspan(sizeof(Header), header_size - sizeof(Header)), options);
   }
   std::array<std::byte, kMaxOptionsSize> bytes{};
@@ -35,10 +36,10 @@ std::unexpected<Drop> Engine::malformed(Drop reason) {
 [[gnu::flatten, gnu::hot]] Accepted Engine::demultiplex(Packet&& packet, const network::Received& from) {
   ++stats_.in_segs;
   // RFC 9293 section 3.9.2.3: TCP speaks with single hosts only (MUST-57, MUST-63).
-  if (from.to_group || from.cast != LinkCast::unicast) return drop(Drop::not_for_us);
+  if (unlikely(from.to_group) || unlikely(from.cast != LinkCast::unicast)) return drop(Drop::not_for_us);
   const TimePoint ingress = packet.meta().ingress;
   Arrival arrival{.payload = std::move(packet), .tos = from.tos, .ttl = from.ttl, .ingress = ingress};
-  if (const auto sound = read(arrival, from); !sound) return malformed(sound.error());
+  if (const auto sound = read(arrival, from); unlikely(!sound)) return malformed(sound.error());
   return dispatch(std::move(arrival));
 }
 
@@ -46,25 +47,26 @@ std::unexpected<Drop> Engine::malformed(Drop reason) {
 Accepted Engine::read(Arrival& arrival, const network::Received& from) {
   Packet& packet = arrival.payload;
   Header header;
-  if (!packet.peek_into(header)) return std::unexpected{Drop::truncated};
+  if (unlikely(!packet.peek_into(header))) return std::unexpected{Drop::truncated};
   const auto segment = parse(header, packet.size());
-  if (!segment) return std::unexpected{segment.error()};
+  if (unlikely(!segment)) return std::unexpected{segment.error()};
   arrival.segment = *segment;
   arrival.tuple = {.local = {from.destination, header.destination_port}, .remote = {from.source, header.source_port}};
-  if (!checksum_ok(packet, from)) {
+  if (unlikely(!checksum_ok(packet, from))) {
     if (config_.acknowledge_bad_checksums) acknowledge_damaged(arrival.tuple);
     return std::unexpected{Drop::bad_checksum};
   }
-  if (header.source_port.get() == Port{} || header.destination_port.get() == Port{}) return std::unexpected{Drop::bad_port};
+  if (unlikely(header.source_port.get() == Port{}) || unlikely(header.destination_port.get() == Port{}))
+    return std::unexpected{Drop::bad_port};
   const std::size_t header_size = header.header_size();
-  if (header_size > sizeof(Header)) {
-    if (const auto sound = read_options_of(packet, header_size, arrival.options); !sound) return sound;
+  if (likely(header_size > sizeof(Header))) {
+    if (const auto sound = read_options_of(packet, header_size, arrival.options); unlikely(!sound)) return sound;
   }
-  if (context_.observer != nullptr) observe(Direction::up, packet, header, arrival.tuple);
+  if (unlikely(context_.observer != nullptr)) observe(Direction::up, packet, header, arrival.tuple);
   packet.trim_front(header_size);
   const std::uint32_t each = packet.meta().gso_size;
-  if (each > 0 && segment->payload_size > each) arrival.segments = (segment->payload_size + each - 1) / each;
-  if (!from.options.empty()) arrival.ip_options = network_.return_route(from.options, from.source);
+  if (unlikely(each > 0) && segment->payload_size > each) arrival.segments = (segment->payload_size + each - 1) / each;
+  if (unlikely(!from.options.empty())) arrival.ip_options = network_.return_route(from.options, from.source);
   return {};
 }
 
@@ -75,7 +77,7 @@ void Engine::acknowledge_damaged(const FourTuple& tuple) {
 
 /// What a device vouches for, or has yet to compute, is not summed again.
 bool Engine::checksum_ok(const Packet& packet, const network::Received& from) const {
-  if (packet.meta().checksum != ChecksumState::unverified) return true;
+  if (likely(packet.meta().checksum != ChecksumState::unverified)) return true;
   InternetChecksum sum;
   sum.add_word(network_.pseudo_header_sum(from.source, from.destination, network::Protocol::tcp, packet.size()));
   add_packet(sum, packet);
@@ -83,9 +85,9 @@ bool Engine::checksum_ok(const Packet& packet, const network::Received& from) co
 }
 
 Accepted Engine::dispatch(Arrival&& arrival) {
-  if (ConnectionRecord* const record = find(arrival.tuple)) {
+  if (ConnectionRecord* const record = find(arrival.tuple); likely(record != nullptr)) {
     const auto connection = record->core();  // stays alive while it ends
-    if (arrival.ttl < connection->settings().minimum_ttl) return drop(Drop::ttl_too_low);
+    if (unlikely(arrival.ttl < connection->settings().minimum_ttl)) return drop(Drop::ttl_too_low);
     return connection->segment_arrives(std::move(arrival));
   }
   return stranger_arrives(arrival);

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include <tapir/core/branch.hpp>
 #include <tapir/core/checksum.hpp>
 
 #include "congestion_registry.hpp"
@@ -191,7 +192,7 @@ void Engine::forget(const ListenerCore& listener) {
 /// The network layer's: only the size is another for each segment of a connection.
 std::uint16_t Engine::pseudo_header_sum(IpAddress local, IpAddress remote, std::size_t size) noexcept {
   auto& known = known_pseudo_header_;
-  if (known.sum == 0 || local != known.local || remote != known.remote) {
+  if (unlikely(known.sum == 0) || unlikely(local != known.local) || unlikely(remote != known.remote)) {
     known = {local, remote, network_.pseudo_header_sum(local, remote, network::Protocol::tcp, 0)};
   }
   const std::size_t sum = known.sum + size;
@@ -199,30 +200,30 @@ std::uint16_t Engine::pseudo_header_sum(IpAddress local, IpAddress remote, std::
 }
 
 Result<> Engine::send(Packet&& packet, const Send& to) {
-  if (to.options.size() > kMaxOptionsSize || to.options.size() % 4 != 0) return fail(Error::invalid_argument);
+  if (unlikely(to.options.size() > kMaxOptionsSize) || unlikely(to.options.size() % 4 != 0)) return fail(Error::invalid_argument);
   const std::size_t payload_size = packet.size();
   const std::size_t size = payload_size + to.options.size() + sizeof(Header);
-  if (size > kMaxTransportSize) return fail(Error::message_too_large);
-  if (!to.options.empty()) packet.prepend_bytes(to.options);
+  if (unlikely(size > kMaxTransportSize)) return fail(Error::message_too_large);
+  if (likely(!to.options.empty())) packet.prepend_bytes(to.options);
   auto& header = packet.prepend<Header>();
   header.source_port = to.local.port;
   header.destination_port = to.remote.port;
   header.sequence = to.seq;
-  if (has(to.flags, Flags::ack)) header.acknowledgment = to.ack;
+  if (likely(has(to.flags, Flags::ack))) header.acknowledgment = to.ack;
   header.set_header_size(sizeof(Header) + to.options.size());
   header.flags = to.flags;
   header.window = to.window;
   header.checksum = pseudo_header_sum(to.local.address, to.remote.address, size);
-  if (has(to.flags, Flags::urg)) header.urgent_pointer = to.urgent;
+  if (unlikely(has(to.flags, Flags::urg))) header.urgent_pointer = to.urgent;
   packet.mark_transport();
   packet.meta().checksum = ChecksumState::partial;
   packet.meta().checksum_offset = kChecksumOffset;
-  if (to.mss > 0 && payload_size > to.mss) {
+  if (unlikely(payload_size > to.mss) && to.mss > 0) {
     packet.meta().gso = GsoKind::tcp4;
     packet.meta().gso_size = to.mss;
   }
-  if (has(to.flags, Flags::rst)) ++stats_.out_rsts;
-  if (context_.observer != nullptr) observe(Direction::down, packet, header, {to.local, to.remote});
+  if (unlikely(has(to.flags, Flags::rst))) ++stats_.out_rsts;
+  if (unlikely(context_.observer != nullptr)) observe(Direction::down, packet, header, {to.local, to.remote});
   return network_.encapsulate(std::move(packet), {.source = to.local.address,
                                                   .destination = to.remote.address,
                                                   .protocol = network::Protocol::tcp,

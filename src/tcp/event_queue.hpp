@@ -3,6 +3,7 @@
 #include <memory>
 #include <utility>
 
+#include <tapir/core/branch.hpp>
 #include <tapir/core/scheduler.hpp>
 
 #include "ring_queue.hpp"
@@ -23,7 +24,7 @@ class EventQueue final : public ReadySource, public std::enable_shared_from_this
 
   /// `notifier` is dispatched soon, once. It is kept alive until then.
   void add(std::shared_ptr<Notifier> notifier) {
-    if (closed_) return;
+    if (unlikely(closed_)) return;
     waiting_.push_back(std::move(notifier));
     scheduler_.make_ready(*this);
   }
@@ -33,7 +34,8 @@ class EventQueue final : public ReadySource, public std::enable_shared_from_this
     for (auto left = waiting_.size(); left > 0 && !waiting_.empty(); --left) {
       const auto notifier = std::move(waiting_.front());
       waiting_.pop_front();
-      if (!waiting_.empty()) scheduler_.make_ready(*this);  // a handler may throw, or have the stack go on until another one has run
+      if (unlikely(!waiting_.empty()))
+        scheduler_.make_ready(*this);  // a handler may throw, or have the stack go on until another one has run
       notifier->dispatch();
     }
     return waiting_.empty() ? Pulled::drained : Pulled::more;

@@ -12,6 +12,7 @@
 #include <utility>
 #include <variant>
 
+#include <tapir/core/branch.hpp>
 #include <tapir/tcp/connection.hpp>
 
 namespace tapir::tcp {
@@ -77,7 +78,7 @@ class Handlers {
     Use(const Use&) = delete;
     Use& operator=(const Use&) = delete;
     ~Use() {
-      if (set == nullptr || --set->users > 0) return;
+      if (set == nullptr || likely(--set->users > 0)) return;
       std::ranges::destroy(set->begin(), set->end());
       ::operator delete(static_cast<void*>(set));
     }

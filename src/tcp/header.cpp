@@ -4,6 +4,8 @@
 #include <string_view>
 #include <utility>
 
+#include <tapir/core/branch.hpp>
+
 namespace tapir::tcp {
 
 std::string to_string(Flags flags) {
@@ -26,8 +28,8 @@ std::string to_string(Flags flags) {
 
 std::expected<Segment, Drop> parse(const Header& header, std::size_t segment_size) noexcept {
   const std::size_t header_size = header.header_size();
-  if (header_size < sizeof(Header)) return std::unexpected{Drop::bad_header};
-  if (header_size > segment_size) return std::unexpected{Drop::bad_length};
+  if (unlikely(header_size < sizeof(Header))) return std::unexpected{Drop::bad_header};
+  if (unlikely(header_size > segment_size)) return std::unexpected{Drop::bad_length};
   return Segment{.seq = header.sequence,
                  .ack = header.acknowledgment,
                  .flags = header.flags,

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <utility>
 
+#include <tapir/core/branch.hpp>
+
 #include "connection_core.hpp"
 #include "engine.hpp"
 
@@ -12,16 +14,19 @@ namespace tapir::tcp::detail {
 /// Whether it is the next one in order, of an established connection in which nothing else is going on.
 bool ConnectionCore::is_predicted(const Arrival& arrival) const noexcept {
   const Segment& segment = arrival.segment;
-  if (!engine_->config().header_prediction || tcb_.state != State::established || (segment.flags & ~Flags::psh) != Flags::ack) return false;
-  if (segment.seq != tcb_.rcv_nxt || segment.payload_size > tcb_.rcv_wnd) return false;
-  const bool news = segment.ack > tcb_.snd_una || segment.payload_size > 0;
-  if (!news || segment.ack < tcb_.snd_una || segment.ack > tcb_.snd_nxt) return false;
+  if (unlikely(!engine_->config().header_prediction) || unlikely(tcb_.state != State::established)) return false;
+  if (unlikely((segment.flags & ~Flags::psh) != Flags::ack)) return false;
+  if (unlikely(segment.seq != tcb_.rcv_nxt) || unlikely(segment.payload_size > tcb_.rcv_wnd)) return false;
+  if (unlikely(segment.ack < tcb_.snd_una) || unlikely(segment.ack > tcb_.snd_nxt)) return false;
+  if (unlikely(segment.payload_size == 0) && segment.ack == tcb_.snd_una) return false;  // no news
   const Options& options = arrival.options;
-  if (!options.sack.empty() || options.user_timeout || !arrival.ip_options.empty()) return false;
-  if (options.timestamps.has_value() != tcb_.negotiated.timestamps) return false;
-  if (options.timestamps && recent_timestamp_.is_old(options.timestamps->value, context_.now())) return false;
-  const bool reading = reassembly_.empty() && !peer_fin_ && !reading_over_ && !settings_->time_arrivals && !memory_.exhausted();
-  return reading && !ecn_.negotiated() && tcb_.syn_acked && !fin_sent_ && !mtu_search_.outstanding();
+  if (unlikely(!options.sack.empty()) || unlikely(options.user_timeout.has_value()) || unlikely(!arrival.ip_options.empty())) return false;
+  if (unlikely(options.timestamps.has_value() != tcb_.negotiated.timestamps)) return false;
+  if (options.timestamps && unlikely(recent_timestamp_.is_old(options.timestamps->value, context_.now()))) return false;
+  if (unlikely(!reassembly_.empty()) || unlikely(peer_fin_.has_value()) || unlikely(reading_over_)) return false;
+  if (unlikely(settings_->time_arrivals) || unlikely(memory_.exhausted())) return false;
+  if (unlikely(ecn_.negotiated()) || unlikely(!tcb_.syn_acked) || unlikely(fin_sent_)) return false;
+  return likely(!mtu_search_.outstanding());
 }
 
 /// What all of checks() comes to then, in its order.
@@ -30,11 +35,11 @@ bool ConnectionCore::is_predicted(const Arrival& arrival) const noexcept {
   ++engine_->stats().predicted;
   last_ack_received_ = context_.now();
   more_follows_ = false;
-  if (segment.ack > tcb_.snd_una) new_ack(arrival);
+  if (likely(segment.ack > tcb_.snd_una)) new_ack(arrival);
   take_window(segment);
   note_timestamp(arrival);
   note_peer_alive(arrival.tos);
-  if (segment.payload_size > 0) (void)take_text(arrival);  // in order: there is nothing to say against it
+  if (likely(segment.payload_size > 0)) (void)take_text(arrival);  // in order: there is nothing to say against it
 }
 
 }  // namespace tapir::tcp::detail

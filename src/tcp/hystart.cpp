@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include <tapir/core/branch.hpp>
+
 namespace tapir::tcp {
 
 Hystart::Hystart(const Config& config) noexcept : config_{config} {
@@ -11,8 +13,8 @@ Hystart::Hystart(const Config& config) noexcept : config_{config} {
 
 void Hystart::on_ack(SeqNum snd_una, SeqNum snd_nxt, std::optional<Duration> rtt) noexcept {
   if (phase_ == Phase::over) return;
-  if (!window_end_) window_end_ = snd_nxt;
-  if (rtt) {
+  if (unlikely(!window_end_)) window_end_ = snd_nxt;
+  if (likely(rtt.has_value())) {
     current_min_ = current_min_ ? std::min(*current_min_, *rtt) : *rtt;
     ++sample_count_;
     judge();
@@ -21,7 +23,7 @@ void Hystart::on_ack(SeqNum snd_una, SeqNum snd_nxt, std::optional<Duration> rtt
 }
 
 void Hystart::judge() noexcept {
-  if (sample_count_ < config_.samples) return;
+  if (likely(sample_count_ < config_.samples)) return;
   if (phase_ == Phase::conservative) {
     if (*current_min_ < *baseline_) {  // the delay went down again: the exit would have been too early
       baseline_.reset();

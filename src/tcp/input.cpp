@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include <tapir/core/branch.hpp>
+
 #include "connection_core.hpp"
 #include "engine.hpp"
 
@@ -11,8 +13,8 @@ namespace tapir::tcp::detail {
 /// The caller keeps this connection alive while it ends.
 [[gnu::flatten, gnu::hot]] Accepted ConnectionCore::segment_arrives(Arrival&& arrival) {
   ++counters_.segments_received;
-  if (!arrival.segment.has(Flags::syn)) arrival.segment.window <<= tcb_.snd_wind_shift;  // RFC 7323 section 2.3
-  if (is_predicted(arrival)) {
+  if (likely(!arrival.segment.has(Flags::syn))) arrival.segment.window <<= tcb_.snd_wind_shift;  // RFC 7323 section 2.3
+  if (likely(is_predicted(arrival))) {
     accept_predicted(arrival);
     after_input();
     return {};
@@ -25,7 +27,7 @@ namespace tapir::tcp::detail {
 void ConnectionCore::after_input() {
   tune_send_buffer();
   account_memory();
-  if (is_blocked()) update_timers();
+  if (unlikely(is_blocked())) update_timers();
   wants_to_send();  // and when it has its turn the timers are brought in line
 }
 
@@ -70,7 +72,7 @@ void ConnectionCore::note_peer_alive(std::uint8_t tos) {
   counters_.received_tos = tos;
   last_received_ = context_.now();
   keepalive_unanswered_ = 0;
-  if (settings_->keepalive.on || deadlines_.keepalive) restart_keepalive();
+  if (unlikely(settings_->keepalive.on) || unlikely(deadlines_.keepalive.set())) restart_keepalive();
 }
 
 /// First check: the sequence number.

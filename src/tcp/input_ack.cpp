@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include <tapir/core/branch.hpp>
+
 #include "connection_core.hpp"
 #include "engine.hpp"
 
@@ -43,17 +45,17 @@ AckReport ConnectionCore::report_of(const Arrival& arrival) const {
                    .sack = arrival.options.sack,
                    .duplicate = repeats_ack(arrival.segment),
                    .max_window = tcb_.max_snd_wnd};
-  if (tcb_.negotiated.timestamps && arrival.options.timestamps) {
+  if (likely(tcb_.negotiated.timestamps) && likely(arrival.options.timestamps.has_value())) {
     report.echo_rtt = timestamp_clock_.since(arrival.options.timestamps->echo_reply, report.arrived);
-    if (report.echo_rtt) report.echo_before = TimestampClock::end_of_tick(report.arrived) - *report.echo_rtt;
-    if (tcb_.state == State::syn_sent && !echoes_last_syn(report)) report.echo_rtt.reset();
+    if (likely(report.echo_rtt.has_value())) report.echo_before = TimestampClock::end_of_tick(report.arrived) - *report.echo_rtt;
+    if (unlikely(tcb_.state == State::syn_sent) && !echoes_last_syn(report)) report.echo_rtt.reset();
   }
   return report;
 }
 
 void ConnectionCore::count_delivered(std::uint32_t segments) noexcept {
   counters_.delivered_segments += segments;
-  if (ecn_.echoed()) counters_.delivered_ce_segments += segments;
+  if (unlikely(ecn_.echoed())) counters_.delivered_ce_segments += segments;
 }
 
 void ConnectionCore::new_ack(const Arrival& arrival) {
@@ -68,10 +70,10 @@ void ConnectionCore::new_ack(const Arrival& arrival) {
   send_buffer_.acknowledge(bytes);
   send_base_ += bytes;
   counters_.bytes_acked += bytes;
-  if (tcb_.urgent_out && tcb_.snd_up <= tcb_.snd_una) tcb_.urgent_out = false;
+  if (unlikely(tcb_.urgent_out) && tcb_.snd_up <= tcb_.snd_una) tcb_.urgent_out = false;
   front_retransmissions_ = 0;
   count_delivered(of_syn ? 1 : (outcome.delivered + mss_ - 1) / mss_);
-  if (of_syn) handshake_complete();
+  if (unlikely(of_syn)) handshake_complete();
   respond(outcome, bytes);
   ack_made_progress(bytes);
 }
@@ -82,21 +84,21 @@ void ConnectionCore::respond(const AckOutcome& outcome, std::uint32_t bytes) {
   const std::uint32_t flight = recovery_.queue().outstanding();
   const std::uint32_t controls = outcome.acked - std::min(outcome.acked, bytes);  // SYN and FIN
   const bool held_back = congestion_.holds_back();
-  if (outcome.undone) {
+  if (unlikely(outcome.undone)) {
     congestion_->on_undo({.now = now, .flight_size = flight});
     observe_congestion("undo");
   }
-  if (outcome.mtu_probe != MtuProbeFate::unknown) mtu_probe_settled(outcome.mtu_probe);
-  if (outcome.entered || outcome.tail_lost) tell_of_loss(outcome);
+  if (unlikely(outcome.mtu_probe != MtuProbeFate::unknown)) mtu_probe_settled(outcome.mtu_probe);
+  if (unlikely(outcome.entered) || unlikely(outcome.tail_lost)) tell_of_loss(outcome);
   for (const LostEvent& lost : recovery_.newly_lost()) congestion_->on_lost(lost);
-  if (outcome.partial) {
+  if (unlikely(outcome.partial)) {
     congestion_->on_partial_ack({.now = now, .acked_bytes = bytes, .flight_size = flight});
-  } else if (outcome.left) {
+  } else if (unlikely(outcome.left)) {
     congestion_->on_recovered({.now = now, .acked_bytes = bytes, .flight_size = flight, .repaired_bytes = outcome.repaired});
     observe_congestion("recovered");
-  } else if (outcome.duplicate_in_recovery) {
+  } else if (unlikely(outcome.duplicate_in_recovery)) {
     congestion_->on_duplicate_ack({.now = now, .flight_size = flight});
-  } else if (bytes > 0 || (recovery_.sack() && outcome.delivered > 0)) {
+  } else if (likely(bytes > 0) || (recovery_.sack() && outcome.delivered > 0)) {
     congestion_.on_ack({.now = now,
                         .acked_bytes = bytes,
                         .credit_bytes = outcome.credit - std::min(outcome.credit, controls),
@@ -114,7 +116,7 @@ void ConnectionCore::respond(const AckOutcome& outcome, std::uint32_t bytes) {
     observe_congestion("ack");
   }
   // The acknowledgment that ends it, too: what is outstanding left under it (draft-ietf-ccwg-bbr section 5.3.4.3).
-  if (held_back || congestion_.holds_back()) recovery_.rate().on_app_limited(recovery_.queue().in_network());
+  if (unlikely(held_back) || unlikely(congestion_.holds_back())) recovery_.rate().on_app_limited(recovery_.queue().in_network());
   if (recovery_.queue().empty()) {
     deadlines_.retransmit.reset();
   } else if (outcome.restart_timer) {
@@ -150,14 +152,14 @@ void ConnectionCore::ack_made_progress(std::uint32_t bytes) {
   } else {
     restart_user_timeout();
   }
-  if (!last_advice_ || context_.now() - *last_advice_ >= kAdviceInterval) {
+  if (unlikely(!last_advice_) || unlikely(context_.now() - *last_advice_ >= kAdviceInterval)) {
     last_advice_ = context_.now();
     engine_->network().advise(tuple_.remote.address, true);
   }
-  if (bytes == 0) return;
+  if (unlikely(bytes == 0)) return;
   tell(kAcknowledged);
   // Not for every segment: a writer that is woken for little sends little.
-  if (!settings_->chunked_writes && wants_room_ && send_buffer_.room() >= std::max<std::size_t>(send_buffer_.limit() / 4, 1)) {
+  if (unlikely(wants_room_) && !settings_->chunked_writes && send_buffer_.room() >= std::max<std::size_t>(send_buffer_.limit() / 4, 1)) {
     wants_room_ = false;
     tell(kWritable);
   }
@@ -195,21 +197,21 @@ CaState ConnectionCore::ca_state() const noexcept {
 
 /// What an acceptable acknowledgment says of the peer's window.
 void ConnectionCore::take_window(const Segment& segment) {
-  if (segment.ack >= tcb_.snd_una) update_send_window(segment);
+  if (likely(segment.ack >= tcb_.snd_una)) update_send_window(segment);
   // A peer that answers probes of its closed window is alive, however long that lasts (MUST-37). Where nobody is left who could give up, it must not hold
   // our memory for ever (RFC 6429 section 3).
-  if (tcb_.snd_wnd == 0 && deadlines_.user_timeout && !released_) restart_user_timeout();
+  if (unlikely(tcb_.snd_wnd == 0) && deadlines_.user_timeout && !released_) restart_user_timeout();
 }
 
 /// SND.WND, by a segment newer than the one of the last update.
 void ConnectionCore::update_send_window(const Segment& segment) {
   const bool newer = tcb_.snd_wl1 < segment.seq || (tcb_.snd_wl1 == segment.seq && tcb_.snd_wl2 <= segment.ack);
-  if (!newer) return;
+  if (unlikely(!newer)) return;
   tcb_.snd_wnd = segment.window;
   tcb_.max_snd_wnd = std::max(tcb_.max_snd_wnd, segment.window);
   tcb_.snd_wl1 = segment.seq;
   tcb_.snd_wl2 = segment.ack;
-  if (tcb_.snd_wnd == 0 || !probing_) return;
+  if (likely(!probing_) || tcb_.snd_wnd == 0) return;
   // What was sent into the closed window was thrown away there.
   probing_ = false;
   recovery_.all_lost(context_.now());

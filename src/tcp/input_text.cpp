@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include <tapir/core/branch.hpp>
+
 #include "connection_core.hpp"
 #include "engine.hpp"
 
@@ -52,23 +54,27 @@ Accepted ConnectionCore::take_text(Arrival& arrival) {
   const std::uint32_t each =
       arrival.segments == 1 ? segment.payload_size : (segment.payload_size + arrival.segments - 1) / arrival.segments;
   receive_mss_ = std::clamp(each, receive_mss_, 65535U);
-  if (segment.seq != tcb_.rcv_nxt) return text_beyond_gap(arrival);
+  if (unlikely(segment.seq != tcb_.rcv_nxt)) return text_beyond_gap(arrival);
   text_in_order(arrival);
   return {};
 }
 
+/// Octets of an acceptable segment that have come before, beyond a gap (RFC 2883).
+void ConnectionCore::note_overlap(const Segment& segment) {
+  const auto twice = reassembly_.overlap(segment.seq, segment.seq + segment.payload_size);
+  if (twice && engine_->config().dsack) sack_report_.on_duplicate(twice->begin, twice->end);
+}
+
 void ConnectionCore::text_in_order(Arrival& arrival) {
   const Segment& segment = arrival.segment;
-  if (memory_.exhausted()) engine_->drop_out_of_order();
-  if (const auto twice = reassembly_.overlap(segment.seq, segment.seq + segment.payload_size); twice && engine_->config().dsack) {
-    sack_report_.on_duplicate(twice->begin, twice->end);
-  }
+  if (unlikely(memory_.exhausted())) engine_->drop_out_of_order();
   const bool fills_gap = !reassembly_.empty();
+  if (unlikely(fills_gap)) note_overlap(segment);
   window_growth_.on_data(segment.payload_size, receive_mss_);
-  if (settings_->time_arrivals) time_arrival(segment.seq, segment.payload_size, arrival.ingress);
-  accept_in_order(std::move(arrival.payload));
+  if (unlikely(settings_->time_arrivals)) time_arrival(segment.seq, segment.payload_size, arrival.ingress);
+  accept_in_order(arrival.payload);
   acknowledge_later(segment);
-  if (fills_gap) ack_.on_urgent();
+  if (unlikely(fills_gap)) ack_.on_urgent();
   receive_tuning_.on_data(context_.now(), tcb_.rcv_nxt, tcb_.rcv_wnd);
   if (!tcb_.negotiated.timestamps || !arrival.options.timestamps || segment.payload_size < receive_mss_) return;
   const std::uint32_t echo = arrival.options.timestamps->echo_reply;
@@ -115,11 +121,11 @@ void ConnectionCore::time_arrival(SeqNum begin, std::uint32_t size, TimePoint in
 }
 
 /// Hands the octets at RCV.NXT to the user, and those that waited behind them.
-void ConnectionCore::accept_in_order(Packet&& payload) {
+void ConnectionCore::accept_in_order(const Packet& payload) {
   const std::size_t size = payload.size();
-  receive_buffer_.append(std::move(payload));
+  receive_buffer_.append(payload);
   advance_received(size);
-  if (!reassembly_.empty()) accept_reassembled();
+  if (unlikely(!reassembly_.empty())) accept_reassembled();
   tell(kReadable);
 }
 

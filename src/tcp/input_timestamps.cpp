@@ -1,6 +1,8 @@
 // What the timestamps of a segment say (RFC 7323).
 
 #include "connection_core.hpp"
+
+#include <tapir/core/branch.hpp>
 #include "engine.hpp"
 
 namespace tapir::tcp::detail {
@@ -20,7 +22,7 @@ ConnectionCore::Checked ConnectionCore::check_timestamps(Arrival& arrival) {
 
 /// RFC 7323 section 5.3 R3: the segment is acceptable.
 void ConnectionCore::note_timestamp(const Arrival& arrival) noexcept {
-  if (!tcb_.negotiated.timestamps || !arrival.options.timestamps) return;
+  if (unlikely(!tcb_.negotiated.timestamps) || unlikely(!arrival.options.timestamps)) return;
   recent_timestamp_.on_segment(arrival.segment.seq, arrival.options.timestamps->value, context_.now());
 }
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include <tapir/core/branch.hpp>
+
 #include "initial_window.hpp"
 
 namespace tapir::tcp {
@@ -42,25 +44,25 @@ void LossBased::on_established(std::uint32_t syn_retransmissions) {
 void LossBased::on_ack(const AckEvent& event) {
   acked_since_start_ += event.acked_bytes;
   if (acked_since_start_ > window_at_start_) in_first_window_ = false;
-  if (event.in_recovery) {
+  if (unlikely(event.in_recovery)) {
     if (!prr_.active()) return;
     const bool safe = event.acked_bytes > 0 && event.lost_bytes == 0;
     if (event.delivered_bytes > 0)
       set_cwnd(std::uint64_t{event.in_flight} + prr_.on_ack(event.delivered_bytes, event.in_flight, safe, mss()));
     return;
   }
-  if (reducing_until_) return reduce_gradually(event);
+  if (unlikely(reducing_until_.has_value())) return reduce_gradually(event);
   if (parameters_.window_validation == WindowValidation::rfc7661) {
     validated_.on_ack({.now = event.now, .bytes = event.acked_bytes, .snd_una = event.snd_una, .snd_nxt = event.snd_nxt}, event.rtt, cwnd_);
   }
-  if (watches_segments_ && slow_start_over(event) && in_slow_start()) ssthresh_ = cwnd_;
+  if (unlikely(watches_segments_) && slow_start_over(event) && in_slow_start()) ssthresh_ = cwnd_;
   if (!in_slow_start()) hystart_.stop();
   if (hystart_.phase() != Hystart::Phase::over) {
     hystart_.on_ack(event.snd_una, event.snd_nxt, event.rtt);
     if (hystart_.phase() == Hystart::Phase::over) ssthresh_ = cwnd_;
   }
   std::uint32_t acked = event.credit_bytes.value_or(event.acked_bytes);
-  if (event.ece || acked == 0) return;
+  if (unlikely(event.ece) || unlikely(acked == 0)) return;
   // A window that the application does not fill was not probed, so it must not grow (RFC 7661 section 1 on RFC 5681 section 3.1).
   if (!event.cwnd_limited) {
     unfilled_ = true;
@@ -224,7 +226,7 @@ void LossBased::on_undo(const UndoEvent&) {
 }
 
 void LossBased::on_sent(const SentEvent& event) {
-  if (prr_.active()) prr_.on_sent(event.bytes);
+  if (unlikely(prr_.active())) prr_.on_sent(event.bytes);
   if (event.retransmission || parameters_.window_validation == WindowValidation::off) return;
   if (parameters_.window_validation == WindowValidation::rfc7661) return age_unvalidated(event.now);
   if (event.cwnd_limited || !filled_at_) {
@@ -243,9 +245,9 @@ void LossBased::on_sent(const SentEvent& event) {
 
 void LossBased::on_idle(const IdleEvent& event) {
   unfilled_ = true;
-  if (watches_segments_) resumed(event.now, event.idle);
+  if (unlikely(watches_segments_)) resumed(event.now, event.idle);
   if (parameters_.window_validation == WindowValidation::rfc7661) return age_unvalidated(event.now);
-  if (parameters_.window_validation == WindowValidation::off || event.idle <= event.rto) return;
+  if (likely(event.idle <= event.rto) || parameters_.window_validation == WindowValidation::off) return;
   std::uint32_t restart = initial_window();
   if (lost_in_first_window_) {
     restart = std::min({restart, 4 * mss(), std::max(2 * mss(), kOldInitialWindow)});

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include <tapir/core/branch.hpp>
+
 namespace tapir::tcp {
 
 namespace {
@@ -38,8 +40,8 @@ void LossRecovery::on_sent(SeqNum begin, SeqNum end, TimePoint now, bool probe) 
   least_segment_ = std::min({queue_.empty() ? mss_ : least_segment_, mss_, rest > 0 ? rest : mss_});
   const DeliveryStamp stamp = rate_.on_sent(now, queue_.in_network() + size, queue_.empty());
   queue_.on_sent(begin, end, now, stamp);
-  if (sack_ && config_.rack) log_.on_sent(begin, end, now);
-  if (again) {
+  if (likely(sack_) && likely(config_.rack)) log_.on_sent(begin, end, now);
+  if (unlikely(again)) {
     const std::uint32_t bytes = distance(begin, earlier(end, snd_nxt_));
     retransmitted_bytes_ += bytes;
     if (!probe) spurious_.on_retransmitted(begin, bytes, now);
@@ -47,13 +49,13 @@ void LossRecovery::on_sent(SeqNum begin, SeqNum end, TimePoint now, bool probe) 
     rescuing_ = false;
     first_retransmission_ = false;
   }
-  if (end > snd_nxt_) {
+  if (likely(end > snd_nxt_)) {
     const bool limited = duplicate_acks_ > 0 || queue_.sacked_bytes() > 0;
-    if (limited && !recovering()) limited_bytes_ += distance(later(begin, snd_nxt_), end);
+    if (unlikely(limited) && !recovering()) limited_bytes_ += distance(later(begin, snd_nxt_), end);
     snd_nxt_ = end;
     probe_.rearm();
   }
-  if (probe) probe_.on_sent(snd_nxt_, again);
+  if (unlikely(probe)) probe_.on_sent(snd_nxt_, again);
 }
 
 AckOutcome LossRecovery::on_any_ack(const AckReport& report) {
@@ -334,10 +336,10 @@ bool LossRecovery::new_data_is_impossible() noexcept {
 
 // Probes and allowances.
 
-void LossRecovery::schedule_probe(TimePoint now, std::optional<TimePoint> rto_deadline) noexcept {
-  const bool wanted = config_.tail_loss_probe && sack_ && !recovering() && !queue_.empty() && queue_.sacked_bytes() == 0 &&
-                      queue_.lost_bytes() == 0 && !probe_.outstanding();
-  if (!wanted) return probe_.cancel();
+void LossRecovery::schedule_probe(TimePoint now, Deadline rto_deadline) noexcept {
+  if (!config_.tail_loss_probe || !sack_ || recovering() || queue_.empty() || queue_.sacked_bytes() > 0 || queue_.lost_bytes() > 0 ||
+      probe_.outstanding())
+    return probe_.cancel();
   const bool one_segment = queue_.outstanding() <= mss_;
   const Duration timeout = rack::probe_timeout(rtt_.srtt(), one_segment, std::max(config_.max_ack_delay, kProbeMargin));
   probe_.schedule(now, one_segment ? timeout : timeout + kProbeMargin, rto_deadline);

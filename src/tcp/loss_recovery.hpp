@@ -7,11 +7,13 @@
 #include <span>
 #include <vector>
 
+#include <tapir/core/branch.hpp>
 #include <tapir/core/time.hpp>
 #include <tapir/tcp/congestion_control.hpp>
 #include <tapir/tcp/info.hpp>
 #include <tapir/tcp/seq_num.hpp>
 
+#include "deadline.hpp"
 #include "delivery_rate.hpp"
 #include "options.hpp"
 #include "rack.hpp"
@@ -99,7 +101,8 @@ class LossRecovery {
   /// The probe cannot have arrived: the network says so.
   void mtu_probe_refused();
   [[nodiscard]] AckOutcome on_ack(const AckReport& report) {
-    return is_whole_flight(report) ? whole_flight_arrived(report) : on_any_ack(report);
+    if (likely(is_whole_flight(report))) return whole_flight_arrived(report);
+    return on_any_ack(report);
   }
   /// The retransmission timer expired.
   void on_timeout(TimePoint now);
@@ -112,10 +115,10 @@ class LossRecovery {
   void clear() noexcept;
 
   /// Starts, moves or stops the probe timer as the last events ask for.
-  void schedule_probe(TimePoint now, std::optional<TimePoint> rto_deadline) noexcept;
+  void schedule_probe(TimePoint now, Deadline rto_deadline) noexcept;
   void cancel_probe() noexcept { probe_.cancel(); }
-  [[nodiscard]] std::optional<TimePoint> probe_deadline() const noexcept { return probe_.deadline(); }
-  [[nodiscard]] std::optional<TimePoint> reordering_deadline() const noexcept { return reordering_deadline_; }
+  [[nodiscard]] Deadline probe_deadline() const noexcept { return probe_.deadline(); }
+  [[nodiscard]] Deadline reordering_deadline() const noexcept { return reordering_deadline_; }
 
   /// What the last acknowledgment, reordering timer or timeout found lost, by transmission. Valid until the next of them.
   [[nodiscard]] std::span<const LostEvent> newly_lost() const noexcept { return newly_lost_; }
@@ -234,7 +237,7 @@ class LossRecovery {
   bool first_retransmission_ = false;
   std::optional<SackBlock> mtu_probe_;
   Frto frto_ = Frto::off;
-  std::optional<TimePoint> reordering_deadline_;
+  Deadline reordering_deadline_;
   std::vector<LostEvent> newly_lost_;
   std::uint64_t duplicates_reported_ = 0;
   std::uint64_t duplicate_bytes_ = 0;

@@ -2,15 +2,19 @@
 
 #include "loss_recovery.hpp"
 
+#include <tapir/core/branch.hpp>
+
 namespace tapir::tcp {
 
 /// Whether that is all there is to it: then on_ack() would find nothing else.
 bool LossRecovery::is_whole_flight(const AckReport& report) const noexcept {
-  if (!sack_ || !report.sack.empty() || state_ != CaState::open || queue_.range_count() != 1) return false;
+  if (unlikely(!sack_) || unlikely(!report.sack.empty()) || unlikely(state_ != CaState::open) || unlikely(queue_.range_count() != 1))
+    return false;
   const RetransmitQueue::Range& range = *queue_.front();
-  const bool plain = range.transmissions == 1 && range.in_network() && range.end == report.ack;
-  const bool in_doubt = mtu_probe_ || probe_.outstanding() || frto_ != Frto::off || spurious_.all_were_duplicates();
-  return plain && !in_doubt && config_.rack && config_.shortcut;
+  if (unlikely(range.transmissions != 1) || unlikely(!range.in_network()) || unlikely(range.end != report.ack)) return false;
+  if (unlikely(mtu_probe_.has_value()) || unlikely(probe_.outstanding()) || unlikely(frto_ != Frto::off)) return false;
+  if (unlikely(spurious_.all_were_duplicates())) return false;
+  return likely(config_.rack) && likely(config_.shortcut);
 }
 
 [[gnu::flatten, gnu::hot]] AckOutcome LossRecovery::whole_flight_arrived(const AckReport& report) {
@@ -24,7 +28,7 @@ bool LossRecovery::is_whole_flight(const AckReport& report) const noexcept {
   queue_.all_arrived();
   log_.settle_all();
   snd_una_ = report.ack;
-  if (snd_una_ > recovery_point_) recovery_point_ = snd_una_ - 1;  // not to lie ahead again after 2^31 octets
+  if (likely(snd_una_ > recovery_point_)) recovery_point_ = snd_una_ - 1;  // not to lie ahead again after 2^31 octets
   rack_.on_una_advanced(snd_una_);
   probe_.rearm();
   count_rtt_sample(rtt, report, bytes);

@@ -2,6 +2,8 @@
 
 #include <cstddef>
 
+#include <tapir/core/branch.hpp>
+
 namespace tapir::tcp {
 
 /// How many bytes all connections of a stack hold in their queues, against a limit.
@@ -39,7 +41,7 @@ class MemoryShare {
 
   /// It now holds `total` bytes, `out_of_order` of them beyond gaps.
   constexpr void update(std::size_t total, std::size_t out_of_order) noexcept {
-    if (budget_ == nullptr) return;
+    if (unlikely(budget_ == nullptr)) return;
     budget_->used_ += total;
     budget_->used_ -= total_;
     budget_->out_of_order_ += out_of_order;
@@ -53,7 +55,7 @@ class MemoryShare {
     budget_ = nullptr;
   }
   [[nodiscard]] constexpr bool scarce() const noexcept { return budget_ != nullptr && budget_->scarce(); }
-  [[nodiscard]] constexpr bool exhausted() const noexcept { return budget_ != nullptr && budget_->exhausted(); }
+  [[nodiscard]] constexpr bool exhausted() const noexcept { return likely(budget_ != nullptr) && unlikely(budget_->exhausted()); }
 
  private:
   MemoryBudget* budget_;

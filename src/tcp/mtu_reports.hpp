@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 
+#include <tapir/core/branch.hpp>
 #include <tapir/tcp/seq_num.hpp>
 
 namespace tapir::tcp {
@@ -22,13 +23,13 @@ class MtuReports {
 
   /// New octets leave as one segment, or several of this size; the first of them ends before `end`.
   void on_sent(SeqNum end, std::uint32_t payload) noexcept {
-    if (trying_ > 0 || payload <= largest_acked_) return;
+    if (likely(payload <= largest_acked_) || trying_ > 0) return;
     trying_ = payload;
     trying_end_ = end;
   }
   void on_acked(SeqNum snd_una) noexcept {
-    if (trying_ > 0 && snd_una >= trying_end_) on_arrived(trying_);
-    if (held_ && held_->sequence < snd_una) held_.reset();
+    if (unlikely(trying_ > 0) && snd_una >= trying_end_) on_arrived(trying_);
+    if (unlikely(held_.has_value()) && held_->sequence < snd_una) held_.reset();
   }
   /// A segment of that size is known to have arrived.
   void on_arrived(std::uint32_t payload) noexcept {

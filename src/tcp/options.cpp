@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include <tapir/core/branch.hpp>
 #include <tapir/core/byte_order.hpp>
 
 #include "window_scale.hpp"
@@ -100,9 +101,9 @@ std::expected<Options, Drop> parse_options(std::span<const std::byte> bytes) noe
 }
 
 Accepted read_options(std::span<const std::byte> bytes, Options& options) noexcept {
-  if (AlignedTimestamps image{}; bytes.size() == sizeof(image)) {
+  if (AlignedTimestamps image{}; likely(bytes.size() == sizeof(image))) {
     std::memcpy(&image, bytes.data(), sizeof(image));
-    if (image.layout == kAlignedTimestampsLayout) {
+    if (likely(image.layout == kAlignedTimestampsLayout)) {
       options.timestamps = Timestamps{.value = image.value, .echo_reply = image.echo_reply};
       return {};
     }

@@ -4,6 +4,8 @@
 #include <limits>
 #include <utility>
 
+#include <tapir/core/branch.hpp>
+
 #include "connection_core.hpp"
 #include "engine.hpp"
 
@@ -15,19 +17,23 @@ void ConnectionCore::wants_to_send() {
 
 [[gnu::flatten, gnu::hot]] Pulled ConnectionCore::pull() {
   const auto self = shared_from_this();
-  if (is_over()) return Pulled::drained;
+  if (unlikely(is_over())) return Pulled::drained;
   const network::Outlook outlook = engine_->network().outlook(tuple_.remote.address);
-  if (!outlook.writable) {
+  if (unlikely(!outlook.writable)) {
     update_timers();
     return Pulled::blocked;
   }
   tells_queue_ = outlook.tells_queue;
-  if (std::exchange(path_due_, false)) look_at_path(outlook.path_mtu);
-  const std::uint32_t plain = plain_segment();
-  const bool sent = plain > 0 ? send_plain(plain) || send_ack() : send_next();  // what has to wait keeps no acknowledgment back
-  if (is_over()) return Pulled::drained;                                        // over a loopback the answer may have come already
+  if (likely(std::exchange(path_due_, false))) look_at_path(outlook.path_mtu);
+  bool sent = false;
+  if (const std::uint32_t plain = plain_segment(); likely(plain > 0)) {
+    sent = send_plain(plain) || send_ack();  // what has to wait keeps no acknowledgment back
+  } else {
+    sent = send_next();
+  }
+  if (unlikely(is_over())) return Pulled::drained;  // over a loopback the answer may have come already
   const bool more = sent && may_send_more();
-  if (!more) {
+  if (likely(!more)) {
     note_app_limit();
     note_what_limits();
   }
@@ -43,8 +49,8 @@ bool ConnectionCore::send_next() {
 
 /// Whether it is worth to look for another segment after one.
 bool ConnectionCore::may_send_more() const {
-  const bool due = probe_due_ || tail_probe_due_ || keepalive_due_ || ack_.due(context_.now());
-  return due || unsent() > 0 || fin_unsent() || recovery_.state() != CaState::open || recovery_.queue().lost_bytes() > 0;
+  if (unlikely(probe_due_ | tail_probe_due_ | keepalive_due_) || unlikely(ack_.due(context_.now()))) return true;
+  return unsent() > 0 || fin_unsent() || recovery_.state() != CaState::open || recovery_.queue().lost_bytes() > 0;
 }
 
 /// SYN, or SYN,ACK once the peer's SYN is known; the first, or the one that was lost.
@@ -247,7 +253,8 @@ void ConnectionCore::new_data_left() {
   override_expired_ = let_go_ = false;
   deadlines_.send_override.reset();
   deadlines_.auto_cork.reset();
-  queued_until_ = tells_queue_ ? engine_->network().queued_until(tuple_.remote.address) : std::nullopt;
+  queued_until_.reset();
+  if (unlikely(tells_queue_)) queued_until_ = engine_->network().queued_until(tuple_.remote.address);
 }
 
 /// Auto-corking: a small segment would only stand behind those that the device has not sent yet, while the user writes what could go with it. It leaves when
@@ -272,7 +279,7 @@ bool ConnectionCore::send_ack() {
 }
 
 std::uint32_t ConnectionCore::unsent() const noexcept {
-  if (fin_sent_ || is_over()) return 0;
+  if (unlikely(fin_sent_) || unlikely(is_over())) return 0;
   return distance(later(tcb_.snd_nxt, send_base_), data_end());
 }
 
@@ -296,7 +303,7 @@ void ConnectionCore::note_sent(SeqNum begin, SeqNum end, bool tail_probe) {
   const std::uint32_t before = recovery_.queue().in_network();
   recovery_.on_sent(begin, end, now, tail_probe);
   tcb_.snd_nxt = later(tcb_.snd_nxt, end);
-  if (begin == tcb_.iss && !tcb_.syn_acked) return;
+  if (unlikely(!tcb_.syn_acked) && begin == tcb_.iss) return;
   cwnd_usage_.on_sent(recovery_.in_flight(), congestion_.cwnd(), mss_, tcb_.snd_una, tcb_.snd_nxt);
   congestion_.on_sent({.now = now,
                        .bytes = distance(begin, end),

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include <tapir/core/branch.hpp>
+
 #include "connection_core.hpp"
 #include "engine.hpp"
 
@@ -10,13 +12,15 @@ namespace tapir::tcp::detail {
 
 /// The octets of the segment that send_next() would choose when it is nothing but that; 0: it has to choose.
 std::uint32_t ConnectionCore::plain_segment() const noexcept {
-  const bool due = !engine_->config().header_prediction || probe_due_ || tail_probe_due_ || keepalive_due_ || refused_ || fin_queued_;
-  if (due || !is_synchronized(tcb_.state) || !tcb_.syn_acked || recovery_.state() != CaState::open) return 0;
+  if (unlikely(probe_due_ | tail_probe_due_ | keepalive_due_ | refused_ | fin_queued_)) return 0;  // "|": one branch for all
+  if (unlikely(!engine_->config().header_prediction) || unlikely(recovery_.state() != CaState::open)) return 0;
+  if (unlikely(!is_synchronized(tcb_.state)) || unlikely(!tcb_.syn_acked)) return 0;
   const RetransmitQueue& sent = recovery_.queue();
   const std::uint32_t queued = distance(later(tcb_.snd_nxt, send_base_), data_end());
   if (queued == 0 || queued > mss_ || sent.lost_bytes() > 0 || tells_more()) return 0;
-  const bool held_back = settings_->cork || more_follows_ || settings_->minshall || settings_->chunked_writes || queued_until_;
-  if (held_back || tcb_.urgent_out || ecn_.negotiated() || send_buffer_.has_records()) return 0;
+  if (unlikely(settings_->cork | settings_->minshall | settings_->chunked_writes)) return 0;
+  if (unlikely(more_follows_ | queued_until_.has_value() | tcb_.urgent_out)) return 0;
+  if (unlikely(ecn_.negotiated()) || unlikely(send_buffer_.has_records())) return 0;
   const std::uint32_t outstanding = tcb_.flight_size();
   if (settings_->nagle && outstanding > 0 && queued < mss_) return 0;
   const bool fits = std::uint64_t{outstanding} + queued <= std::min(tcb_.snd_wnd, congestion_.cwnd());
@@ -25,13 +29,13 @@ std::uint32_t ConnectionCore::plain_segment() const noexcept {
 
 /// Sends it: what send_new() comes to then.
 [[gnu::flatten, gnu::hot]] bool ConnectionCore::send_plain(std::uint32_t count) {
-  if (recovery_.queue().empty() && last_data_sent_) {
+  if (likely(recovery_.queue().empty()) && likely(last_data_sent_.has_value())) {
     congestion_.on_idle({.now = context_.now(), .idle = context_.now() - *last_data_sent_, .rto = rtt_.rto()});
-    if (congestion_.cwnd() < count) return send_new();
+    if (unlikely(congestion_.cwnd() < count)) return send_new();
   }
-  if (paced_out()) return false;
+  if (unlikely(paced_out())) return false;
   const bool pushed = end_pushed_ || override_expired_;
-  if (!send_octets(later(tcb_.snd_nxt, send_base_), count, pushed ? Flags::ack | Flags::psh : Flags::ack)) return false;
+  if (unlikely(!send_octets(later(tcb_.snd_nxt, send_base_), count, pushed ? Flags::ack | Flags::psh : Flags::ack))) return false;
   new_data_left();
   return true;
 }

@@ -5,6 +5,8 @@
 #include <chrono>
 #include <utility>
 
+#include <tapir/core/branch.hpp>
+
 #include "burst_size.hpp"
 #include "connection_core.hpp"
 #include "engine.hpp"
@@ -63,7 +65,7 @@ std::uint32_t ConnectionCore::offered_window() const noexcept {
 /// The window field of a segment that leaves now. The window of a SYN is never scaled (RFC 7323 section 2.2).
 std::uint16_t ConnectionCore::window_field(Flags flags) {
   const bool syn = has(flags, Flags::syn);
-  if (has(flags, Flags::ack)) {
+  if (likely(has(flags, Flags::ack))) {
     tcb_.rcv_wnd = syn ? std::min(offered_window(), kMaxUnscaledWindow)
                        : expressible_window(offered_window(), std::min<std::size_t>(receive_room(), window_clamp()), tcb_.rcv_wind_shift);
   }
@@ -72,16 +74,16 @@ std::uint16_t ConnectionCore::window_field(Flags flags) {
 
 Result<> ConnectionCore::transmit(SeqNum seq, std::uint32_t payload_size, Flags flags, bool whole) {
   Packet packet{context_.pool};
-  if (payload_size > mss_ && !whole)
+  if (unlikely(payload_size > mss_) && !whole)
     flags |= Flags::psh;  // so that the receiver's device merges no further, and hands the burst up at once
-  if (payload_size > 0) (void)send_buffer_.view(distance(send_base_, seq), payload_size, packet);
+  if (likely(payload_size > 0)) (void)send_buffer_.view(distance(send_base_, seq), payload_size, packet);
   return emit(std::move(packet), seq, flags, whole);
 }
 
 /// Writes the options of the segment that leaves now, and takes note of what they tell. How many bytes.
 std::size_t ConnectionCore::put_options(Flags flags, std::uint32_t payload_size, std::span<std::byte, kMaxOptionsSize> into) {
-  if (!has(flags, Flags::syn) && !tells_more()) {  // nearly always
-    if (!tcb_.negotiated.timestamps) return 0;
+  if (likely(!has(flags, Flags::syn)) && likely(!tells_more())) {
+    if (unlikely(!tcb_.negotiated.timestamps)) return 0;
     put_aligned(timestamps_to_send(has(flags, Flags::ack)), into);
     return kAlignedTimestampsSize;
   }
@@ -115,20 +117,20 @@ Result<> ConnectionCore::emit(Packet&& packet, SeqNum seq, Flags flags, bool who
           .tos = static_cast<std::uint8_t>(settings_->tos | ecn_.take_field()),
           .dont_fragment = whole || settings_->dont_fragment.value_or(engine_->config().path_mtu_discovery),
           .ip_options = ip_options_};
-  if (has(flags, Flags::ack)) {
+  if (likely(has(flags, Flags::ack))) {
     to.ack = tcb_.rcv_nxt;
     ack_waits_ = false;
     recent_timestamp_.on_ack_sent(tcb_.rcv_nxt);
-    if (payload_size > 0) ack_.on_data_sent(context_.now());
+    if (likely(payload_size > 0)) ack_.on_data_sent(context_.now());
     ack_.on_ack_sent(context_.now());
-    if (!has(flags, Flags::syn)) to.flags |= ecn_.ack_flags();
+    if (likely(!has(flags, Flags::syn))) to.flags |= ecn_.ack_flags();
   }
-  if (tcb_.urgent_out && tcb_.snd_up > seq && !has(flags, Flags::syn)) {
+  if (unlikely(tcb_.urgent_out) && tcb_.snd_up > seq && !has(flags, Flags::syn)) {
     to.flags |= Flags::urg;
     to.urgent = static_cast<std::uint16_t>(std::min<std::uint32_t>(distance(seq, tcb_.snd_up), 65535));
   }
   last_sent_ = context_.now();
-  if (payload_size > 0) last_data_sent_ = last_sent_;
+  if (likely(payload_size > 0)) last_data_sent_ = last_sent_;
   return engine_->send(std::move(packet), to);
 }
 
@@ -138,8 +140,8 @@ bool ConnectionCore::send_octets(SeqNum begin, std::uint32_t payload_size, Flags
   const bool again = begin < tcb_.snd_nxt;
   const SeqNum end = begin + payload_size + (has(flags, Flags::fin) ? 1U : 0U);
   const Result<> sent = transmit(begin, payload_size, flags);
-  if (is_over()) return true;  // over a loopback the answer may have come already
-  if (!sent && sent.error() == Error::no_buffer_space) {
+  if (unlikely(is_over())) return true;  // over a loopback the answer may have come already
+  if (unlikely(!sent) && sent.error() == Error::no_buffer_space) {
     device_refused();
     return false;
   }
@@ -148,8 +150,8 @@ bool ConnectionCore::send_octets(SeqNum begin, std::uint32_t payload_size, Flags
   if (const std::uint32_t size = std::min(payload_size, mss_); !again) mtu_reports_.on_sent(begin + size, size);
   count_sent(payload_size, again);
   if (!again && payload_size % mss_ != 0) small_end_ = end;
-  if (!again && payload_size > 0 && report_sent_) tell(kSent);
-  if (!sent && sent.error() == Error::message_too_large) path_narrowed();
+  if (unlikely(report_sent_) && !again && payload_size > 0) tell(kSent);
+  if (unlikely(!sent) && sent.error() == Error::message_too_large) path_narrowed();
   return true;
 }
 
@@ -161,12 +163,13 @@ void ConnectionCore::device_refused() noexcept { refused_ = recovery_.queue().em
 std::optional<std::uint64_t> ConnectionCore::pacing_rate() const noexcept {
   std::optional<std::uint64_t> rate = congestion_.pacing_rate();
   const Duration rtt = rtt_.srtt().value_or(Duration::zero());
-  if (!rate && settings_->pacing.value_or(engine_->config().pacing) && rtt > Duration::zero()) {
+  if (unlikely(!rate && settings_->pacing.value_or(engine_->config().pacing) && rtt > Duration::zero())) {
     const double ratio = congestion_.cwnd() < congestion_.ssthresh() / 2 ? 2.0 : 1.2;  // slow start doubles the window in a round trip
     rate = static_cast<std::uint64_t>(ratio * congestion_.cwnd() / std::chrono::duration<double>(rtt).count());
   }
-  if (settings_->max_pacing_rate) rate = std::min(rate.value_or(*settings_->max_pacing_rate), *settings_->max_pacing_rate);
-  if (rate == 0U) rate = 1;  // a byte a second is the least there is: of a small window over a long round trip it may be less
+  if (unlikely(settings_->max_pacing_rate.has_value()))
+    rate = std::min(rate.value_or(*settings_->max_pacing_rate), *settings_->max_pacing_rate);
+  if (unlikely(rate == 0U)) rate = 1;  // a byte a second is the least there is: of a small window over a long round trip it may be less
   return rate;
 }
 
@@ -174,7 +177,7 @@ std::optional<std::uint64_t> ConnectionCore::pacing_rate() const noexcept {
 bool ConnectionCore::paced_out() {
   pacer_.set_rate(pacing_rate());
   deadlines_.pacing.reset();
-  if (pacer_.may_send(context_.now())) return false;
+  if (likely(pacer_.may_send(context_.now()))) return false;
   deadlines_.pacing = pacer_.next();
   return true;
 }
@@ -187,7 +190,7 @@ void ConnectionCore::count_segments(std::uint32_t segments, std::uint32_t payloa
   counters_.segments_sent += segments;
   counters_.bytes_sent += payload_size;
   pacer_.on_sent(payload_size, context_.now());
-  if (again) {
+  if (unlikely(again)) {
     counters_.retransmissions += segments;
     counters_.bytes_retransmitted += payload_size;
     engine_->stats().retrans_segs += segments;

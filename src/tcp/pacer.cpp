@@ -2,16 +2,18 @@
 
 #include <algorithm>
 
+#include <tapir/core/branch.hpp>
+
 namespace tapir::tcp {
 
 std::uint32_t Pacer::quantum(std::uint32_t mss) const noexcept {
-  if (!rate_) return kMostBytes;
+  if (likely(!rate_)) return kMostBytes;
   const std::uint64_t bytes = *rate_ / static_cast<std::uint64_t>(std::chrono::seconds{1} / kQuantum);
   return static_cast<std::uint32_t>(std::max<std::uint64_t>(std::min<std::uint64_t>(bytes, kMostBytes), 2ULL * mss));
 }
 
 void Pacer::on_sent(std::uint32_t bytes, TimePoint now) noexcept {
-  if (!rate_) return;
+  if (likely(!rate_)) return;
   if (burst_left_ > 0) {
     burst_left_ -= std::min(bytes, burst_left_);
     return;

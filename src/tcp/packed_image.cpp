@@ -49,11 +49,13 @@ class Remembered {
   [[nodiscard]] std::size_t size() const noexcept {
     return std::min(static_cast<std::size_t>(words_.data() + words_.size() - first_), kMostRemembered);
   }
-  [[nodiscard]] std::optional<std::size_t> find(Word word) const noexcept {
-    for (std::size_t i = 0; i < size(); ++i) {
-      if (first_[i] == word) return i;
-    }
-    return std::nullopt;
+  /// The first of the latest `most` for which `holds` is true. All are looked at, without a branch: so the compiler compares several at a time.
+  template <class Holds>
+  [[nodiscard]] std::optional<std::size_t> first_of(std::size_t most, const Holds& holds) const noexcept {
+    const auto count = static_cast<std::int32_t>(std::min(most, size()));
+    std::int32_t first = count;
+    for (std::int32_t i = 0; i < count; ++i) first = std::min(first, holds(first_[i]) ? i : count);
+    return first < count ? std::optional{static_cast<std::size_t>(first)} : std::nullopt;
   }
 
  private:
@@ -68,7 +70,7 @@ class Packer {
   }
   void word(Word word) noexcept {
     if (word < kSmallest) return put(kSmall + word);
-    if (const auto again = remembered_.find(word)) return put(kAgain + *again);
+    if (const auto again = remembered_.first_of(kMostRemembered, [word](Word other) { return other == word; })) return put(kAgain + *again);
     if (!near(word)) bytes(word);
     remembered_.note(word);
   }
@@ -85,14 +87,13 @@ class Packer {
   [[nodiscard]] bool near(Word word) noexcept {
     const std::size_t most = word > 0xff'ffffU ? 2U : word > 0xffU ? 1U : 0U;  // bytes that are fewer than those of the word itself
     for (std::size_t size = 1; size <= most; ++size) {
-      for (std::size_t i = 0; i < std::min(remembered_.size(), kNearest); ++i) {
-        const auto distance = static_cast<std::int32_t>(word - remembered_[i]);
-        const std::int32_t limit = size == 1 ? 0x80 : 0x8000;
-        if (distance < -limit || distance >= limit) continue;
-        put(kNear + 2 * i + size - 1);
-        for (std::size_t k = 0; k < size; ++k) put(static_cast<Word>(distance) >> (8 * k) & 0xffU);
-        return true;
-      }
+      const Word limit = size == 1 ? 0x80 : 0x8000;
+      const auto place = remembered_.first_of(kNearest, [word, limit](Word other) { return word - other + limit < 2 * limit; });
+      if (!place) continue;
+      put(kNear + 2 * *place + size - 1);
+      const Word distance = word - remembered_[*place];
+      for (std::size_t k = 0; k < size; ++k) put(distance >> (8 * k) & 0xffU);
+      return true;
     }
     return false;
   }
@@ -140,20 +141,27 @@ Word word_at(std::span<const std::byte> bytes, std::size_t index) noexcept {
   return word;
 }
 
+/// How many words from `at` on are the same in both.
+std::size_t same_words(std::span<const std::byte> image, std::span<const std::byte> base, std::size_t at) noexcept {
+  constexpr std::size_t kStep = 4;
+  const std::size_t end = image.size() / sizeof(Word);
+  const std::size_t begin = at;
+  while (at + kStep <= end && std::memcmp(&image[at * sizeof(Word)], &base[at * sizeof(Word)], kStep * sizeof(Word)) == 0) at += kStep;
+  while (at < end && word_at(image, at) == word_at(base, at)) ++at;
+  return at - begin;
+}
+
 }  // namespace
 
 void pack_image(std::span<const std::byte> image, std::span<const std::byte> base, PackedImage& packed) {
   Packer packer;
-  std::size_t run = 0;
-  for (std::size_t i = 0; i < image.size() / sizeof(Word); ++i) {
-    if (word_at(image, i) == word_at(base, i)) {
-      ++run;
-      continue;
-    }
-    packer.as_in_base(std::exchange(run, 0));
-    packer.word(word_at(image, i));
+  const std::size_t words = image.size() / sizeof(Word);
+  for (std::size_t i = 0; i < words; ++i) {
+    const std::size_t same = same_words(image, base, i);
+    packer.as_in_base(same);
+    i += same;
+    if (i < words) packer.word(word_at(image, i));
   }
-  packer.as_in_base(run);
   packed.assign(packer.packed());
 }
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include <tapir/core/branch.hpp>
+
 namespace tapir::tcp {
 
 namespace {
@@ -12,21 +14,21 @@ constexpr std::uint32_t kMaxMultiplier = 255;  // far beyond what SRTT bounds
 
 void Rack::on_delivered(const RetransmitQueue::Range& range, const Arrived& arrived) noexcept {
   const bool retransmitted = range.transmissions > 1;
-  if (!forward_most_ || range.end > *forward_most_) {
+  if (unlikely(!forward_most_) || likely(range.end > *forward_most_)) {
     forward_most_ = range.end;
   } else if (range.end < *forward_most_ && !retransmitted) {
     reordering_ = std::max(reordering_, distance(range.begin, *forward_most_));
     if (!std::exchange(late_, true)) ++reordering_events_;
   }
   const Duration rtt = arrived.at - range.last_sent;
-  if (retransmitted) {
+  if (unlikely(retransmitted)) {
     // It is the original that was acknowledged, and of that the time is not known.
     if (arrived.echo_before && *arrived.echo_before <= range.last_sent) return;
     if (arrived.min_rtt && rtt < *arrived.min_rtt) return;
   }
   rtt_ = rtt;
   const rack::Sent sent{.at = range.last_sent, .end = range.end};
-  if (!latest_ || rack::sent_after(sent, *latest_)) latest_ = sent;
+  if (unlikely(!latest_) || likely(rack::sent_after(sent, *latest_))) latest_ = sent;
 }
 
 void Rack::on_late_arrival(SeqNum begin) noexcept {
@@ -41,7 +43,7 @@ void Rack::on_duplicate_reported(SeqNum snd_nxt) noexcept {
 }
 
 void Rack::on_una_advanced(SeqNum snd_una) noexcept {
-  if (dsack_round_ && snd_una >= *dsack_round_) dsack_round_.reset();
+  if (unlikely(dsack_round_.has_value()) && snd_una >= *dsack_round_) dsack_round_.reset();
 }
 
 void Rack::on_recovery_over() noexcept {

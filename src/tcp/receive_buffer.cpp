@@ -7,9 +7,8 @@ namespace tapir::tcp {
 
 void ReceiveBuffer::append(Slice slice) { queue_.append(std::move(slice)); }
 
-void ReceiveBuffer::append(Packet&& payload) {
-  const Packet taken = std::move(payload);
-  taken.for_each_slice([this](Slice slice) { queue_.append(std::move(slice)); });
+void ReceiveBuffer::append(const Packet& payload) {
+  payload.for_each_slice([this](Slice slice) { queue_.append(std::move(slice)); });
 }
 
 std::size_t ReceiveBuffer::read(std::span<std::byte> into) noexcept {

@@ -26,7 +26,7 @@ class ReceiveBuffer {
 
   /// Adds in-order bytes, all of them: the caller has cut them to the window. Small slices of big slabs are copied.
   void append(Slice slice);
-  void append(Packet&& payload);
+  void append(const Packet& payload);
 
   /// Copies bytes out and forgets them. Returns how many.
   std::size_t read(std::span<std::byte> into) noexcept;

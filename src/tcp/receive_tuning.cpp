@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <chrono>
 
+#include <tapir/core/branch.hpp>
+
 namespace tapir::tcp {
 
 namespace {
@@ -18,7 +20,7 @@ void ReceiveTuning::on_echo(std::uint32_t echo_reply, Duration since) noexcept {
 }
 
 void ReceiveTuning::on_data(TimePoint now, SeqNum rcv_nxt, std::uint32_t window) noexcept {
-  if (window_began_ && rcv_nxt < window_end_) return;
+  if (likely(window_began_.has_value()) && likely(rcv_nxt < window_end_)) return;
   if (window_began_ && !echoed_) {
     const Duration sample = std::max(now - *window_began_, kLeastRtt);
     rtt_ = rtt_ ? std::min(*rtt_, sample) : sample;
@@ -28,7 +30,7 @@ void ReceiveTuning::on_data(TimePoint now, SeqNum rcv_nxt, std::uint32_t window)
 }
 
 std::optional<std::size_t> ReceiveTuning::on_read(TimePoint now, std::uint64_t total, std::size_t buffer, std::uint32_t mss) noexcept {
-  if (!round_began_) round_began_ = now;
+  if (unlikely(!round_began_)) round_began_ = now;
   if (!rtt_ || now - *round_began_ < *rtt_) return std::nullopt;
   const std::uint64_t copied = total - round_total_;
   round_began_ = now;

@@ -26,6 +26,7 @@ void join(Range& left, const Range& right) noexcept {
 
 /// Octets that have not been sent before.
 void RetransmitQueue::append(const Range& range) {
+  outstanding_ += range.size();
   if (!empty() && alike(ranges_.back(), range)) {
     join(ranges_.back(), range);  // neither counts for anything
   } else {

@@ -61,13 +61,17 @@ class RetransmitQueue {
       }
       discount(range);
       ranges_.pop_front();
+      outstanding_ -= range.size();
     }
     if (acked.retransmitted) acked.rtt_sent_at.reset();
     return acked;
   }
 
   /// Everything has arrived: the one range there is, of which nothing is sacked, lost or sent again.
-  void all_arrived() noexcept { ranges_.pop_front(); }
+  void all_arrived() noexcept {
+    ranges_.pop_front();
+    outstanding_ = 0;
+  }
 
   Acked on_ack(SeqNum ack) {
     return on_ack(ack, [](const Range&) {});
@@ -149,7 +153,7 @@ class RetransmitQueue {
 
   [[nodiscard]] bool empty() const noexcept { return ranges_.empty(); }
   /// Octets outstanding, sacked and lost ones included: FlightSize.
-  [[nodiscard]] std::uint32_t outstanding() const noexcept { return empty() ? 0 : distance(ranges_.front().begin, ranges_.back().end); }
+  [[nodiscard]] std::uint32_t outstanding() const noexcept { return outstanding_; }
   [[nodiscard]] std::uint32_t sacked_bytes() const noexcept { return sacked_; }
   [[nodiscard]] std::uint32_t lost_bytes() const noexcept { return lost_; }
   /// Octets sent more than once of which the last transmission is thought to be in the network.
@@ -171,6 +175,7 @@ class RetransmitQueue {
   void discount(const Range& range) noexcept;
 
   RingQueue<Range> ranges_;
+  std::uint32_t outstanding_ = 0;
   std::uint32_t sacked_ = 0;
   std::uint32_t lost_ = 0;
   std::uint32_t retransmitted_ = 0;

@@ -5,6 +5,8 @@
 #include <type_traits>
 #include <utility>
 
+#include <tapir/core/branch.hpp>
+
 namespace tapir::tcp {
 
 /// A double-ended queue in one growing ring: no memory while it was never used, none allocated while it slides. std::deque does both.
@@ -86,7 +88,7 @@ class RingQueue {
  private:
   [[nodiscard]] std::size_t cell(std::size_t i) const noexcept { return (first_ + i) & (capacity_ - 1); }
   void make_room() {
-    if (count_ == capacity_) grow();
+    if (unlikely(count_ == capacity_)) grow();
   }
   [[gnu::noinline]] void grow() {
     const std::size_t larger = capacity_ == 0 ? 4 : 2 * capacity_;

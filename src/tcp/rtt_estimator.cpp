@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include <tapir/core/branch.hpp>
+
 namespace tapir::tcp {
 
 namespace {
@@ -23,12 +25,12 @@ void RttEstimator::on_sample(Duration rtt, std::uint32_t samples_per_rtt, TimePo
   const std::int64_t count = std::clamp(samples_per_rtt, 1U, kMostSamples);
   rtt = std::clamp(rtt, Duration::zero(), kMaxSample);
   note_minimum(rtt, now);
-  if (!sampled()) {  // section 2.2
+  if (unlikely(!sampled())) {  // section 2.2
     srtt_ = rtt;
     rttvar_ = rtt / 2;
   } else {  // section 2.3: the variation from the old mean first; alpha 1/8, beta 1/4, each shared by the samples
     const Duration deviation = srtt_ > rtt ? srtt_ - rtt : rtt - srtt_;
-    if (count == 1) {  // mostly; and division by what is known beforehand is a shift
+    if (likely(count == 1)) {  // mostly; and division by what is known beforehand is a shift
       rttvar_ = (3 * rttvar_ + deviation) / 4;
       srtt_ = (7 * srtt_ + rtt) / 8;
     } else {
@@ -44,10 +46,10 @@ void RttEstimator::on_sample(Duration rtt, std::uint32_t samples_per_rtt, TimePo
 
 /// A minimum over two windows, the one under way and the one before: a path that has become longer is noticed (RFC 8985 section 6.2 step 1).
 void RttEstimator::note_minimum(Duration rtt, TimePoint now) noexcept {
-  if (!sampled()) {
+  if (unlikely(!sampled())) {
     min_rtt_ = former_min_rtt_ = rtt;
     window_began_ = now;
-  } else if (now - window_began_ >= config_.min_rtt_window) {
+  } else if (unlikely(now - window_began_ >= config_.min_rtt_window)) {
     const bool silent = now - window_began_ >= 2 * config_.min_rtt_window;
     former_min_rtt_ = silent ? rtt : min_rtt_;
     min_rtt_ = rtt;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstdint>
 
+#include <tapir/core/branch.hpp>
+
 namespace tapir::tcp {
 
 /// What decides whether new data may leave now (RFC 9293 sections 3.7.4 and 3.8.6.2.1). All sizes in bytes.
@@ -47,7 +49,7 @@ struct WindowDecision {
 
 /// The window to offer: it never moves the right edge left (SHLD-14), and moves it right only in steps worth a segment.
 [[nodiscard]] constexpr std::uint32_t window_to_offer(const WindowDecision& d) noexcept {
-  if (d.room <= d.current_window) return d.current_window;
+  if (likely(d.room <= d.current_window)) return d.current_window;
   const std::uint32_t step = std::min(d.buffer / 2, d.mss);
   return d.room - d.current_window >= std::max(step, 1U) ? d.room : d.current_window;
 }

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include <tapir/core/branch.hpp>
 #include <tapir/core/time.hpp>
 
 namespace tapir::tcp {
@@ -20,7 +21,7 @@ class SendingTimes {
 
   /// From `now` on it is this.
   void enter(Phase phase, TimePoint now) noexcept {
-    if (phase == phase_) return;
+    if (likely(phase == phase_)) return;
     times_[index(phase_)] += now - since_;
     phase_ = phase;
     since_ = now;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include <tapir/core/branch.hpp>
 #include <tapir/core/copy.hpp>
 
 namespace tapir::tcp {
@@ -22,9 +23,9 @@ void SliceQueue::append_copy(std::span<const std::byte> bytes) {
   if (!bytes.empty()) append_slabs(bytes);
 }
 
-/// Into slabs of its own.
+/// Into slabs of its own. There are some.
 void SliceQueue::append_slabs(std::span<const std::byte> bytes) {
-  while (!bytes.empty()) {
+  do {
     const std::size_t count = std::min(bytes.size(), PacketPool::super_capacity);
     // A first small write gets a small slab: most connections of a sensor never need more.
     const bool little = pieces_.size() <= 1 && size() < PacketPool::header_capacity;  // what fills a slab of its own is more
@@ -35,13 +36,13 @@ void SliceQueue::append_slabs(std::span<const std::byte> bytes) {
     push_back(Slice{std::move(slab), 0, count});
     tail_room_ = room;
     bytes = bytes.subspan(count);
-  }
+  } while (!bytes.empty());
 }
 
 void SliceQueue::append(Slice slice) {
   if (slice.empty()) return;
   const bool small = slice.pinned() <= PacketPool::header_capacity;
-  if (wasteful(slice) && !(small && empty())) {  // what comes alone, in a small slab, is mostly read before more comes
+  if (!(small && likely(empty())) && wasteful(slice)) {  // what comes alone, in a small slab, is mostly read before more comes
     append_copy(slice.bytes());
   } else {
     push_back(std::move(slice));

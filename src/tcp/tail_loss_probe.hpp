@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <optional>
 
+#include <tapir/core/branch.hpp>
 #include <tapir/core/time.hpp>
 #include <tapir/tcp/seq_num.hpp>
 
+#include "deadline.hpp"
 #include "rack_tlp.hpp"
 
 namespace tapir::tcp {
@@ -23,12 +25,12 @@ class TailLossProbe {
   /// New data left, or an acknowledgment moved SND.UNA: the timer starts anew at the next schedule().
   void rearm() noexcept { rearm_ = true; }
   void cancel() noexcept { deadline_.reset(); }
-  void schedule(TimePoint now, Duration timeout, std::optional<TimePoint> rto_deadline) noexcept {
-    if (!rearm_) return;
+  void schedule(TimePoint now, Duration timeout, Deadline rto_deadline) noexcept {
+    if (unlikely(!rearm_)) return;
     rearm_ = false;
-    deadline_ = rto_deadline ? std::min(now + timeout, *rto_deadline) : now + timeout;
+    deadline_ = std::min(now + timeout, *rto_deadline);
   }
-  [[nodiscard]] std::optional<TimePoint> deadline() const noexcept { return deadline_; }
+  [[nodiscard]] Deadline deadline() const noexcept { return deadline_; }
 
   void on_rtt_sample() noexcept { sampled_ = true; }
   /// Section 7.3: one at a time, and a round trip measured in between.
@@ -60,7 +62,7 @@ class TailLossProbe {
   bool retransmission_ = false;
   bool sampled_ = false;  ///< a round trip was measured since the last probe
   bool rearm_ = false;
-  std::optional<TimePoint> deadline_;
+  Deadline deadline_;
 };
 
 }  // namespace tapir::tcp

@@ -1,11 +1,12 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 
 #include <tapir/core/time.hpp>
 #include <tapir/tcp/seq_num.hpp>
 #include <tapir/tcp/state.hpp>
+
+#include "deadline.hpp"
 
 namespace tapir::tcp {
 
@@ -50,15 +51,15 @@ struct Tcb {
 
 /// What a connection waits for. One timer serves the earliest.
 struct Deadlines {
-  std::optional<TimePoint> retransmit;
-  std::optional<TimePoint> persist;
-  std::optional<TimePoint> send_override;  ///< of sender's silly window avoidance
-  std::optional<TimePoint> pacing;
-  std::optional<TimePoint> auto_cork;
-  std::optional<TimePoint> keepalive;
-  std::optional<TimePoint> user_timeout;
-  std::optional<TimePoint> linger;  ///< of FIN-WAIT-2 without a reader
-  std::optional<TimePoint> idle;    ///< whether there was nothing to do since
+  Deadline retransmit;
+  Deadline persist;
+  Deadline send_override;  ///< of sender's silly window avoidance
+  Deadline pacing;
+  Deadline auto_cork;
+  Deadline keepalive;
+  Deadline user_timeout;
+  Deadline linger;  ///< of FIN-WAIT-2 without a reader
+  Deadline idle;    ///< whether there was nothing to do since
 };
 
 [[nodiscard]] constexpr bool is_synchronized(State state) noexcept { return state >= State::established; }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include <tapir/core/branch.hpp>
 #include <tapir/network/error_kind.hpp>
 
 #include "connection_core.hpp"
@@ -12,14 +13,12 @@ namespace tapir::tcp::detail {
 namespace {
 constexpr Duration kRefusedRetry =
     std::chrono::milliseconds{500};  // as Linux' TCP_RESOURCE_PROBE_INTERVAL: those who share a full device take turns
-constexpr TimePoint kNever = TimePoint::max();
 }  // namespace
 
-/// kNever: there is none.
-TimePoint ConnectionCore::earliest_deadline() const noexcept {
-  TimePoint earliest = ack_.deadline().value_or(kNever);
-  if (earliest <= context_.now()) earliest = kNever;  // pull() is about to send it
-  const auto consider = [&earliest](const auto&... deadlines) { ((earliest = std::min(earliest, deadlines.value_or(kNever))), ...); };
+Deadline ConnectionCore::earliest_deadline() const noexcept {
+  const bool sent_now = ack_.due(context_.now());  // by pull()
+  TimePoint earliest = sent_now ? *Deadline{} : *ack_.deadline();
+  const auto consider = [&earliest](const auto&... deadlines) { ((earliest = std::min(earliest, *deadlines)), ...); };
   consider(deadlines_.retransmit, deadlines_.persist, deadlines_.send_override, deadlines_.pacing, deadlines_.keepalive,
            deadlines_.user_timeout, deadlines_.auto_cork, deadlines_.linger, deadlines_.idle, recovery_.reordering_deadline(),
            recovery_.probe_deadline());
@@ -28,7 +27,7 @@ TimePoint ConnectionCore::earliest_deadline() const noexcept {
 
 /// Brings the deadlines in line with what is outstanding, and the timer in line with the deadlines.
 [[gnu::flatten, gnu::hot]] void ConnectionCore::update_timers() {
-  if (persisting()) {
+  if (unlikely(persisting())) {
     deadlines_.retransmit.reset();
     recovery_.cancel_probe();
     if (!deadlines_.persist && !probe_due_) {
@@ -46,27 +45,27 @@ TimePoint ConnectionCore::earliest_deadline() const noexcept {
     } else if (!deadlines_.retransmit) {
       deadlines_.retransmit = context_.now() + rtt_.rto();
     }
-    if (tcb_.syn_acked) recovery_.schedule_probe(context_.now(), deadlines_.retransmit);
+    if (likely(tcb_.syn_acked)) recovery_.schedule_probe(context_.now(), deadlines_.retransmit);
   }
   watch_quiet();
-  if (const TimePoint earliest = earliest_deadline(); earliest == kNever) {
+  if (const Deadline earliest = earliest_deadline(); !earliest) {
     timer_.cancel();
-  } else if (!timer_.armed() || timer_.deadline() != earliest) {
-    timer_.arm_at(earliest);
+  } else if (!timer_.armed() || timer_.deadline() != *earliest) {
+    timer_.arm_at(*earliest);
   }
 }
 
 /// Whether only the peer's closed window, or the device, keeps something from being sent.
 bool ConnectionCore::persisting() const noexcept {
-  if (tcb_.snd_wnd != 0 && !refused_) return false;
+  if (likely(tcb_.snd_wnd != 0 && !refused_)) return false;
   if (!is_synchronized(tcb_.state) || !tcb_.syn_acked) return false;
   const bool waits = unsent() > 0 || fin_unsent();
   return (tcb_.snd_wnd == 0 && (waits || !recovery_.queue().empty())) || (refused_ && waits);
 }
 
 /// Takes a deadline that has passed.
-bool ConnectionCore::expired(std::optional<TimePoint>& deadline, std::string_view timer) const {
-  if (!deadline || *deadline > context_.now()) return false;
+bool ConnectionCore::expired(Deadline& deadline, std::string_view timer) const {
+  if (*deadline > context_.now()) return false;
   deadline.reset();
   observe_timer(timer);
   return true;
@@ -74,9 +73,9 @@ bool ConnectionCore::expired(std::optional<TimePoint>& deadline, std::string_vie
 
 void ConnectionCore::on_timer() {
   const auto self = shared_from_this();
-  if (deadlines_.idle && *deadlines_.idle <= context_.now()) {
+  if (*deadlines_.idle <= context_.now()) {
     if (falls_asleep()) return;
-    const TimePoint earliest = earliest_deadline();
+    const TimePoint earliest = *earliest_deadline();
     const bool more = ack_.due(context_.now()) || earliest <= context_.now();
     if (!more) return update_timers();  // to look is not to act
   }

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 
+#include <tapir/core/branch.hpp>
 #include <tapir/core/time.hpp>
 #include <tapir/tcp/seq_num.hpp>
 
@@ -26,7 +27,7 @@ class TimestampClock {
   /// a value that this clock has not shown yet.
   [[nodiscard]] constexpr std::optional<Duration> since(std::uint32_t echo_reply, TimePoint now) const noexcept {
     const auto ticks = static_cast<std::int32_t>(value(now) - echo_reply);
-    if (echo_reply == 0 || ticks < 0) return std::nullopt;
+    if (unlikely(echo_reply == 0) || unlikely(ticks < 0)) return std::nullopt;
     return Tick{ticks};
   }
   /// The first moment at which the clock shows more than now.
@@ -54,7 +55,7 @@ class RecentTimestamp {
   }
   /// An acceptable segment (section 4.3 (2), 5.3 R3). A segment beyond what was acknowledged last is not the one that the next ACK answers first.
   constexpr void on_segment(SeqNum seq, std::uint32_t value, TimePoint now) noexcept {
-    if (seq <= last_ack_sent_ && !is_old(value, now)) start(value, now);
+    if (likely(seq <= last_ack_sent_) && likely(!is_old(value, now))) start(value, now);
   }
   /// TSecr of the next segment with ACK.
   [[nodiscard]] constexpr std::uint32_t value() const noexcept { return value_; }

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 
+#include <tapir/core/branch.hpp>
 #include <tapir/core/time.hpp>
 #include <tapir/tcp/seq_num.hpp>
 
@@ -20,7 +21,7 @@ class TransmissionLog {
   };
 
   void on_sent(SeqNum begin, SeqNum end, TimePoint at) {
-    if (entries_.empty() || entries_.back().at < at) return entries_.push_back(Entry{.begin = begin, .end = end, .at = at});
+    if (likely(entries_.empty()) || entries_.back().at < at) return entries_.push_back(Entry{.begin = begin, .end = end, .at = at});
     on_sent_in_burst(begin, end, at);
   }
   [[nodiscard]] bool empty() const noexcept { return entries_.empty(); }

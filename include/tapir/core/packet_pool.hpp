@@ -6,6 +6,8 @@
 #include <span>
 #include <utility>
 
+#include <tapir/core/branch.hpp>
+
 namespace tapir {
 
 class PacketPool;
@@ -17,6 +19,7 @@ struct PoolState;
 struct Slab {
   std::uint32_t references = 0;
   std::uint32_t capacity = 0;  ///< bytes
+  std::size_t size_class = 0;  ///< which of those that are kept for reuse; as many as there are: none of them
   PoolState* pool = nullptr;
   Slab* next_free = nullptr;
 
@@ -39,16 +42,18 @@ class SlabRef {
     return *this;
   }
   ~SlabRef() {
-    if (slab_ != nullptr && --slab_->references == 0) detail::return_slab(slab_);
+    if (likely(slab_ == nullptr)) return;  // most of those that end have been moved from
+    if (--slab_->references == 0) detail::return_slab(slab_);
   }
 
   [[nodiscard]] explicit operator bool() const noexcept { return slab_ != nullptr; }
-  [[nodiscard]] bool unique() const noexcept { return slab_ != nullptr && slab_->references == 1; }
+  [[nodiscard]] bool unique() const noexcept { return likely(slab_ != nullptr) && slab_->references == 1; }
   /// Bytes the slab can hold; 0 without a slab.
   [[nodiscard]] std::size_t capacity() const noexcept { return slab_ == nullptr ? 0 : slab_->capacity; }
   /// All its bytes; write only what no other reference reads.
   [[nodiscard]] std::span<std::byte> bytes() const noexcept {
-    return slab_ == nullptr ? std::span<std::byte>{} : std::span{slab_->bytes(), slab_->capacity};
+    if (unlikely(slab_ == nullptr)) return {};
+    return {slab_->bytes(), slab_->capacity};
   }
 
  private:
