@@ -5,6 +5,7 @@
 #include <set>
 #include <vector>
 
+#include "mss.hpp"
 #include "path_model.hpp"
 #include "tcp/bbr.hpp"
 #include "tcp/cubic.hpp"
@@ -16,7 +17,6 @@ using tcp::Bbr;
 using State = Bbr::State;
 
 namespace {
-constexpr std::uint32_t kMss = PathModel::kMss;
 
 bool in_probe_bw(State state) { return state != State::startup && state != State::drain && state != State::probe_rtt; }
 }  // namespace

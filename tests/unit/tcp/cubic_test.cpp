@@ -4,6 +4,7 @@
 #include <limits>
 #include <vector>
 
+#include "mss.hpp"
 #include "tcp/cubic.hpp"
 #include "tcp/new_reno.hpp"
 #include "tcp/segment_cubic.hpp"
@@ -11,11 +12,11 @@
 // Expectations come from the formulas of RFC 9438, computed here on their own: windows in segments, times in seconds.
 using namespace tapir;
 using namespace std::chrono_literals;
+using tapir::test::kMss;
 using tcp::Congestion;
 using tcp::Cubic;
 
 namespace {
-constexpr std::uint32_t kMss = 1000;
 
 /// A CUBIC flow in congestion avoidance that acknowledges every segment of a window, evenly over a round trip.
 struct Flow {

@@ -7,12 +7,12 @@
 #include <utility>
 #include <vector>
 
+#include "mss.hpp"
 #include "wire.hpp"
 
 /// What the tests of RFC 3168 share.
 namespace tapir::test {
 
-inline constexpr std::uint32_t kMss = 1000;
 inline constexpr std::uint8_t kCe = 3;
 inline constexpr std::uint8_t kEct0 = 2;
 inline constexpr Flags kSetup = Flags::syn | Flags::ece | Flags::cwr;

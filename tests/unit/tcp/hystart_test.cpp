@@ -2,17 +2,18 @@
 
 #include <vector>
 
+#include "mss.hpp"
 #include "tcp/cubic.hpp"
 #include "tcp/hystart.hpp"
 #include "tcp/new_reno.hpp"
 
 using namespace tapir;
 using namespace std::chrono_literals;
+using tapir::test::kMss;
 using tcp::Hystart;
 using tcp::SeqNum;
 
 namespace {
-constexpr std::uint32_t kMss = 1000;
 
 /// Rounds of so many acknowledgments each, all with the same delay.
 struct Rounds {

@@ -4,14 +4,15 @@
 
 #include <tapir/sim/seeded_random.hpp>
 
+#include "mss.hpp"
 #include "tcp/new_reno.hpp"
 
 using namespace tapir;
 using namespace std::chrono_literals;
+using tapir::test::kMss;
 using tcp::NewReno;
 
 namespace {
-constexpr std::uint32_t kMss = 1000;
 
 tcp::AckEvent ack(std::uint32_t bytes, std::uint32_t segments = 1) { return {.acked_bytes = bytes, .segments = segments}; }
 

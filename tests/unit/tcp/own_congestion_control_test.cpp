@@ -2,13 +2,13 @@
 #include <catch2/catch.hpp>
 
 #include "fixed_window.hpp"
+#include "mss.hpp"
 #include "wire.hpp"
 
 using namespace tapir;
 using namespace tapir::test;
 
 namespace {
-constexpr std::uint32_t kMss = 1000;
 
 /// Holds back when it is told to.
 class HoldingWindow final : public FixedWindow {

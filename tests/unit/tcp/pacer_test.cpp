@@ -1,5 +1,6 @@
 #include <catch2/catch.hpp>
 
+#include "mss.hpp"
 #include "tcp/pacer.hpp"
 #include "wire.hpp"
 
@@ -9,7 +10,6 @@ using namespace std::chrono_literals;
 using tcp::Pacer;
 
 namespace {
-constexpr std::uint32_t kMss = 1000;
 
 TimePoint at(Duration time) { return TimePoint{} + time; }
 

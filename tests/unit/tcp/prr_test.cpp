@@ -1,13 +1,14 @@
 #include <catch2/catch.hpp>
 
+#include "mss.hpp"
 #include "tcp/new_reno.hpp"
 #include "tcp/prr.hpp"
 
 using namespace tapir;
+using tapir::test::kMss;
 using tcp::Prr;
 
 namespace {
-constexpr std::uint32_t kMss = 1000;
 
 /// A NewReno flow with a window of 20 segments that finds a loss by SACK: the three segments behind the first have arrived.
 struct Recovering {

@@ -2,6 +2,7 @@
 
 #include <limits>
 
+#include "mss.hpp"
 #include "wire.hpp"
 
 using namespace tapir;
@@ -9,7 +10,6 @@ using namespace tapir::test;
 using namespace std::chrono_literals;
 
 namespace {
-constexpr std::uint32_t kMss = 1000;
 const ConversationOptions kBulk{.config = {.congestion_control = "newreno"}, .settings = {.send_buffer = 1'000'000}, .peer_mss = kMss};
 
 /// A bulk sender with `flight` segments outstanding, not one acknowledged; the first has number una.

@@ -1,5 +1,6 @@
 #include <catch2/catch.hpp>
 
+#include "mss.hpp"
 #include "tcp/loss_recovery.hpp"
 #include "wire.hpp"
 
@@ -8,7 +9,6 @@ using namespace tapir::test;
 using namespace std::chrono_literals;
 
 namespace {
-constexpr std::uint32_t kMss = 1000;
 
 /// A first flight of ten segments, not one acknowledged.
 struct Flight : Conversation {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "mss.hpp"
 #include "tcp/cubic.hpp"
 #include "tcp/new_reno.hpp"
 #include "tcp/pipe_ack.hpp"
@@ -20,7 +21,6 @@ using tcp::SegmentCubic;
 using tcp::WindowValidation;
 
 namespace {
-constexpr std::uint32_t kMss = 1000;
 constexpr Duration kRtt = 100ms;
 
 /// pipeACK of a sender whose application writes so and so much for each round trip.

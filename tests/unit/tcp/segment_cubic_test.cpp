@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <iterator>
 
+#include "mss.hpp"
 #include "tcp/ack_train.hpp"
 #include "tcp/segment_cubic.hpp"
 #include "wire.hpp"
@@ -17,7 +18,6 @@ using tcp::SegmentCubic;
 using tcp::SeqNum;
 
 namespace {
-constexpr std::uint32_t kMss = 1000;
 
 struct Flow {
   explicit Flow(const tcp::CongestionParameters& parameters) : cubic{parameters} {}

@@ -1,16 +1,17 @@
 #include <catch2/catch.hpp>
 
+#include "mss.hpp"
 #include "tcp/cubic.hpp"
 #include "tcp/new_reno.hpp"
 
 // What becomes of a window that the application does not use: RFC 2861, RFC 7661 section 4.
 using namespace tapir;
 using namespace std::chrono_literals;
+using tapir::test::kMss;
 using tcp::Cubic;
 using tcp::NewReno;
 
 namespace {
-constexpr std::uint32_t kMss = 1000;
 
 template <class Algorithm>
 Algorithm grown(std::uint32_t segments, tcp::WindowValidation validation = tcp::WindowValidation::rfc2861) {
