@@ -19,6 +19,9 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   target_compile_options(tapir_flags INTERFACE -fno-semantic-interposition)
 endif()
 if(TAPIR_SANITIZE)
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    target_compile_options(tapir_flags INTERFACE --param=ggc-min-heapsize=524288)  # KiB that GCC takes before it collects garbage: what they add is much
+  endif()
   target_compile_options(tapir_flags INTERFACE -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
   target_link_options(tapir_flags INTERFACE -fsanitize=address,undefined)
 endif()
@@ -39,10 +42,22 @@ elseif(TAPIR_PROFILE STREQUAL "use")
                                                -Wno-stringop-overflow)
 endif()
 
+# What runs once is not optimized in a debug build: that takes longer than running it. ASan's checks are calls there, not code at every access: the same
+# checks, and a fifth less to compile.
+function(tapir_unoptimized target)
+  target_compile_options(${target} PRIVATE $<$<CONFIG:Debug>:-O0>)
+  if(TAPIR_SANITIZE AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    target_compile_options(${target} PRIVATE $<$<CONFIG:Debug>:--param=asan-instrumentation-with-call-threshold=0>)
+  endif()
+endfunction()
+
 # How many sources of a layer one compilation takes. Optimised for speed, all of them: then what a packet's way leads through can be one function.
+# With clang, which checks and is not what one changes and builds again, many: most of its time goes into the headers that all of them share.
 set(unity_batch 12)
 if(CMAKE_BUILD_TYPE STREQUAL "Release")
   set(unity_batch 0)
+elseif(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+  set(unity_batch 30)
 endif()
 
 # tapir_layer(core SOURCES a.cpp ... [USES other_layer ...] [LIBRARIES lib ...]): one folder of src/. USES names the layers below.
@@ -63,23 +78,24 @@ function(tapir_component name)
   cmake_parse_arguments(ARG "" "" "SOURCES;LIBRARIES" ${ARGN})
   add_library(tapir_${name} STATIC ${ARG_SOURCES})
   add_library(tapir::${name} ALIAS tapir_${name})
-  set_target_properties(tapir_${name} PROPERTIES EXPORT_NAME ${name} POSITION_INDEPENDENT_CODE ON)
+  set_target_properties(tapir_${name} PROPERTIES EXPORT_NAME ${name} POSITION_INDEPENDENT_CODE ON UNITY_BUILD ${TAPIR_UNITY} UNITY_BUILD_BATCH_SIZE 0)
   target_link_libraries(tapir_${name} PUBLIC tapir::tapir PRIVATE $<BUILD_INTERFACE:tapir_flags> ${ARG_LIBRARIES})
   set_property(GLOBAL APPEND PROPERTY TAPIR_COMPONENTS ${name})
 endfunction()
 
 # tapir_test(unit_arp SOURCES a.cpp ... [APART b.cpp ...] [LINKS target ...] [LABELS label ...]): one executable of Catch2 tests, one CTest test.
-# An executable that exits with 77 is reported as skipped. With TAPIR_UNITY eight sources are compiled at a time, so that no two of these may have a
-# name of their own in common; APART: which of the sources are not. UNDER: a command that runs the executable.
+# An executable that exits with 77 is reported as skipped. With TAPIR_UNITY twelve sources are compiled at a time, so that no two of these may have a
+# name of their own in common; APART: which of the sources are not. UNDER: a command that runs the executable. COST: about how many seconds it takes,
+# where these are many: ctest begins with those.
 function(tapir_test name)
-  cmake_parse_arguments(ARG "" "TIMEOUT" "SOURCES;APART;LINKS;LABELS;UNDER" ${ARGN})
+  cmake_parse_arguments(ARG "" "TIMEOUT;COST" "SOURCES;APART;LINKS;LABELS;UNDER" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
-  set_target_properties(${name} PROPERTIES UNITY_BUILD ${TAPIR_UNITY} UNITY_BUILD_BATCH_SIZE 8)
+  set_target_properties(${name} PROPERTIES UNITY_BUILD ${TAPIR_UNITY} UNITY_BUILD_BATCH_SIZE 12)
   if(ARG_APART)
     set_source_files_properties(${ARG_APART} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
   endif()
   target_link_libraries(${name} PRIVATE ${ARG_LINKS} tapir_test_main)
-  target_compile_options(${name} PRIVATE $<$<CONFIG:Debug>:-O0>)  # optimizing what runs once takes longer than running it
+  tapir_unoptimized(${name})
   target_precompile_headers(${name} REUSE_FROM tapir_test_main)
   target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
   add_test(NAME ${name} COMMAND ${ARG_UNDER} $<TARGET_FILE:${name}>)
@@ -87,6 +103,9 @@ function(tapir_test name)
     set(ARG_TIMEOUT 300)
   endif()
   set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABELS}" SKIP_RETURN_CODE 77 TIMEOUT ${ARG_TIMEOUT})
+  if(ARG_COST)
+    set_tests_properties(${name} PROPERTIES COST ${ARG_COST})
+  endif()
 endfunction()
 
 # tapir_example(host SOURCES host.cpp ...): one program of examples/.
@@ -94,5 +113,5 @@ function(tapir_example name)
   cmake_parse_arguments(ARG "" "" "SOURCES;LINKS" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE tapir_flags tapir::tapir ${ARG_LINKS})
-  target_compile_options(${name} PRIVATE $<$<CONFIG:Debug>:-O0>)
+  tapir_unoptimized(${name})
 endfunction()

@@ -1,1 +1,1 @@
-// A source of its own for the precompiled header: main.cpp cannot use it, because Catch2 means something else there.
+// A library has a source: the precompiled header of this one is that of all tests.
