@@ -9,11 +9,13 @@
 namespace tapir {
 
 namespace {
+/// Those that are kept for reuse. Behind them is the class of all that are larger.
 constexpr std::array<std::size_t, 3> kCapacities{PacketPool::header_capacity, PacketPool::frame_capacity, PacketPool::super_capacity};
-/// How many free slabs of each size are kept: 256 KiB, 8 MiB and 16 MiB.
-constexpr std::array<std::size_t, 3> kKept{1024, 4096, 256};
+constexpr std::size_t kClasses = kCapacities.size() + 1;
+/// How many free slabs of each class are kept: 256 KiB, 8 MiB and 16 MiB.
+constexpr std::array<std::size_t, kClasses> kKept{1024, 4096, 256, 0};
 
-/// The first of kCapacities that is enough; their number when none is.
+/// The index of the first that is enough.
 std::size_t class_of(std::size_t capacity) noexcept {
   const auto above = [capacity](std::size_t index) { return std::size_t{capacity > kCapacities[index]}; };
   static_assert(kCapacities.size() == 3);
@@ -23,12 +25,22 @@ std::size_t class_of(std::size_t capacity) noexcept {
 
 namespace detail {
 
+struct SizeClass {
+  PoolState* pool = nullptr;
+  Slab* free = nullptr;
+  std::size_t free_count = 0;
+  std::size_t most_free = 0;
+};
+
 struct PoolState {
-  std::array<Slab*, 3> free{};
-  std::array<std::size_t, 3> free_count{};
+  std::array<SizeClass, kClasses> classes{};
   std::size_t in_use = 0;
   std::uint64_t allocations = 0;
   bool closed = false;  ///< the PacketPool is gone: slabs that return are freed
+
+  PoolState() noexcept {
+    for (std::size_t i = 0; i < kClasses; ++i) classes[i] = {.pool = this, .most_free = kKept[i]};
+  }
 };
 
 namespace {
@@ -39,14 +51,14 @@ void free_slab(Slab* slab) noexcept {
 }  // namespace
 
 void return_slab(Slab* slab) noexcept {
-  PoolState& pool = *slab->pool;
+  SizeClass& home = *slab->size_class;
+  PoolState& pool = *home.pool;
   --pool.in_use;
-  const std::size_t index = slab->size_class;
-  if (unlikely(pool.closed) || unlikely(index == kCapacities.size()) || unlikely(pool.free_count[index] == kKept[index])) {
+  if (unlikely(pool.closed) || unlikely(home.free_count == home.most_free)) {
     free_slab(slab);
   } else {
-    slab->next_free = std::exchange(pool.free[index], slab);
-    ++pool.free_count[index];
+    slab->next_free = std::exchange(home.free, slab);
+    ++home.free_count;
   }
   if (unlikely(pool.closed) && pool.in_use == 0) delete &pool;
 }
@@ -56,8 +68,8 @@ void return_slab(Slab* slab) noexcept {
 PacketPool::PacketPool() : state_{new detail::PoolState} {}
 
 PacketPool::~PacketPool() {
-  for (detail::Slab* slab : state_->free) {
-    while (slab != nullptr) detail::free_slab(std::exchange(slab, slab->next_free));
+  for (detail::SizeClass& home : state_->classes) {
+    while (home.free != nullptr) detail::free_slab(std::exchange(home.free, home.free->next_free));
   }
   state_->closed = true;
   if (state_->in_use == 0) delete state_;
@@ -65,17 +77,18 @@ PacketPool::~PacketPool() {
 
 SlabRef PacketPool::slab(std::size_t capacity) {
   const std::size_t index = class_of(capacity);
-  ++state_->in_use;
-  if (likely(index < kCapacities.size()) && likely(state_->free[index] != nullptr)) {
-    --state_->free_count[index];
-    return SlabRef{std::exchange(state_->free[index], state_->free[index]->next_free)};
+  detail::SizeClass& home = state_->classes[index];
+  if (likely(home.free != nullptr)) {
+    ++state_->in_use;
+    --home.free_count;
+    return SlabRef{std::exchange(home.free, home.free->next_free)};
   }
   const std::size_t rounded = index == kCapacities.size() ? capacity : kCapacities[index];
-  ++state_->allocations;
   auto* slab = new (::operator new(sizeof(detail::Slab) + rounded)) detail::Slab;
   slab->capacity = static_cast<std::uint32_t>(rounded);
-  slab->size_class = index;
-  slab->pool = state_;
+  slab->size_class = &home;
+  ++state_->in_use;
+  ++state_->allocations;
   return SlabRef{slab};
 }
 

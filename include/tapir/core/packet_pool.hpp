@@ -14,13 +14,13 @@ class PacketPool;
 
 namespace detail {
 struct PoolState;
+struct SizeClass;
 
 /// The front of one allocation; its bytes follow. The reference count is not atomic: a pool and its slabs belong to one thread.
 struct Slab {
   std::uint32_t references = 0;
-  std::uint32_t capacity = 0;  ///< bytes
-  std::size_t size_class = 0;  ///< which of those that are kept for reuse; as many as there are: none of them
-  PoolState* pool = nullptr;
+  std::uint32_t capacity = 0;       ///< bytes
+  SizeClass* size_class = nullptr;  ///< where it returns to
   Slab* next_free = nullptr;
 
   [[nodiscard]] std::byte* bytes() noexcept { return reinterpret_cast<std::byte*>(this + 1); }
