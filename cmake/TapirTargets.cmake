@@ -20,7 +20,7 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
 endif()
 if(TAPIR_SANITIZE)
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-    target_compile_options(tapir_flags INTERFACE --param=ggc-min-heapsize=524288)  # KiB that GCC takes before it collects garbage: what they add is much
+    target_compile_options(tapir_flags INTERFACE --param=ggc-min-heapsize=524288)  # KiB that GCC takes before it collects garbage: the checks make much of that
   endif()
   target_compile_options(tapir_flags INTERFACE -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
   target_link_options(tapir_flags INTERFACE -fsanitize=address,undefined)

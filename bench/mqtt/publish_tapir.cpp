@@ -31,6 +31,9 @@ class Publisher final : mqtt::TransportUser {
     transport_.attach(this);
     check(session_.configure({.client_id = "tapir"}).has_value() && transport_.open().has_value(), "connection");
   }
+  Publisher(const Publisher&) = delete;
+  Publisher& operator=(const Publisher&) = delete;
+  ~Publisher() override { transport_.attach(nullptr); }
 
  private:
   [[nodiscard]] TimePoint now() const { return scheduler_.now(); }
@@ -112,7 +115,7 @@ class Publisher final : mqtt::TransportUser {
 int over_the_kernel(const Order& order) {
   Runtime runtime;
   mqtt::HostTransport transport{runtime, "127.0.0.1", Port{static_cast<std::uint16_t>(order.port)}};
-  const Publisher publisher{order, runtime.scheduler(), transport};
+  Publisher publisher{order, runtime.scheduler(), transport};
   return runtime.run();
 }
 
@@ -123,7 +126,7 @@ int over_tapir(const Order& order, const char* device) {
   if (!tap) return report(device, tap.error());
   Stack stack{runtime, std::move(*tap), {.address = "192.0.2.2/24"_prefix}};
   mqtt::TcpTransport transport{stack.tcp(), {"192.0.2.1"_ipv4, Port{static_cast<std::uint16_t>(order.port)}}};
-  const Publisher publisher{order, runtime.scheduler(), transport};
+  Publisher publisher{order, runtime.scheduler(), transport};
   return runtime.run();
 }
 

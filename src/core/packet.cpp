@@ -1,7 +1,8 @@
-#include <tapir/core/branch.hpp>
 #include <tapir/core/packet.hpp>
 
 #include <algorithm>
+
+#include <tapir/core/branch.hpp>
 
 namespace tapir {
 

@@ -1,10 +1,11 @@
-#include <tapir/core/branch.hpp>
 #include <tapir/core/packet_pool.hpp>
 
 #include <algorithm>
 #include <array>
 #include <cstring>
 #include <new>
+
+#include <tapir/core/branch.hpp>
 
 namespace tapir {
 
@@ -38,7 +39,7 @@ struct PoolState {
   std::uint64_t allocations = 0;
   bool closed = false;  ///< the PacketPool is gone: slabs that return are freed
 
-  PoolState() noexcept {
+  PoolState() noexcept {  // its classes refer to it: it stays where it is
     for (std::size_t i = 0; i < kClasses; ++i) classes[i] = {.pool = this, .most_free = kKept[i]};
   }
 };

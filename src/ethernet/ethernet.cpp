@@ -1,4 +1,3 @@
-#include <tapir/core/branch.hpp>
 #include <tapir/ethernet/ethernet.hpp>
 
 #include <algorithm>
@@ -8,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include <tapir/core/branch.hpp>
 #include <tapir/ethernet/fcs.hpp>
 #include <tapir/ethernet/wire_view.hpp>
 #include <tapir/link/segmentation.hpp>

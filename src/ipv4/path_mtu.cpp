@@ -1,9 +1,9 @@
-#include <tapir/core/branch.hpp>
 #include <tapir/ipv4/path_mtu.hpp>
 
 #include <algorithm>
 #include <array>
 
+#include <tapir/core/branch.hpp>
 #include <tapir/ipv4/header.hpp>
 
 namespace tapir::ipv4 {

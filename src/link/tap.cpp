@@ -1,4 +1,3 @@
-#include <tapir/core/branch.hpp>
 #include <tapir/link/tap.hpp>
 
 #include <fcntl.h>
@@ -16,6 +15,7 @@
 #include <tuple>
 #include <utility>
 
+#include <tapir/core/branch.hpp>
 #include <tapir/link/descriptor.hpp>
 #include <tapir/link/system_error.hpp>
 

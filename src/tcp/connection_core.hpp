@@ -408,7 +408,7 @@ class ConnectionCore final : public ReadySource,
   void on_keepalive_timer();
   [[nodiscard]] bool expired(Deadline& deadline, std::string_view timer) const;
   void on_user_timeout();
-  [[nodiscard]] Deadline earliest_deadline() const noexcept;
+  [[nodiscard]] TimePoint earliest_deadline() const noexcept;
   [[gnu::noinline]] void update_timers();
   void restart_keepalive();
   [[nodiscard]] Duration keepalive_idle() const noexcept;

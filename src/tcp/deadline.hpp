@@ -1,29 +1,36 @@
 #pragma once
 
+#include <algorithm>
 #include <optional>
 
 #include <tapir/core/time.hpp>
 
 namespace tapir::tcp {
 
-/// When something is due, if ever. As an optional TimePoint in half the room; and the earliest of several is found without a branch for each.
+/// When something is due, if it is waited for: an optional TimePoint in half the room, of which the earliest of several is found without a branch for each.
 class Deadline {
  public:
-  constexpr Deadline() noexcept = default;
-  /// TimePoint::max(): never.
-  constexpr Deadline(TimePoint at) noexcept : at_{at} {}                                            // NOLINT(google-explicit-constructor)
-  constexpr Deadline(std::optional<TimePoint> at) noexcept : at_{at.value_or(TimePoint::max())} {}  // NOLINT(google-explicit-constructor)
+  /// It is waited for, and that for ever: what TimePoint::max() becomes. A moment before, so that it is not the same as none.
+  static constexpr TimePoint for_ever = TimePoint::max() - Duration{1};
 
-  [[nodiscard]] constexpr bool set() const noexcept { return at_ != TimePoint::max(); }
+  constexpr Deadline() noexcept = default;
+  constexpr Deadline(TimePoint at) noexcept : at_{std::min(at, for_ever)} {}  // NOLINT(google-explicit-constructor)
+  constexpr Deadline(std::optional<TimePoint> at) noexcept
+      : at_{at ? std::min(*at, for_ever) : none} {}  // NOLINT(google-explicit-constructor)
+
+  [[nodiscard]] constexpr bool set() const noexcept { return at_ != none; }
   [[nodiscard]] explicit constexpr operator bool() const noexcept { return set(); }
-  /// TimePoint::max() when there is none.
+  /// Later than for_ever when there is none.
   [[nodiscard]] constexpr TimePoint operator*() const noexcept { return at_; }
-  constexpr void reset() noexcept { at_ = TimePoint::max(); }
+  [[nodiscard]] constexpr bool passed(TimePoint now) const noexcept { return at_ <= now && set(); }
+  constexpr void reset() noexcept { at_ = none; }
 
   friend constexpr bool operator==(Deadline, Deadline) noexcept = default;
 
  private:
-  TimePoint at_ = TimePoint::max();
+  static constexpr TimePoint none = TimePoint::max();
+
+  TimePoint at_ = none;
 };
 
 }  // namespace tapir::tcp

@@ -61,7 +61,7 @@ void DelayedAck::on_data_sent(TimePoint now) noexcept {
 }
 
 void DelayedAck::on_ack_sent(TimePoint now) noexcept {
-  if (unlikely(*deadline_ <= now) && !now_) {
+  if (unlikely(deadline_.passed(now)) && !now_) {
     // Nothing came in time to take it along: no answer of ours, then the next one need not wait for one; no data of the peer's, then it is slower.
     pace_ = interactive_ ? config_.delay : std::min(2 * pace_, std::max(rto_, config_.delay));
     interactive_ = false;

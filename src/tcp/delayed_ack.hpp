@@ -51,7 +51,7 @@ class DelayedAck {
   /// An acknowledgment is owed, at once or later.
   [[nodiscard]] bool pending() const noexcept { return now_ || deadline_; }
   /// It must leave now.
-  [[nodiscard]] bool due(TimePoint now) const noexcept { return now_ || *deadline_ <= now; }
+  [[nodiscard]] bool due(TimePoint now) const noexcept { return now_ || deadline_.passed(now); }
   /// When it must leave at the latest; empty when none is owed or it is due at once.
   [[nodiscard]] Deadline deadline() const noexcept { return now_ ? Deadline{} : deadline_; }
 

@@ -1,8 +1,9 @@
 // What the timestamps of a segment say (RFC 7323).
 
+#include <tapir/core/branch.hpp>
+
 #include "connection_core.hpp"
 
-#include <tapir/core/branch.hpp>
 #include "engine.hpp"
 
 namespace tapir::tcp::detail {

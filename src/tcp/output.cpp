@@ -49,7 +49,7 @@ bool ConnectionCore::send_next() {
 
 /// Whether it is worth to look for another segment after one.
 bool ConnectionCore::may_send_more() const {
-  if (unlikely(probe_due_ | tail_probe_due_ | keepalive_due_) || unlikely(ack_.due(context_.now()))) return true;
+  if (unlikely(probe_due_) || unlikely(tail_probe_due_) || unlikely(keepalive_due_) || unlikely(ack_.due(context_.now()))) return true;
   return unsent() > 0 || fin_unsent() || recovery_.state() != CaState::open || recovery_.queue().lost_bytes() > 0;
 }
 

@@ -12,14 +12,15 @@ namespace tapir::tcp::detail {
 
 /// The octets of the segment that send_next() would choose when it is nothing but that; 0: it has to choose.
 std::uint32_t ConnectionCore::plain_segment() const noexcept {
-  if (unlikely(probe_due_ | tail_probe_due_ | keepalive_due_ | refused_ | fin_queued_)) return 0;  // "|": one branch for all
+  if (unlikely(probe_due_) || unlikely(tail_probe_due_) || unlikely(keepalive_due_) || unlikely(refused_) || unlikely(fin_queued_))
+    return 0;
   if (unlikely(!engine_->config().header_prediction) || unlikely(recovery_.state() != CaState::open)) return 0;
   if (unlikely(!is_synchronized(tcb_.state)) || unlikely(!tcb_.syn_acked)) return 0;
   const RetransmitQueue& sent = recovery_.queue();
   const std::uint32_t queued = distance(later(tcb_.snd_nxt, send_base_), data_end());
   if (queued == 0 || queued > mss_ || sent.lost_bytes() > 0 || tells_more()) return 0;
-  if (unlikely(settings_->cork | settings_->minshall | settings_->chunked_writes)) return 0;
-  if (unlikely(more_follows_ | queued_until_.has_value() | tcb_.urgent_out)) return 0;
+  if (unlikely(settings_->cork) || unlikely(settings_->minshall) || unlikely(settings_->chunked_writes)) return 0;
+  if (unlikely(more_follows_) || unlikely(queued_until_.has_value()) || unlikely(tcb_.urgent_out)) return 0;
   if (unlikely(ecn_.negotiated()) || unlikely(send_buffer_.has_records())) return 0;
   const std::uint32_t outstanding = tcb_.flight_size();
   if (settings_->nagle && outstanding > 0 && queued < mss_) return 0;

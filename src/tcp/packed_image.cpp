@@ -16,7 +16,6 @@
 #include <cstdint>
 #include <cstring>
 #include <optional>
-#include <utility>
 
 namespace tapir::tcp {
 

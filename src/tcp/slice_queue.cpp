@@ -23,7 +23,7 @@ void SliceQueue::append_copy(std::span<const std::byte> bytes) {
   if (!bytes.empty()) append_slabs(bytes);
 }
 
-/// Into slabs of its own. There are some.
+/// Into slabs of its own; `bytes` is not empty.
 void SliceQueue::append_slabs(std::span<const std::byte> bytes) {
   do {
     const std::size_t count = std::min(bytes.size(), PacketPool::super_capacity);

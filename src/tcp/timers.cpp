@@ -15,9 +15,10 @@ constexpr Duration kRefusedRetry =
     std::chrono::milliseconds{500};  // as Linux' TCP_RESOURCE_PROBE_INTERVAL: those who share a full device take turns
 }  // namespace
 
-Deadline ConnectionCore::earliest_deadline() const noexcept {
+/// Not before Deadline::for_ever: there is none to wait for.
+TimePoint ConnectionCore::earliest_deadline() const noexcept {
   const bool sent_now = ack_.due(context_.now());  // by pull()
-  TimePoint earliest = sent_now ? *Deadline{} : *ack_.deadline();
+  TimePoint earliest = sent_now ? Deadline::for_ever : *ack_.deadline();
   const auto consider = [&earliest](const auto&... deadlines) { ((earliest = std::min(earliest, *deadlines)), ...); };
   consider(deadlines_.retransmit, deadlines_.persist, deadlines_.send_override, deadlines_.pacing, deadlines_.keepalive,
            deadlines_.user_timeout, deadlines_.auto_cork, deadlines_.linger, deadlines_.idle, recovery_.reordering_deadline(),
@@ -48,10 +49,10 @@ Deadline ConnectionCore::earliest_deadline() const noexcept {
     if (likely(tcb_.syn_acked)) recovery_.schedule_probe(context_.now(), deadlines_.retransmit);
   }
   watch_quiet();
-  if (const Deadline earliest = earliest_deadline(); !earliest) {
+  if (const TimePoint earliest = earliest_deadline(); earliest >= Deadline::for_ever) {
     timer_.cancel();
-  } else if (!timer_.armed() || timer_.deadline() != *earliest) {
-    timer_.arm_at(*earliest);
+  } else if (!timer_.armed() || timer_.deadline() != earliest) {
+    timer_.arm_at(earliest);
   }
 }
 
@@ -65,7 +66,7 @@ bool ConnectionCore::persisting() const noexcept {
 
 /// Takes a deadline that has passed.
 bool ConnectionCore::expired(Deadline& deadline, std::string_view timer) const {
-  if (*deadline > context_.now()) return false;
+  if (!deadline.passed(context_.now())) return false;
   deadline.reset();
   observe_timer(timer);
   return true;
@@ -73,9 +74,9 @@ bool ConnectionCore::expired(Deadline& deadline, std::string_view timer) const {
 
 void ConnectionCore::on_timer() {
   const auto self = shared_from_this();
-  if (*deadlines_.idle <= context_.now()) {
+  if (deadlines_.idle.passed(context_.now())) {
     if (falls_asleep()) return;
-    const TimePoint earliest = *earliest_deadline();
+    const TimePoint earliest = earliest_deadline();
     const bool more = ack_.due(context_.now()) || earliest <= context_.now();
     if (!more) return update_timers();  // to look is not to act
   }

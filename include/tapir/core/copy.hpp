@@ -5,8 +5,6 @@
 #include <cstring>
 #include <span>
 
-#include <tapir/core/branch.hpp>
-
 namespace tapir {
 
 namespace detail {
@@ -28,7 +26,7 @@ inline void copy_bytes(std::span<const std::byte> from, std::span<std::byte> int
   const std::size_t size = from.size();
   std::byte* const to = into.data();
   const std::byte* const bytes = from.data();
-  if (unlikely(size > 32)) {  // and if it is so, it takes longer than getting there
+  if (size > 32) [[unlikely]] {  // and if it is so, it takes longer than getting there
     std::memcpy(to, bytes, size);
   } else if (size >= 16) {
     detail::copy_ends<16>(bytes, to, size);

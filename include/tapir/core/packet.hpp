@@ -12,7 +12,6 @@
 #include <utility>
 #include <vector>
 
-#include <tapir/core/branch.hpp>
 #include <tapir/core/copy.hpp>
 #include <tapir/core/packet_pool.hpp>
 #include <tapir/core/time.hpp>
@@ -71,7 +70,8 @@ class SliceList {
     return *this;
   }
   ~SliceList() {
-    if (unlikely(count_ > 0) || unlikely(far_ != nullptr)) destroy();
+    if (count_ > 0 || far_ != nullptr) [[unlikely]]
+      destroy();
   }
 
   [[nodiscard]] std::size_t size() const noexcept { return count_; }
@@ -174,7 +174,7 @@ class Packet {
   /// Copies bytes from `offset` on; false, and nothing copied, when the packet is too short.
   [[nodiscard]] bool copy_out(std::size_t offset, std::span<std::byte> into) const noexcept {
     // Headers lie in the head, and their sizes are known where they are read: this is a move or two then.
-    if (likely(offset <= head_size()) && likely(into.size() <= head_size() - offset)) {
+    if (offset <= head_size() && into.size() <= head_size() - offset) [[likely]] {
       if (!into.empty()) std::memcpy(into.data(), head_.bytes().data() + begin_ + offset, into.size());
       return true;
     }
@@ -198,7 +198,8 @@ class Packet {
   }
   /// `size` bytes of unspecified contents in front, to be written by the caller.
   [[nodiscard]] std::span<std::byte> prepend_room(std::size_t size) {
-    if (unlikely(begin_ < size) || unlikely(!head_.unique())) make_headroom(size);
+    if (begin_ < size || !head_.unique()) [[unlikely]]
+      make_headroom(size);
     begin_ -= static_cast<std::uint32_t>(size);
     floor_ = begin_;
     shift_marks(static_cast<std::int32_t>(size));
@@ -223,13 +224,15 @@ class Packet {
 
   /// Takes bytes off the front, at most all.
   void trim_front(std::size_t count) noexcept {
-    if (unlikely(count > head_size())) return trim_slices(count);
+    if (count > head_size()) [[unlikely]]
+      return trim_slices(count);
     shift_marks(-static_cast<std::int32_t>(count));
     begin_ += static_cast<std::uint32_t>(count);
   }
   /// Keeps the first `size` bytes.
   void truncate(std::size_t size) noexcept {
-    if (unlikely(size < this->size())) cut_to(size);
+    if (size < this->size()) [[unlikely]]
+      cut_to(size);
   }
   /// The first `count` bytes, at most all, as a packet of its own over the same bytes; this one loses them. Its meta() starts anew.
   [[nodiscard]] Packet take_front(std::size_t count);
@@ -245,12 +248,14 @@ class Packet {
   /// The bytes in order, as slices that keep them alive.
   template <class Visitor>
   void for_each_slice(Visitor&& visit) const {
-    if (likely(head_size() > 0)) visit(Slice{head_, begin_, head_size()});
+    if (head_size() > 0) [[likely]]
+      visit(Slice{head_, begin_, head_size()});
     for (std::size_t i = 0; i < slices_.size(); ++i) visit(slices_[i]);
   }
   /// The contiguous bytes at the front: the headers, on a packet going down.
   [[nodiscard]] std::span<const std::byte> front() const noexcept {
-    if (unlikely(head_size() == 0) && !slices_.empty()) return slices_[0].bytes();
+    if (head_size() == 0 && !slices_.empty()) [[unlikely]]
+      return slices_[0].bytes();
     return head_.bytes().subspan(begin_, head_size());
   }
   /// All bytes, copied. For tests, captures and other slow paths.

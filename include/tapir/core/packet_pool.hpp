@@ -6,8 +6,6 @@
 #include <span>
 #include <utility>
 
-#include <tapir/core/branch.hpp>
-
 namespace tapir {
 
 class PacketPool;
@@ -42,17 +40,19 @@ class SlabRef {
     return *this;
   }
   ~SlabRef() {
-    if (likely(slab_ == nullptr)) return;  // most of those that end have been moved from
+    if (slab_ == nullptr) [[likely]]
+      return;  // most of those that end have been moved from
     if (--slab_->references == 0) detail::return_slab(slab_);
   }
 
   [[nodiscard]] explicit operator bool() const noexcept { return slab_ != nullptr; }
-  [[nodiscard]] bool unique() const noexcept { return likely(slab_ != nullptr) && slab_->references == 1; }
+  [[nodiscard]] bool unique() const noexcept { return slab_ != nullptr && slab_->references == 1; }
   /// Bytes the slab can hold; 0 without a slab.
   [[nodiscard]] std::size_t capacity() const noexcept { return slab_ == nullptr ? 0 : slab_->capacity; }
   /// All its bytes; write only what no other reference reads.
   [[nodiscard]] std::span<std::byte> bytes() const noexcept {
-    if (unlikely(slab_ == nullptr)) return {};
+    if (slab_ == nullptr) [[unlikely]]
+      return {};
     return {slab_->bytes(), slab_->capacity};
   }
 

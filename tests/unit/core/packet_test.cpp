@@ -186,6 +186,41 @@ TEST_CASE("slabs are reused, and may outlive their pool", "[core]") {
   CHECK(survivor.bytes()[4] == std::byte{4});
 }
 
+TEST_CASE("a slab is of the smallest size that is enough, and what is larger than all of them is not kept", "[core]") {
+  PacketPool pool;
+  const auto capacity = [&pool](std::size_t wanted) { return pool.slab(wanted).capacity(); };
+  CHECK(capacity(0) == PacketPool::header_capacity);
+  CHECK(capacity(PacketPool::header_capacity) == PacketPool::header_capacity);
+  CHECK(capacity(PacketPool::header_capacity + 1) == PacketPool::frame_capacity);
+  CHECK(capacity(PacketPool::frame_capacity) == PacketPool::frame_capacity);
+  CHECK(capacity(PacketPool::frame_capacity + 1) == PacketPool::super_capacity);
+  CHECK(capacity(PacketPool::super_capacity) == PacketPool::super_capacity);
+  const auto allocations = pool.allocations();
+  CHECK(capacity(PacketPool::super_capacity) == PacketPool::super_capacity);
+  CHECK(pool.allocations() == allocations);
+  constexpr std::size_t kLarger = PacketPool::super_capacity + 1;
+  CHECK(capacity(kLarger) == kLarger);
+  CHECK(capacity(kLarger) == kLarger);
+  CHECK(pool.allocations() == allocations + 2);
+  CHECK(pool.in_use() == 0);
+}
+
+TEST_CASE("slabs of all sizes may outlive their pool, in any order", "[core]") {
+  std::optional<PacketPool> pool{std::in_place};
+  std::vector<SlabRef> survivors;
+  for (const std::size_t size : {std::size_t{10}, PacketPool::frame_capacity, PacketPool::super_capacity, PacketPool::super_capacity + 1}) {
+    {
+      const SlabRef kept_for_reuse = pool->slab(size);
+    }
+    survivors.push_back(pool->slab(size));
+  }
+  survivors.push_back(survivors.front());
+  pool.reset();
+  for (const SlabRef& slab : survivors) slab.bytes().back() = std::byte{1};
+  std::swap(survivors[0], survivors[2]);
+  while (!survivors.empty()) survivors.pop_back();
+}
+
 TEST_CASE("a small slice of a large slab is copied for keeping", "[core]") {
   PacketPool pool;
   const Slice large{pool.slab(PacketPool::super_capacity), 0, PacketPool::super_capacity};

@@ -17,7 +17,6 @@ using tcp::Bbr;
 using State = Bbr::State;
 
 namespace {
-
 bool in_probe_bw(State state) { return state != State::startup && state != State::drain && state != State::probe_rtt; }
 }  // namespace
 

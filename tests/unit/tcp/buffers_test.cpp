@@ -40,6 +40,28 @@ Slice small_of_big(PacketPool& pool, std::span<const std::byte> bytes) {
 }
 }  // namespace
 
+TEST_CASE("a received packet's bytes are shared with it", "[tcp]") {
+  PacketPool pool;
+  const Bytes head = pattern(20);
+  const Bytes tail = pattern(3000, 20);
+  ReceiveBuffer buffer{pool, 10'000};
+  {
+    Packet packet{pool, 20};
+    packet.append_copy(head);
+    packet.append(pool.copy(tail));
+    buffer.append(packet);
+    CHECK(packet.bytes().size() == 3020);
+    CHECK(pool.in_use() == 2);
+  }
+  CHECK(buffer.size() == 3020);
+  CHECK(pool.in_use() == 2);
+  Bytes read(4000);
+  REQUIRE(buffer.read(read) == 3020);
+  CHECK(Bytes{read.begin(), read.begin() + 20} == head);
+  CHECK(Bytes{read.begin() + 20, read.begin() + 3020} == tail);
+  CHECK(pool.in_use() == 0);
+}
+
 TEST_CASE("the ring behaves as a deque does", "[tcp]") {
   sim::SeededRandom random{1};
   for (int run = 0; run < 30; ++run) {

@@ -17,7 +17,6 @@ using tcp::Congestion;
 using tcp::Cubic;
 
 namespace {
-
 /// A CUBIC flow in congestion avoidance that acknowledges every segment of a window, evenly over a round trip.
 struct Flow {
   explicit Flow(std::uint32_t segments, Duration round_trip = 100ms)

@@ -14,7 +14,6 @@ using tcp::Hystart;
 using tcp::SeqNum;
 
 namespace {
-
 /// Rounds of so many acknowledgments each, all with the same delay.
 struct Rounds {
   void round(Duration rtt, int acks = 8) {

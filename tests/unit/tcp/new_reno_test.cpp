@@ -13,7 +13,6 @@ using tapir::test::kMss;
 using tcp::NewReno;
 
 namespace {
-
 tcp::AckEvent ack(std::uint32_t bytes, std::uint32_t segments = 1) { return {.acked_bytes = bytes, .segments = segments}; }
 
 /// In congestion avoidance with a window of `segments`.

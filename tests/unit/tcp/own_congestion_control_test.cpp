@@ -9,7 +9,6 @@ using namespace tapir;
 using namespace tapir::test;
 
 namespace {
-
 /// Holds back when it is told to.
 class HoldingWindow final : public FixedWindow {
  public:

@@ -10,7 +10,6 @@ using namespace std::chrono_literals;
 using tcp::Pacer;
 
 namespace {
-
 TimePoint at(Duration time) { return TimePoint{} + time; }
 
 /// Small exchanges that take `rtt`, until the estimate is near it.

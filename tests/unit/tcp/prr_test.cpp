@@ -9,7 +9,6 @@ using tapir::test::kMss;
 using tcp::Prr;
 
 namespace {
-
 /// A NewReno flow with a window of 20 segments that finds a loss by SACK: the three segments behind the first have arrived.
 struct Recovering {
   Recovering() : reno{{.mss = kMss, .initial_ssthresh = 20 * kMss, .cwnd = 20 * kMss}} {

@@ -9,7 +9,6 @@ using namespace tapir::test;
 using namespace std::chrono_literals;
 
 namespace {
-
 /// A first flight of ten segments, not one acknowledged.
 struct Flight : Conversation {
   Flight() : Conversation{{.config = {.congestion_control = "newreno"}, .settings = {.send_buffer = 1'000'000}, .peer_mss = kMss}} {

@@ -106,6 +106,31 @@ TEST_CASE("R2 is chosen per connection", "[tcp][RFC9293-MUST-21]") {
   CHECK(later.connection.state() == State::closed);
 }
 
+TEST_CASE("who has waited for ever gives up when told to, though the peer stays silent", "[tcp][RFC9293-MUST-20]") {
+  Conversation talk{{.settings = {.user_timeout = Duration::max()}}};
+  talk.write("anybody?");
+  talk.advance(24h);
+  CHECK(talk.connection.state() == State::established);
+  REQUIRE(talk.connection.set_user_timeout(10s));
+  talk.advance(9s);
+  CHECK(talk.connection.state() == State::established);
+  talk.advance(2s);
+  CHECK(talk.connection.state() == State::closed);
+  CHECK(talk.app.error == Error::timed_out);
+}
+
+TEST_CASE("to wait for ever for a connection is not to wait for ever on it", "[tcp][RFC9293-3.9.1.1-1]") {
+  Conversation talk{{.config = {.connect_timeout = Duration::max()}}, State::syn_sent};
+  talk.write("anybody?");
+  REQUIRE(talk.peer.say({.flags = kSynAck}));
+  REQUIRE(talk.connection.state() == State::established);
+  talk.advance(299s);
+  CHECK(talk.connection.state() == State::established);
+  talk.advance(2s);
+  CHECK(talk.connection.state() == State::closed);
+  CHECK(talk.app.error == Error::timed_out);
+}
+
 TEST_CASE("the user timeout is five minutes", "[tcp][RFC9293-3.9.1.1-1][RFC9293-3.10.8-1]") {
   Conversation talk;
   talk.write(stream(20'000));

@@ -18,7 +18,6 @@ using tcp::SegmentCubic;
 using tcp::SeqNum;
 
 namespace {
-
 struct Flow {
   explicit Flow(const tcp::CongestionParameters& parameters) : cubic{parameters} {}
   void ack(std::uint32_t segments, Duration after, Duration rtt = 100ms) {

@@ -12,7 +12,6 @@ using tcp::Cubic;
 using tcp::NewReno;
 
 namespace {
-
 template <class Algorithm>
 Algorithm grown(std::uint32_t segments, tcp::WindowValidation validation = tcp::WindowValidation::rfc2861) {
   Algorithm control{{.mss = kMss, .initial_ssthresh = segments * kMss, .window_validation = validation, .cwnd = segments * kMss}};
