@@ -43,22 +43,22 @@ Slice small_of_big(PacketPool& pool, std::span<const std::byte> bytes) {
 TEST_CASE("a received packet's bytes are shared with it", "[tcp]") {
   PacketPool pool;
   const Bytes head = pattern(20);
-  const Bytes tail = pattern(3000, 20);
+  const Bytes tail = pattern(2000, 20);
   ReceiveBuffer buffer{pool, 10'000};
   {
     Packet packet{pool, 20};
     packet.append_copy(head);
     packet.append(pool.copy(tail));
     buffer.append(packet);
-    CHECK(packet.bytes().size() == 3020);
+    CHECK(packet.bytes().size() == 2020);
     CHECK(pool.in_use() == 2);
   }
-  CHECK(buffer.size() == 3020);
+  CHECK(buffer.size() == 2020);
   CHECK(pool.in_use() == 2);
-  Bytes read(4000);
-  REQUIRE(buffer.read(read) == 3020);
+  Bytes read(3000);
+  REQUIRE(buffer.read(read) == 2020);
   CHECK(Bytes{read.begin(), read.begin() + 20} == head);
-  CHECK(Bytes{read.begin() + 20, read.begin() + 3020} == tail);
+  CHECK(Bytes{read.begin() + 20, read.begin() + 2020} == tail);
   CHECK(pool.in_use() == 0);
 }
 
