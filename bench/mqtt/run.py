@@ -51,14 +51,15 @@ class Broker:
             self.port = probe.getsockname()[1]
         file = pathlib.Path(self.folder.name) / "mosquitto.conf"
         file.write_text("".join(f"listener {self.port} {address}\n" for address in self.addresses) + CONFIGURATION)
-        self.process = subprocess.Popen(pinned(BROKER_CORE, "mosquitto", "-c", file))
+        said = pathlib.Path(self.folder.name) / "said"
+        self.process = subprocess.Popen(pinned(BROKER_CORE, "mosquitto", "-c", file), stderr=said.open("w"))
         for _ in range(100):
             try:
                 socket.create_connection(("127.0.0.1", self.port)).close()
                 return self
             except ConnectionRefusedError:
                 time.sleep(0.05)
-        sys.exit("bench: mosquitto does not listen")
+        sys.exit(f"bench: mosquitto does not listen: {said.read_text()}")
 
     def __exit__(self, *_):
         self.process.terminate()
