@@ -14,9 +14,8 @@ class Deadline {
   static constexpr TimePoint for_ever = TimePoint::max() - Duration{1};
 
   constexpr Deadline() noexcept = default;
-  constexpr Deadline(TimePoint at) noexcept : at_{std::min(at, for_ever)} {}  // NOLINT(google-explicit-constructor)
-  constexpr Deadline(std::optional<TimePoint> at) noexcept
-      : at_{at ? std::min(*at, for_ever) : none} {}  // NOLINT(google-explicit-constructor)
+  explicit(false) constexpr Deadline(TimePoint at) noexcept : at_{std::min(at, for_ever)} {}
+  explicit(false) constexpr Deadline(std::optional<TimePoint> at) noexcept : at_{at ? std::min(*at, for_ever) : none} {}
 
   [[nodiscard]] constexpr bool set() const noexcept { return at_ != none; }
   [[nodiscard]] explicit constexpr operator bool() const noexcept { return set(); }
