@@ -296,7 +296,8 @@ Duration drain_time(const sim::CableConfig& cable) {
 
 /// How long it may be quiet: the retransmission timers as they are, before each a tail loss probe, from which on they run anew (RFC 8985 section 7.3), and
 /// what an acknowledgment or a small segment may wait for. Probes of a closed window come ever more seldom (RFC 9293 section 3.8.6.1),
-/// and who is paced leaves two segments at a time, at a rate that may be low; one of them may be a probe of the path, as large as the link takes.
+/// and who is paced leaves two segments at a time, at a rate that may be low, and a tail loss probe that does not wait for its turn (RFC 8985 section 7.3), behind
+/// which the next ones wait all the longer; one of them may be a probe of the path, as large as the link takes.
 /// What is sent again stands behind all that the cable still holds, though it may be lost at its end, and so did what it replaces: the timers know
 /// nothing of that before something has arrived.
 Duration Conversation::longest_timer() const {
@@ -308,7 +309,7 @@ Duration Conversation::longest_timer() const {
     Duration timer = info.rto;
     for (std::uint32_t i = 0; i < info.probe_backoffs && timer < kLongestRto; ++i) timer *= 2;
     longest = std::max(longest, std::min(timer, kLongestRto));
-    if (info.pacing_rate) paced = std::max(paced, 2.0 * static_cast<double>(options_.cable.mtu) / static_cast<double>(*info.pacing_rate));
+    if (info.pacing_rate) paced = std::max(paced, 3.0 * static_cast<double>(options_.cable.mtu) / static_cast<double>(*info.pacing_rate));
   }
   return 2 * longest + std::chrono::seconds{2} + std::chrono::duration_cast<Duration>(std::chrono::duration<double>{paced}) +
          2 * drain_time(options_.cable);
