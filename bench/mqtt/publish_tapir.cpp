@@ -134,6 +134,6 @@ int over_tapir(const Order& order, const char* device) {
 
 int main(int argc, char** argv) {
   const bool tap = argc == 5;
-  const Order order = order_of(tap ? argc - 1 : argc, argv);
+  const Order order = order_of(tap ? argc - 1 : argc, argv, " [TAP]");
   return tap ? over_tapir(order, argv[4]) : over_the_kernel(order);
 }

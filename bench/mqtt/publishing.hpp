@@ -22,10 +22,10 @@ struct Order {
   long count;
 };
 
-/// PORT QOS COUNT
-[[nodiscard]] inline Order order_of(int argc, char** argv) {
+/// PORT QOS COUNT; `more`: what the program takes besides, for its usage.
+[[nodiscard]] inline Order order_of(int argc, char** argv, const char* more = "") {
   if (argc != 4) {
-    std::fprintf(stderr, "usage: %s PORT QOS COUNT\n", argv[0]);
+    std::fprintf(stderr, "usage: %s PORT QOS COUNT%s\n", argv[0], more);
     std::exit(2);
   }
   return {std::atoi(argv[1]), std::atoi(argv[2]), std::atol(argv[3])};

@@ -33,7 +33,7 @@ bool ConnectionCore::quiet() const noexcept {
 void ConnectionCore::watch_quiet() noexcept {
   const Duration after = engine_ == nullptr ? Duration::zero() : engine_->config().sleep_after;
   const bool never = after <= Duration::zero() || after == Duration::max();
-  if (unlikely(deadlines_.idle.set()) || unlikely(never)) return;
+  if (unlikely(deadlines_.idle.is_set()) || unlikely(never)) return;
   if (quiet()) deadlines_.idle = deadline_after(context_.now(), after);
   if (unlikely(awaits_ack())) deadlines_.idle = context_.now();  // of these there may be many that nobody ever hears of again
 }

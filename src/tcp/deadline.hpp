@@ -17,11 +17,11 @@ class Deadline {
   explicit(false) constexpr Deadline(TimePoint at) noexcept : at_{std::min(at, for_ever)} {}
   explicit(false) constexpr Deadline(std::optional<TimePoint> at) noexcept : at_{at ? std::min(*at, for_ever) : none} {}
 
-  [[nodiscard]] constexpr bool set() const noexcept { return at_ != none; }
-  [[nodiscard]] explicit constexpr operator bool() const noexcept { return set(); }
+  [[nodiscard]] constexpr bool is_set() const noexcept { return at_ != none; }
+  [[nodiscard]] explicit constexpr operator bool() const noexcept { return is_set(); }
   /// Later than for_ever when there is none.
   [[nodiscard]] constexpr TimePoint operator*() const noexcept { return at_; }
-  [[nodiscard]] constexpr bool passed(TimePoint now) const noexcept { return at_ <= now && set(); }
+  [[nodiscard]] constexpr bool passed(TimePoint now) const noexcept { return at_ <= now && is_set(); }
   constexpr void reset() noexcept { at_ = none; }
 
   friend constexpr bool operator==(Deadline, Deadline) noexcept = default;

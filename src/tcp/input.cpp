@@ -72,7 +72,7 @@ void ConnectionCore::note_peer_alive(std::uint8_t tos) {
   counters_.received_tos = tos;
   last_received_ = context_.now();
   keepalive_unanswered_ = 0;
-  if (unlikely(settings_->keepalive.on) || unlikely(deadlines_.keepalive.set())) restart_keepalive();
+  if (unlikely(settings_->keepalive.on) || unlikely(deadlines_.keepalive.is_set())) restart_keepalive();
 }
 
 /// First check: the sequence number.
