@@ -40,10 +40,10 @@ void SliceList::clear() noexcept {
   while (count_ > 0) pop_back();
 }
 
-Packet::Packet(PacketPool& pool, std::size_t tailroom)
+[[gnu::hot]] Packet::Packet(PacketPool& pool, std::size_t tailroom)
     : pool_{&pool}, head_{pool.slab(headroom + tailroom)}, floor_{headroom}, begin_{headroom}, end_{headroom} {}
 
-Packet::Packet(PacketPool& pool, SlabRef slab, std::size_t begin, std::size_t size)
+[[gnu::hot]] Packet::Packet(PacketPool& pool, SlabRef slab, std::size_t begin, std::size_t size)
     : pool_{&pool},
       head_{std::move(slab)},
       floor_{static_cast<std::uint32_t>(std::min(begin, head_.capacity()))},
@@ -117,7 +117,7 @@ void Packet::append(Slice slice) {
   slices_.push_back(std::move(slice));
 }
 
-void Packet::append_copy(std::span<const std::byte> bytes) {
+[[gnu::hot]] void Packet::append_copy(std::span<const std::byte> bytes) {
   if (likely(slices_.empty()) && likely(head_.unique()) && likely(bytes.size() <= head_.capacity() - end_)) {
     copy_bytes(bytes, head_.bytes().subspan(end_));
     end_ += static_cast<std::uint32_t>(bytes.size());

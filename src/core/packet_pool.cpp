@@ -51,7 +51,7 @@ void free_slab(Slab* slab) noexcept {
 }
 }  // namespace
 
-void return_slab(Slab* slab) noexcept {
+[[gnu::hot]] void return_slab(Slab* slab) noexcept {
   SizeClass& home = *slab->size_class;
   PoolState& pool = *home.pool;
   --pool.in_use;
@@ -76,7 +76,7 @@ PacketPool::~PacketPool() {
   if (state_->in_use == 0) delete state_;
 }
 
-SlabRef PacketPool::slab(std::size_t capacity) {
+[[gnu::hot]] SlabRef PacketPool::slab(std::size_t capacity) {
   const std::size_t index = class_of(capacity);
   detail::SizeClass& home = state_->classes[index];
   if (likely(home.free != nullptr)) {

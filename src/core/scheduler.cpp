@@ -4,9 +4,11 @@
 #include <bit>
 #include <utility>
 
+#include <tapir/core/branch.hpp>
+
 namespace tapir {
 
-void Timer::arm_at(TimePoint deadline) { scheduler_->arm(*this, deadline); }
+[[gnu::hot]] void Timer::arm_at(TimePoint deadline) { scheduler_->arm(*this, deadline); }
 void Timer::arm_after(Duration delay) { scheduler_->arm(*this, deadline_after(scheduler_->now(), delay)); }
 void Timer::cancel() noexcept { scheduler_->disarm(*this); }
 
@@ -124,12 +126,12 @@ void Scheduler::cascade(std::uint64_t tick) {
   }
 }
 
-void Scheduler::advance(TimePoint now) {
+[[gnu::hot]] void Scheduler::advance(TimePoint now) {
   now_ = std::max(now_, now);
   const std::uint64_t target = tick_of(now_);
   const bool nothing_due = due_.empty() || due_.front()->filed_deadline_ > now_;
   if (target == tick_ && nothing_due && next_turn_ == nullptr) return;
-  while (next_turn_ != nullptr) {
+  while (unlikely(next_turn_ != nullptr)) {
     Timer& timer = *std::exchange(next_turn_, next_turn_->next_);
     push_due(timer);
   }
@@ -142,14 +144,14 @@ void Scheduler::advance(TimePoint now) {
   for (;;) {
     expire_due();
     const auto next = next_slot_tick();
-    if (!next || *next > target) break;
+    if (likely(!next) || likely(*next > target)) break;
     cascade(*next);
   }
   tick_ = std::max(tick_, target);
 }
 
-void Scheduler::expire_due() {
-  while (!due_.empty() && due_.front()->filed_deadline_ <= now_) {
+[[gnu::hot]] void Scheduler::expire_due() {
+  while (unlikely(!due_.empty()) && due_.front()->filed_deadline_ <= now_) {
     Timer& timer = *due_.front();
     remove_due(0);
     timer.place_ = Timer::Place::nowhere;
@@ -162,7 +164,7 @@ void Scheduler::expire_due() {
   }
 }
 
-std::optional<TimePoint> Scheduler::next_wakeup() const noexcept {
+[[gnu::hot]] std::optional<TimePoint> Scheduler::next_wakeup() const noexcept {
   if (next_turn_ != nullptr) return now_;
   if (!due_.empty()) return due_.front()->filed_deadline_;
   if (wheel_[0].occupied != 0) {
@@ -220,8 +222,8 @@ void Scheduler::sift_down(std::size_t index) noexcept {
   }
 }
 
-void Scheduler::make_ready(ReadySource& source) {
-  if (source.list_ != ReadySource::List::none) return;
+[[gnu::hot]] void Scheduler::make_ready(ReadySource& source) {
+  if (unlikely(source.list_ != ReadySource::List::none)) return;
   source.scheduler_ = this;
   link_last(ready_, source, ReadySource::List::ready);
 }
@@ -230,7 +232,7 @@ void Scheduler::withdraw(ReadySource& source) noexcept {
   if (source.list_ != ReadySource::List::none) unlink(source);
 }
 
-bool Scheduler::run_ready(std::size_t budget) {
+[[gnu::hot]] bool Scheduler::run_ready(std::size_t budget) {
   while (ready_.first != nullptr && budget > 0) {
     ReadySource& source = *ready_.first;
     unlink(source);
@@ -262,13 +264,13 @@ void Scheduler::link_last(List& list, ReadySource& source, ReadySource::List nam
   source.list_ = name;
   source.next_ = nullptr;
   source.previous_ = std::exchange(list.last, &source);
-  (source.previous_ != nullptr ? source.previous_->next_ : list.first) = &source;
+  (unlikely(source.previous_ != nullptr) ? source.previous_->next_ : list.first) = &source;
 }
 
 void Scheduler::unlink(ReadySource& source) noexcept {
   List& list = source.list_ == ReadySource::List::ready ? ready_ : blocked_;
-  (source.previous_ != nullptr ? source.previous_->next_ : list.first) = source.next_;
-  (source.next_ != nullptr ? source.next_->previous_ : list.last) = source.previous_;
+  (unlikely(source.previous_ != nullptr) ? source.previous_->next_ : list.first) = source.next_;
+  (unlikely(source.next_ != nullptr) ? source.next_->previous_ : list.last) = source.previous_;
   source.previous_ = source.next_ = nullptr;
   source.list_ = ReadySource::List::none;
 }

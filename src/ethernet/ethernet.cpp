@@ -112,7 +112,7 @@ Result<> Ethernet::cut_and_transmit(Packet&& packet, const Send& to) {
 
 Result<> Ethernet::frame_and_transmit(Packet&& packet, const Send& to) {
   const std::size_t header_size = put_header(packet, to);
-  if (unlikely(config_.pad) && packet.size() < min_frame_size) packet.append_zeros(min_frame_size - packet.size());
+  if (config_.pad && unlikely(packet.size() < min_frame_size)) packet.append_zeros(min_frame_size - packet.size());
   if (unlikely(context_.observer != nullptr)) observe(Direction::down, packet, header_size);
   const std::size_t size = packet.size();
   if (unlikely(can_.carries_fcs)) append_fcs(packet);
@@ -140,7 +140,7 @@ std::size_t Ethernet::put_header(Packet& packet, const Send& to) const {
 
 [[gnu::flatten, gnu::hot]] Accepted Ethernet::demultiplex(Packet&& frame, const link::Received&) {
   if (likely(frame.meta().ingress == TimePoint{})) frame.meta().ingress = context_.now();
-  if (unlikely(frame.size() < sizeof(Header) + (can_.carries_fcs ? fcs_size : 0))) return drop(Drop::truncated);
+  if (unlikely(frame.size() < sizeof(Header) + (unlikely(can_.carries_fcs) ? fcs_size : 0))) return drop(Drop::truncated);
   if (unlikely(can_.carries_fcs)) {
     if (!fcs_ok(frame)) return drop(Drop::bad_fcs);
     frame.truncate(frame.size() - fcs_size);
@@ -176,7 +176,8 @@ Accepted Ethernet::hand_up(Packet&& frame, std::size_t frame_size, const Receive
 /// Whether all is known of its header, since the last one's was the same.
 bool Ethernet::is_known(const Packet& frame) const noexcept {
   const auto front = frame.front();
-  return front.size() >= sizeof(Header) && known_.receiver != nullptr && std::memcmp(front.data(), &known_.header, sizeof(Header)) == 0;
+  return likely(front.size() >= sizeof(Header)) && likely(known_.receiver != nullptr) &&
+         likely(std::memcmp(front.data(), &known_.header, sizeof(Header)) == 0);
 }
 
 /// With the link headers, which are off already.

@@ -154,7 +154,7 @@ bool Ipv4::writable_from(IpAddress source, IpAddress destination) const noexcept
   return !egress || takes_frames(*egress);  // encapsulate() says what is wrong
 }
 
-network::Outlook Ipv4::outlook(IpAddress destination) const noexcept {
+[[gnu::hot]] network::Outlook Ipv4::outlook(IpAddress destination) const noexcept {
   const Egress* const known = known_egress(destination.v4());
   if (known == nullptr) return Network::outlook(destination);
   const link::Capabilities* const can = known->interface->capabilities;

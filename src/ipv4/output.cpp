@@ -42,7 +42,7 @@ Result<OptionBytes> prepare_options(const network::Send& to, Ipv4Address& destin
 
 }  // namespace
 
-Result<> Ipv4::encapsulate(Packet&& packet, const network::Send& to) {
+[[gnu::hot]] Result<> Ipv4::encapsulate(Packet&& packet, const network::Send& to) {
   ++stats_.out_requests;
   if (unlikely(to.ttl == std::uint8_t{0})) return fail(Error::invalid_argument);
   Ipv4Address destination = to.destination.v4();
@@ -51,7 +51,7 @@ Result<> Ipv4::encapsulate(Packet&& packet, const network::Send& to) {
   header.source = to.source.v4();
   header.destination = destination;
   // A connection's segments take the way of the one before.
-  const Egress* const known = to.source.is_unspecified() || !to.options.empty() ? nullptr : known_egress(destination);
+  const Egress* const known = unlikely(to.source.is_unspecified()) || unlikely(!to.options.empty()) ? nullptr : known_egress(destination);
   if (likely(known != nullptr) && likely(to.source == known_egress_.source)) return send_by(*known, std::move(packet), to, header, {});
   const auto options = prepare_options(to, destination);
   if (!options) return fail(options.error());
@@ -80,10 +80,10 @@ Result<> Ipv4::encapsulate(Packet&& packet, const network::Send& to) {
     ++stats_.frag_fails;
     return fail(Error::message_too_large);
   }
-  if (to.dont_fragment) header.fragmentation = Header::dont_fragment_bit;
+  if (likely(to.dont_fragment)) header.fragmentation = Header::dont_fragment_bit;
   header.ttl = to.ttl.value_or(destination.is_multicast() ? std::uint8_t{1} : config_.default_ttl);
   header.protocol = to.protocol;
-  if (!to.dont_fragment) {
+  if (unlikely(!to.dont_fragment)) {
     if (auto identified = identify(header, datagrams_on_wire(packet, 0), fits, egress); !identified) return identified;
   }
   header = put_header(packet, header, options);
@@ -157,7 +157,7 @@ Result<Ipv4Address> Ipv4::choose_source(const network::Send& to, const Egress& e
   return fail(Error::address_not_available);
 }
 
-std::size_t Ipv4::mtu_towards(Ipv4Address destination, const Egress& egress) const noexcept {
+[[gnu::hot]] std::size_t Ipv4::mtu_towards(Ipv4Address destination, const Egress& egress) const noexcept {
   const std::size_t link_mtu = egress.mtu();
   if (unlikely(egress.interface == &lo_) || unlikely(egress.broadcast) || unlikely(destination.is_multicast())) return link_mtu;
   if (likely(config_.path_mtu_discovery)) return path_mtus_.estimate(destination, link_mtu, context_.now());
@@ -166,7 +166,7 @@ std::size_t Ipv4::mtu_towards(Ipv4Address destination, const Egress& egress) con
   return known ? link_mtu : std::min(link_mtu, min_reassembly);
 }
 
-bool Ipv4::takes_frames(const Egress& egress) const noexcept {
+[[gnu::hot]] bool Ipv4::takes_frames(const Egress& egress) const noexcept {
   if (unlikely(egress.interface == &lo_)) return !loopback_.full();
   return egress.interface->takes_frames() && !remainder_.waits_for(*egress.interface);
 }

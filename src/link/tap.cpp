@@ -296,7 +296,7 @@ bool Tap::read_frame() {
     return true;
   }
   VirtioHeader header;
-  if (header_size > 0) std::memcpy(&header, room.data(), sizeof(header));
+  if (likely(header_size > 0)) std::memcpy(&header, room.data(), sizeof(header));
   const std::size_t size = static_cast<std::size_t>(received) - header_size;
   ++stats_.in_frames;
   stats_.in_bytes += size;

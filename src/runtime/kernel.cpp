@@ -63,7 +63,7 @@ void Runtime::Kernel::change(int fd, void* tag, std::uint32_t wanted) const noex
 
 void Runtime::Kernel::remove(int fd) const noexcept { ::epoll_ctl(epoll_, EPOLL_CTL_DEL, fd, nullptr); }
 
-std::span<epoll_event> Runtime::Kernel::wait(std::span<epoll_event> events, std::optional<Duration> timeout) const noexcept {
+[[gnu::hot]] std::span<epoll_event> Runtime::Kernel::wait(std::span<epoll_event> events, std::optional<Duration> timeout) const noexcept {
   timespec span{};
   if (timeout) {
     const std::int64_t count = std::max(*timeout, Duration{}).count();

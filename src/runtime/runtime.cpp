@@ -5,6 +5,8 @@
 #include <limits>
 #include <utility>
 
+#include <tapir/core/branch.hpp>
+
 #include "kernel.hpp"
 
 namespace tapir {
@@ -113,7 +115,7 @@ bool Runtime::run_until(const std::function<bool()>& done, Duration limit) {
 
 int Runtime::descriptor() const noexcept { return kernel_->descriptor(); }
 
-std::optional<Duration> Runtime::patience() const noexcept {
+[[gnu::hot]] std::optional<Duration> Runtime::patience() const noexcept {
   if (more_to_do_ || posted_wait_ || spins() || scheduler_.has_ready()) return Duration{};
   const auto wakeup = scheduler_.next_wakeup();
   if (!wakeup) return std::nullopt;
@@ -147,7 +149,7 @@ Duration Runtime::time_of_day_offset() const { return time_of_day() - monotonic_
 void Runtime::set_time() { scheduler_.set_time(monotonic_now()); }
 
 /// Input first, then the timers that it may have stopped, then the senders whom it may have let send.
-void Runtime::turn(std::optional<TimePoint> latest) {
+[[gnu::hot]] void Runtime::turn(std::optional<TimePoint> latest) {
   ++depth_;
   try {
     wait(latest);
@@ -170,11 +172,16 @@ void Runtime::ask_again() noexcept {
   for (const auto& watched : watched_) watched->readable = watched->readable || watched->link != nullptr;
 }
 
-void Runtime::wait(std::optional<TimePoint> latest) {
-  if (spinning_ && scheduler_.now() >= spin_until_) end_spin();
+[[gnu::hot]] void Runtime::wait(std::optional<TimePoint> latest) {
+  if (unlikely(spinning_) && scheduler_.now() >= spin_until_) end_spin();
   const bool more = std::exchange(more_to_do_, false);
-  if (spins() && busy_turns_++ % kBusyTurnsAWait != 0) return set_time();
-  if (std::exchange(read_again_, false) && scheduler_.now() - asked_ < kLongestUnasked) return set_time();
+  if (unlikely(spins()) && busy_turns_++ % kBusyTurnsAWait != 0) return set_time();
+  if (std::exchange(read_again_, false) && likely(scheduler_.now() - asked_ < kLongestUnasked)) return set_time();
+  ask_kernel(latest, more);
+}
+
+/// What there is to do, and, when there is nothing, sleeps until there is. `more`: something is left to do in any case.
+void Runtime::ask_kernel(std::optional<TimePoint> latest, bool more) {
   refresh_interest();
   auto timeout = more ? Duration{} : patience();
   if (latest) timeout = std::min(timeout.value_or(Duration::max()), *latest - monotonic_now());
@@ -241,8 +248,8 @@ void Runtime::drain_link(Watched& watched) {
   const std::size_t frames = watched.link->drain(options_.batch);
   if (frames > 0 && options_.spin > Duration{} && watched.fd >= 0) begin_spin();
   if (again && !readable) watched.refilled.learn(frames > 0);
-  if (frames > 0 && watched.fd >= 0 && !spins() && watched.refilled.worth_asking() && watched.link != nullptr &&
-      (!scheduler_.has_blocked() || watched.link->writable())) {
+  if (likely(frames > 0) && likely(watched.fd >= 0) && likely(!spins()) && watched.refilled.worth_asking() &&
+      likely(watched.link != nullptr) && (likely(!scheduler_.has_blocked()) || watched.link->writable())) {
     read_again_ = watched.again = true;
   }
   if (watched.fd < 0) {
@@ -275,7 +282,7 @@ void Runtime::tell(Watched& watched) {
 }
 
 /// Waits for room in exactly those devices that have none.
-void Runtime::refresh_interest() {
+[[gnu::hot]] void Runtime::refresh_interest() {
   for (const auto& watched : watched_) {
     if (watched->link == nullptr || watched->fd < 0 || watched->link->writable() != watched->awaits_output) continue;
     watched->awaits_output = !watched->awaits_output;

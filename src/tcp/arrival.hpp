@@ -2,10 +2,12 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include <tapir/core/packet.hpp>
 #include <tapir/core/time.hpp>
+#include <tapir/network/network.hpp>
 
 #include "four_tuple.hpp"
 #include "header.hpp"
@@ -15,11 +17,19 @@ namespace tapir::tcp::detail {
 
 /// A received segment on its way through the checks of RFC 9293 section 3.10.7. They may cut it to the window.
 struct Arrival {
+  /// Nothing is known of it yet but how it came. (Written out, so that what a segment mostly does not have is not cleared octet by octet.)
+  Arrival(Packet&& packet, const network::Received& from) noexcept
+      : payload{std::move(packet)}, tos{from.tos}, ttl{from.ttl}, ingress{payload.meta().ingress} {}
+
+  /// One that did not come, as it would have: without text.
+  Arrival(const Segment& as, const Options& with, const FourTuple& between, std::uint8_t of_tos, PacketPool& pool)
+      : segment{as}, options{with}, payload{pool}, tuple{between}, tos{of_tos} {}
+
   Segment segment{};
   Options options{};
   Packet payload;
   FourTuple tuple{};
-  std::uint8_t tos = 0;
+  std::uint8_t tos;
   std::uint8_t ttl = 255;
   std::vector<std::byte> ip_options{};
   std::uint32_t segments = 1;  ///< that a super-segment was merged from

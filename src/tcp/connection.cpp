@@ -26,7 +26,7 @@ void Connection::handle(Events events) {
   if (record_ != nullptr) record_->core()->handle(std::move(events));
 }
 
-Result<std::size_t> Connection::send(std::span<const std::byte> bytes) {
+[[gnu::hot]] Result<std::size_t> Connection::send(std::span<const std::byte> bytes) {
   if (record_ == nullptr) return fail(Error::not_connected);
   return record_->core()->send(bytes, false);
 }
@@ -36,7 +36,7 @@ Result<std::size_t> Connection::send_more(std::span<const std::byte> bytes) {
   return record_->core()->send_more(bytes);
 }
 
-Result<std::size_t> Connection::send(Slice slice) {
+[[gnu::hot]] Result<std::size_t> Connection::send(Slice slice) {
   if (record_ == nullptr) return fail(Error::not_connected);
   return record_->core()->send(std::move(slice));
 }
@@ -46,7 +46,7 @@ Result<std::size_t> Connection::send_urgent(std::span<const std::byte> bytes) {
   return record_->core()->send(bytes, true);
 }
 
-Result<std::size_t> Connection::receive(std::span<std::byte> into) {
+[[gnu::hot]] Result<std::size_t> Connection::receive(std::span<std::byte> into) {
   if (record_ == nullptr) return fail(Error::not_connected);
   if (record_->asleep()) return fail(into.empty() ? Error::invalid_argument : Error::would_block);
   return record_->core()->receive(into);

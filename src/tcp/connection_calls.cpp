@@ -135,7 +135,7 @@ void ConnectionCore::after_read() {
   account_memory();
   if (unlikely(arrivals_ != nullptr)) arrivals_->forget_before(counters_.bytes_received - receive_buffer_.size());
   if (unlikely(tcb_.urgent_in) && tcb_.rcv_up <= next_read()) tcb_.urgent_in = false;
-  if (!deadlines_.idle && unlikely(quiet())) update_timers();
+  if (likely(!deadlines_.idle) && unlikely(quiet())) update_timers();
   if (unlikely(!receives_text(tcb_.state)) || unlikely(fin_received_)) return;
   if (unlikely(fast_open_.taken > 0) && distance(tcb_.irs, tcb_.rcv_nxt) == fast_open_.taken + 1)
     return;  // it has used nothing of the window yet
@@ -164,7 +164,7 @@ void ConnectionCore::close() {
 
 /// RFC 9293 section 3.10.5.
 void ConnectionCore::abort() {
-  const auto self = shared_from_this();
+  const Held self{*this};
   switch (tcb_.state) {
     case State::closed:
       over_ = true;
@@ -185,7 +185,7 @@ void ConnectionCore::abort() {
 }
 
 void ConnectionCore::release() {
-  const auto self = shared_from_this();
+  const Held self{*this};
   released_ = true;
   handlers_ = {};
   news_ = 0;

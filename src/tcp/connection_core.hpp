@@ -10,6 +10,7 @@
 #include <system_error>
 #include <vector>
 
+#include <tapir/core/branch.hpp>
 #include <tapir/core/packet.hpp>
 #include <tapir/core/scheduler.hpp>
 #include <tapir/network/network.hpp>
@@ -22,6 +23,7 @@
 #include "fast_open.hpp"
 #include "four_tuple.hpp"
 #include "half_open.hpp"
+#include "held.hpp"
 #include "loss_recovery.hpp"
 #include "mtu_probing.hpp"
 #include "options.hpp"
@@ -40,10 +42,7 @@ struct IdleState;
 
 /// One connection: state, buffers, timers. [[gnu::noinline]] marks what a segment's way rarely needs: it stays out of the functions that are compiled as one
 /// (docs/architecture.md, "The short way"). Its ConnectionRecord owns it; that the user's handle keeps, with what there is to read when the connection is over.
-class ConnectionCore final : public ReadySource,
-                             public Notifier,
-                             private ConnectionParts,
-                             public std::enable_shared_from_this<ConnectionCore> {
+class ConnectionCore final : public ReadySource, public Notifier, private ConnectionParts, public Counted<ConnectionCore> {
  public:
   ConnectionCore(Engine& engine, const FourTuple& tuple, const SharedSettings& settings, SeqNum iss);
   /// Without congestion control: it gets its own back.
@@ -54,6 +53,10 @@ class ConnectionCore final : public ReadySource,
   ConnectionCore(const ConnectionCore&) = delete;
   ConnectionCore& operator=(const ConnectionCore&) = delete;
   ~ConnectionCore() override;
+  /// In one of the engine's blocks, zeroed.
+  [[nodiscard]] static void* operator new(std::size_t size, Engine& engine);
+  static void operator delete(void* memory) noexcept;
+  static void operator delete(void* memory, Engine&) noexcept { operator delete(memory); }
 
   // Opening: connection_open.cpp
   void open_active(std::vector<std::byte> ip_options);
@@ -153,14 +156,14 @@ class ConnectionCore final : public ReadySource,
   /// Leaves in `idle` what a quiet one needs to go on. Nothing is to be done with it afterwards.
   void pack(IdleState& idle);
   /// The one that `idle` was made of, which is as it was when this throws.
-  [[nodiscard]] static std::shared_ptr<ConnectionCore> unpack(Engine& engine, const FourTuple& tuple, IdleState& idle);
+  [[nodiscard]] static Held<ConnectionCore> unpack(Engine& engine, const FourTuple& tuple, IdleState& idle);
   /// What its info() would say.
   [[nodiscard]] static Info look(Engine& engine, const FourTuple& tuple, IdleState& idle);
 
   // A handshake that waits for its ACK: connection_half_open.cpp
   [[nodiscard]] HalfOpen to_half_open() const;
   /// The connection that it was made of.
-  [[nodiscard]] static std::shared_ptr<ConnectionCore> of(Engine& engine, const HalfOpen& kept);
+  [[nodiscard]] static Held<ConnectionCore> of(Engine& engine, const HalfOpen& kept);
   /// What its info() would say.
   [[nodiscard]] static Info look(Engine& engine, const HalfOpen& kept);
   /// The stack's. What it asks for of loss recovery counts at once; and what the handshake would be made of again is not what it began with, so it is not
@@ -243,7 +246,9 @@ class ConnectionCore final : public ReadySource,
   [[nodiscard]] std::uint32_t fixed_options_size() const noexcept;
   [[nodiscard, gnu::noinline]] std::uint32_t current_mss() const;
   /// Whether a segment that leaves now may carry more options than every one does.
-  [[nodiscard]] bool tells_more() const noexcept { return !reassembly_.empty() || sack_report_.pending() || user_timeout_to_send(); }
+  [[nodiscard]] bool tells_more() const noexcept {
+    return unlikely(!reassembly_.empty()) || unlikely(sack_report_.pending()) || unlikely(user_timeout_to_send().has_value());
+  }
 
   // Memory: connection_memory.cpp
   void account_memory() noexcept;
@@ -364,6 +369,11 @@ class ConnectionCore final : public ReadySource,
   [[nodiscard]] bool send_octets(SeqNum begin, std::uint32_t payload_size, Flags flags, bool tail_probe = false);
   void device_refused() noexcept;
   void note_sent(SeqNum begin, SeqNum end, bool tail_probe = false);
+  /// How many segments so many octets are, cut as usual.
+  [[nodiscard]] std::uint32_t segments_of(std::uint32_t bytes) const noexcept {
+    if (likely(bytes <= mss_)) return bytes > 0 ? 1 : 0;  // a division takes as long as a dozen other instructions
+    return (bytes + mss_ - 1) / mss_;
+  }
   void count_sent(std::uint32_t payload_size, bool again);
   void count_segments(std::uint32_t segments, std::uint32_t payload_size, bool again);
   void note_app_limit() noexcept;

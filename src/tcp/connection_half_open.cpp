@@ -13,7 +13,6 @@
 #include "engine.hpp"
 #include "half_open.hpp"
 #include "listener_core.hpp"
-#include "zeroed_memory.hpp"
 
 namespace tapir::tcp::detail {
 
@@ -85,12 +84,11 @@ HalfOpen ConnectionCore::to_half_open() const {
 
 /// The SYN comes once more, as it were, and what was done since is done.
 void ConnectionCore::take_up(const HalfOpen& kept) {
-  Arrival syn{.segment = {.seq = kept.irs, .flags = Flags::syn, .window = kept.snd_wnd},
-              .options = {.mss = kept.peer_mss, .sack_permitted = kept.sack},
-              .payload = Packet{context_.pool},
-              .tuple = tuple_,
-              .tos = kept.received_tos,
-              .ip_options = {}};
+  Arrival syn{{.seq = kept.irs, .flags = Flags::syn, .window = kept.snd_wnd},
+              {.mss = kept.peer_mss, .sack_permitted = kept.sack},
+              tuple_,
+              kept.received_tos,
+              context_.pool};
   if (kept.window_scale != HalfOpen::kNoScale) syn.options.window_scale = kept.window_scale;
   if (kept.timestamps) syn.options.timestamps = Timestamps{.value = kept.ts_recent, .echo_reply = 0};
   if (kept.user_timeout != 0) syn.options.user_timeout = UserTimeoutValue::from_wire(kept.user_timeout);
@@ -127,8 +125,8 @@ void ConnectionCore::take_up(const HalfOpen& kept) {
   deadlines_.retransmit = kept.due;
 }
 
-std::shared_ptr<ConnectionCore> ConnectionCore::of(Engine& engine, const HalfOpen& kept) {
-  auto core = make_zeroed<ConnectionCore>(engine.core_memory(), engine, kept.tuple, kept.kind->settings, kept.iss);
+Held<ConnectionCore> ConnectionCore::of(Engine& engine, const HalfOpen& kept) {
+  auto core = Held<ConnectionCore>::of_new(new (engine) ConnectionCore{engine, kept.tuple, kept.kind->settings, kept.iss});
   core->take_up(kept);
   core->update_timers();
   return core;

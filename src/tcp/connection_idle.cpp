@@ -12,7 +12,6 @@
 #include "connection_record.hpp"
 #include "engine.hpp"
 #include "loss_based.hpp"
-#include "zeroed_memory.hpp"
 
 namespace tapir::tcp::detail {
 
@@ -50,7 +49,7 @@ bool ConnectionCore::falls_asleep() {
     return false;
   }
   const bool handler_runs = handlers_.running();  // and waits for something, while time goes on
-  if (queued_ || is_listed() || handler_runs) return false;
+  if (is_queued() || is_listed() || handler_runs) return false;
   engine_->record_of(tuple_)->sleep();
   return true;
 }
@@ -96,8 +95,8 @@ void ConnectionCore::restore(const IdleState& idle) {
   each_lasting(setter);
 }
 
-std::shared_ptr<ConnectionCore> ConnectionCore::unpack(Engine& engine, const FourTuple& tuple, IdleState& idle) {
-  auto core = make_zeroed<ConnectionCore>(engine.core_memory(), engine, tuple, idle.kind->settings, Restored{});
+Held<ConnectionCore> ConnectionCore::unpack(Engine& engine, const FourTuple& tuple, IdleState& idle) {
+  auto core = Held<ConnectionCore>::of_new(new (engine) ConnectionCore{engine, tuple, idle.kind->settings, Restored{}});
   core->restore(idle);
   core->handlers_ = std::move(idle.handlers);
   if (core->congestion_.empty()) core->congestion_ = std::move(idle.congestion);

@@ -16,7 +16,7 @@ void ConnectionCore::account_memory() noexcept {
 }
 
 /// Room to queue data to be sent. When the stack has no memory left each connection keeps a little, to make progress.
-std::size_t ConnectionCore::send_room() const noexcept {
+[[gnu::hot]] std::size_t ConnectionCore::send_room() const noexcept {
   std::size_t room = send_buffer_.room();
   if (unlikely(settings_->chunked_writes)) {
     room = chunks::room(write_decision());

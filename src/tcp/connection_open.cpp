@@ -4,12 +4,14 @@
 
 #include <fmt/format.h>
 
+#include "block_pool.hpp"
 #include "congestion_registry.hpp"
 #include "connection_core.hpp"
 #include "engine.hpp"
 #include "listener_core.hpp"
 #include "new_reno.hpp"
 #include "window_scale.hpp"
+#include "zeroed_memory.hpp"
 
 namespace tapir::tcp::detail {
 
@@ -37,6 +39,9 @@ ConnectionCore::ConnectionCore(Engine& engine, const FourTuple& tuple, const Sha
   const std::size_t largest = std::max(receive_buffer_.limit(), settings->receive_buffer.value_or(engine.config().max_receive_buffer));
   tcb_.rcv_wind_shift = window_shift_for(std::min<std::size_t>(largest, window_clamp()));
 }
+
+void* ConnectionCore::operator new(std::size_t size, Engine& engine) { return zeroed_block(engine.core_memory(), size); }
+void ConnectionCore::operator delete(void* memory) noexcept { BlockPool::deallocate(memory); }
 
 ConnectionCore::~ConnectionCore() {
   if (engine_ != nullptr && tcb_.state == State::time_wait) engine_->time_wait().forget(*this);

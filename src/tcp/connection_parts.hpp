@@ -23,6 +23,7 @@
 #include "four_tuple.hpp"
 #include "half_open.hpp"
 #include "handlers.hpp"
+#include "held.hpp"
 #include "loss_recovery.hpp"
 #include "memory_budget.hpp"
 #include "mtu_probing.hpp"
@@ -146,11 +147,10 @@ class ConnectionParts {
   TimePoint last_data_received_{};  ///< or the end of the handshake
   TimePoint last_ack_received_{};
 
-  std::shared_ptr<EventQueue> queue_;
+  Held<EventQueue> queue_;
   Handlers handlers_;
   std::uint32_t news_ = 0;
-  bool queued_ = false;  ///< in the event queue
-  bool over_ = false;    ///< kClosed has been told or must not be
+  bool over_ = false;  ///< kClosed has been told or must not be
   std::error_code error_;
   Counters counters_;
 };

@@ -7,7 +7,7 @@
 
 namespace tapir::tcp::detail {
 
-ConnectionRecord::ConnectionRecord(Engine& engine, std::shared_ptr<ConnectionCore> core) noexcept
+ConnectionRecord::ConnectionRecord(Engine& engine, Held<ConnectionCore> core) noexcept
     : engine_{engine}, tuple_{core->tuple()}, core_{std::move(core)} {}
 
 ConnectionRecord::~ConnectionRecord() = default;

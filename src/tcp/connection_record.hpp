@@ -1,11 +1,10 @@
 #pragma once
 
-#include <memory>
-
 #include <tapir/core/branch.hpp>
 #include <tapir/tcp/info.hpp>
 
 #include "four_tuple.hpp"
+#include "held.hpp"
 #include "idle_state.hpp"
 
 namespace tapir::tcp::detail {
@@ -17,16 +16,16 @@ class Engine;
 /// something, and the few bytes that bring it back while it is idle. Most of a host's connections are.
 class ConnectionRecord {
  public:
-  ConnectionRecord(Engine& engine, std::shared_ptr<ConnectionCore> core) noexcept;
+  ConnectionRecord(Engine& engine, Held<ConnectionCore> core) noexcept;
   ConnectionRecord(const ConnectionRecord&) = delete;
   ConnectionRecord& operator=(const ConnectionRecord&) = delete;
   ~ConnectionRecord();
 
   [[nodiscard]] const FourTuple& tuple() const noexcept { return tuple_; }
   /// Nothing is outstanding, waits to be sent or read, or is timed, and nobody but this record knows more of it.
-  [[nodiscard]] bool asleep() const noexcept { return core_ == nullptr; }
+  [[nodiscard]] bool asleep() const noexcept { return !core_; }
   /// The connection, woken if need be. It may end in what it is then asked to do: who calls it keeps it alive.
-  [[nodiscard]] const std::shared_ptr<ConnectionCore>& core() {
+  [[nodiscard]] const Held<ConnectionCore>& core() {
     if (unlikely(asleep())) wake();
     return core_;
   }
@@ -40,7 +39,7 @@ class ConnectionRecord {
 
   Engine& engine_;  ///< an Engine that goes wakes all that sleep: who is awake needs it no more
   FourTuple tuple_;
-  std::shared_ptr<ConnectionCore> core_;
+  Held<ConnectionCore> core_;
   IdleState idle_;  ///< while it is awake, memory for the next time
 };
 

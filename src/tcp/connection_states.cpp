@@ -72,7 +72,7 @@ void ConnectionCore::peer_fin_arrived() {
 
 /// What is left of the connection moves to the table of records. The handle keeps what can still be read.
 void ConnectionCore::enter_time_wait() {
-  const auto self = shared_from_this();
+  const Held self{*this};
   if (ack_.pending()) (void)send_ack();  // once more if it is lost: the peer repeats its FIN
   set_state(State::time_wait);
   fast_open_over();
@@ -100,7 +100,7 @@ void ConnectionCore::time_wait_over() {
 /// Deletes the TCB: the connection is in CLOSED, and out of the Engine's table. An observer hears of `next`: LISTEN when a listener remains.
 void ConnectionCore::end(std::error_code error, bool tell_user, State next) {
   if (engine_ == nullptr || tcb_.state == State::time_wait) return;
-  const auto self = shared_from_this();
+  const Held self{*this};
   set_state(next);
   tcb_.state = State::closed;
   error_ = error;
@@ -180,9 +180,7 @@ void ConnectionCore::stop_reading() {
 void ConnectionCore::tell(std::uint32_t news) {
   if (unlikely(over_) || unlikely(released_)) return;
   news_ |= news;
-  if (queued_ || !handlers_) return;
-  queued_ = true;
-  queue_->add(shared_from_this());
+  if (likely(!is_queued()) && likely(static_cast<bool>(handlers_))) queue_->add(*this);
 }
 
 void ConnectionCore::handle(Events events) {
@@ -194,7 +192,7 @@ void ConnectionCore::handle(Events events) {
 }
 
 [[gnu::flatten, gnu::hot]] void ConnectionCore::dispatch() {
-  queued_ = false;
+  const Held self{*this};
   try {
     call_handlers();
   } catch (...) {
@@ -205,7 +203,7 @@ void ConnectionCore::handle(Events events) {
 
 /// Whether there is such news, and somebody to be told: it is then news no more.
 inline bool ConnectionCore::due(News bit) noexcept {
-  if ((news_ & bit) == 0 || !handlers_) return false;
+  if ((news_ & bit) == 0 || unlikely(!handlers_)) return false;
   news_ &= ~static_cast<std::uint32_t>(bit);
   return true;
 }
@@ -214,13 +212,17 @@ inline bool ConnectionCore::due(News bit) noexcept {
 void ConnectionCore::call_handlers() {
   if (unlikely((news_ & kSeldom) != 0)) call_seldom_handlers();
   if (likely(due(kReadable))) handlers_.call<&Events::readable>();
-  if (unlikely(due(kPeerClosed))) handlers_.call<&Events::peer_closed>();
-  if (unlikely(due(kSent))) handlers_.call<&Events::sent>();
+  if (unlikely((news_ & (kPeerClosed | kSent)) != 0)) {
+    if (due(kPeerClosed)) handlers_.call<&Events::peer_closed>();
+    if (due(kSent)) handlers_.call<&Events::sent>();
+  }
   if (due(kAcknowledged)) handlers_.call<&Events::acknowledged>();
-  if (unlikely(due(kWritable))) handlers_.call<&Events::writable>();
-  if (unlikely(due(kClosed))) {
-    over_ = true;
-    handlers_.call<&Events::closed>(error_);
+  if (unlikely((news_ & (kWritable | kClosed)) != 0)) {
+    if (due(kWritable)) handlers_.call<&Events::writable>();
+    if (due(kClosed)) {
+      over_ = true;
+      handlers_.call<&Events::closed>(error_);
+    }
   }
 }
 

@@ -1,5 +1,7 @@
 // How long sent data may stay unacknowledged, and what the two ends tell each other of that (RFC 9293 section 3.9.1.1, RFC 5482).
 
+#include <tapir/core/branch.hpp>
+
 #include "connection_core.hpp"
 #include "engine.hpp"
 #include "user_timeout.hpp"
@@ -11,8 +13,8 @@ const UserTimeoutOption& ConnectionCore::user_timeout_option() const noexcept {
 }
 
 Duration ConnectionCore::own_user_timeout() const noexcept {
-  if (settings_->user_timeout) return *settings_->user_timeout;
-  return is_synchronized(tcb_.state) ? engine_->config().user_timeout : engine_->config().connect_timeout;
+  if (unlikely(settings_->user_timeout.has_value())) return *settings_->user_timeout;
+  return likely(is_synchronized(tcb_.state)) ? engine_->config().user_timeout : engine_->config().connect_timeout;
 }
 
 /// RFC 5482 section 3.1: what the application fixed is not for the peer to change.
@@ -20,7 +22,7 @@ Duration ConnectionCore::user_timeout() const noexcept {
   const UserTimeoutOption& option = user_timeout_option();
   const Duration own = own_user_timeout();
   const bool changeable = option.changeable.value_or(!settings_->user_timeout.has_value());
-  if (!option.enabled || !changeable || !peer_user_timeout_ || !is_synchronized(tcb_.state)) return own;
+  if (likely(!option.enabled) || !changeable || !peer_user_timeout_ || !is_synchronized(tcb_.state)) return own;
   return adopted_user_timeout({.own = option.advertised.value_or(own), .peer = *peer_user_timeout_, .rto = rtt_.rto()}, option);
 }
 
@@ -79,7 +81,7 @@ void ConnectionCore::take_user_timeout(const Options& theirs) {
 
 /// What the next segment advertises; empty: nothing, or not again.
 std::optional<UserTimeoutValue> ConnectionCore::user_timeout_to_send() const noexcept {
-  return user_timeout_due_ && user_timeout_option().enabled ? advertised_user_timeout() : std::nullopt;
+  return user_timeout_due_ && unlikely(user_timeout_option().enabled) ? advertised_user_timeout() : std::nullopt;
 }
 
 }  // namespace tapir::tcp::detail

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 
+#include <tapir/core/branch.hpp>
 #include <tapir/tcp/seq_num.hpp>
 
 namespace tapir::tcp {
@@ -15,8 +16,9 @@ class CwndUsage {
   /// Something was sent: bytes in the network after it, the congestion window, and where the connection's sequence space stands.
   void on_sent(std::uint32_t in_flight, std::uint32_t cwnd, std::uint32_t mss, SeqNum snd_una, SeqNum snd_nxt) noexcept {
     const bool full = std::uint64_t{in_flight} + mss > cwnd;
-    const bool new_window = !window_end_ || snd_una >= *window_end_;
-    if (!new_window && !full && (full_ || in_flight <= most_)) return;
+    const bool new_window = unlikely(!window_end_) || snd_una >= *window_end_;
+    const bool no_more = full_ | (in_flight <= most_);
+    if (!new_window & !full & no_more) return;
     full_ = full;
     most_ = in_flight;
     window_end_ = snd_nxt;
@@ -24,7 +26,8 @@ class CwndUsage {
 
   /// Slow start doubles the window in a round trip, so more than half of it in use is reason to grow.
   [[nodiscard]] bool limited(std::uint32_t cwnd, bool in_slow_start) const noexcept {
-    return full_ || (in_slow_start && cwnd < 2 * std::uint64_t{most_});
+    const bool half = cwnd < 2 * std::uint64_t{most_};
+    return full_ | (in_slow_start & half);
   }
 
  private:

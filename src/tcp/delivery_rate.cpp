@@ -55,7 +55,8 @@ void DeliveryRate::note(const RateSample& sample) noexcept {
   const double seconds = std::chrono::duration<double>(sample.interval).count();
   const Rate rate{.bytes_per_second = static_cast<std::uint64_t>(static_cast<double>(sample.delivered_bytes) / seconds),
                   .app_limited = sample.app_limited};
-  if (!rate.app_limited || !best_ || rate.bytes_per_second >= best_->bytes_per_second) best_ = rate;
+  const bool slower = likely(best_.has_value()) && rate.bytes_per_second < best_->bytes_per_second;
+  if (!(slower & rate.app_limited)) best_ = rate;
 }
 
 }  // namespace tapir::tcp

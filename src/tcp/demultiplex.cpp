@@ -37,8 +37,7 @@ std::unexpected<Drop> Engine::malformed(Drop reason) {
   ++stats_.in_segs;
   // RFC 9293 section 3.9.2.3: TCP speaks with single hosts only (MUST-57, MUST-63).
   if (unlikely(from.to_group) || unlikely(from.cast != LinkCast::unicast)) return drop(Drop::not_for_us);
-  const TimePoint ingress = packet.meta().ingress;
-  Arrival arrival{.payload = std::move(packet), .tos = from.tos, .ttl = from.ttl, .ingress = ingress};
+  Arrival arrival{std::move(packet), from};
   if (const auto sound = read(arrival, from); unlikely(!sound)) return malformed(sound.error());
   return dispatch(std::move(arrival));
 }

@@ -14,7 +14,6 @@
 #include "connection_record.hpp"
 #include "listener_core.hpp"
 #include "user_timeout.hpp"
-#include "zeroed_memory.hpp"
 
 namespace tapir::tcp::detail {
 
@@ -53,10 +52,10 @@ Engine::Engine(Context& context, network::Network& network, Config config)
       timestamp_offsets_{SipKey::generate(context.random)},
       cookies_{SipKey::generate(context.random)},
       challenges_{context.random},
-      events_{std::make_shared<EventQueue>(context.scheduler)},
+      events_{Held<EventQueue>::of_new(new EventQueue{context.scheduler})},
       memory_{config_.memory_limit},
       resets_{*this},
-      core_memory_{sizeof(ConnectionCore) + kSharedOverhead},
+      core_memory_{sizeof(ConnectionCore)},
       time_wait_{context, hash_key_, twice(config_.msl), config_.max_time_wait},
       half_open_{context, hash_key_, [this](const HalfOpen& kept) { handshake_due(kept); }},
       connections_{FourTupleHash{hash_key_}} {
@@ -136,7 +135,8 @@ SharedSettings Engine::share(Settings settings) {
 
 /// A new connection in the table.
 std::shared_ptr<ConnectionRecord> Engine::add(const FourTuple& tuple, const SharedSettings& settings, SeqNum iss) {
-  auto record = std::make_shared<ConnectionRecord>(*this, make_zeroed<ConnectionCore>(core_memory_, *this, tuple, settings, iss));
+  auto record =
+      std::make_shared<ConnectionRecord>(*this, Held<ConnectionCore>::of_new(new (*this) ConnectionCore{*this, tuple, settings, iss}));
   connections_.insert(record);
   return record;
 }
@@ -192,7 +192,9 @@ void Engine::forget(const ListenerCore& listener) {
 /// The network layer's: only the size is another for each segment of a connection.
 std::uint16_t Engine::pseudo_header_sum(IpAddress local, IpAddress remote, std::size_t size) noexcept {
   auto& known = known_pseudo_header_;
-  if (unlikely(known.sum == 0) || unlikely(local != known.local) || unlikely(remote != known.remote)) {
+  const unsigned same =
+      static_cast<unsigned>(known.sum != 0) & static_cast<unsigned>(local == known.local) & static_cast<unsigned>(remote == known.remote);
+  if (unlikely(same == 0)) {
     known = {local, remote, network_.pseudo_header_sum(local, remote, network::Protocol::tcp, 0)};
   }
   const std::size_t sum = known.sum + size;

@@ -80,7 +80,7 @@ class Engine final {
   void drop_out_of_order() noexcept;
   [[nodiscard]] Stats& stats() noexcept { return stats_; }
   [[nodiscard]] const DropCounters& drops() const noexcept { return drops_; }
-  [[nodiscard]] const std::shared_ptr<EventQueue>& events() const noexcept { return events_; }
+  [[nodiscard]] const Held<EventQueue>& events() const noexcept { return events_; }
   [[nodiscard]] FastOpenCache& fast_open_cache() noexcept { return fast_open_cache_; }
   [[nodiscard]] bool fast_open_ready(IpAddress server);
   [[nodiscard]] const SynCookies& cookies() const noexcept { return cookies_; }
@@ -150,7 +150,7 @@ class Engine final {
   DropCounters drops_;
   SynCookies cookies_;
   ChallengeBudget challenges_;
-  std::shared_ptr<EventQueue> events_;  ///< connections that are over hold it, too: their handles may still ask for news
+  Held<EventQueue> events_;  ///< connections that are over hold it, too: their handles may still ask for news
   MemoryBudget memory_;
   ResetQueue resets_;
   BlockPool core_memory_;

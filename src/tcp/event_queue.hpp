@@ -1,55 +1,92 @@
 #pragma once
 
-#include <memory>
+#include <cstddef>
 #include <utility>
 
 #include <tapir/core/branch.hpp>
 #include <tapir/core/scheduler.hpp>
 
-#include "ring_queue.hpp"
+#include "held.hpp"
 
 namespace tapir::tcp {
+
+class EventQueue;
 
 /// Somebody with news for the user.
 class Notifier {
  public:
-  virtual ~Notifier() = default;
+  Notifier(const Notifier&) = delete;
+  Notifier& operator=(const Notifier&) = delete;
+  /// Whoever ends has no news any more.
+  virtual ~Notifier();
+  /// Tells them. It may end meanwhile, unless it holds itself.
   virtual void dispatch() = 0;
+
+ protected:
+  Notifier() noexcept = default;
+  /// It waits to be dispatched.
+  [[nodiscard]] bool is_queued() const noexcept { return waits_in_ != nullptr; }
+
+ private:
+  friend class EventQueue;
+  EventQueue* waits_in_ = nullptr;  ///< between ...
+  Notifier* previous_ = nullptr;
+  Notifier* next_ = nullptr;
 };
 
 /// Calls the user's handlers after the input that caused them, never from inside it, and never from inside a call of the user's.
-class EventQueue final : public ReadySource, public std::enable_shared_from_this<EventQueue> {
+class EventQueue final : public ReadySource, public Counted<EventQueue> {
  public:
   explicit EventQueue(Scheduler& scheduler) noexcept : scheduler_{scheduler} {}
+  EventQueue(const EventQueue&) = delete;
+  EventQueue& operator=(const EventQueue&) = delete;
+  ~EventQueue() override { close(); }
 
-  /// `notifier` is dispatched soon, once. It is kept alive until then.
-  void add(std::shared_ptr<Notifier> notifier) {
-    if (unlikely(closed_)) return;
-    waiting_.push_back(std::move(notifier));
+  /// `notifier` is dispatched soon, once, unless it ends before.
+  void add(Notifier& notifier) {
+    if (unlikely(closed_) || unlikely(notifier.is_queued())) return;
+    notifier.waits_in_ = this;
+    notifier.previous_ = std::exchange(last_, &notifier);
+    (likely(notifier.previous_ == nullptr) ? first_ : notifier.previous_->next_) = &notifier;
+    ++waiting_;
     scheduler_.make_ready(*this);
   }
-  [[nodiscard]] Pulled pull() override {
-    const auto self = shared_from_this();  // a handler may destroy the stack
+  void remove(Notifier& notifier) noexcept {
+    Notifier* const next = std::exchange(notifier.next_, nullptr);
+    Notifier* const previous = std::exchange(notifier.previous_, nullptr);
+    (likely(next == nullptr) ? last_ : next->previous_) = previous;
+    (likely(previous == nullptr) ? first_ : previous->next_) = next;
+    notifier.waits_in_ = nullptr;
+    --waiting_;
+  }
+  [[nodiscard, gnu::hot]] Pulled pull() override {
+    const Held<EventQueue> self{*this};  // a handler may destroy the stack
     // Those that are added meanwhile have their turn behind the packets that are ready now.
-    for (auto left = waiting_.size(); left > 0 && !waiting_.empty(); --left) {
-      const auto notifier = std::move(waiting_.front());
-      waiting_.pop_front();
-      if (unlikely(!waiting_.empty()))
+    for (std::size_t left = waiting_; left > 0 && first_ != nullptr; --left) {
+      Notifier& notifier = *first_;
+      remove(notifier);
+      if (unlikely(first_ != nullptr))
         scheduler_.make_ready(*this);  // a handler may throw, or have the stack go on until another one has run
-      notifier->dispatch();
+      notifier.dispatch();
     }
-    return waiting_.empty() ? Pulled::drained : Pulled::more;
+    return first_ == nullptr ? Pulled::drained : Pulled::more;
   }
   /// The stack goes: nobody is dispatched any more.
   void close() noexcept {
     closed_ = true;
-    waiting_.clear();
+    while (first_ != nullptr) remove(*first_);
   }
 
  private:
   Scheduler& scheduler_;
-  RingQueue<std::shared_ptr<Notifier>> waiting_;
+  Notifier* first_ = nullptr;
+  Notifier* last_ = nullptr;
+  std::size_t waiting_ = 0;
   bool closed_ = false;
 };
+
+inline Notifier::~Notifier() {
+  if (unlikely(is_queued())) waits_in_->remove(*this);
+}
 
 }  // namespace tapir::tcp

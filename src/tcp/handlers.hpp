@@ -50,7 +50,7 @@ class Handlers {
   template <auto Handler, class... Arguments>
   void call(const Arguments&... arguments) const {
     using Call = std::remove_reference_t<decltype(std::declval<Events&>().*Handler)>;
-    if (set_ == nullptr) return;
+    if (unlikely(set_ == nullptr)) return;
     Entry* const entry = std::ranges::find(set_->begin(), set_->end(), place_of<Handler>(), &Entry::place);
     if (entry == set_->end()) return;
     ++set_->users;

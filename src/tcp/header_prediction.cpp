@@ -22,7 +22,7 @@ bool ConnectionCore::is_predicted(const Arrival& arrival) const noexcept {
   const Options& options = arrival.options;
   if (unlikely(!options.sack.empty()) || unlikely(options.user_timeout.has_value()) || unlikely(!arrival.ip_options.empty())) return false;
   if (unlikely(options.timestamps.has_value() != tcb_.negotiated.timestamps)) return false;
-  if (options.timestamps && unlikely(recent_timestamp_.is_old(options.timestamps->value, context_.now()))) return false;
+  if (likely(options.timestamps.has_value()) && unlikely(recent_timestamp_.is_old(options.timestamps->value, context_.now()))) return false;
   if (unlikely(!reassembly_.empty()) || unlikely(peer_fin_.has_value()) || unlikely(reading_over_)) return false;
   if (unlikely(settings_->time_arrivals) || unlikely(memory_.exhausted())) return false;
   if (unlikely(ecn_.negotiated()) || unlikely(!tcb_.syn_acked) || unlikely(fin_sent_)) return false;

@@ -15,7 +15,7 @@ void Hystart::on_ack(SeqNum snd_una, SeqNum snd_nxt, std::optional<Duration> rtt
   if (phase_ == Phase::over) return;
   if (unlikely(!window_end_)) window_end_ = snd_nxt;
   if (likely(rtt.has_value())) {
-    current_min_ = current_min_ ? std::min(*current_min_, *rtt) : *rtt;
+    current_min_ = unlikely(current_min_.has_value()) ? std::min(*current_min_, *rtt) : *rtt;
     ++sample_count_;
     judge();
   }

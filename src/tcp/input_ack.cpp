@@ -72,7 +72,7 @@ void ConnectionCore::new_ack(const Arrival& arrival) {
   counters_.bytes_acked += bytes;
   if (unlikely(tcb_.urgent_out) && tcb_.snd_up <= tcb_.snd_una) tcb_.urgent_out = false;
   front_retransmissions_ = 0;
-  count_delivered(of_syn ? 1 : (outcome.delivered + mss_ - 1) / mss_);
+  count_delivered(unlikely(of_syn) ? 1 : segments_of(outcome.delivered));
   if (unlikely(of_syn)) handshake_complete();
   respond(outcome, bytes);
   ack_made_progress(bytes);
@@ -117,7 +117,7 @@ void ConnectionCore::respond(const AckOutcome& outcome, std::uint32_t bytes) {
   }
   // The acknowledgment that ends it, too: what is outstanding left under it (draft-ietf-ccwg-bbr section 5.3.4.3).
   if (unlikely(held_back) || unlikely(congestion_.holds_back())) recovery_.rate().on_app_limited(recovery_.queue().in_network());
-  if (recovery_.queue().empty()) {
+  if (likely(recovery_.queue().empty())) {
     deadlines_.retransmit.reset();
   } else if (outcome.restart_timer) {
     deadlines_.retransmit = now + rtt_.rto();
@@ -147,7 +147,7 @@ void ConnectionCore::tell_of_loss(const AckOutcome& outcome) {
 
 /// Who is to know that the peer got something.
 void ConnectionCore::ack_made_progress(std::uint32_t bytes) {
-  if (recovery_.queue().empty() && send_buffer_.empty() && !fin_unsent()) {
+  if (likely(recovery_.queue().empty()) && likely(send_buffer_.empty()) && likely(!fin_unsent())) {
     deadlines_.user_timeout.reset();
   } else {
     restart_user_timeout();
@@ -205,7 +205,7 @@ void ConnectionCore::take_window(const Segment& segment) {
 
 /// SND.WND, by a segment newer than the one of the last update.
 void ConnectionCore::update_send_window(const Segment& segment) {
-  const bool newer = tcb_.snd_wl1 < segment.seq || (tcb_.snd_wl1 == segment.seq && tcb_.snd_wl2 <= segment.ack);
+  const bool newer = likely(tcb_.snd_wl1 < segment.seq) || (tcb_.snd_wl1 == segment.seq && tcb_.snd_wl2 <= segment.ack);
   if (unlikely(!newer)) return;
   tcb_.snd_wnd = segment.window;
   tcb_.max_snd_wnd = std::max(tcb_.max_snd_wnd, segment.window);

@@ -76,7 +76,7 @@ void ConnectionCore::text_in_order(Arrival& arrival) {
   acknowledge_later(segment);
   if (unlikely(fills_gap)) ack_.on_urgent();
   receive_tuning_.on_data(context_.now(), tcb_.rcv_nxt, tcb_.rcv_wnd);
-  if (!tcb_.negotiated.timestamps || !arrival.options.timestamps || segment.payload_size < receive_mss_) return;
+  if (likely(segment.payload_size < receive_mss_) || !tcb_.negotiated.timestamps || !arrival.options.timestamps) return;
   const std::uint32_t echo = arrival.options.timestamps->echo_reply;
   if (const auto since = timestamp_clock_.since(echo, context_.now())) receive_tuning_.on_echo(echo, *since);
 }

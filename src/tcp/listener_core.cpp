@@ -99,7 +99,7 @@ void ListenerCore::ended_early(const ConnectionCore& connection, TimePoint now) 
 }
 
 void ListenerCore::dispatch() {
-  queued_ = false;
+  const auto self = shared_from_this();
   // The handler may replace itself, destroy the listener, or call accept(). When it throws the others have their turn later.
   try {
     while (engine_ != nullptr && handler_ != nullptr && !waiting_.empty()) {
@@ -121,9 +121,8 @@ std::shared_ptr<ConnectionRecord> ListenerCore::next() {
 }
 
 void ListenerCore::notify() {
-  if (engine_ == nullptr || (handler_ == nullptr && waiting_handler_ == nullptr) || waiting_.empty() || queued_) return;
-  queued_ = true;
-  engine_->events()->add(shared_from_this());
+  if (engine_ == nullptr || (handler_ == nullptr && waiting_handler_ == nullptr) || waiting_.empty()) return;
+  engine_->events()->add(*this);
 }
 
 }  // namespace tapir::tcp::detail

@@ -87,7 +87,6 @@ class ListenerCore final : public Notifier, public std::enable_shared_from_this<
   std::unordered_set<const ConnectionCore*> early_;  ///< given away, handshake not complete
   std::deque<TimePoint> early_ends_;                 ///< until when each of those that are over counts, too
   std::optional<TimePoint> last_cookie_;
-  bool queued_ = false;
 };
 
 }  // namespace tapir::tcp::detail

@@ -36,8 +36,8 @@ void LossRecovery::on_established(bool sack) noexcept {
 void LossRecovery::on_sent(SeqNum begin, SeqNum end, TimePoint now, bool probe) {
   const bool again = begin < snd_nxt_;
   const std::uint32_t size = distance(begin, end);
-  const std::uint32_t rest = size < mss_ ? size : size % std::max(mss_, 1U);
-  least_segment_ = std::min({queue_.empty() ? mss_ : least_segment_, mss_, rest > 0 ? rest : mss_});
+  const std::uint32_t rest = likely(size < mss_) ? size : size % std::max(mss_, 1U);
+  least_segment_ = std::min({likely(queue_.empty()) ? mss_ : least_segment_, mss_, likely(rest > 0) ? rest : mss_});
   const DeliveryStamp stamp = rate_.on_sent(now, queue_.in_network() + size, queue_.empty());
   queue_.on_sent(begin, end, now, stamp);
   if (likely(sack_) && likely(config_.rack)) log_.on_sent(begin, end, now);
@@ -122,9 +122,9 @@ void LossRecovery::take_rtt_sample(const AckReport& report, News& news) noexcept
 void LossRecovery::count_rtt_sample(Duration rtt, const AckReport& report, std::uint32_t flight) noexcept {
   // RFC 7323 appendix G: with an acknowledgment for every second segment there are so many samples in a round trip.
   // What was in flight when it began counts: its last acknowledgments find little of it left.
-  if (report.ack > rtt_round_end_) {
+  if (likely(report.ack > rtt_round_end_)) {
     rtt_round_end_ = snd_nxt_;
-    rtt_round_samples_ = flight <= 2 * mss_ ? 1 : (flight + 2 * mss_ - 1) / (2 * mss_);
+    rtt_round_samples_ = likely(flight <= 2 * mss_) ? 1 : (flight + 2 * mss_ - 1) / (2 * mss_);
   }
   rtt_.on_sample(rtt, rtt_round_samples_, report.now);
   probe_.on_rtt_sample();

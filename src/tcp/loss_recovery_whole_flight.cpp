@@ -11,7 +11,8 @@ bool LossRecovery::is_whole_flight(const AckReport& report) const noexcept {
   if (unlikely(!sack_) || unlikely(!report.sack.empty()) || unlikely(state_ != CaState::open) || unlikely(queue_.range_count() != 1))
     return false;
   const RetransmitQueue::Range& range = *queue_.front();
-  if (unlikely(range.transmissions != 1) || unlikely(!range.in_network()) || unlikely(range.end != report.ack)) return false;
+  if (unlikely(range.transmissions != 1) || unlikely(range.sacked) || unlikely(range.lost) || unlikely(range.end != report.ack))
+    return false;
   if (unlikely(mtu_probe_.has_value()) || unlikely(probe_.outstanding()) || unlikely(frto_ != Frto::off)) return false;
   if (unlikely(spurious_.all_were_duplicates())) return false;
   return likely(config_.rack) && likely(config_.shortcut);

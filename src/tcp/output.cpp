@@ -16,7 +16,7 @@ void ConnectionCore::wants_to_send() {
 }
 
 [[gnu::flatten, gnu::hot]] Pulled ConnectionCore::pull() {
-  const auto self = shared_from_this();
+  const Held self{*this};
   if (unlikely(is_over())) return Pulled::drained;
   const network::Outlook outlook = engine_->network().outlook(tuple_.remote.address);
   if (unlikely(!outlook.writable)) {
@@ -32,7 +32,7 @@ void ConnectionCore::wants_to_send() {
     sent = send_next();
   }
   if (unlikely(is_over())) return Pulled::drained;  // over a loopback the answer may have come already
-  const bool more = sent && may_send_more();
+  const bool more = likely(sent) && may_send_more();
   if (likely(!more)) {
     note_app_limit();
     note_what_limits();
@@ -50,7 +50,8 @@ bool ConnectionCore::send_next() {
 /// Whether it is worth to look for another segment after one.
 bool ConnectionCore::may_send_more() const {
   if (unlikely(probe_due_) || unlikely(tail_probe_due_) || unlikely(keepalive_due_) || unlikely(ack_.due(context_.now()))) return true;
-  return unsent() > 0 || fin_unsent() || recovery_.state() != CaState::open || recovery_.queue().lost_bytes() > 0;
+  return unsent() > 0 || unlikely(fin_unsent()) || unlikely(recovery_.state() != CaState::open) ||
+         unlikely(recovery_.queue().lost_bytes() > 0);
 }
 
 /// SYN, or SYN,ACK once the peer's SYN is known; the first, or the one that was lost.
@@ -269,7 +270,7 @@ bool ConnectionCore::waits_for_device(const SendDecision& decision) {
 
 bool ConnectionCore::send_ack() {
   if (tcb_.state == State::syn_sent || !ack_.due(context_.now())) return false;
-  if (tcb_.state == State::established && queued_ && queue_->is_listed() && !std::exchange(ack_waits_, true)) {
+  if (tcb_.state == State::established && is_queued() && queue_->is_listed() && !std::exchange(ack_waits_, true)) {
     wants_to_send();  // behind the user, who is about to be told: the answer takes the acknowledgment along
     return false;
   }
@@ -278,7 +279,7 @@ bool ConnectionCore::send_ack() {
   return true;
 }
 
-std::uint32_t ConnectionCore::unsent() const noexcept {
+[[gnu::hot]] std::uint32_t ConnectionCore::unsent() const noexcept {
   if (unlikely(fin_sent_) || unlikely(is_over())) return 0;
   return distance(later(tcb_.snd_nxt, send_base_), data_end());
 }
@@ -317,12 +318,12 @@ void ConnectionCore::note_sent(SeqNum begin, SeqNum end, bool tail_probe) {
 void ConnectionCore::note_what_limits() noexcept {
   using Phase = SendingTimes::Phase;
   Phase phase = Phase::busy;
-  if (!is_synchronized(tcb_.state) || (recovery_.queue().empty() && unsent() == 0 && !fin_unsent())) {
+  if (unlikely(!is_synchronized(tcb_.state)) || (unlikely(recovery_.queue().empty()) && unsent() == 0 && !fin_unsent())) {
     phase = Phase::idle;
   } else if (const std::uint32_t next = std::min(unsent(), mss_);
-             next > 0 && peer_window_left() < next && recovery_.in_flight() + next <= congestion_.cwnd()) {
+             unlikely(next > 0) && peer_window_left() < next && recovery_.in_flight() + next <= congestion_.cwnd()) {
     phase = Phase::window_limited;
-  } else if (unsent() == 0 && wants_room_ && !cwnd_limited()) {
+  } else if (unlikely(wants_room_) && unsent() == 0 && !cwnd_limited()) {
     phase = Phase::buffer_limited;
   }
   sending_times_.enter(phase, context_.now());

@@ -18,14 +18,14 @@ std::uint32_t ConnectionCore::plain_segment() const noexcept {
   if (unlikely(!is_synchronized(tcb_.state)) || unlikely(!tcb_.syn_acked)) return 0;
   const RetransmitQueue& sent = recovery_.queue();
   const std::uint32_t queued = distance(later(tcb_.snd_nxt, send_base_), data_end());
-  if (queued == 0 || queued > mss_ || sent.lost_bytes() > 0 || tells_more()) return 0;
+  if (queued == 0 || unlikely(queued > mss_) || unlikely(sent.lost_bytes() > 0) || unlikely(tells_more())) return 0;
   if (unlikely(settings_->cork) || unlikely(settings_->minshall) || unlikely(settings_->chunked_writes)) return 0;
   if (unlikely(more_follows_) || unlikely(queued_until_.has_value()) || unlikely(tcb_.urgent_out)) return 0;
   if (unlikely(ecn_.negotiated()) || unlikely(send_buffer_.has_records())) return 0;
   const std::uint32_t outstanding = tcb_.flight_size();
-  if (settings_->nagle && outstanding > 0 && queued < mss_) return 0;
+  if (settings_->nagle && unlikely(outstanding > 0) && queued < mss_) return 0;
   const bool fits = std::uint64_t{outstanding} + queued <= std::min(tcb_.snd_wnd, congestion_.cwnd());
-  return fits ? queued : 0;
+  return likely(fits) ? queued : 0;
 }
 
 /// Sends it: what send_new() comes to then.

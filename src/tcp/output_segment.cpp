@@ -115,7 +115,7 @@ Result<> ConnectionCore::emit(Packet&& packet, SeqNum seq, Flags flags, bool who
           .mss = cut ? static_cast<std::uint16_t>(std::min<std::uint32_t>(mss, 65535)) : std::uint16_t{0},
           .ttl = settings_->ttl,
           .tos = static_cast<std::uint8_t>(settings_->tos | ecn_.take_field()),
-          .dont_fragment = whole || settings_->dont_fragment.value_or(engine_->config().path_mtu_discovery),
+          .dont_fragment = unlikely(whole) || settings_->dont_fragment.value_or(engine_->config().path_mtu_discovery),
           .ip_options = ip_options_};
   if (likely(has(flags, Flags::ack))) {
     to.ack = tcb_.rcv_nxt;
@@ -149,7 +149,7 @@ bool ConnectionCore::send_octets(SeqNum begin, std::uint32_t payload_size, Flags
   note_sent(begin, end, tail_probe);
   if (const std::uint32_t size = std::min(payload_size, mss_); !again) mtu_reports_.on_sent(begin + size, size);
   count_sent(payload_size, again);
-  if (!again && payload_size % mss_ != 0) small_end_ = end;
+  if (likely(!again) && (likely(payload_size < mss_) ? payload_size > 0 : payload_size % mss_ != 0)) small_end_ = end;
   if (unlikely(report_sent_) && !again && payload_size > 0) tell(kSent);
   if (unlikely(!sent) && sent.error() == Error::message_too_large) path_narrowed();
   return true;
@@ -183,7 +183,7 @@ bool ConnectionCore::paced_out() {
 }
 
 void ConnectionCore::count_sent(std::uint32_t payload_size, bool again) {
-  count_segments(payload_size == 0 ? 1 : (payload_size + mss_ - 1) / mss_, payload_size, again);
+  count_segments(std::max(segments_of(payload_size), 1U), payload_size, again);
 }
 
 void ConnectionCore::count_segments(std::uint32_t segments, std::uint32_t payload_size, bool again) {

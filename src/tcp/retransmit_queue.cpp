@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include <tapir/core/branch.hpp>
+
 namespace tapir::tcp {
 
 namespace {
@@ -27,7 +29,7 @@ void join(Range& left, const Range& right) noexcept {
 /// Octets that have not been sent before.
 void RetransmitQueue::append(const Range& range) {
   outstanding_ += range.size();
-  if (!empty() && alike(ranges_.back(), range)) {
+  if (unlikely(!empty()) && alike(ranges_.back(), range)) {
     join(ranges_.back(), range);  // neither counts for anything
   } else {
     ranges_.push_back(range);

@@ -5,6 +5,7 @@
 #include <optional>
 #include <utility>
 
+#include <tapir/core/branch.hpp>
 #include <tapir/core/time.hpp>
 #include <tapir/tcp/seq_num.hpp>
 
@@ -40,9 +41,9 @@ class RetransmitQueue {
   /// Octets [begin, end) leave at `now`. New ones continue where the queue ends (the first fix where it begins); those that are in the queue are
   /// retransmitted, ranges being split at the edges. Octets before the queue's begin are ignored.
   void on_sent(SeqNum begin, SeqNum end, TimePoint now, const DeliveryStamp& stamp = {}) {
-    if (!empty() && begin < ranges_.back().end) return on_sent_again(begin, end, now, stamp);
-    if (begin < end)
-      append(Range{.begin = empty() ? begin : ranges_.back().end, .end = end, .first_sent = now, .last_sent = now, .stamp = stamp});
+    if (unlikely(!empty()) && unlikely(begin < ranges_.back().end)) return on_sent_again(begin, end, now, stamp);
+    if (likely(begin < end))
+      append(Range{.begin = likely(empty()) ? begin : ranges_.back().end, .end = end, .first_sent = now, .last_sent = now, .stamp = stamp});
   }
 
   /// Everything before `ack` has arrived. An `ack` outside the queue does nothing. `delivered` sees, in order, each range for which that is news: it

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 
+#include <tapir/core/branch.hpp>
 #include <tapir/core/time.hpp>
 
 namespace tapir::tcp {
@@ -39,7 +40,7 @@ class RttEstimator {
   /// How often back_off() was called since the last sample.
   [[nodiscard]] std::uint32_t backoffs() const noexcept { return backoffs_; }
   /// Smoothed round-trip time; empty before the first sample.
-  [[nodiscard]] std::optional<Duration> srtt() const noexcept { return sampled() ? std::optional{srtt_} : std::nullopt; }
+  [[nodiscard]] std::optional<Duration> srtt() const noexcept { return likely(sampled()) ? std::optional{srtt_} : std::nullopt; }
   /// Round-trip time variation; empty before the first sample.
   [[nodiscard]] std::optional<Duration> rttvar() const noexcept { return sampled() ? std::optional{rttvar_} : std::nullopt; }
   /// The smallest sample of late; empty before the first.

@@ -49,7 +49,7 @@ struct WindowDecision {
 
 /// The window to offer: it never moves the right edge left (SHLD-14), and moves it right only in steps worth a segment.
 [[nodiscard]] constexpr std::uint32_t window_to_offer(const WindowDecision& d) noexcept {
-  if (likely(d.room <= d.current_window)) return d.current_window;
+  if (unlikely(d.room <= d.current_window)) return d.current_window;
   const std::uint32_t step = std::min(d.buffer / 2, d.mss);
   return d.room - d.current_window >= std::max(step, 1U) ? d.room : d.current_window;
 }

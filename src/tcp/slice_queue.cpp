@@ -24,11 +24,11 @@ void SliceQueue::append_copy(std::span<const std::byte> bytes) {
 }
 
 /// Into slabs of its own; `bytes` is not empty.
-void SliceQueue::append_slabs(std::span<const std::byte> bytes) {
+[[gnu::hot]] void SliceQueue::append_slabs(std::span<const std::byte> bytes) {
   do {
     const std::size_t count = std::min(bytes.size(), PacketPool::super_capacity);
     // A first small write gets a small slab: most connections of a sensor never need more.
-    const bool little = pieces_.size() <= 1 && size() < PacketPool::header_capacity;  // what fills a slab of its own is more
+    const bool little = likely(pieces_.size() <= 1) && size() < PacketPool::header_capacity;  // what fills a slab of its own is more
     const std::size_t wanted = little ? count : std::max(count, PacketPool::frame_capacity);
     SlabRef slab = pool_->slab(wanted);
     copy_bytes(bytes.first(count), slab.bytes());
@@ -41,8 +41,9 @@ void SliceQueue::append_slabs(std::span<const std::byte> bytes) {
 
 void SliceQueue::append(Slice slice) {
   if (slice.empty()) return;
-  const bool small = slice.pinned() <= PacketPool::header_capacity;
-  if (!(small && likely(empty())) && wasteful(slice)) {  // what comes alone, in a small slab, is mostly read before more comes
+  // What comes alone, in a small slab, is mostly read before more comes.
+  if (likely(empty()) && likely(slice.pinned() <= PacketPool::header_capacity)) return push_back(std::move(slice));
+  if (wasteful(slice)) {
     append_copy(slice.bytes());
   } else {
     push_back(std::move(slice));
@@ -84,7 +85,7 @@ std::size_t SliceQueue::view(std::size_t offset, std::size_t count, Packet& pack
   std::uint64_t position = begin_ + offset;
   std::size_t left = count;
   std::size_t i = find(position);
-  if (const Piece& piece = pieces_[i]; count <= kCopied && position - piece.begin + count <= piece.slice.size()) {
+  if (const Piece& piece = pieces_[i]; likely(count <= kCopied) && likely(position - piece.begin + count <= piece.slice.size())) {
     packet.append_copy(piece.slice.bytes().subspan(static_cast<std::size_t>(position - piece.begin), count));
     return count;
   }
@@ -122,15 +123,17 @@ Slice SliceQueue::pop_slice(std::size_t max) noexcept {
 
 void SliceQueue::trim_front(std::size_t count) noexcept {
   begin_ += std::min(count, size());
-  while (!pieces_.empty()) {
-    Piece& piece = pieces_.front();
-    const auto gone = static_cast<std::size_t>(begin_ - piece.begin);
-    if (gone < piece.slice.size()) {
-      piece.slice.trim_front(gone);
-      piece.begin = begin_;
-      return;
-    }
-    pieces_.pop_front();
+  if (likely(!pieces_.empty())) {
+    do {
+      Piece& piece = pieces_.front();
+      const auto gone = static_cast<std::size_t>(begin_ - piece.begin);
+      if (gone < piece.slice.size()) {
+        piece.slice.trim_front(gone);
+        piece.begin = begin_;
+        return;
+      }
+      pieces_.pop_front();
+    } while (unlikely(!pieces_.empty()));
   }
   tail_room_ = 0;
 }
@@ -153,7 +156,7 @@ void SliceQueue::clear() noexcept {
 std::size_t SliceQueue::find(std::uint64_t position) const noexcept {
   std::size_t low = 0;
   std::size_t high = pieces_.size();
-  while (high - low > 1) {
+  while (unlikely(high - low > 1)) {
     const std::size_t middle = low + (high - low) / 2;
     if (pieces_[middle].begin <= position) {
       low = middle;

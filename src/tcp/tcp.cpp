@@ -37,7 +37,9 @@ void Tcp::forget_fast_open_cookies() noexcept { engine_->fast_open_cache().clear
 
 Result<> Tcp::encapsulate(Packet&& packet, const Send& to) { return engine_->send(std::move(packet), to); }
 
-Accepted Tcp::demultiplex(Packet&& packet, const network::Received& from) { return engine_->demultiplex(std::move(packet), from); }
+[[gnu::hot]] Accepted Tcp::demultiplex(Packet&& packet, const network::Received& from) {
+  return engine_->demultiplex(std::move(packet), from);
+}
 
 bool Tcp::believes(const network::ErrorReport& report) const { return engine_->believes(report); }
 void Tcp::receive_error(const network::ErrorReport& report) { engine_->receive_error(report); }

@@ -43,15 +43,15 @@ TimePoint ConnectionCore::earliest_deadline() const noexcept {
     probe_due_ = false;
     if (recovery_.queue().empty()) {
       deadlines_.retransmit.reset();
-    } else if (!deadlines_.retransmit) {
+    } else if (likely(!deadlines_.retransmit)) {
       deadlines_.retransmit = context_.now() + rtt_.rto();
     }
     if (likely(tcb_.syn_acked)) recovery_.schedule_probe(context_.now(), deadlines_.retransmit);
   }
   watch_quiet();
-  if (const TimePoint earliest = earliest_deadline(); earliest >= Deadline::for_ever) {
+  if (const TimePoint earliest = earliest_deadline(); unlikely(earliest >= Deadline::for_ever)) {
     timer_.cancel();
-  } else if (!timer_.armed() || timer_.deadline() != earliest) {
+  } else if (unlikely(!timer_.armed()) || likely(timer_.deadline() != earliest)) {
     timer_.arm_at(earliest);
   }
 }
@@ -73,7 +73,7 @@ bool ConnectionCore::expired(Deadline& deadline, std::string_view timer) const {
 }
 
 void ConnectionCore::on_timer() {
-  const auto self = shared_from_this();
+  const Held self{*this};
   if (deadlines_.idle.passed(context_.now())) {
     if (falls_asleep()) return;
     const TimePoint earliest = earliest_deadline();

@@ -150,7 +150,10 @@ class Packet {
   }
   Packet(const Packet&) = delete;
   Packet& operator=(const Packet&) = delete;
-  ~Packet() = default;
+  ~Packet() {
+    if (head_) [[likely]]  // unlike most SlabRefs that end
+      head_.reset();
+  }
 
   /// A second packet over the same bytes. Both may be trimmed; the first to prepend gets a head of its own.
   [[nodiscard]] Packet share() const;
@@ -198,7 +201,9 @@ class Packet {
   }
   /// `size` bytes of unspecified contents in front, to be written by the caller.
   [[nodiscard]] std::span<std::byte> prepend_room(std::size_t size) {
-    if (begin_ < size || !head_.unique()) [[unlikely]]
+    if (begin_ < size) [[unlikely]]
+      make_headroom(size);
+    if (head_.shared()) [[unlikely]]
       make_headroom(size);
     begin_ -= static_cast<std::uint32_t>(size);
     floor_ = begin_;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -47,6 +48,9 @@ class SlabRef {
 
   [[nodiscard]] explicit operator bool() const noexcept { return slab_ != nullptr; }
   [[nodiscard]] bool unique() const noexcept { return slab_ != nullptr && slab_->references == 1; }
+  /// Another reference has it, too.
+  [[nodiscard]] bool shared() const noexcept { return slab_ != nullptr && __builtin_expect(slab_->references != 1, 0) != 0; }
+  void reset() noexcept { *this = SlabRef{}; }
   /// Bytes the slab can hold; 0 without a slab.
   [[nodiscard]] std::size_t capacity() const noexcept { return slab_ == nullptr ? 0 : slab_->capacity; }
   /// All its bytes; write only what no other reference reads.
@@ -67,8 +71,8 @@ class Slice {
   /// `size` bytes from `begin`; both are cut to the slab's capacity.
   Slice(SlabRef slab, std::size_t begin, std::size_t size) noexcept
       : slab_{std::move(slab)},
-        begin_{static_cast<std::uint32_t>(begin < slab_.capacity() ? begin : slab_.capacity())},
-        size_{static_cast<std::uint32_t>(size < slab_.capacity() - begin_ ? size : slab_.capacity() - begin_)} {}
+        begin_{static_cast<std::uint32_t>(std::min(begin, slab_.capacity()))},
+        size_{static_cast<std::uint32_t>(std::min(size, slab_.capacity() - begin_))} {}
 
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
   [[nodiscard]] bool empty() const noexcept { return size_ == 0; }

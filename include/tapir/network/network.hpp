@@ -191,7 +191,7 @@ class Network {
     return writable(destination);
   }
   /// What a transport asks before each packet.
-  [[nodiscard]] virtual Outlook outlook(IpAddress destination) const noexcept {
+  [[nodiscard, gnu::noinline]] virtual Outlook outlook(IpAddress destination) const noexcept {
     return {.writable = writable(destination), .path_mtu = path_mtu(destination)};
   }
   /// The one's complement sum of the pseudo-header (RFC 9293 section 3.1, RFC 768), folded to 16 bits, not complemented. `transport_size` is one of its words.

@@ -85,6 +85,7 @@ class Runtime final : public Driver {
 
   void turn(std::optional<TimePoint> latest);
   void wait(std::optional<TimePoint> latest);
+  [[gnu::noinline]] void ask_kernel(std::optional<TimePoint> latest, bool more);
   void drain();
   void drain_link(Watched& watched);
   static void tell(Watched& watched);

@@ -73,25 +73,26 @@ TEST_CASE("while others are in use, one that comes and goes takes the same memor
 }
 
 TEST_CASE("what is in use outlives its pool", "[tcp]") {
-  auto pool = std::make_unique<BlockPool>(sizeof(int) + tcp::detail::kSharedOverhead, GENERATE(1UL, 64UL));
-  const auto one = tcp::detail::make_zeroed<int>(*pool, 1);
-  auto other = tcp::detail::make_zeroed<int>(*pool, 2);
+  auto pool = std::make_unique<BlockPool>(sizeof(int), GENERATE(1UL, 64UL));
+  int* const one = new (pool->allocate()) int{1};
+  int* const other = new (pool->allocate()) int{2};
   pool.reset();
   CHECK(*one == 1);
   CHECK(*other == 2);
-  other.reset();
+  BlockPool::deallocate(other);
   CHECK(*one == 1);
+  BlockPool::deallocate(one);
 }
 
 TEST_CASE("a block that is used again is zero", "[tcp]") {
-  struct Gap {
-    std::uint8_t narrow;
-    std::uint64_t wide;
-  };
-  BlockPool pool{sizeof(Gap) + tcp::detail::kSharedOverhead, 64};
-  const auto other = tcp::detail::make_zeroed<Gap>(pool);  // so that the memory stays in the pool
-  std::memset(static_cast<void*>(tcp::detail::make_zeroed<Gap>(pool).get()), 0xff, sizeof(Gap));
-  const auto again = tcp::detail::make_zeroed<Gap>(pool);
-  const auto bytes = std::as_bytes(std::span{again.get(), 1});
-  CHECK(std::ranges::all_of(bytes, [](std::byte byte) { return byte == std::byte{}; }));
+  constexpr std::size_t kSize = 48;
+  BlockPool pool{kSize, 64};
+  void* const other = pool.allocate();  // so that the memory stays in the pool
+  void* const first = tcp::zeroed_block(pool, kSize);
+  std::memset(first, 0xff, kSize);
+  BlockPool::deallocate(first);
+  void* const again = tcp::zeroed_block(pool, kSize);
+  CHECK(std::ranges::all_of(std::span{static_cast<const std::byte*>(again), kSize}, [](std::byte byte) { return byte == std::byte{}; }));
+  BlockPool::deallocate(again);
+  BlockPool::deallocate(other);
 }

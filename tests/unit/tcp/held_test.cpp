@@ -1,0 +1,163 @@
+// What one thread holds and counts itself, and the queue of those with news, whose members may end at any time.
+
+#include <catch2/catch.hpp>
+
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include <tapir/core/scheduler.hpp>
+
+#include "tcp/event_queue.hpp"
+#include "tcp/held.hpp"
+
+using namespace tapir;
+using tcp::Counted;
+using tcp::EventQueue;
+using tcp::Held;
+using tcp::Notifier;
+
+namespace {
+
+struct Thing : Counted<Thing> {
+  explicit Thing(int& count) : alive{count} { ++alive; }
+  Thing(const Thing&) = delete;
+  Thing& operator=(const Thing&) = delete;
+  ~Thing() { --alive; }
+  int& alive;
+};
+
+/// Notes its turns, and does then what it was told to.
+struct Teller final : Notifier {
+  Teller(std::vector<int>& told, int own) : turns{told}, number{own} {}
+  void dispatch() override {
+    turns.push_back(number);
+    if (then) std::exchange(then, nullptr)();
+  }
+  [[nodiscard]] bool waits() const { return is_queued(); }
+  std::vector<int>& turns;
+  int number;
+  std::move_only_function<void()> then;
+};
+
+}  // namespace
+
+TEST_CASE("what is held lives as long as somebody holds it", "[tcp]") {
+  int alive = 0;
+  auto first = Held<Thing>::of_new(new Thing{alive});
+  Held<Thing> second = first;
+  Held<Thing> third{*first};
+  CHECK(second.get() == first.get());
+  first.reset();
+  CHECK_FALSE(first);
+  second = Held<Thing>{};
+  CHECK(alive == 1);
+  Held<Thing> moved = std::move(third);
+  CHECK(alive == 1);
+  moved = Held<Thing>::of_new(new Thing{alive});
+  CHECK(alive == 1);
+  moved = Held<Thing>{moved};
+  CHECK(alive == 1);
+  moved.reset();
+  CHECK(alive == 0);
+}
+
+TEST_CASE("a variable may be held meanwhile, and ends as variables do", "[tcp]") {
+  int alive = 0;
+  {
+    Thing thing{alive};
+    const Held<Thing> held{thing};
+    CHECK(alive == 1);
+  }
+  CHECK(alive == 0);
+}
+
+TEST_CASE("those with news have their turn once, in order", "[tcp]") {
+  Scheduler scheduler;
+  std::vector<int> turns;
+  const auto queue = Held<EventQueue>::of_new(new EventQueue{scheduler});
+  Teller one{turns, 1};
+  Teller two{turns, 2};
+  Teller three{turns, 3};
+  for (Teller* each : {&two, &one, &two, &three}) queue->add(*each);
+  CHECK(one.waits());
+  scheduler.run_ready(10);
+  CHECK(turns == std::vector{2, 1, 3});
+  CHECK_FALSE(one.waits());
+  queue->add(one);
+  scheduler.run_ready(10);
+  CHECK(turns == std::vector{2, 1, 3, 1});
+}
+
+TEST_CASE("who ends before its turn has none", "[tcp]") {
+  Scheduler scheduler;
+  std::vector<int> turns;
+  const auto queue = Held<EventQueue>::of_new(new EventQueue{scheduler});
+  std::vector<std::unique_ptr<Teller>> tellers;
+  for (int i = 0; i < 4; ++i) {
+    tellers.push_back(std::make_unique<Teller>(turns, i));
+    queue->add(*tellers.back());
+  }
+  tellers[0]->then = [&] {
+    tellers[1].reset();
+    tellers[3].reset();
+  };
+  scheduler.run_ready(10);
+  CHECK(turns == std::vector{0, 2});
+  Teller last{turns, 4};
+  queue->add(last);
+  scheduler.run_ready(10);
+  CHECK(turns == std::vector{0, 2, 4});
+}
+
+TEST_CASE("news that come in a turn wait for the next one", "[tcp]") {
+  Scheduler scheduler;
+  std::vector<int> turns;
+  const auto queue = Held<EventQueue>::of_new(new EventQueue{scheduler});
+  Teller one{turns, 1};
+  Teller two{turns, 2};
+  one.then = [&] {
+    queue->add(one);
+    queue->add(two);
+  };
+  queue->add(one);
+  CHECK(queue->pull() == Pulled::more);
+  CHECK(turns == std::vector{1});
+  CHECK(queue->pull() == Pulled::drained);
+  CHECK(turns == std::vector{1, 1, 2});
+}
+
+TEST_CASE("a queue that closes tells nobody any more, and may end before those who waited", "[tcp]") {
+  Scheduler scheduler;
+  std::vector<int> turns;
+  auto queue = Held<EventQueue>::of_new(new EventQueue{scheduler});
+  Teller one{turns, 1};
+  Teller two{turns, 2};
+  queue->add(one);
+  queue->close();
+  CHECK_FALSE(one.waits());
+  queue->add(two);
+  CHECK_FALSE(two.waits());
+  scheduler.run_ready(10);
+  CHECK(turns.empty());
+  queue.reset();
+  scheduler.run_ready(10);
+  CHECK(turns.empty());
+}
+
+TEST_CASE("who has its turn may destroy the queue", "[tcp]") {
+  Scheduler scheduler;
+  std::vector<int> turns;
+  auto queue = Held<EventQueue>::of_new(new EventQueue{scheduler});
+  Teller one{turns, 1};
+  Teller two{turns, 2};
+  one.then = [&] {
+    queue->close();
+    queue.reset();
+  };
+  queue->add(one);
+  queue->add(two);
+  scheduler.run_ready(10);
+  CHECK(turns == std::vector{1});
+  CHECK_FALSE(two.waits());
+}
