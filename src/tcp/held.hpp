@@ -12,16 +12,16 @@ class Held;
 /// way holds something for the length of a call: this is for what one thread has. One that nobody made by Held::make(), but as a variable, say, ends as that does.
 template <class T>
 class Counted {
- public:
-  Counted(const Counted&) = delete;
-  Counted& operator=(const Counted&) = delete;
-
- protected:
   Counted() noexcept = default;
   ~Counted() = default;
+  friend T;
+  friend class Held<T>;
+
+ public:
+  Counted(const Counted&) = delete;  // NOLINT(bugprone-crtp-constructor-accessibility): which nobody can call
+  Counted& operator=(const Counted&) = delete;
 
  private:
-  friend class Held<T>;
   std::uint32_t holders_ = 1;  ///< whoever made it is one
 };
 
