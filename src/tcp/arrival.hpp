@@ -21,9 +21,9 @@ struct Arrival {
   Arrival(Packet&& packet, const network::Received& from) noexcept
       : payload{std::move(packet)}, tos{from.tos}, ttl{from.ttl}, ingress{payload.meta().ingress} {}
 
-  /// One that did not come, as it would have: without text.
-  Arrival(const Segment& as, const Options& with, const FourTuple& between, std::uint8_t of_tos, PacketPool& pool)
-      : segment{as}, options{with}, payload{pool}, tuple{between}, tos{of_tos} {}
+  /// As if it had come, without text: for a SYN that is made up again.
+  Arrival(const Segment& header, const Options& its_options, const FourTuple& ends, std::uint8_t its_tos, PacketPool& pool)
+      : segment{header}, options{its_options}, payload{pool}, tuple{ends}, tos{its_tos} {}
 
   Segment segment{};
   Options options{};

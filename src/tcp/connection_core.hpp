@@ -370,10 +370,7 @@ class ConnectionCore final : public ReadySource, public Notifier, private Connec
   void device_refused() noexcept;
   void note_sent(SeqNum begin, SeqNum end, bool tail_probe = false);
   /// How many segments so many octets are, cut as usual.
-  [[nodiscard]] std::uint32_t segments_of(std::uint32_t bytes) const noexcept {
-    if (likely(bytes <= mss_)) return bytes > 0 ? 1 : 0;  // a division takes as long as a dozen other instructions
-    return (bytes + mss_ - 1) / mss_;
-  }
+  [[nodiscard]] std::uint32_t segments_of(std::uint32_t bytes) const noexcept;
   void count_sent(std::uint32_t payload_size, bool again);
   void count_segments(std::uint32_t segments, std::uint32_t payload_size, bool again);
   void note_app_limit() noexcept;

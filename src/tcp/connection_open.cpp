@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cstddef>
 #include <initializer_list>
 #include <utility>
 
@@ -39,6 +40,8 @@ ConnectionCore::ConnectionCore(Engine& engine, const FourTuple& tuple, const Sha
   const std::size_t largest = std::max(receive_buffer_.limit(), settings->receive_buffer.value_or(engine.config().max_receive_buffer));
   tcb_.rcv_wind_shift = window_shift_for(std::min<std::size_t>(largest, window_clamp()));
 }
+
+static_assert(alignof(ConnectionCore) <= alignof(std::max_align_t));  // as a block is aligned
 
 void* ConnectionCore::operator new(std::size_t size, Engine& engine) { return zeroed_block(engine.core_memory(), size); }
 void ConnectionCore::operator delete(void* memory) noexcept { BlockPool::deallocate(memory); }

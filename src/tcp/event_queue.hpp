@@ -1,6 +1,6 @@
 #pragma once
 
-#include <cstddef>
+#include <cstdint>
 #include <utility>
 
 #include <tapir/core/branch.hpp>
@@ -19,7 +19,7 @@ class Notifier {
   Notifier& operator=(const Notifier&) = delete;
   /// Whoever ends has no news any more.
   virtual ~Notifier();
-  /// Tells them. It may end meanwhile, unless it holds itself.
+  /// Tells the user. That may end this, unless it holds itself meanwhile.
   virtual void dispatch() = 0;
 
  protected:
@@ -29,12 +29,13 @@ class Notifier {
 
  private:
   friend class EventQueue;
-  EventQueue* waits_in_ = nullptr;  ///< between ...
-  Notifier* previous_ = nullptr;
+  EventQueue* waits_in_ = nullptr;
+  Notifier* previous_ = nullptr;  ///< there, as the next one
   Notifier* next_ = nullptr;
+  std::uint64_t turn_ = 0;  ///< of the queue, in or after which it was added
 };
 
-/// Calls the user's handlers after the input that caused them, never from inside it, and never from inside a call of the user's.
+/// Calls the user's handlers after the input that caused them, never from inside it, and never from inside a call of the user's. It keeps nobody alive.
 class EventQueue final : public ReadySource, public Counted<EventQueue> {
  public:
   explicit EventQueue(Scheduler& scheduler) noexcept : scheduler_{scheduler} {}
@@ -43,26 +44,19 @@ class EventQueue final : public ReadySource, public Counted<EventQueue> {
   ~EventQueue() override { close(); }
 
   /// `notifier` is dispatched soon, once, unless it ends before.
-  void add(Notifier& notifier) {
+  void add(Notifier& notifier) noexcept {
     if (unlikely(closed_) || unlikely(notifier.is_queued())) return;
     notifier.waits_in_ = this;
+    notifier.turn_ = turn_;
     notifier.previous_ = std::exchange(last_, &notifier);
     (likely(notifier.previous_ == nullptr) ? first_ : notifier.previous_->next_) = &notifier;
-    ++waiting_;
     scheduler_.make_ready(*this);
-  }
-  void remove(Notifier& notifier) noexcept {
-    Notifier* const next = std::exchange(notifier.next_, nullptr);
-    Notifier* const previous = std::exchange(notifier.previous_, nullptr);
-    (likely(next == nullptr) ? last_ : next->previous_) = previous;
-    (likely(previous == nullptr) ? first_ : previous->next_) = next;
-    notifier.waits_in_ = nullptr;
-    --waiting_;
   }
   [[nodiscard, gnu::hot]] Pulled pull() override {
     const Held<EventQueue> self{*this};  // a handler may destroy the stack
     // Those that are added meanwhile have their turn behind the packets that are ready now.
-    for (std::size_t left = waiting_; left > 0 && first_ != nullptr; --left) {
+    const std::uint64_t turn = ++turn_;
+    while (first_ != nullptr && likely(first_->turn_ < turn)) {
       Notifier& notifier = *first_;
       remove(notifier);
       if (unlikely(first_ != nullptr))
@@ -78,10 +72,20 @@ class EventQueue final : public ReadySource, public Counted<EventQueue> {
   }
 
  private:
+  friend class Notifier;
+  /// One that waits.
+  void remove(Notifier& notifier) noexcept {
+    Notifier* const next = std::exchange(notifier.next_, nullptr);
+    Notifier* const previous = std::exchange(notifier.previous_, nullptr);
+    (likely(next == nullptr) ? last_ : next->previous_) = previous;
+    (likely(previous == nullptr) ? first_ : previous->next_) = next;
+    notifier.waits_in_ = nullptr;
+  }
+
   Scheduler& scheduler_;
   Notifier* first_ = nullptr;
   Notifier* last_ = nullptr;
-  std::size_t waiting_ = 0;
+  std::uint64_t turn_ = 0;  ///< how many there were
   bool closed_ = false;
 };
 

@@ -15,7 +15,7 @@ struct FourTuple {
   Endpoint local;
   Endpoint remote;
 
-  /// Of two that are compared most are the same one: one branch for all.
+  /// Most comparisons find them equal: all parts at once, with one branch.
   friend constexpr bool operator==(const FourTuple& a, const FourTuple& b) noexcept {
     return static_cast<unsigned>(a.local.address == b.local.address) & static_cast<unsigned>(a.remote.address == b.remote.address) &
            static_cast<unsigned>(a.local.port == b.local.port) & static_cast<unsigned>(a.remote.port == b.remote.port);

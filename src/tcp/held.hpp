@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cassert>
 #include <cstdint>
 #include <utility>
 
@@ -9,7 +10,7 @@ template <class T>
 class Held;
 
 /// Base of a T that lives for as long as somebody holds it, and counts those who do. std::shared_ptr counts for several threads, which is dear where a packet on its
-/// way holds something for the length of a call: this is for what one thread has. One that nobody made by Held::make(), but as a variable, say, ends as that does.
+/// way holds something for the length of a call: this is for what one thread has. A variable may be held as well; it ends with its scope, whoever holds it.
 template <class T>
 class Counted {
   Counted() noexcept = default;
@@ -31,7 +32,10 @@ class Held {
  public:
   Held() noexcept = default;
   /// One more of those who hold `object`.
-  explicit Held(T& object) noexcept : object_{&object} { ++object.holders_; }
+  explicit Held(T& object) noexcept : object_{&object} {
+    assert(object.holders_ > 0);  // or its end is under way
+    ++object.holders_;
+  }
   Held(const Held& other) noexcept : object_{other.object_} {
     if (object_ != nullptr) ++object_->holders_;
   }

@@ -23,7 +23,7 @@ void ConnectionCore::process_ack(const Arrival& arrival) {
   } else if (repeats_ack(segment) || (recovery_.sack() && !arrival.options.sack.empty())) {
     if (repeats_ack(segment) && !recovery_.queue().empty()) ++counters_.duplicate_acks;
     const AckOutcome outcome = recovery_.on_ack(report_of(arrival));
-    count_delivered((outcome.delivered + mss_ - 1) / mss_);
+    count_delivered(segments_of(outcome.delivered));
     respond(outcome, 0);
   }
   take_window(segment);

@@ -182,6 +182,11 @@ bool ConnectionCore::paced_out() {
   return true;
 }
 
+std::uint32_t ConnectionCore::segments_of(std::uint32_t bytes) const noexcept {
+  if (likely(bytes <= mss_)) return bytes > 0 ? 1 : 0;  // a division takes as long as a dozen other instructions
+  return (bytes + mss_ - 1) / mss_;
+}
+
 void ConnectionCore::count_sent(std::uint32_t payload_size, bool again) {
   count_segments(std::max(segments_of(payload_size), 1U), payload_size, again);
 }

@@ -28,7 +28,7 @@ void Rack::on_delivered(const RetransmitQueue::Range& range, const Arrived& arri
   }
   rtt_ = rtt;
   const rack::Sent sent{.at = range.last_sent, .end = range.end};
-  if (unlikely(!latest_) || likely(sent.at > latest_->at) || rack::sent_after(sent, *latest_)) latest_ = sent;
+  if (unlikely(!latest_) || likely(rack::sent_after(sent, *latest_))) latest_ = sent;
 }
 
 void Rack::on_late_arrival(SeqNum begin) noexcept {

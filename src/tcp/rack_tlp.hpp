@@ -6,6 +6,7 @@
 #include <optional>
 #include <variant>
 
+#include <tapir/core/branch.hpp>
 #include <tapir/core/time.hpp>
 #include <tapir/tcp/seq_num.hpp>
 
@@ -27,7 +28,7 @@ struct StillWaiting {
 };
 
 /// RACK_sent_after (section 6.2 step 2): segments of one burst are ordered by their sequence numbers.
-[[nodiscard]] constexpr bool sent_after(Sent a, Sent b) noexcept { return a.at > b.at || (a.at == b.at && a.end > b.end); }
+[[nodiscard]] constexpr bool sent_after(Sent a, Sent b) noexcept { return likely(a.at > b.at) || (a.at == b.at && a.end > b.end); }
 
 /// Section 6.2 step 5 for one segment that was sent before the most recently sent one of those delivered: whether the time that one took to be
 /// acknowledged, `rtt`, and the reordering `window` have passed.

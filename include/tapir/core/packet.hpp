@@ -203,7 +203,7 @@ class Packet {
   [[nodiscard]] std::span<std::byte> prepend_room(std::size_t size) {
     if (begin_ < size) [[unlikely]]
       make_headroom(size);
-    if (head_.shared()) [[unlikely]]
+    if (head_.shared()) [[unlikely]]  // apart, for an attribute of each; a head just made is nobody else's
       make_headroom(size);
     begin_ -= static_cast<std::uint32_t>(size);
     floor_ = begin_;

@@ -49,7 +49,7 @@ class SlabRef {
   [[nodiscard]] explicit operator bool() const noexcept { return slab_ != nullptr; }
   [[nodiscard]] bool unique() const noexcept { return slab_ != nullptr && slab_->references == 1; }
   /// Another reference has it, too.
-  [[nodiscard]] bool shared() const noexcept { return slab_ != nullptr && __builtin_expect(slab_->references != 1, 0) != 0; }
+  [[nodiscard]] bool shared() const noexcept { return slab_ != nullptr && slab_->references > 1; }
   void reset() noexcept { *this = SlabRef{}; }
   /// Bytes the slab can hold; 0 without a slab.
   [[nodiscard]] std::size_t capacity() const noexcept { return slab_ == nullptr ? 0 : slab_->capacity; }

@@ -190,7 +190,7 @@ class Network {
     (void)source;
     return writable(destination);
   }
-  /// What a transport asks before each packet.
+  /// What a transport asks before each packet: a network layer that is asked often has an answer of its own, so that this one is rarely needed.
   [[nodiscard, gnu::noinline]] virtual Outlook outlook(IpAddress destination) const noexcept {
     return {.writable = writable(destination), .path_mtu = path_mtu(destination)};
   }

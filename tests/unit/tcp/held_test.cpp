@@ -2,7 +2,9 @@
 
 #include <catch2/catch.hpp>
 
+#include <functional>
 #include <memory>
+#include <stdexcept>
 #include <utility>
 #include <vector>
 
@@ -125,6 +127,69 @@ TEST_CASE("news that come in a turn wait for the next one", "[tcp]") {
   CHECK(turns == std::vector{1});
   CHECK(queue->pull() == Pulled::drained);
   CHECK(turns == std::vector{1, 1, 2});
+}
+
+TEST_CASE("news that come in a turn wait for the next one, also where one of those who waited ends", "[tcp]") {
+  Scheduler scheduler;
+  std::vector<int> turns;
+  const auto queue = Held<EventQueue>::of_new(new EventQueue{scheduler});
+  Teller one{turns, 1};
+  auto two = std::make_unique<Teller>(turns, 2);
+  Teller three{turns, 3};
+  Teller four{turns, 4};
+  one.then = [&] {
+    two.reset();
+    queue->add(four);
+  };
+  for (Teller* each : {&one, two.get(), &three}) queue->add(*each);
+  CHECK(queue->pull() == Pulled::more);
+  CHECK(turns == std::vector{1, 3});
+  CHECK(queue->pull() == Pulled::drained);
+  CHECK(turns == std::vector{1, 3, 4});
+}
+
+TEST_CASE("a turn within a turn tells those who waited for the outer one, and what comes in it waits", "[tcp]") {
+  Scheduler scheduler;
+  std::vector<int> turns;
+  const auto queue = Held<EventQueue>::of_new(new EventQueue{scheduler});
+  Teller one{turns, 1};
+  Teller two{turns, 2};
+  Teller three{turns, 3};
+  one.then = [&] { CHECK(queue->pull() == Pulled::more); };
+  two.then = [&] { queue->add(three); };
+  queue->add(one);
+  queue->add(two);
+  CHECK(queue->pull() == Pulled::more);
+  CHECK(turns == std::vector{1, 2});
+  CHECK(queue->pull() == Pulled::drained);
+  CHECK(turns == std::vector{1, 2, 3});
+}
+
+TEST_CASE("one who throws takes nobody's turn", "[tcp]") {
+  Scheduler scheduler;
+  std::vector<int> turns;
+  const auto queue = Held<EventQueue>::of_new(new EventQueue{scheduler});
+  Teller one{turns, 1};
+  Teller two{turns, 2};
+  one.then = [] { throw std::runtime_error{"no"}; };
+  queue->add(one);
+  queue->add(two);
+  CHECK_THROWS_AS(scheduler.run_ready(10), std::runtime_error);
+  CHECK(turns == std::vector{1});
+  scheduler.run_ready(10);
+  CHECK(turns == std::vector{1, 2});
+}
+
+TEST_CASE("a queue may end while others wait", "[tcp]") {
+  Scheduler scheduler;
+  std::vector<int> turns;
+  auto queue = Held<EventQueue>::of_new(new EventQueue{scheduler});
+  Teller one{turns, 1};
+  queue->add(one);
+  queue.reset();
+  CHECK_FALSE(one.waits());
+  scheduler.run_ready(10);
+  CHECK(turns.empty());
 }
 
 TEST_CASE("a queue that closes tells nobody any more, and may end before those who waited", "[tcp]") {
