@@ -29,10 +29,10 @@ class Notifier {
 
  private:
   friend class EventQueue;
-  EventQueue* waits_in_ = nullptr;
-  Notifier* previous_ = nullptr;  ///< there, as the next one
+  EventQueue* waits_in_ = nullptr;  ///< nullptr: in none
+  Notifier* previous_ = nullptr;    ///< its neighbours there
   Notifier* next_ = nullptr;
-  std::uint64_t turn_ = 0;  ///< of the queue, in or after which it was added
+  std::uint64_t turn_ = 0;  ///< the queue's latest when it was added
 };
 
 /// Calls the user's handlers after the input that caused them, never from inside it, and never from inside a call of the user's. It keeps nobody alive.

@@ -21,7 +21,8 @@ inline void copy_ends(const std::byte* from, std::byte* to, std::size_t size) no
 }  // namespace detail
 
 /// Copies all of `from` to the start of `into`, which has room for it and is no part of it. As std::memcpy, whose call goes through a pointer: for the few
-/// bytes of options, or of a sensor's reading, finding out where that leads takes longer than the copying. Not expanded in place: a packet's way comes here several times.
+/// bytes of options, or of a sensor's reading, finding out where that leads takes longer than the copying. Not expanded in place: a
+/// packet's way comes here several times.
 [[gnu::noinline, gnu::hot]] inline void copy_bytes(std::span<const std::byte> from, std::span<std::byte> into) noexcept {
   const std::size_t size = from.size();
   std::byte* const to = into.data();

@@ -42,6 +42,16 @@ struct Teller final : Notifier {
   std::move_only_function<void()> then;
 };
 
+/// A queue, and those who may wait in it.
+struct Waiting {
+  Scheduler scheduler;
+  std::vector<int> turns;
+  Held<EventQueue> queue = Held<EventQueue>::of_new(new EventQueue{scheduler});
+  Teller one{turns, 1};
+  Teller two{turns, 2};
+  Teller three{turns, 3};
+};
+
 }  // namespace
 
 TEST_CASE("what is held lives as long as somebody holds it", "[tcp]") {
@@ -74,13 +84,7 @@ TEST_CASE("a variable may be held meanwhile, and ends as variables do", "[tcp]")
   CHECK(alive == 0);
 }
 
-TEST_CASE("those with news have their turn once, in order", "[tcp]") {
-  Scheduler scheduler;
-  std::vector<int> turns;
-  const auto queue = Held<EventQueue>::of_new(new EventQueue{scheduler});
-  Teller one{turns, 1};
-  Teller two{turns, 2};
-  Teller three{turns, 3};
+TEST_CASE_METHOD(Waiting, "those with news have their turn once, in order", "[tcp]") {
   for (Teller* each : {&two, &one, &two, &three}) queue->add(*each);
   CHECK(one.waits());
   scheduler.run_ready(10);
@@ -91,10 +95,7 @@ TEST_CASE("those with news have their turn once, in order", "[tcp]") {
   CHECK(turns == std::vector{2, 1, 3, 1});
 }
 
-TEST_CASE("who ends before its turn has none", "[tcp]") {
-  Scheduler scheduler;
-  std::vector<int> turns;
-  const auto queue = Held<EventQueue>::of_new(new EventQueue{scheduler});
+TEST_CASE_METHOD(Waiting, "who ends before its turn has none", "[tcp]") {
   std::vector<std::unique_ptr<Teller>> tellers;
   for (int i = 0; i < 4; ++i) {
     tellers.push_back(std::make_unique<Teller>(turns, i));
@@ -112,12 +113,7 @@ TEST_CASE("who ends before its turn has none", "[tcp]") {
   CHECK(turns == std::vector{0, 2, 4});
 }
 
-TEST_CASE("news that come in a turn wait for the next one", "[tcp]") {
-  Scheduler scheduler;
-  std::vector<int> turns;
-  const auto queue = Held<EventQueue>::of_new(new EventQueue{scheduler});
-  Teller one{turns, 1};
-  Teller two{turns, 2};
+TEST_CASE_METHOD(Waiting, "news that come in a turn wait for the next one", "[tcp]") {
   one.then = [&] {
     queue->add(one);
     queue->add(two);
@@ -129,32 +125,21 @@ TEST_CASE("news that come in a turn wait for the next one", "[tcp]") {
   CHECK(turns == std::vector{1, 1, 2});
 }
 
-TEST_CASE("news that come in a turn wait for the next one, also where one of those who waited ends", "[tcp]") {
-  Scheduler scheduler;
-  std::vector<int> turns;
-  const auto queue = Held<EventQueue>::of_new(new EventQueue{scheduler});
-  Teller one{turns, 1};
-  auto two = std::make_unique<Teller>(turns, 2);
-  Teller three{turns, 3};
+TEST_CASE_METHOD(Waiting, "news that come in a turn wait for the next one, also where one of those who waited ends", "[tcp]") {
+  auto ends = std::make_unique<Teller>(turns, 2);
   Teller four{turns, 4};
   one.then = [&] {
-    two.reset();
+    ends.reset();
     queue->add(four);
   };
-  for (Teller* each : {&one, two.get(), &three}) queue->add(*each);
+  for (Teller* each : {&one, ends.get(), &three}) queue->add(*each);
   CHECK(queue->pull() == Pulled::more);
   CHECK(turns == std::vector{1, 3});
   CHECK(queue->pull() == Pulled::drained);
   CHECK(turns == std::vector{1, 3, 4});
 }
 
-TEST_CASE("a turn within a turn tells those who waited for the outer one, and what comes in it waits", "[tcp]") {
-  Scheduler scheduler;
-  std::vector<int> turns;
-  const auto queue = Held<EventQueue>::of_new(new EventQueue{scheduler});
-  Teller one{turns, 1};
-  Teller two{turns, 2};
-  Teller three{turns, 3};
+TEST_CASE_METHOD(Waiting, "a turn within a turn tells those who waited for the outer one, and what comes in it waits", "[tcp]") {
   one.then = [&] { CHECK(queue->pull() == Pulled::more); };
   two.then = [&] { queue->add(three); };
   queue->add(one);
@@ -165,12 +150,7 @@ TEST_CASE("a turn within a turn tells those who waited for the outer one, and wh
   CHECK(turns == std::vector{1, 2, 3});
 }
 
-TEST_CASE("one who throws takes nobody's turn", "[tcp]") {
-  Scheduler scheduler;
-  std::vector<int> turns;
-  const auto queue = Held<EventQueue>::of_new(new EventQueue{scheduler});
-  Teller one{turns, 1};
-  Teller two{turns, 2};
+TEST_CASE_METHOD(Waiting, "one who throws takes nobody's turn", "[tcp]") {
   one.then = [] { throw std::runtime_error{"no"}; };
   queue->add(one);
   queue->add(two);
@@ -180,11 +160,7 @@ TEST_CASE("one who throws takes nobody's turn", "[tcp]") {
   CHECK(turns == std::vector{1, 2});
 }
 
-TEST_CASE("a queue may end while others wait", "[tcp]") {
-  Scheduler scheduler;
-  std::vector<int> turns;
-  auto queue = Held<EventQueue>::of_new(new EventQueue{scheduler});
-  Teller one{turns, 1};
+TEST_CASE_METHOD(Waiting, "a queue may end while others wait", "[tcp]") {
   queue->add(one);
   queue.reset();
   CHECK_FALSE(one.waits());
@@ -192,12 +168,7 @@ TEST_CASE("a queue may end while others wait", "[tcp]") {
   CHECK(turns.empty());
 }
 
-TEST_CASE("a queue that closes tells nobody any more, and may end before those who waited", "[tcp]") {
-  Scheduler scheduler;
-  std::vector<int> turns;
-  auto queue = Held<EventQueue>::of_new(new EventQueue{scheduler});
-  Teller one{turns, 1};
-  Teller two{turns, 2};
+TEST_CASE_METHOD(Waiting, "a queue that closes tells nobody any more, and may end before those who waited", "[tcp]") {
   queue->add(one);
   queue->close();
   CHECK_FALSE(one.waits());
@@ -210,12 +181,7 @@ TEST_CASE("a queue that closes tells nobody any more, and may end before those w
   CHECK(turns.empty());
 }
 
-TEST_CASE("who has its turn may destroy the queue", "[tcp]") {
-  Scheduler scheduler;
-  std::vector<int> turns;
-  auto queue = Held<EventQueue>::of_new(new EventQueue{scheduler});
-  Teller one{turns, 1};
-  Teller two{turns, 2};
+TEST_CASE_METHOD(Waiting, "who has its turn may destroy the queue", "[tcp]") {
   one.then = [&] {
     queue->close();
     queue.reset();
