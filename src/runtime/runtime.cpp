@@ -13,11 +13,15 @@ namespace tapir {
 
 namespace {
 constexpr std::size_t kSendBatch = 256;  ///< packets sent before the links are looked at again: their ACKs may be there
-/// A busy poll reads the links at every turn, and asks for all else (tasks, signals, other descriptors, room in a device) once in so many: each question is
-/// a system call, which costs as much as the read that finds a frame.
+/// A busy poll reads the links at every turn, and asks for all else (signals, other descriptors, room in a device) once in so many: each question is a
+/// system call, which costs as much as the read that finds a frame.
 constexpr unsigned kBusyTurnsAWait = 16;
+/// While there are no other descriptors, and no device lacks room.
+constexpr unsigned kBusyTurnsAWaitAlone = 256;
 /// Likewise, how long turns may read a link which was just read instead of waiting.
-constexpr Duration kLongestUnasked = std::chrono::microseconds{250};
+constexpr Duration kLongestUnasked = std::chrono::microseconds{500};
+/// A wait that is over sooner has found what was there before it.
+constexpr Duration kShortestSleep = std::chrono::microseconds{2};
 }  // namespace
 
 /// A link, or a user of a descriptor, and what is known of the descriptor. Neither: forgotten.
@@ -77,6 +81,7 @@ Result<> Runtime::watch(int fd, DescriptorUser& user, Interest interest) {
   auto watched = std::make_unique<Watched>(Watched{.user = &user, .fd = fd});
   if (auto added = kernel_->add(fd, watched.get(), events_of(interest)); !added) return added;
   watched_.push_back(std::move(watched));
+  ++users_;
   return {};
 }
 
@@ -91,6 +96,7 @@ void Runtime::forget(DescriptorUser& user) noexcept {
     if (watched->user != &user) continue;
     kernel_->remove(watched->fd);
     watched->user = nullptr;
+    --users_;
     forgotten_ = true;
   }
   sweep();
@@ -134,6 +140,7 @@ void Runtime::post(std::move_only_function<void()> task) {
   {
     const std::lock_guard lock{posted_mutex_};
     posted_.push_back(std::move(task));
+    task_posted_.store(true, std::memory_order_relaxed);
   }
   kernel_->wake();
 }
@@ -175,9 +182,15 @@ void Runtime::ask_again() noexcept {
 [[gnu::hot]] void Runtime::wait(std::optional<TimePoint> latest) {
   if (unlikely(spinning_) && scheduler_.now() >= spin_until_) end_spin();
   const bool more = std::exchange(more_to_do_, false);
-  if (unlikely(spins()) && busy_turns_++ % kBusyTurnsAWait != 0) return set_time();
+  if (unlikely(spins()) && !busy_turn_asks()) return set_time();
   if (std::exchange(read_again_, false) && likely(scheduler_.now() - asked_ < kLongestUnasked)) return set_time();
   ask_kernel(latest, more);
+}
+
+/// Whether a turn that spins is one that asks.
+bool Runtime::busy_turn_asks() noexcept {
+  const bool alone = users_ == 0 && !scheduler_.has_blocked();
+  return busy_turns_++ % (alone ? kBusyTurnsAWaitAlone : kBusyTurnsAWait) == 0 || task_posted_.load(std::memory_order_relaxed);
 }
 
 /// What there is to do, and, when there is nothing, sleeps until there is. `more`: something is left to do in any case.
@@ -186,9 +199,11 @@ void Runtime::ask_kernel(std::optional<TimePoint> latest, bool more) {
   auto timeout = more ? Duration{} : patience();
   if (latest) timeout = std::min(timeout.value_or(Duration::max()), *latest - monotonic_now());
   std::array<epoll_event, 64> events;
+  const TimePoint began = monotonic_now();
   const auto happened = kernel_->wait(events, timeout);
   set_time();
   asked_ = scheduler_.now();
+  const bool at_once = asked_ - began < kShortestSleep;
   bool woken = false;
   for (const epoll_event& event : happened) {
     if (kernel_->is_wake(event)) {
@@ -200,6 +215,7 @@ void Runtime::ask_kernel(std::optional<TimePoint> latest, bool more) {
       // It may be forgotten by now, but its entry stays until the turn ends.
       auto& watched = *static_cast<Watched*>(event.data.ptr);
       watched.readable = watched.readable || (event.events & (EPOLLIN | EPOLLERR | EPOLLHUP)) != 0;
+      if (watched.readable && at_once && !watched.again) watched.refilled.learn(true);
       watched.failed = (event.events & (EPOLLERR | EPOLLHUP)) != 0;
       watched.writable = (event.events & EPOLLOUT) != 0;
       if ((event.events & EPOLLOUT) != 0 && watched.link != nullptr) {
@@ -219,6 +235,7 @@ void Runtime::run_posted() {
     {
       const std::lock_guard lock{posted_mutex_};
       left = std::min(left, posted_.size());
+      task_posted_.store(false, std::memory_order_relaxed);
       posted_wait_ = left > 1;
       if (left == 0) return;
       task = std::move(posted_.front());

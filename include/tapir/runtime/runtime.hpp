@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <deque>
 #include <functional>
@@ -85,6 +86,7 @@ class Runtime final : public Driver {
 
   void turn(std::optional<TimePoint> latest);
   void wait(std::optional<TimePoint> latest);
+  [[nodiscard]] bool busy_turn_asks() noexcept;
   [[gnu::noinline]] void ask_kernel(std::optional<TimePoint> latest, bool more);
   void drain();
   void drain_link(Watched& watched);
@@ -106,6 +108,7 @@ class Runtime final : public Driver {
   Scheduler scheduler_;
   std::unique_ptr<Kernel> kernel_;                 ///< the descriptors
   std::vector<std::unique_ptr<Watched>> watched_;  ///< forgotten ones stay until the outermost turn ends
+  std::size_t users_ = 0;                          ///< of descriptors, among them
   std::function<void(link::Link&)> link_lost_;
   int signal_code_ = 0;
   bool more_to_do_ = false;                         ///< do not sleep in the next turn
@@ -119,7 +122,8 @@ class Runtime final : public Driver {
 
   std::mutex posted_mutex_;
   std::deque<std::move_only_function<void()>> posted_;
-  bool posted_wait_ = false;  ///< tasks were left behind that no wake-up will come for
+  std::atomic<bool> task_posted_ = false;  ///< since run_posted() looked last: for a busy poll, which does not wait for the wake-up
+  bool posted_wait_ = false;               ///< tasks were left behind that no wake-up will come for
 };
 
 }  // namespace tapir

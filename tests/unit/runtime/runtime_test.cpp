@@ -369,16 +369,6 @@ TEST_CASE("a program with a loop of its own waits for the runtime's descriptor a
   }
 }
 
-TEST_CASE("poll() of a busy poll looks at every descriptor", "[runtime]") {
-  Runtime runtime{{.busy_poll = true}};
-  int ran = 0;
-  for (int i = 1; i <= 40; ++i) {
-    runtime.post([&] { ++ran; });
-    runtime.poll();
-    CHECK(ran == i);
-  }
-}
-
 TEST_CASE("a device that is gone is reported once and no longer waited on", "[runtime]") {
   Wired wired{every_way_of_waiting()};
   int lost = 0;
