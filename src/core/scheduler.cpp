@@ -233,6 +233,7 @@ void Scheduler::withdraw(ReadySource& source) noexcept {
 }
 
 [[gnu::hot]] bool Scheduler::run_ready(std::size_t budget) {
+  run_deferred();  // of a pull that threw
   while (ready_.first != nullptr && budget > 0) {
     ReadySource& source = *ready_.first;
     unlink(source);
@@ -248,8 +249,22 @@ void Scheduler::withdraw(ReadySource& source) noexcept {
         break;
       case Pulled::drained: --budget; break;
     }
+    run_deferred();
   }
   return ready_.first != nullptr;
+}
+
+void Scheduler::defer(Deferred& deferred) noexcept {
+  if (unlikely(std::exchange(deferred.listed_, true))) return;
+  deferred.next_ = std::exchange(deferred_, &deferred);
+}
+
+void Scheduler::run_deferred() {
+  while (deferred_ != nullptr) {
+    Deferred& deferred = *std::exchange(deferred_, deferred_->next_);
+    deferred.listed_ = false;
+    deferred.run_deferred();
+  }
 }
 
 void Scheduler::unblock() {

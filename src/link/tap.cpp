@@ -183,6 +183,7 @@ Tap::Tap(Tap&& other) noexcept
       pool_{std::move(other.pool_)},
       landing_{std::move(other.landing_)},
       writable_{other.writable_},
+      kept_{std::move(other.kept_)},
       more_{other.more_},
       stats_{other.stats_},
       drops_{other.drops_} {}
@@ -200,6 +201,7 @@ Tap& Tap::operator=(Tap&& other) noexcept {
   landing_ = std::move(other.landing_);
   pool_ = std::move(other.pool_);
   writable_ = other.writable_;
+  kept_ = std::move(other.kept_);
   more_ = other.more_;
   stats_ = other.stats_;
   drops_ = other.drops_;
@@ -224,8 +226,34 @@ bool Tap::is_up() const noexcept {
     const VirtioHeader header = describe(frame);
     frame.prepend_bytes(std::as_bytes(std::span{&header, 1}));
   }
+  if (unlikely(!kept_.empty()) && unlikely(!write_kept())) return fail(Error::would_block);
+  // Most frames are small, and in one piece: for the kernel less work than a list of pieces.
+  const auto front = frame.front();
+  if (unlikely(front.size() != frame.size())) return written(write_pieces(frame), size);
+  if (likely(scheduler_ != nullptr) && likely(scheduler_->in_brief_pull())) {
+    frame.for_each_slice([this](const Slice& whole) { kept_ = whole; });
+    scheduler_->defer(*this);
+    return {};
+  }
+  return written(::write(descriptor_, front.data(), front.size()), size);
+}
+
+[[gnu::hot]] void Tap::run_deferred() { write_kept(); }
+
+/// False: the device is full, and the frame waits.
+bool Tap::write_kept() {
+  const auto bytes = kept_.bytes();
+  const std::size_t header_size = mode_ == TapMode::offload ? sizeof(VirtioHeader) : 0;
+  const auto sent = written(::write(descriptor_, bytes.data(), bytes.size()), bytes.size() - header_size);
+  if (unlikely(!sent) && sent.error() == Error::would_block) return false;
+  kept_ = Slice{};
+  return true;
+}
+
+/// What came of a write() of a frame of `size` bytes.
+Result<> Tap::written(ssize_t result, std::size_t size) {
   ++stats_.writes;
-  if (unlikely(write_frame(frame) < 0)) {
+  if (unlikely(result < 0)) {
     if (errno == EAGAIN) {
       writable_ = false;
       return fail(Error::would_block);
@@ -238,10 +266,13 @@ bool Tap::is_up() const noexcept {
   return {};
 }
 
-/// With its virtio header, if there is one. What write() and writev() return.
-ssize_t Tap::write_frame(const Packet& frame) const {
-  // Most frames are small, and in one piece: for the kernel less work than a list of pieces.
-  if (const auto front = frame.front(); likely(front.size() == frame.size())) return ::write(descriptor_, front.data(), front.size());
+void Tap::set_writable() noexcept {
+  writable_ = true;
+  if (!kept_.empty()) (void)write_kept();
+}
+
+/// With its virtio header, if there is one. What writev() returns.
+ssize_t Tap::write_pieces(const Packet& frame) const {
   std::array<iovec, kMaxChunks> vector;
   std::size_t chunks = 0;
   frame.for_each_chunk([&](std::span<const std::byte> chunk) {
@@ -249,8 +280,9 @@ ssize_t Tap::write_frame(const Packet& frame) const {
     if (chunks < kMaxChunks) vector[chunks] = {const_cast<std::byte*>(chunk.data()), chunk.size()};
     ++chunks;
   });
-  if (chunks > kMaxChunks) return write_frame(gathered(frame));
-  return ::writev(descriptor_, vector.data(), static_cast<int>(chunks));
+  if (chunks <= kMaxChunks) return ::writev(descriptor_, vector.data(), static_cast<int>(chunks));
+  const Packet whole = gathered(frame);
+  return ::write(descriptor_, whole.front().data(), whole.size());
 }
 
 std::vector<Counter> Tap::counters() const {

@@ -59,6 +59,8 @@ Result<> Runtime::watch(link::Link& link) {
     if (auto added = kernel_->add(watched->fd, watched.get(), EPOLLIN); !added) return added;
   }
   watched_.push_back(std::move(watched));
+  // Who spins has a processor of its own: there it is the frame that counts.
+  if (!options_.busy_poll && options_.spin <= Duration{}) link.defer_to(&scheduler_);
   return {};
 }
 
@@ -67,6 +69,7 @@ void Runtime::forget(link::Link& link) noexcept {
     if (watched->link != &link) continue;
     if (watched->fd >= 0) kernel_->remove(watched->fd);
     watched->link = nullptr;
+    link.defer_to(nullptr);
     forgotten_ = true;
   }
   sweep();

@@ -30,6 +30,7 @@ class Shards::SteeredLink final : public link::Link, private Demultiplexer<link:
   void attach(Demultiplexer<link::Received>* receiver) noexcept override { receiver_ = receiver; }
   std::size_t drain(std::size_t budget) override;
   [[nodiscard]] std::optional<int> descriptor() const noexcept override { return below_->descriptor(); }
+  void defer_to(Scheduler* scheduler) noexcept override { below_->defer_to(scheduler); }
   void set_writable() noexcept override { below_->set_writable(); }
   [[nodiscard]] std::vector<link::Counter> counters() const override;
   [[nodiscard]] DropCounters drop_counters() const noexcept override { return below_->drop_counters(); }

@@ -89,6 +89,24 @@ class ReadySource {
   List list_ = List::none;
 };
 
+/// Something that is left to do when the source that is pulled now has returned. Whoever may be on a scheduler's list outlives the pull.
+class Deferred {
+ public:
+  Deferred() noexcept = default;
+  Deferred(const Deferred&) = delete;
+  Deferred& operator=(const Deferred&) = delete;
+
+ protected:
+  ~Deferred() = default;
+  /// The pull is over.
+  virtual void run_deferred() = 0;
+
+ private:
+  friend class Scheduler;
+  Deferred* next_ = nullptr;
+  bool listed_ = false;
+};
+
 /// Time, timers and the ready list of everything on one thread. It is driven from outside: Runtime tells it the real time, sim::World a
 /// virtual one. Timers expire in the order (deadline, order of arming), never early.
 class Scheduler {
@@ -118,6 +136,22 @@ class Scheduler {
   bool run_ready(std::size_t budget = static_cast<std::size_t>(-1));
   /// A link accepts again: all blocked sources are ready once more.
   void unblock();
+  /// While one lives, which is in a pull() that soon returns, what is sent may leave when that has returned. Where two programs share a processor the other one
+  /// mostly runs within the system call that sends, and what the caches held is gone afterwards: the less is left to do then, the better.
+  class Brief {
+   public:
+    explicit Brief(Scheduler& scheduler) noexcept : scheduler_{scheduler} { scheduler_.brief_ = true; }
+    Brief(const Brief&) = delete;
+    Brief& operator=(const Brief&) = delete;
+    ~Brief() { scheduler_.brief_ = false; }
+
+   private:
+    Scheduler& scheduler_;
+  };
+  [[nodiscard]] bool in_brief_pull() const noexcept { return brief_; }
+  /// Has `deferred` run when that pull is over, once however often it is asked for.
+  void defer(Deferred& deferred) noexcept;
+
   [[nodiscard]] bool has_ready() const noexcept { return ready_.first != nullptr; }
   [[nodiscard]] bool has_blocked() const noexcept { return blocked_.first != nullptr; }
 
@@ -154,6 +188,7 @@ class Scheduler {
   void sift_down(std::size_t index) noexcept;
   [[nodiscard]] static bool earlier(const Timer& a, const Timer& b) noexcept;
 
+  void run_deferred();
   void link_last(List& list, ReadySource& source, ReadySource::List name) noexcept;
   void unlink(ReadySource& source) noexcept;
 
@@ -167,6 +202,8 @@ class Scheduler {
   std::uint64_t turn_order_ = no_turn;  ///< the last arming before the turn under way; outside a turn no arming comes after it
   List ready_;
   List blocked_;
+  Deferred* deferred_ = nullptr;
+  bool brief_ = false;  ///< see Brief
 };
 
 }  // namespace tapir

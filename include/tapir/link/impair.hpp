@@ -36,6 +36,7 @@ class Impair final : public Link, private Demultiplexer<Received> {
   void attach(Demultiplexer<Received>* receiver) noexcept override { receiver_ = receiver; }
   std::size_t drain(std::size_t budget) override { return below_->drain(budget); }
   [[nodiscard]] std::optional<int> descriptor() const noexcept override { return below_->descriptor(); }
+  void defer_to(Scheduler* scheduler) noexcept override { below_->defer_to(scheduler); }
   void set_writable() noexcept override { below_->set_writable(); }
   [[nodiscard]] std::vector<Counter> counters() const override;
   [[nodiscard]] DropCounters drop_counters() const noexcept override { return below_->drop_counters(); }

@@ -10,6 +10,10 @@
 #include <tapir/core/layer.hpp>
 #include <tapir/core/time.hpp>
 
+namespace tapir {
+class Scheduler;
+}
+
 namespace tapir::link {
 
 /// What a link can do and what its frames carry.
@@ -68,6 +72,9 @@ class Link {
   virtual std::size_t drain(std::size_t budget) = 0;
   /// The file descriptor that a Runtime waits on; nullopt for links without one.
   [[nodiscard]] virtual std::optional<int> descriptor() const noexcept { return std::nullopt; }
+  /// What is sent in a brief pull of `scheduler` (Scheduler::Brief) may be kept back until that is over, one frame at most; nullptr: nothing is. For the
+  /// driver, which lets go of the link before the scheduler is gone.
+  virtual void defer_to(Scheduler* /*scheduler*/) noexcept {}
   /// The driver saw that the descriptor takes data again.
   virtual void set_writable() noexcept {}
 

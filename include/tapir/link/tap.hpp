@@ -8,6 +8,7 @@
 #include <vector>
 
 #include <tapir/core/packet_pool.hpp>
+#include <tapir/core/scheduler.hpp>
 #include <tapir/link/coalescer.hpp>
 #include <tapir/link/habit.hpp>
 #include <tapir/link/link.hpp>
@@ -54,7 +55,7 @@ struct TapQueues;
 
 /// A Linux TAP device, or one queue of it (Documentation/networking/tuntap.rst), non-blocking. Owns the file descriptor; a device that it
 /// created disappears with it. One thread.
-class Tap final : public Link {
+class Tap final : public Link, private Deferred {
  public:
   /// Attaches to the device `name`, creating it when it does not exist; "tap%d" creates one with a free number. Fails with a TapError, or with
   /// the system's error otherwise.
@@ -77,7 +78,8 @@ class Tap final : public Link {
   void attach(Demultiplexer<Received>* receiver) noexcept override { receiver_ = receiver; }
   std::size_t drain(std::size_t budget) override;
   [[nodiscard]] std::optional<int> descriptor() const noexcept override { return descriptor_; }
-  void set_writable() noexcept override { writable_ = true; }
+  void defer_to(Scheduler* scheduler) noexcept override { scheduler_ = scheduler; }
+  void set_writable() noexcept override;
   [[nodiscard]] std::vector<Counter> counters() const override;
   [[nodiscard]] DropCounters drop_counters() const noexcept override { return drops_; }
 
@@ -98,7 +100,10 @@ class Tap final : public Link {
   bool read_frame();
   [[nodiscard]] Packet take_landed(std::size_t size);
   void hand_up(Packet frame);
-  [[nodiscard]] ssize_t write_frame(const Packet& frame) const;
+  [[nodiscard]] ssize_t write_pieces(const Packet& frame) const;
+  [[nodiscard]] Result<> written(ssize_t result, std::size_t size);
+  void run_deferred() override;
+  bool write_kept();
 
   std::string name_;
   int descriptor_ = -1;
@@ -110,6 +115,8 @@ class Tap final : public Link {
   std::unique_ptr<PacketPool> pool_;
   SlabRef landing_;  ///< where the next frame is read to
   bool writable_ = true;
+  Scheduler* scheduler_ = nullptr;
+  Slice kept_;  ///< a frame that transmit() has taken and the device has not yet, if not empty
   std::array<Habit, 8> more_ = habits();  ///< [n]: whether another frame follows n that were read in a row; the last: that many or more
   TapStats stats_;
   DropCounters drops_;
