@@ -232,9 +232,9 @@ void Scheduler::withdraw(ReadySource& source) noexcept {
   if (source.list_ != ReadySource::List::none) unlink(source);
 }
 
-[[gnu::hot]] bool Scheduler::run_ready(std::size_t budget) {
-  run_deferred();  // of a pull that threw
+[[gnu::hot]] bool Scheduler::pull_ready(std::size_t budget) {
   while (ready_.first != nullptr && budget > 0) {
+    if (unlikely(deferred_ != nullptr)) run_deferred();  // before somebody else has the turn
     ReadySource& source = *ready_.first;
     unlink(source);
     switch (source.pull()) {
@@ -249,7 +249,6 @@ void Scheduler::withdraw(ReadySource& source) noexcept {
         break;
       case Pulled::drained: --budget; break;
     }
-    run_deferred();
   }
   return ready_.first != nullptr;
 }
@@ -257,14 +256,6 @@ void Scheduler::withdraw(ReadySource& source) noexcept {
 void Scheduler::defer(Deferred& deferred) noexcept {
   if (unlikely(std::exchange(deferred.listed_, true))) return;
   deferred.next_ = std::exchange(deferred_, &deferred);
-}
-
-void Scheduler::run_deferred() {
-  while (deferred_ != nullptr) {
-    Deferred& deferred = *std::exchange(deferred_, deferred_->next_);
-    deferred.listed_ = false;
-    deferred.run_deferred();
-  }
 }
 
 void Scheduler::unblock() {

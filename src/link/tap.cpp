@@ -183,6 +183,7 @@ Tap::Tap(Tap&& other) noexcept
       pool_{std::move(other.pool_)},
       landing_{std::move(other.landing_)},
       writable_{other.writable_},
+      keeps_{std::exchange(other.keeps_, false)},
       kept_{std::move(other.kept_)},
       more_{other.more_},
       stats_{other.stats_},
@@ -201,6 +202,7 @@ Tap& Tap::operator=(Tap&& other) noexcept {
   landing_ = std::move(other.landing_);
   pool_ = std::move(other.pool_);
   writable_ = other.writable_;
+  keeps_ = std::exchange(other.keeps_, false);
   kept_ = std::move(other.kept_);
   more_ = other.more_;
   stats_ = other.stats_;
@@ -226,12 +228,13 @@ bool Tap::is_up() const noexcept {
     const VirtioHeader header = describe(frame);
     frame.prepend_bytes(std::as_bytes(std::span{&header, 1}));
   }
-  if (unlikely(!kept_.empty()) && unlikely(!write_kept())) return fail(Error::would_block);
+  if (unlikely(keeps_) && unlikely(!write_kept())) return fail(Error::would_block);
   // Most frames are small, and in one piece: for the kernel less work than a list of pieces.
   const auto front = frame.front();
   if (unlikely(front.size() != frame.size())) return written(write_pieces(frame), size);
   if (likely(scheduler_ != nullptr) && likely(scheduler_->in_brief_pull())) {
     frame.for_each_slice([this](const Slice& whole) { kept_ = whole; });
+    keeps_ = true;
     scheduler_->defer(*this);
     return {};
   }
@@ -245,9 +248,8 @@ bool Tap::write_kept() {
   const auto bytes = kept_.bytes();
   const std::size_t header_size = mode_ == TapMode::offload ? sizeof(VirtioHeader) : 0;
   const auto sent = written(::write(descriptor_, bytes.data(), bytes.size()), bytes.size() - header_size);
-  if (unlikely(!sent) && sent.error() == Error::would_block) return false;
-  kept_ = Slice{};
-  return true;
+  keeps_ = unlikely(!sent) && sent.error() == Error::would_block;
+  return !keeps_;
 }
 
 /// What came of a write() of a frame of `size` bytes.
@@ -268,7 +270,7 @@ Result<> Tap::written(ssize_t result, std::size_t size) {
 
 void Tap::set_writable() noexcept {
   writable_ = true;
-  if (!kept_.empty()) (void)write_kept();
+  if (keeps_) (void)write_kept();
 }
 
 /// With its virtio header, if there is one. What writev() returns.

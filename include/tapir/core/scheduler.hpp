@@ -133,7 +133,11 @@ class Scheduler {
   /// Takes `source` off the list.
   void withdraw(ReadySource& source) noexcept;
   /// Pulls packets round robin until the list is empty, all are blocked, or `budget` packets have left. True when work is left.
-  bool run_ready(std::size_t budget = static_cast<std::size_t>(-1));
+  bool run_ready(std::size_t budget = static_cast<std::size_t>(-1)) {
+    const bool more = pull_ready(budget);
+    run_deferred();  // of the last pull: here, where there is little to return from
+    return more;
+  }
   /// A link accepts again: all blocked sources are ready once more.
   void unblock();
   /// While one lives, which is in a pull() that soon returns, what is sent may leave when that has returned. Where two programs share a processor the other one
@@ -188,7 +192,15 @@ class Scheduler {
   void sift_down(std::size_t index) noexcept;
   [[nodiscard]] static bool earlier(const Timer& a, const Timer& b) noexcept;
 
-  void run_deferred();
+  bool pull_ready(std::size_t budget);
+  void run_deferred() {
+    while (deferred_ != nullptr) {
+      Deferred& deferred = *deferred_;
+      deferred_ = deferred.next_;
+      deferred.listed_ = false;
+      deferred.run_deferred();
+    }
+  }
   void link_last(List& list, ReadySource& source, ReadySource::List name) noexcept;
   void unlink(ReadySource& source) noexcept;
 

@@ -116,7 +116,8 @@ class Tap final : public Link, private Deferred {
   SlabRef landing_;  ///< where the next frame is read to
   bool writable_ = true;
   Scheduler* scheduler_ = nullptr;
-  Slice kept_;  ///< a frame that transmit() has taken and the device has not yet, if not empty
+  bool keeps_ = false;  ///< a frame that transmit() has taken and the device has not yet
+  Slice kept_;          ///< that frame, or the one before, whose memory is let go of when the caches have it
   std::array<Habit, 8> more_ = habits();  ///< [n]: whether another frame follows n that were read in a row; the last: that many or more
   TapStats stats_;
   DropCounters drops_;
