@@ -105,7 +105,33 @@ void Runtime::forget(DescriptorUser& user) noexcept {
   sweep();
 }
 
-int Runtime::run() {
+[[gnu::always_inline]] inline void Runtime::wait(std::optional<TimePoint> latest) {
+  if (unlikely(spinning_) && scheduler_.now() >= spin_until_) end_spin();
+  const bool more = std::exchange(more_to_do_, false);
+  if (unlikely(spins()) && !busy_turn_asks()) return set_time();
+  if (std::exchange(read_again_, false) && likely(scheduler_.now() - asked_ < kLongestUnasked)) return set_time();
+  ask_kernel(latest, more);
+}
+
+/// Input first, then the timers that it may have stopped, then the senders whom it may have let send.
+[[gnu::always_inline]] inline void Runtime::turn(std::optional<TimePoint> latest) {
+  ++depth_;
+  try {
+    wait(latest);
+    drain();
+    scheduler_.advance(scheduler_.now());
+    scheduler_.run_ready(kSendBatch);
+  } catch (...) {
+    ask_again();
+    --depth_;
+    sweep();
+    throw;
+  }
+  --depth_;
+  sweep();
+}
+
+[[gnu::hot]] int Runtime::run() {
   if (!status()) return 1;
   while (!stopping()) turn(std::nullopt);
   return take_stop_code();
@@ -158,36 +184,10 @@ Duration Runtime::time_of_day_offset() const { return time_of_day() - monotonic_
 
 void Runtime::set_time() { scheduler_.set_time(monotonic_now()); }
 
-/// Input first, then the timers that it may have stopped, then the senders whom it may have let send.
-[[gnu::hot]] void Runtime::turn(std::optional<TimePoint> latest) {
-  ++depth_;
-  try {
-    wait(latest);
-    drain();
-    scheduler_.advance(scheduler_.now());
-    scheduler_.run_ready(kSendBatch);
-  } catch (...) {
-    ask_again();
-    --depth_;
-    sweep();
-    throw;
-  }
-  --depth_;
-  sweep();
-}
-
 /// A handler threw: what this turn has left undone is the next one's, which does not sleep. A link may hold frames that it has read.
 void Runtime::ask_again() noexcept {
   more_to_do_ = true;
   for (const auto& watched : watched_) watched->readable = watched->readable || watched->link != nullptr;
-}
-
-[[gnu::hot]] void Runtime::wait(std::optional<TimePoint> latest) {
-  if (unlikely(spinning_) && scheduler_.now() >= spin_until_) end_spin();
-  const bool more = std::exchange(more_to_do_, false);
-  if (unlikely(spins()) && !busy_turn_asks()) return set_time();
-  if (std::exchange(read_again_, false) && likely(scheduler_.now() - asked_ < kLongestUnasked)) return set_time();
-  ask_kernel(latest, more);
 }
 
 /// Whether a turn that spins is one that asks.
@@ -197,7 +197,7 @@ bool Runtime::busy_turn_asks() noexcept {
 }
 
 /// What there is to do, and, when there is nothing, sleeps until there is. `more`: something is left to do in any case.
-void Runtime::ask_kernel(std::optional<TimePoint> latest, bool more) {
+[[gnu::flatten]] void Runtime::ask_kernel(std::optional<TimePoint> latest, bool more) {
   refresh_interest();
   auto timeout = more ? Duration{} : patience();
   if (latest) timeout = std::min(timeout.value_or(Duration::max()), *latest - monotonic_now());
