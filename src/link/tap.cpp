@@ -113,19 +113,9 @@ Result<std::size_t> device_mtu(const std::string& name) {
 }
 
 constexpr std::size_t kLinkHeaders = 14 + 4;  ///< Ethernet and an 802.1Q tag
-constexpr std::size_t kMaxChunks = 64;        ///< that one writev takes
 static_assert(Packet::headroom + kLinkHeaders + 65535 <= PacketPool::super_capacity);
 /// Read in one batch at most: whoever takes the bytes finds them in the processor's cache, and their slabs are used again while those are there, too.
 constexpr std::uint64_t kBatchOctets = 524'288;
-
-/// The same frame in one piece: for the rare one that is made of more pieces than one writev should take.
-[[gnu::noinline]] Packet gathered(const Packet& frame) {
-  SlabRef slab = frame.pool().slab(frame.size());
-  (void)frame.copy_out(0, slab.bytes().first(frame.size()));
-  Packet whole{frame.pool(), std::move(slab), 0, frame.size()};
-  whole.meta() = frame.meta();
-  return whole;
-}
 }  // namespace
 
 std::error_code make_error_code(TapError error) noexcept {
@@ -165,7 +155,8 @@ Tap::Tap(std::string name, int descriptor, const TapOptions& options, std::size_
       descriptor_{descriptor},
       mode_{options.mode},
       coalesce_{options.mode == TapMode::plain && options.coalesce},
-      pool_{std::make_unique<PacketPool>()} {
+      pool_{std::make_unique<PacketPool>()},
+      writer_{descriptor, mode_ == TapMode::offload ? sizeof(VirtioHeader) : 0} {
   capabilities_.mtu = mtu;
   capabilities_.completes_checksums = mode_ == TapMode::offload;
   capabilities_.max_super_segment = mode_ == TapMode::offload ? 65535 : 0;
@@ -182,11 +173,9 @@ Tap::Tap(Tap&& other) noexcept
       receiver_{std::exchange(other.receiver_, nullptr)},
       pool_{std::move(other.pool_)},
       landing_{std::move(other.landing_)},
-      writable_{other.writable_},
-      keeps_{std::exchange(other.keeps_, false)},
-      kept_{std::move(other.kept_)},
+      writer_{std::move(other.writer_)},
       more_{other.more_},
-      stats_{other.stats_},
+      in_{other.in_},
       drops_{other.drops_} {}
 
 Tap& Tap::operator=(Tap&& other) noexcept {
@@ -201,11 +190,9 @@ Tap& Tap::operator=(Tap&& other) noexcept {
   receiver_ = std::exchange(other.receiver_, nullptr);
   landing_ = std::move(other.landing_);
   pool_ = std::move(other.pool_);
-  writable_ = other.writable_;
-  keeps_ = std::exchange(other.keeps_, false);
-  kept_ = std::move(other.kept_);
+  writer_ = std::move(other.writer_);
   more_ = other.more_;
-  stats_ = other.stats_;
+  in_ = other.in_;
   drops_ = other.drops_;
   return *this;
 }
@@ -228,76 +215,30 @@ bool Tap::is_up() const noexcept {
     const VirtioHeader header = describe(frame);
     frame.prepend_bytes(std::as_bytes(std::span{&header, 1}));
   }
-  if (unlikely(keeps_) && unlikely(!write_kept())) return fail(Error::would_block);
-  // Most frames are small, and in one piece: for the kernel less work than a list of pieces.
-  const auto front = frame.front();
-  if (unlikely(front.size() != frame.size())) return written(write_pieces(frame), size);
-  if (likely(scheduler_ != nullptr) && likely(scheduler_->in_brief_pull())) {
-    frame.for_each_slice([this](const Slice& whole) { kept_ = whole; });
-    keeps_ = true;
-    scheduler_->defer(*this);
-    return {};
-  }
-  return written(::write(descriptor_, front.data(), front.size()), size);
+  return writer_.write(frame);
 }
 
-[[gnu::hot]] void Tap::run_deferred() { write_kept(); }
-
-/// False: the device is full, and the frame waits.
-bool Tap::write_kept() {
-  const auto bytes = kept_.bytes();
-  const std::size_t header_size = mode_ == TapMode::offload ? sizeof(VirtioHeader) : 0;
-  const auto sent = written(::write(descriptor_, bytes.data(), bytes.size()), bytes.size() - header_size);
-  keeps_ = unlikely(!sent) && sent.error() == Error::would_block;
-  return !keeps_;
-}
-
-/// What came of a write() of a frame of `size` bytes.
-Result<> Tap::written(ssize_t result, std::size_t size) {
-  ++stats_.writes;
-  if (unlikely(result < 0)) {
-    if (errno == EAGAIN) {
-      writable_ = false;
-      return fail(Error::would_block);
-    }
-    ++stats_.out_errors;
-    return fail(system_error());
-  }
-  ++stats_.out_frames;
-  stats_.out_bytes += size;
-  return {};
-}
-
-void Tap::set_writable() noexcept {
-  writable_ = true;
-  if (keeps_) (void)write_kept();
-}
-
-/// With its virtio header, if there is one. What writev() returns.
-ssize_t Tap::write_pieces(const Packet& frame) const {
-  std::array<iovec, kMaxChunks> vector;
-  std::size_t chunks = 0;
-  frame.for_each_chunk([&](std::span<const std::byte> chunk) {
-    // writev does not write through its iovec: the const_cast is the interface's, not ours.
-    if (chunks < kMaxChunks) vector[chunks] = {const_cast<std::byte*>(chunk.data()), chunk.size()};
-    ++chunks;
-  });
-  if (chunks <= kMaxChunks) return ::writev(descriptor_, vector.data(), static_cast<int>(chunks));
-  const Packet whole = gathered(frame);
-  return ::write(descriptor_, whole.front().data(), whole.size());
+TapStats Tap::stats() const noexcept {
+  TapStats all = in_;
+  const FrameWriter::Stats& out = writer_.stats();
+  all.out_frames = out.frames;
+  all.out_bytes = out.bytes;
+  all.writes = out.calls;
+  all.out_errors = out.errors;
+  return all;
 }
 
 std::vector<Counter> Tap::counters() const {
-  return {{"inFrames", stats_.in_frames},  {"inOctets", stats_.in_bytes},   {"outFrames", stats_.out_frames},
-          {"outOctets", stats_.out_bytes}, {"reads", stats_.reads},         {"writes", stats_.writes},
-          {"inErrors", stats_.in_errors},  {"outErrors", stats_.out_errors}};
+  const TapStats all = stats();
+  return {{"inFrames", all.in_frames}, {"inOctets", all.in_bytes}, {"outFrames", all.out_frames}, {"outOctets", all.out_bytes},
+          {"reads", all.reads},        {"writes", all.writes},     {"inErrors", all.in_errors},   {"outErrors", all.out_errors}};
 }
 
 [[gnu::flatten, gnu::hot]] std::size_t Tap::drain(std::size_t budget) {
   // The read that finds nothing costs as much as one that does: it is left out after as many frames as mostly come together.
   std::size_t frames = 0;
-  const std::uint64_t last_octet = stats_.in_bytes + kBatchOctets;
-  for (; frames < budget && stats_.in_bytes < last_octet; ++frames) {
+  const std::uint64_t last_octet = in_.in_bytes + kBatchOctets;
+  for (; frames < budget && in_.in_bytes < last_octet; ++frames) {
     Habit& more = more_[std::min(frames, more_.size() - 1)];
     if (frames > 0 && !more.worth_asking()) break;
     const bool found = read_frame();
@@ -319,10 +260,10 @@ bool Tap::read_frame() {
   if (unlikely(!landing_)) landing_ = pool_->slab(PacketPool::super_capacity);
   const std::size_t header_size = mode_ == TapMode::offload ? sizeof(VirtioHeader) : 0;
   const auto room = landing_.bytes().subspan(Packet::headroom - header_size);
-  ++stats_.reads;
+  ++in_.reads;
   const auto received = ::read(descriptor_, room.data(), room.size());
   if (unlikely(received < 0)) {
-    if (errno != EAGAIN && errno != EINTR) ++stats_.in_errors;
+    if (errno != EAGAIN && errno != EINTR) ++in_.in_errors;
     return false;
   }
   if (unlikely(static_cast<std::size_t>(received) < header_size)) {
@@ -332,8 +273,8 @@ bool Tap::read_frame() {
   VirtioHeader header;
   if (likely(header_size > 0)) std::memcpy(&header, room.data(), sizeof(header));
   const std::size_t size = static_cast<std::size_t>(received) - header_size;
-  ++stats_.in_frames;
-  stats_.in_bytes += size;
+  ++in_.in_frames;
+  in_.in_bytes += size;
   if (unlikely(coalesce_) && (receiver_ != nullptr && coalescer_.join_next(Packet{*pool_, landing_, Packet::headroom, size}, *receiver_)))
     return true;
   Packet frame = take_landed(size);

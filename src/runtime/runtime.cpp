@@ -8,6 +8,7 @@
 #include <tapir/core/branch.hpp>
 
 #include "kernel.hpp"
+#include "rhythm.hpp"
 
 namespace tapir {
 
@@ -33,9 +34,10 @@ struct Runtime::Watched {
   bool awaits_output = false;
   bool readable = false;
   bool writable = false;
-  bool failed = false;                           ///< epoll reported an error
-  bool again = false;                            ///< read it in the next turn without asking whether there is anything
-  link::Habit refilled{link::Habit::First::no};  ///< whether a link that was read has frames again when the turn is over
+  bool failed = false;       ///< epoll reported an error
+  bool again = false;        ///< read it in the next turn without asking whether there is anything
+  bool passed_over = false;  ///< it was read, and is not to be read again before that
+  Rhythm refilled{};         ///< whether a link that was read has frames again when the turn is over
 };
 
 Runtime::Runtime(RuntimeOptions options) : options_{options}, scheduler_{monotonic_now()}, kernel_{std::make_unique<Kernel>()} {
@@ -59,7 +61,7 @@ Result<> Runtime::watch(link::Link& link) {
     if (auto added = kernel_->add(watched->fd, watched.get(), EPOLLIN); !added) return added;
   }
   watched_.push_back(std::move(watched));
-  // Who spins has a processor of its own: there it is the frame that counts.
+  // Who spins has a processor of its own, and wants the frame to leave first.
   if (!options_.busy_poll && options_.spin <= Duration{}) link.defer_to(&scheduler_);
   return {};
 }
@@ -113,7 +115,8 @@ void Runtime::forget(DescriptorUser& user) noexcept {
   ask_kernel(latest, more);
 }
 
-/// Input first, then the timers that it may have stopped, then the senders whom it may have let send.
+/// Input first, then the timers that it may have stopped, then the senders whom it may have let send. Not a call: behind the system call that sends the
+/// processor does not know where to return to.
 [[gnu::always_inline]] inline void Runtime::turn(std::optional<TimePoint> latest) {
   ++depth_;
   try {
@@ -218,7 +221,6 @@ bool Runtime::busy_turn_asks() noexcept {
       // It may be forgotten by now, but its entry stays until the turn ends.
       auto& watched = *static_cast<Watched*>(event.data.ptr);
       watched.readable = watched.readable || (event.events & (EPOLLIN | EPOLLERR | EPOLLHUP)) != 0;
-      if (watched.readable && at_once && !watched.again) watched.refilled.learn(true);
       watched.failed = (event.events & (EPOLLERR | EPOLLHUP)) != 0;
       watched.writable = (event.events & EPOLLOUT) != 0;
       if ((event.events & EPOLLOUT) != 0 && watched.link != nullptr) {
@@ -226,6 +228,9 @@ bool Runtime::busy_turn_asks() noexcept {
         scheduler_.unblock();
       }
     }
+  }
+  for (const auto& watched : watched_) {
+    if (std::exchange(watched->passed_over, false)) watched->refilled.learn(at_once && watched->readable);
   }
   if (woken || posted_wait_) run_posted();
 }
@@ -268,9 +273,13 @@ void Runtime::drain_link(Watched& watched) {
   const std::size_t frames = watched.link->drain(options_.batch);
   if (frames > 0 && options_.spin > Duration{} && watched.fd >= 0) begin_spin();
   if (again && !readable) watched.refilled.learn(frames > 0);
-  if (likely(frames > 0) && likely(watched.fd >= 0) && likely(!spins()) && watched.refilled.worth_asking() &&
-      likely(watched.link != nullptr) && (likely(!scheduler_.has_blocked()) || watched.link->writable())) {
-    read_again_ = watched.again = true;
+  if (likely(frames > 0) && likely(watched.fd >= 0) && likely(!spins())) {
+    if (watched.refilled.expects_yes() && likely(watched.link != nullptr) &&
+        (likely(!scheduler_.has_blocked()) || watched.link->writable())) {
+      read_again_ = watched.again = true;
+    } else {
+      watched.passed_over = true;
+    }
   }
   if (watched.fd < 0) {
     more_to_do_ = more_to_do_ || frames > 0;

@@ -18,7 +18,7 @@ void ConnectionCore::wants_to_send() {
 [[gnu::flatten, gnu::hot]] Pulled ConnectionCore::pull() {
   const Held self{*this};
   if (unlikely(is_over())) return Pulled::drained;
-  const Scheduler::Brief brief{context_.scheduler};
+  const Scheduler::Deferral deferral{context_.scheduler};
   const network::Outlook outlook = engine_->network().outlook(tuple_.remote.address);
   if (unlikely(!outlook.writable)) {
     update_timers();

@@ -52,6 +52,7 @@ class RecordingLink final : public link::Link {
   [[nodiscard]] bool writable() const noexcept override { return !full; }
   void attach(Demultiplexer<link::Received>* receiver) noexcept override { receiver_ = receiver; }
   std::size_t drain(std::size_t) override { return 0; }
+  void defer_to(Scheduler* scheduler) noexcept override { deferring = scheduler; }
 
   /// Hands up a frame as if it had been received.
   Accepted inject(std::span<const std::byte> frame);
@@ -63,6 +64,7 @@ class RecordingLink final : public link::Link {
   std::vector<PacketMeta> metas;         ///< of the same frames
   bool full = false;                     ///< makes transmit() refuse
   std::error_code broken;                ///< makes transmit() fail with this
+  Scheduler* deferring = nullptr;        ///< whose pulls it might keep frames back in
   std::optional<std::size_t> room = {};  ///< frames that transmit() still takes, if not any number
 
  private:

@@ -89,7 +89,7 @@ class ReadySource {
   List list_ = List::none;
 };
 
-/// Something that is left to do when the source that is pulled now has returned. Whoever may be on a scheduler's list outlives the pull.
+/// Something that is left to do when the source that is pulled now has returned: see Scheduler::Deferral. It outlives the pull.
 class Deferred {
  public:
   Deferred() noexcept = default;
@@ -99,7 +99,7 @@ class Deferred {
  protected:
   ~Deferred() = default;
   /// The pull is over.
-  virtual void run_deferred() = 0;
+  virtual void run_deferred() noexcept = 0;
 
  private:
   friend class Scheduler;
@@ -134,26 +134,31 @@ class Scheduler {
   void withdraw(ReadySource& source) noexcept;
   /// Pulls packets round robin until the list is empty, all are blocked, or `budget` packets have left. True when work is left.
   bool run_ready(std::size_t budget = static_cast<std::size_t>(-1)) {
-    const bool more = pull_ready(budget);
-    run_deferred();  // of the last pull: here, where there is little to return from
-    return more;
+    // Here, where there is little to return from, of the last pull; also when that throws.
+    const struct Last {
+      Scheduler& scheduler;
+      ~Last() { scheduler.run_deferred(); }
+    } last{*this};
+    return pull_ready(budget);
   }
   /// A link accepts again: all blocked sources are ready once more.
   void unblock();
-  /// While one lives, which is in a pull() that soon returns, what is sent may leave when that has returned. Where two programs share a processor the other one
-  /// mostly runs within the system call that sends, and what the caches held is gone afterwards: the less is left to do then, the better.
-  class Brief {
+  /// Lives in a pull() that returns soon: what it sends may leave when it has returned. Where two programs share a processor the other one mostly runs within
+  /// the system call that sends, and afterwards the processor has forgotten where each function returns to, and what its caches held: the less is left then
+  /// the better.
+  class Deferral {
    public:
-    explicit Brief(Scheduler& scheduler) noexcept : scheduler_{scheduler} { scheduler_.brief_ = true; }
-    Brief(const Brief&) = delete;
-    Brief& operator=(const Brief&) = delete;
-    ~Brief() { scheduler_.brief_ = false; }
+    explicit Deferral(Scheduler& scheduler) noexcept : scheduler_{scheduler} { scheduler_.defers_ = true; }
+    Deferral(const Deferral&) = delete;
+    Deferral& operator=(const Deferral&) = delete;
+    ~Deferral() { scheduler_.defers_ = false; }
 
    private:
     Scheduler& scheduler_;
   };
-  [[nodiscard]] bool in_brief_pull() const noexcept { return brief_; }
-  /// Has `deferred` run when that pull is over, once however often it is asked for.
+  /// Whether a Deferral lives.
+  [[nodiscard]] bool defers() const noexcept { return defers_; }
+  /// While one does: has `deferred` run when the pull is over, before any other; once, however often it is asked for.
   void defer(Deferred& deferred) noexcept;
 
   [[nodiscard]] bool has_ready() const noexcept { return ready_.first != nullptr; }
@@ -193,7 +198,7 @@ class Scheduler {
   [[nodiscard]] static bool earlier(const Timer& a, const Timer& b) noexcept;
 
   bool pull_ready(std::size_t budget);
-  void run_deferred() {
+  void run_deferred() noexcept {
     while (deferred_ != nullptr) {
       Deferred& deferred = *deferred_;
       deferred_ = deferred.next_;
@@ -215,7 +220,7 @@ class Scheduler {
   List ready_;
   List blocked_;
   Deferred* deferred_ = nullptr;
-  bool brief_ = false;  ///< see Brief
+  bool defers_ = false;
 };
 
 }  // namespace tapir

@@ -72,8 +72,7 @@ class Link {
   virtual std::size_t drain(std::size_t budget) = 0;
   /// The file descriptor that a Runtime waits on; nullopt for links without one.
   [[nodiscard]] virtual std::optional<int> descriptor() const noexcept { return std::nullopt; }
-  /// What is sent in a brief pull of `scheduler` (Scheduler::Brief) may be kept back until that is over, one frame at most; nullptr: nothing is. For the
-  /// driver, which lets go of the link before the scheduler is gone.
+  /// While `scheduler` defers (Scheduler::Deferral), transmit() may keep a frame back until the pull is over; nullptr: it does not. For the driver.
   virtual void defer_to(Scheduler* /*scheduler*/) noexcept {}
   /// The driver saw that the descriptor takes data again.
   virtual void set_writable() noexcept {}

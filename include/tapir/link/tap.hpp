@@ -8,8 +8,8 @@
 #include <vector>
 
 #include <tapir/core/packet_pool.hpp>
-#include <tapir/core/scheduler.hpp>
 #include <tapir/link/coalescer.hpp>
+#include <tapir/link/frame_writer.hpp>
 #include <tapir/link/habit.hpp>
 #include <tapir/link/link.hpp>
 #include <tapir/link/steering.hpp>
@@ -55,7 +55,7 @@ struct TapQueues;
 
 /// A Linux TAP device, or one queue of it (Documentation/networking/tuntap.rst), non-blocking. Owns the file descriptor; a device that it
 /// created disappears with it. One thread.
-class Tap final : public Link, private Deferred {
+class Tap final : public Link {
  public:
   /// Attaches to the device `name`, creating it when it does not exist; "tap%d" creates one with a free number. Fails with a TapError, or with
   /// the system's error otherwise.
@@ -74,18 +74,18 @@ class Tap final : public Link, private Deferred {
   [[nodiscard]] std::string_view name() const noexcept override { return name_; }
   [[nodiscard]] const Capabilities& capabilities() const noexcept override { return capabilities_; }
   [[nodiscard]] Result<> transmit(Packet&& frame) override;
-  [[nodiscard]] bool writable() const noexcept override { return writable_; }
+  [[nodiscard]] bool writable() const noexcept override { return writer_.writable(); }
   void attach(Demultiplexer<Received>* receiver) noexcept override { receiver_ = receiver; }
   std::size_t drain(std::size_t budget) override;
   [[nodiscard]] std::optional<int> descriptor() const noexcept override { return descriptor_; }
-  void defer_to(Scheduler* scheduler) noexcept override { scheduler_ = scheduler; }
-  void set_writable() noexcept override;
+  void defer_to(Scheduler* scheduler) noexcept override { writer_.defer_to(scheduler); }
+  void set_writable() noexcept override { writer_.set_writable(); }
   [[nodiscard]] std::vector<Counter> counters() const override;
   [[nodiscard]] DropCounters drop_counters() const noexcept override { return drops_; }
 
   /// Whether the device is up (IFF_UP). One that is down hears nothing and takes no frame; a device is created down.
   [[nodiscard]] bool is_up() const noexcept;
-  [[nodiscard]] const TapStats& stats() const noexcept { return stats_; }
+  [[nodiscard]] TapStats stats() const noexcept;
   /// Frames dropped here, by reason.
   [[nodiscard]] const DropCounters& drops() const noexcept { return drops_; }
 
@@ -100,10 +100,6 @@ class Tap final : public Link, private Deferred {
   bool read_frame();
   [[nodiscard]] Packet take_landed(std::size_t size);
   void hand_up(Packet frame);
-  [[nodiscard]] ssize_t write_pieces(const Packet& frame) const;
-  [[nodiscard]] Result<> written(ssize_t result, std::size_t size);
-  void run_deferred() override;
-  bool write_kept();
 
   std::string name_;
   int descriptor_ = -1;
@@ -114,12 +110,9 @@ class Tap final : public Link, private Deferred {
   Demultiplexer<Received>* receiver_ = nullptr;
   std::unique_ptr<PacketPool> pool_;
   SlabRef landing_;  ///< where the next frame is read to
-  bool writable_ = true;
-  Scheduler* scheduler_ = nullptr;
-  bool keeps_ = false;  ///< a frame that transmit() has taken and the device has not yet
-  Slice kept_;          ///< that frame, or the one before, whose memory is let go of when the caches have it
+  FrameWriter writer_;
   std::array<Habit, 8> more_ = habits();  ///< [n]: whether another frame follows n that were read in a row; the last: that many or more
-  TapStats stats_;
+  TapStats in_;                           ///< of what is read
   DropCounters drops_;
 };
 

@@ -117,6 +117,14 @@ TEST_CASE("frames are recorded both ways with time and direction, and pass uncha
   CHECK(recorded.capture->stats().frames == 2);
 }
 
+TEST_CASE("the recorded link learns whose pulls it may defer to", "[link]") {
+  Recorded recorded;
+  recorded.capture->defer_to(&recorded.lab.scheduler);
+  CHECK(recorded.below->deferring == &recorded.lab.scheduler);
+  recorded.capture->defer_to(nullptr);
+  CHECK(recorded.below->deferring == nullptr);
+}
+
 TEST_CASE("a frame that the link refuses is not recorded", "[link]") {
   Recorded recorded;
   recorded.below->full = true;

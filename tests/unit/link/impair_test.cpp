@@ -250,6 +250,14 @@ TEST_CASE("a late frame tells when it really arrived", "[link]") {
   CHECK(impaired.up.ingress == std::vector{start + 7ms});
 }
 
+TEST_CASE("the link below learns whose pulls it may defer to", "[link]") {
+  Impaired impaired{{}};
+  impaired.impair->defer_to(&impaired.lab.scheduler);
+  CHECK(impaired.below->deferring == &impaired.lab.scheduler);
+  impaired.impair->defer_to(nullptr);
+  CHECK(impaired.below->deferring == nullptr);
+}
+
 TEST_CASE("a full link below is passed on as such", "[link]") {
   Impaired impaired{{}};
   impaired.below->full = true;

@@ -6,6 +6,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <support/lab.hpp>
 #include <tapir/runtime/runtime.hpp>
 
 using namespace tapir;
@@ -42,6 +43,19 @@ int turns_until(Runtime& runtime, const Cause& cause, const Seen& seen) {
 }
 
 }  // namespace
+
+TEST_CASE("links keep frames back for a loop that sleeps, not for one that spins", "[runtime]") {
+  Runtime sleeping;
+  Runtime spinning{{.busy_poll = true}};
+  Runtime trying{{.spin = 1ms}};
+  test::RecordingLink link{sleeping.pool()};
+  for (Runtime* const runtime : {&sleeping, &spinning, &trying}) {
+    REQUIRE(runtime->watch(link));
+    CHECK(link.deferring == (runtime == &sleeping ? &sleeping.scheduler() : nullptr));
+    runtime->forget(link);
+    CHECK(link.deferring == nullptr);
+  }
+}
 
 TEST_CASE("poll() of a busy poll looks at every descriptor", "[runtime]") {
   Runtime runtime{{.busy_poll = true}};
