@@ -16,6 +16,10 @@ ReadySource::~ReadySource() {
   if (scheduler_ != nullptr) scheduler_->withdraw(*this);
 }
 
+Deferred::~Deferred() {
+  if (scheduler_ != nullptr) scheduler_->withdraw(*this);
+}
+
 Scheduler::Scheduler(TimePoint start) noexcept : now_{start}, tick_{tick_of(start)} {}
 
 Scheduler::~Scheduler() {
@@ -254,8 +258,17 @@ void Scheduler::withdraw(ReadySource& source) noexcept {
 }
 
 void Scheduler::defer(Deferred& deferred) noexcept {
-  if (unlikely(std::exchange(deferred.listed_, true))) return;
+  if (unlikely(std::exchange(deferred.scheduler_, this) != nullptr)) return;
   deferred.next_ = std::exchange(deferred_, &deferred);
+}
+
+void Scheduler::withdraw(Deferred& deferred) noexcept {
+  for (Deferred** place = &deferred_; *place != nullptr; place = &(*place)->next_) {
+    if (*place != &deferred) continue;
+    *place = deferred.next_;
+    break;
+  }
+  deferred.scheduler_ = nullptr;
 }
 
 void Scheduler::unblock() {

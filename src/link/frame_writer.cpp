@@ -24,17 +24,19 @@ constexpr std::size_t kMaxPieces = 64;  // that one writev takes
 }  // namespace
 
 FrameWriter::FrameWriter(FrameWriter&& other) noexcept
-    : descriptor_{other.descriptor_},
+    : descriptor_{std::exchange(other.descriptor_, -1)},
       header_size_{other.header_size_},
       writable_{other.writable_},
+      sound_{other.sound_},
       keeps_{std::exchange(other.keeps_, false)},
       kept_{std::move(other.kept_)},
       stats_{other.stats_} {}
 
 FrameWriter& FrameWriter::operator=(FrameWriter&& other) noexcept {
-  descriptor_ = other.descriptor_;
+  descriptor_ = std::exchange(other.descriptor_, -1);
   header_size_ = other.header_size_;
   writable_ = other.writable_;
+  sound_ = other.sound_;
   scheduler_ = nullptr;
   keeps_ = std::exchange(other.keeps_, false);
   kept_ = std::move(other.kept_);
@@ -48,7 +50,8 @@ Result<> FrameWriter::write(const Packet& frame) {
   const auto front = frame.front();
   const std::size_t size = frame.size();
   if (unlikely(front.size() != size)) return written(write_pieces(frame), size);
-  if (unlikely(scheduler_ == nullptr) || unlikely(!scheduler_->defers())) return written(::write(descriptor_, front.data(), size), size);
+  const bool kept = likely(scheduler_ != nullptr) && likely(scheduler_->defers()) && likely(sound_) && likely(size > 0);
+  if (unlikely(!kept)) return written(::write(descriptor_, front.data(), size), size);
   frame.for_each_slice([this](const Slice& whole) { kept_ = whole; });
   keeps_ = true;
   scheduler_->defer(*this);
@@ -94,9 +97,11 @@ Result<> FrameWriter::written(ssize_t result, std::size_t size) noexcept {
       writable_ = false;
       return fail(Error::would_block);
     }
+    sound_ = false;
     ++stats_.errors;
     return fail(system_error());
   }
+  sound_ = true;
   ++stats_.frames;
   stats_.bytes += size - header_size_;
   return {};

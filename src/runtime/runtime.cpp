@@ -17,9 +17,9 @@ constexpr std::size_t kSendBatch = 256;  ///< packets sent before the links are 
 /// A busy poll reads the links at every turn, and asks for all else (signals, other descriptors, room in a device) once in so many: each question is a
 /// system call, which costs as much as the read that finds a frame.
 constexpr unsigned kBusyTurnsAWait = 16;
-/// While there are no other descriptors, and no device lacks room.
+/// While there are no other descriptors, and nobody waits for room in a device.
 constexpr unsigned kBusyTurnsAWaitAlone = 256;
-/// Likewise, how long turns may read a link which was just read instead of waiting.
+/// How long turns may do without a question: those of a busy poll, and those that read a link which was just read instead of waiting.
 constexpr Duration kLongestUnasked = std::chrono::microseconds{500};
 /// A wait that is over sooner has found what was there before it.
 constexpr Duration kShortestSleep = std::chrono::microseconds{2};
@@ -62,7 +62,7 @@ Result<> Runtime::watch(link::Link& link) {
   }
   watched_.push_back(std::move(watched));
   // Who spins has a processor of its own, and wants the frame to leave first.
-  if (!options_.busy_poll && options_.spin <= Duration{}) link.defer_to(&scheduler_);
+  link.defer_to(options_.busy_poll || options_.spin > Duration{} ? nullptr : &scheduler_);
   return {};
 }
 
@@ -163,9 +163,11 @@ int Runtime::descriptor() const noexcept { return kernel_->descriptor(); }
 void Runtime::poll() {
   if (!status()) return;
   busy_turns_ = 0;
-  read_again_ = false;
   turn(scheduler_.now());
-  refresh_interest();  // the next wait is somebody else's
+  // The next wait is somebody else's, and tells nothing of what was there before it.
+  refresh_interest();
+  read_again_ = false;
+  for (const auto& watched : watched_) watched->again = watched->passed_over = false;
 }
 
 void Runtime::post(std::move_only_function<void()> task) {
@@ -196,7 +198,8 @@ void Runtime::ask_again() noexcept {
 /// Whether a turn that spins is one that asks.
 bool Runtime::busy_turn_asks() noexcept {
   const bool alone = users_ == 0 && !scheduler_.has_blocked();
-  return busy_turns_++ % (alone ? kBusyTurnsAWaitAlone : kBusyTurnsAWait) == 0 || task_posted_.load(std::memory_order_relaxed);
+  if (busy_turns_++ % (alone ? kBusyTurnsAWaitAlone : kBusyTurnsAWait) == 0) return true;
+  return task_posted_.load(std::memory_order_relaxed) || scheduler_.now() - asked_ >= kLongestUnasked;
 }
 
 /// What there is to do, and, when there is nothing, sleeps until there is. `more`: something is left to do in any case.
@@ -243,7 +246,7 @@ void Runtime::run_posted() {
     {
       const std::lock_guard lock{posted_mutex_};
       left = std::min(left, posted_.size());
-      task_posted_.store(false, std::memory_order_relaxed);
+      task_posted_.store(posted_.size() > 1, std::memory_order_relaxed);
       posted_wait_ = left > 1;
       if (left == 0) return;
       task = std::move(posted_.front());
@@ -274,8 +277,8 @@ void Runtime::drain_link(Watched& watched) {
   if (frames > 0 && options_.spin > Duration{} && watched.fd >= 0) begin_spin();
   if (again && !readable) watched.refilled.learn(frames > 0);
   if (likely(frames > 0) && likely(watched.fd >= 0) && likely(!spins())) {
-    if (watched.refilled.expects_yes() && likely(watched.link != nullptr) &&
-        (likely(!scheduler_.has_blocked()) || watched.link->writable())) {
+    // Who waits for room has to ask for it.
+    if (watched.refilled.expects_yes() && likely(watched.link != nullptr) && likely(watched.link->writable())) {
       read_again_ = watched.again = true;
     } else {
       watched.passed_over = true;

@@ -21,6 +21,7 @@ void complete(Bytes& packet, const PacketMeta& meta) {
 }  // namespace
 
 Result<> FakeNetwork::encapsulate(Packet&& packet, const network::Send& to) {
+  if (while_sending) while_sending();
   if (failure && taken_before_failure == 0) return fail(*failure);
   if (failure) --taken_before_failure;
   if (!accepts) return fail(Error::would_block);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
@@ -84,6 +85,7 @@ class FakeNetwork final : public network::Network {
   bool accepts = true;                   ///< writable(); while false encapsulate() fails with Error::would_block
   std::optional<Error> failure;          ///< what encapsulate() and select_source() fail with
   std::size_t taken_before_failure = 0;  ///< packets that encapsulate() still takes
+  std::function<void()> while_sending;   ///< called in encapsulate()
   std::vector<Sent> sent;
   std::vector<Refused> refused;
   std::vector<Advice> advices;

@@ -89,7 +89,7 @@ class ReadySource {
   List list_ = List::none;
 };
 
-/// Something that is left to do when the source that is pulled now has returned: see Scheduler::Deferral. It outlives the pull.
+/// Something that is left to do when the source that is pulled now has returned: see Scheduler::Deferral. Destroying it takes it off the list.
 class Deferred {
  public:
   Deferred() noexcept = default;
@@ -97,14 +97,14 @@ class Deferred {
   Deferred& operator=(const Deferred&) = delete;
 
  protected:
-  ~Deferred() = default;
+  ~Deferred();
   /// The pull is over.
   virtual void run_deferred() noexcept = 0;
 
  private:
   friend class Scheduler;
+  Scheduler* scheduler_ = nullptr;  ///< on whose list it is
   Deferred* next_ = nullptr;
-  bool listed_ = false;
 };
 
 /// Time, timers and the ready list of everything on one thread. It is driven from outside: Runtime tells it the real time, sim::World a
@@ -166,6 +166,7 @@ class Scheduler {
 
  private:
   friend class Timer;
+  friend class Deferred;
   static constexpr std::uint64_t no_turn = ~std::uint64_t{0};
   static constexpr unsigned tick_bits = 16;  ///< a tick is 2^16 ns, 65.5 microseconds
   static constexpr unsigned slot_bits = 6;
@@ -197,12 +198,13 @@ class Scheduler {
   void sift_down(std::size_t index) noexcept;
   [[nodiscard]] static bool earlier(const Timer& a, const Timer& b) noexcept;
 
+  void withdraw(Deferred& deferred) noexcept;
   bool pull_ready(std::size_t budget);
   void run_deferred() noexcept {
     while (deferred_ != nullptr) {
       Deferred& deferred = *deferred_;
       deferred_ = deferred.next_;
-      deferred.listed_ = false;
+      deferred.scheduler_ = nullptr;
       deferred.run_deferred();
     }
   }

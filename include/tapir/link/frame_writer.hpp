@@ -13,8 +13,9 @@ namespace tapir::link {
 
 /// Writes frames to a non-blocking descriptor, a system call each, in order. One thread.
 ///
-/// A frame that is sent while its scheduler defers (Scheduler::Deferral) is kept until the pull is over. What the device then has no room for stays, and goes first
-/// when there is some.
+/// A frame in one piece that is sent while its scheduler defers (Scheduler::Deferral) is kept until the pull is over. What the device then has no room for stays,
+/// and goes first when there is some. What it refuses for another reason is counted here alone; after that nothing is kept until a frame is taken, so that
+/// whoever sends the next one hears of it.
 class FrameWriter final : private Deferred {
  public:
   struct Stats {
@@ -53,6 +54,7 @@ class FrameWriter final : private Deferred {
   std::size_t header_size_;
   bool writable_ = true;
   Scheduler* scheduler_ = nullptr;
+  bool sound_ = true;  ///< the device has not refused the latest frame for good
   bool keeps_ = false;
   Slice kept_;  ///< while keeps_; or the frame before, whose memory is let go of where the processor's caches have it
   Stats stats_;

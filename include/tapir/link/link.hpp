@@ -72,7 +72,8 @@ class Link {
   virtual std::size_t drain(std::size_t budget) = 0;
   /// The file descriptor that a Runtime waits on; nullopt for links without one.
   [[nodiscard]] virtual std::optional<int> descriptor() const noexcept { return std::nullopt; }
-  /// While `scheduler` defers (Scheduler::Deferral), transmit() may keep a frame back until the pull is over; nullptr: it does not. For the driver.
+  /// While `scheduler` defers (Scheduler::Deferral), transmit() may keep a frame back until the pull is over, and what then becomes of it only counters() tell;
+  /// nullptr: it does not. For the driver.
   virtual void defer_to(Scheduler* /*scheduler*/) noexcept {}
   /// The driver saw that the descriptor takes data again.
   virtual void set_writable() noexcept {}

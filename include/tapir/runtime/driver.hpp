@@ -23,7 +23,7 @@ class Driver {
   [[nodiscard]] virtual PacketPool& pool() noexcept = 0;
   [[nodiscard]] virtual Random& random() noexcept = 0;
 
-  /// Drains `link` whenever it has frames, until forget().
+  /// Drains `link` whenever it has frames, until forget(), which comes before the end of the link and of this.
   [[nodiscard]] virtual Result<> watch(link::Link& link) = 0;
   virtual void forget(link::Link& link) noexcept = 0;
 

@@ -84,8 +84,8 @@ class Runtime final : public Driver {
   struct Watched;
   class Kernel;
 
-  void turn(std::optional<TimePoint> latest);
-  void wait(std::optional<TimePoint> latest);
+  inline void turn(std::optional<TimePoint> latest);
+  inline void wait(std::optional<TimePoint> latest);
   [[nodiscard]] bool busy_turn_asks() noexcept;
   [[gnu::noinline]] void ask_kernel(std::optional<TimePoint> latest, bool more);
   void drain();
@@ -122,7 +122,7 @@ class Runtime final : public Driver {
 
   std::mutex posted_mutex_;
   std::deque<std::move_only_function<void()>> posted_;
-  std::atomic<bool> task_posted_ = false;  ///< since run_posted() looked last: for a busy poll, which does not wait for the wake-up
+  std::atomic<bool> task_posted_ = false;  ///< and not taken yet: for a busy poll, which does not wait for the wake-up
   bool posted_wait_ = false;               ///< tasks were left behind that no wake-up will come for
 };
 

@@ -65,6 +65,7 @@ TEST_CASE("all that was deferred runs", "[core]") {
   std::string log;
   Note first{log, '1'}, second{log, '2'};
   Teller a{log, 'a', [&] {
+             const Scheduler::Deferral deferral{scheduler};
              scheduler.defer(first);
              scheduler.defer(second);
            }};

@@ -1,7 +1,7 @@
 #include <catch2/catch.hpp>
 
+#include <algorithm>
 #include <array>
-#include <cerrno>
 #include <functional>
 #include <utility>
 #include <vector>
@@ -184,14 +184,52 @@ TEST_CASE("what the device refuses for another reason is lost, and counted", "[l
   Device device;
   const Descriptor nothing{::open("/dev/null", O_RDONLY | O_CLOEXEC)};  // it cannot be written
   FrameWriter writer{nothing.get(), kHeader};
-  const auto sent = writer.write(device.lab.packet(kFirst));
-  REQUIRE_FALSE(sent);
-  CHECK(sent.error() == std::errc::bad_file_descriptor);
   writer.defer_to(&device.lab.scheduler);
   in_a_pull(device.lab.scheduler, [&] { REQUIRE(writer.write(device.lab.packet(kFirst))); });
-  CHECK(writer.stats().errors == 2);
+  CHECK(writer.stats().errors == 1);
   CHECK(writer.stats().frames == 0);
   CHECK(writer.writable());
-  in_a_pull(device.lab.scheduler, [&] { REQUIRE(writer.write(device.lab.packet(kFirst))); });  // nothing is left of the one before
-  CHECK(writer.stats().errors == 3);
+  SECTION("who sends the next one hears of it") {
+    in_a_pull(device.lab.scheduler, [&] {
+      const auto sent = writer.write(device.lab.packet(kFirst));
+      REQUIRE_FALSE(sent);
+      CHECK(sent.error() == std::errc::bad_file_descriptor);
+    });
+    CHECK(writer.stats().errors == 2);
+  }
+  SECTION("frames are kept again when one was taken") {
+    REQUIRE(::dup2(device.ours.get(), nothing.get()) == nothing.get());
+    in_a_pull(device.lab.scheduler, [&] {
+      REQUIRE(writer.write(device.lab.packet(kFirst)));
+      CHECK(device.take() == Frames{kFirst});
+      REQUIRE(writer.write(device.lab.packet(kSecond)));
+      CHECK(device.take().empty());
+    });
+    CHECK(device.take() == Frames{kSecond});
+  }
+}
+
+TEST_CASE("an empty frame is no frame", "[link]") {
+  Device device;
+  in_a_pull(device.lab.scheduler, [&] { REQUIRE(device.write(kFirst)); });
+  FrameWriter bare{device.ours.get(), 0};
+  bare.defer_to(&device.lab.scheduler);
+  in_a_pull(device.lab.scheduler, [&] { (void)bare.write(device.lab.packet({})); });  // the device says what it thinks of that
+  CHECK(bare.stats().bytes == 0);
+  const Frames left = device.take();
+  REQUIRE_FALSE(left.empty());
+  CHECK(left.front() == kFirst);
+  CHECK(std::ranges::count(left, kFirst) == 1);
+}
+
+TEST_CASE("a writer that is moved from has no device, and one that goes leaves nothing to run", "[link]") {
+  Device device;
+  in_a_pull(device.lab.scheduler, [&] {
+    FrameWriter brief{device.ours.get(), kHeader};
+    brief.defer_to(&device.lab.scheduler);
+    REQUIRE(brief.write(device.lab.packet(kFirst)));
+  });
+  CHECK(device.take().empty());
+  const FrameWriter moved{std::move(device.writer)};
+  CHECK(device.write(kFirst).error() == std::errc::bad_file_descriptor);
 }

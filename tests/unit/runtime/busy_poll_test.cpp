@@ -2,6 +2,8 @@
 
 #include <chrono>
 #include <cstdint>
+#include <stdexcept>
+#include <utility>
 
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -24,6 +26,10 @@ struct Bell final : DescriptorUser {
   void ring() const {
     const std::uint64_t once = 1;
     REQUIRE(::write(fd, &once, sizeof(once)) == sizeof(once));
+  }
+  void stop() const {
+    std::uint64_t times = 0;
+    REQUIRE(::read(fd, &times, sizeof(times)) == sizeof(times));
   }
   void on_ready(bool, bool, bool) override { heard = true; }
   int fd;
@@ -59,18 +65,47 @@ TEST_CASE("links keep frames back for a loop that sleeps, not for one that spins
 
 TEST_CASE("poll() of a busy poll looks at every descriptor", "[runtime]") {
   Runtime runtime{{.busy_poll = true}};
-  int ran = 0;
+  Bell bell;
+  REQUIRE(runtime.watch(bell.fd, bell, {.input = true, .output = false}));
   for (int i = 1; i <= 40; ++i) {
-    runtime.post([&] { ++ran; });
+    bell.ring();
     runtime.poll();
-    CHECK(ran == i);
+    CHECK(std::exchange(bell.heard, false));
+    bell.stop();
+    runtime.poll();
+    CHECK_FALSE(bell.heard);
   }
+  runtime.forget(bell);
 }
 
 TEST_CASE("a busy poll runs what is posted in its next turn", "[runtime]") {
   Runtime runtime{{.busy_poll = true}};
   bool ran = false;
   CHECK(turns_until(runtime, [&] { runtime.post([&] { ran = true; }); }, [&] { return ran; }) == 1);
+}
+
+TEST_CASE("a busy poll runs what is posted while it runs what was posted", "[runtime]") {
+  Runtime runtime{{.busy_poll = true}};
+  bool ran = false;
+  const auto post_again = [&] { runtime.post([&] { ran = true; }); };
+  const auto two = [&] {
+    runtime.post(post_again);
+    runtime.post([] {});
+  };
+  CHECK(turns_until(runtime, two, [&] { return ran; }) <= 2);
+}
+
+TEST_CASE("a busy poll goes on with what was posted behind a task that throws", "[runtime]") {
+  Runtime runtime{{.busy_poll = true}};
+  bool ran = false;
+  for (int i = 0; i < kLater; ++i) (void)runtime.run_until([n = 0]() mutable { return ++n > 1; }, 60s);
+  runtime.post([] { throw std::runtime_error{"from a task"}; });
+  runtime.post([&] { ran = true; });
+  CHECK_THROWS_AS(runtime.run_until([] { return false; }, 60s), std::runtime_error);
+  CHECK_FALSE(ran);
+  int turns = 0;
+  CHECK(runtime.run_until([&] { return ++turns > 2; }, 60s));
+  CHECK(ran);
 }
 
 TEST_CASE("a busy poll looks at the other descriptors often enough", "[runtime]") {

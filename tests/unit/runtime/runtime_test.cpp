@@ -315,6 +315,39 @@ TEST_CASE("frames are handed up behind one whose handler throws", "[runtime]") {
   CHECK(wired.runtime.watch(*wired.link));
 }
 
+TEST_CASE("a frame that was kept for a full device leaves when there is room", "[runtime]") {
+  Wired wired;
+  const bool own_loop = GENERATE(false, true);
+  const auto turn = [&] { own_loop ? wired.runtime.poll() : (void)wired.runtime.run_until([n = 0]() mutable { return ++n > 1; }, kLong); };
+  // As a connection does: nothing is left to send as far as it knows, so nobody waits for room.
+  struct Once final : ReadySource {
+    explicit Once(Wired& over) : wired{over} {}
+    [[nodiscard]] Pulled pull() override {
+      const Scheduler::Deferral deferral{wired.runtime.scheduler()};
+      Packet frame{wired.runtime.pool(), 4};
+      frame.append_zeros(4);
+      REQUIRE(wired.link->transmit(std::move(frame)));
+      return Pulled::drained;
+    }
+    Wired& wired;
+  } once{wired};
+  Packet large{wired.runtime.pool(), 1000};
+  large.append_zeros(1000);
+  std::size_t taken = 0;
+  while (wired.link->transmit(large.share())) ++taken;
+  wired.link->set_writable();  // as far as it knows
+  wired.runtime.scheduler().make_ready(once);
+  turn();
+  CHECK_FALSE(wired.link->writable());
+  CHECK_FALSE(wired.runtime.scheduler().has_blocked());
+  std::array<std::byte, 2000> frame{};
+  for (std::size_t i = 0; i < taken; ++i) REQUIRE(::recv(wired.peer, frame.data(), frame.size(), MSG_DONTWAIT) == 1000);
+  CHECK(::recv(wired.peer, frame.data(), frame.size(), MSG_DONTWAIT) < 0);
+  turn();
+  CHECK(::recv(wired.peer, frame.data(), frame.size(), MSG_DONTWAIT) == 4);
+  CHECK(wired.link->writable());
+}
+
 TEST_CASE("a program with a loop of its own waits for the runtime's descriptor and calls poll()", "[runtime]") {
   Wired wired;
   const auto readable = [&wired](int milliseconds) {

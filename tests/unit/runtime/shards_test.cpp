@@ -67,7 +67,9 @@ struct Pair {
       REQUIRE(::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds.data()) == 0);
       near[i] = fds[0];
       far[i] = fds[1];
-      links.push_back(std::make_unique<SocketLink>(pools[i], fds[0]));
+      auto link = std::make_unique<SocketLink>(pools[i], fds[0]);
+      below[i] = link.get();
+      links.push_back(std::move(link));
       ears[i].on_frame = [this] {
         if (++total == expected) shards->stop();
       };
@@ -98,6 +100,7 @@ struct Pair {
       const auto link = shard.take_link();
       link->attach(&ears[shard.index()]);
       if (!shard.runtime().watch(*link)) return 9;
+      if (below[shard.index()]->deferring != &shard.runtime().scheduler()) return 8;
       const int code = shard.runtime().run();
       shard.runtime().forget(*link);
       if (shard.index() == 0) {
@@ -108,6 +111,7 @@ struct Pair {
   }
 
   std::array<int, kCount> near{}, far{};
+  std::array<SocketLink*, kCount> below{};
   std::deque<PacketPool> pools = std::deque<PacketPool>(kCount);
   std::array<Ear, kCount> ears;
   std::atomic<std::size_t> total = 0;

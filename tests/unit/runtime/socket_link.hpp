@@ -8,6 +8,7 @@
 #include <span>
 
 #include <tapir/core/packet_pool.hpp>
+#include <tapir/link/frame_writer.hpp>
 #include <tapir/link/link.hpp>
 
 namespace tapir::test {
@@ -18,13 +19,8 @@ class SocketLink final : public link::Link {
   SocketLink(PacketPool& pool, int fd) : pool_{pool}, fd_{fd} {}
   [[nodiscard]] std::string_view name() const noexcept override { return "socket"; }
   [[nodiscard]] const link::Capabilities& capabilities() const noexcept override { return capabilities_; }
-  [[nodiscard]] Result<> transmit(Packet&& frame) override {
-    const auto bytes = frame.bytes();
-    if (::send(fd_, bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL) >= 0) return {};
-    writable_ = false;
-    return fail(Error::would_block);
-  }
-  [[nodiscard]] bool writable() const noexcept override { return writable_; }
+  [[nodiscard]] Result<> transmit(Packet&& frame) override { return writer.write(frame); }
+  [[nodiscard]] bool writable() const noexcept override { return writer.writable(); }
   void attach(Demultiplexer<link::Received>* receiver) noexcept override { receiver_ = receiver; }
   std::size_t drain(std::size_t budget) override {
     std::array<std::byte, 2048> bytes{};
@@ -40,16 +36,24 @@ class SocketLink final : public link::Link {
     return count;
   }
   [[nodiscard]] std::optional<int> descriptor() const noexcept override { return fd_; }
-  void set_writable() noexcept override { writable_ = true; }
-
-  std::size_t largest_batch = 0;
+  void set_writable() noexcept override { writer.set_writable(); }
+  void defer_to(Scheduler* scheduler) noexcept override {
+    writer.defer_to(scheduler);
+    deferring = scheduler;
+  }
 
  private:
   PacketPool& pool_;
   int fd_;
+
+ public:
+  link::FrameWriter writer{fd_, 0};
+  std::size_t largest_batch = 0;
+  Scheduler* deferring = nullptr;
+
+ private:
   link::Capabilities capabilities_;
   Demultiplexer<link::Received>* receiver_ = nullptr;
-  bool writable_ = true;
 };
 
 }  // namespace tapir::test

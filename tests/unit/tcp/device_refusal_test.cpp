@@ -68,3 +68,17 @@ TEST_CASE("a retransmission that the device refuses is none", "[tcp]") {
   CHECK(again[0].seq == first[0].seq);
   CHECK(talk.info().retransmissions == again.size());
 }
+
+TEST_CASE("what a connection sends may leave when its pull is over", "[tcp]") {
+  Conversation talk;
+  std::vector<bool> deferred;
+  talk.network.while_sending = [&] { deferred.push_back(talk.lab.scheduler.defers()); };
+  talk.write(stream(100));
+  (void)talk.peer.hear();
+  CHECK(deferred == std::vector{true});
+  talk.peer.acknowledge();
+  (void)talk.peer.say({.flags = Flags::ack | Flags::fin});
+  (void)talk.peer.hear();
+  CHECK(deferred == std::vector{true, true});  // an acknowledgment of its own
+  CHECK_FALSE(talk.lab.scheduler.defers());
+}
