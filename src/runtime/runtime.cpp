@@ -131,7 +131,7 @@ void Runtime::forget(DescriptorUser& user) noexcept {
     throw;
   }
   --depth_;
-  sweep();
+  if (unlikely(forgotten_)) sweep();
 }
 
 [[gnu::hot]] int Runtime::run() {
