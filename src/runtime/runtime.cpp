@@ -163,10 +163,10 @@ int Runtime::descriptor() const noexcept { return kernel_->descriptor(); }
 void Runtime::poll() {
   if (!status()) return;
   busy_turns_ = 0;
+  read_again_ = false;
   turn(scheduler_.now());
   // The next wait is somebody else's, and tells nothing of what was there before it.
   refresh_interest();
-  read_again_ = false;
   for (const auto& watched : watched_) watched->again = watched->passed_over = false;
 }
 
