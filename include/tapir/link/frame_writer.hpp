@@ -27,7 +27,7 @@ class FrameWriter final : private Deferred {
 
   /// `header_size`: bytes of the device's own header, which each frame begins with. The descriptor is somebody else's, and outlives this.
   FrameWriter(int descriptor, std::size_t header_size) noexcept : descriptor_{descriptor}, header_size_{header_size} {}
-  /// Nobody's pull may be under way.
+  /// Not within a pull. What is kept moves along; the other has no descriptor any more.
   FrameWriter(FrameWriter&& other) noexcept;
   FrameWriter& operator=(FrameWriter&& other) noexcept;
   FrameWriter(const FrameWriter&) = delete;

@@ -31,12 +31,15 @@ struct Teller final : ReadySource {
   int pulls = 1;
 };
 
-}  // namespace
-
-TEST_CASE("what a pull defers runs when it is over, and before the next one", "[core]") {
+struct Pulls {
   Scheduler scheduler;
   std::string log;
   Note note{log, '!'};
+};
+
+}  // namespace
+
+TEST_CASE_METHOD(Pulls, "what a pull defers runs when it is over, and before the next one", "[core]") {
   Teller a{log, 'a', [&] {
              const Scheduler::Deferral deferral{scheduler};
              scheduler.defer(note);
@@ -60,9 +63,7 @@ TEST_CASE("what a pull defers runs when it is over, and before the next one", "[
   }
 }
 
-TEST_CASE("all that was deferred runs", "[core]") {
-  Scheduler scheduler;
-  std::string log;
+TEST_CASE_METHOD(Pulls, "all that was deferred runs", "[core]") {
   Note first{log, '1'}, second{log, '2'};
   Teller a{log, 'a', [&] {
              const Scheduler::Deferral deferral{scheduler};
@@ -76,10 +77,7 @@ TEST_CASE("all that was deferred runs", "[core]") {
   CHECK(log.find('2') != std::string::npos);
 }
 
-TEST_CASE("a pull that throws leaves nothing deferred", "[core]") {
-  Scheduler scheduler;
-  std::string log;
-  Note note{log, '!'};
+TEST_CASE_METHOD(Pulls, "a pull that throws leaves nothing deferred", "[core]") {
   Teller a{log, 'a', [&] {
              const Scheduler::Deferral deferral{scheduler};
              scheduler.defer(note);
@@ -91,8 +89,7 @@ TEST_CASE("a pull that throws leaves nothing deferred", "[core]") {
   CHECK_FALSE(scheduler.defers());
 }
 
-TEST_CASE("it is deferred while a Deferral lives, and at no other time", "[core]") {
-  Scheduler scheduler;
+TEST_CASE_METHOD(Pulls, "it is deferred while a Deferral lives, and at no other time", "[core]") {
   CHECK_FALSE(scheduler.defers());
   {
     const Scheduler::Deferral deferral{scheduler};

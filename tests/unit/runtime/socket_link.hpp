@@ -16,7 +16,7 @@ namespace tapir::test {
 /// A link over one end of a socket pair: datagrams are its frames.
 class SocketLink final : public link::Link {
  public:
-  SocketLink(PacketPool& pool, int fd) : pool_{pool}, fd_{fd} {}
+  SocketLink(PacketPool& pool, int fd) : writer{fd, 0}, pool_{pool}, fd_{fd} {}
   [[nodiscard]] std::string_view name() const noexcept override { return "socket"; }
   [[nodiscard]] const link::Capabilities& capabilities() const noexcept override { return capabilities_; }
   [[nodiscard]] Result<> transmit(Packet&& frame) override { return writer.write(frame); }
@@ -42,16 +42,13 @@ class SocketLink final : public link::Link {
     deferring = scheduler;
   }
 
+  link::FrameWriter writer;
+  std::size_t largest_batch = 0;
+  Scheduler* deferring = nullptr;  ///< whose pulls frames are kept in
+
  private:
   PacketPool& pool_;
   int fd_;
-
- public:
-  link::FrameWriter writer{fd_, 0};
-  std::size_t largest_batch = 0;
-  Scheduler* deferring = nullptr;
-
- private:
   link::Capabilities capabilities_;
   Demultiplexer<link::Received>* receiver_ = nullptr;
 };
