@@ -100,7 +100,7 @@ Held<ConnectionCore> ConnectionCore::unpack(Engine& engine, const FourTuple& tup
   core->restore(idle);
   core->handlers_ = std::move(idle.handlers);
   if (core->congestion_.empty()) core->congestion_ = std::move(idle.congestion);
-  core->recovery_.set_config(recovery_config(engine.config()));  // it may have changed meanwhile
+  core->recovery_.set_config(engine.part_configs().recovery);  // it may have changed meanwhile
   core->update_timers();
   return core;
 }

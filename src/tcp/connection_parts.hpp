@@ -61,7 +61,6 @@ class ConnectionParts {
   /// As they are before the SYN, whose number is `iss`; without congestion control, which is made last.
   ConnectionParts(Engine& engine, const FourTuple& tuple, const SharedSettings& settings, SeqNum iss);
   ~ConnectionParts() = default;
-  [[nodiscard]] static LossRecovery::Config recovery_config(const Config& all) noexcept;
 
   Engine* engine_;                          ///< nullptr once the connection is over and out of TIME-WAIT
   Context& context_;                        ///< not to be used any more once ...

@@ -10,7 +10,7 @@ namespace tapir::tcp::detail {
 
 void ConnectionCore::config_changed() {
   kind_.reset();
-  recovery_.set_config(recovery_config(engine_->config()));
+  recovery_.set_config(engine_->part_configs().recovery);
 }
 
 void ConnectionCore::set_nagle(bool on) {

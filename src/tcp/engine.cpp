@@ -45,6 +45,7 @@ Engine::Engine(Context& context, network::Network& network, Config config)
     : context_{context},
       network_{network},
       config_{std::move(config)},
+      part_configs_{config_},
       hash_key_{SipKey::generate(context.random)},
       isn_{SipKey::generate(context.random)},
       ports_{SipKey::generate(context.random),
@@ -74,6 +75,7 @@ Engine::~Engine() {
 void Engine::set_config(Config config) {
   make_handshakes_whole(nullptr);
   config_ = std::move(config);
+  part_configs_ = PartConfigs{config_};
   connections_.for_each([](ConnectionRecord& record) {
     if (!record.asleep()) record.core()->config_changed();
   });

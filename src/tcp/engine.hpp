@@ -25,6 +25,7 @@
 #include "isn.hpp"
 #include "memory_budget.hpp"
 #include "options.hpp"
+#include "part_configs.hpp"
 #include "reset_queue.hpp"
 #include "shared_settings.hpp"
 #include "syn_cookies.hpp"
@@ -75,6 +76,7 @@ class Engine final {
   [[nodiscard]] network::Network& network() noexcept { return network_; }
   [[nodiscard]] const Config& config() const noexcept { return config_; }
   void set_config(Config config);
+  [[nodiscard]] const PartConfigs& part_configs() const noexcept { return part_configs_; }
   [[nodiscard]] MemoryBudget& memory() noexcept { return memory_; }
   /// Every connection gives up what it holds beyond a gap.
   void drop_out_of_order() noexcept;
@@ -142,6 +144,7 @@ class Engine final {
   Context& context_;
   network::Network& network_;
   Config config_;
+  PartConfigs part_configs_;
   SipKey hash_key_;
   IsnGenerator isn_;
   EphemeralPorts ports_;
