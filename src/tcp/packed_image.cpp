@@ -36,18 +36,17 @@ constexpr std::size_t kNearest = (0x100 - kNear) / 2;  // of those remembered, s
 /// Words as they come: the latest of them count, and come first.
 class Remembered {
  public:
-  Remembered() noexcept = default;
-  Remembered(const Remembered&) = delete;
-  Remembered& operator=(const Remembered&) = delete;
+  using Room = std::array<Word, kMostWords>;
+
+  /// `room` is not in here, so that where the first is can be in a register.
+  explicit Remembered(Room& room) noexcept : first_{room.data() + room.size()}, end_{first_} {}
 
   /// One that is not among them yet.
   void note(Word word) noexcept {
     if (word >= kSmallest) *--first_ = word;
   }
   [[nodiscard]] Word operator[](std::size_t index) const noexcept { return first_[index]; }
-  [[nodiscard]] std::size_t size() const noexcept {
-    return std::min(static_cast<std::size_t>(words_.data() + words_.size() - first_), kMostRemembered);
-  }
+  [[nodiscard]] std::size_t size() const noexcept { return std::min(static_cast<std::size_t>(end_ - first_), kMostRemembered); }
   /// The first of the latest `most` for which `holds` is true. All are looked at, without a branch: so the compiler compares several at a time.
   template <class Holds>
   [[nodiscard]] std::optional<std::size_t> first_of(std::size_t most, const Holds& holds) const noexcept {
@@ -58,12 +57,16 @@ class Remembered {
   }
 
  private:
-  std::array<Word, kMostWords> words_;  // from the end on
-  Word* first_ = words_.data() + words_.size();
+  Word* first_;  // from the end on
+  Word* end_;
 };
 
 class Packer {
  public:
+  Packer() noexcept = default;
+  Packer(const Packer&) = delete;
+  Packer& operator=(const Packer&) = delete;
+
   void as_in_base(std::size_t words) noexcept {
     for (; words > 0; words -= std::min(words, kLongestRun)) put(std::min(words, kLongestRun) - 1);
   }
@@ -99,12 +102,13 @@ class Packer {
 
   std::array<std::byte, kMostWords * (sizeof(Word) + 1)> out_;  // each word with all its bytes
   std::size_t size_ = 0;
-  Remembered remembered_;
+  Remembered::Room room_;
+  Remembered remembered_{room_};
 };
 
 class Unpacker {
  public:
-  explicit Unpacker(std::span<const std::byte> packed) noexcept : next_{packed.data()} {}
+  Unpacker(std::span<const std::byte> packed, Remembered::Room& room) noexcept : next_{packed.data()}, remembered_{room} {}
 
   [[nodiscard]] std::uint8_t take() noexcept { return std::to_integer<std::uint8_t>(*next_++); }
   /// The word of `code`, which is none of those for words that are as in the base.
@@ -165,7 +169,8 @@ void pack_image(std::span<const std::byte> image, std::span<const std::byte> bas
 }
 
 void unpack_image(const PackedImage& packed, std::span<std::byte> image) noexcept {
-  Unpacker unpacker{packed.bytes()};
+  Remembered::Room room;
+  Unpacker unpacker{packed.bytes(), room};
   std::byte* at = image.data();
   const std::byte* const end = at + image.size();
   while (at < end) {
