@@ -156,7 +156,8 @@ void parse_tcp_header(benchmark::State& state) {
   packet.prepend(header);
   for (auto _ : state) {
     const auto read = packet.peek<tcp::Header>();
-    auto segment = tcp::parse(*read, packet.size());
+    tcp::Segment segment;
+    (void)tcp::parse(*read, packet.size(), segment);
     std::array<std::byte, tcp::kMaxOptionsSize> bytes;
     const auto option_bytes = std::span{bytes}.first(read->header_size() - sizeof(tcp::Header));
     (void)packet.copy_out(sizeof(tcp::Header), option_bytes);

@@ -46,13 +46,10 @@ Result<OptionBytes> prepare_options(const network::Send& to, Ipv4Address& destin
   ++stats_.out_requests;
   if (unlikely(to.ttl == std::uint8_t{0})) return fail(Error::invalid_argument);
   Ipv4Address destination = to.destination.v4();
-  Header header{};
-  header.tos = to.tos;
-  header.source = to.source.v4();
-  header.destination = destination;
   // A connection's segments take the way of the one before.
   const Egress* const known = unlikely(to.source.is_unspecified()) || unlikely(!to.options.empty()) ? nullptr : known_egress(destination);
-  if (likely(known != nullptr) && likely(to.source == known_egress_.source)) return send_by(*known, std::move(packet), to, header, {});
+  if (likely(known != nullptr) && likely(to.source == known_egress_.source))
+    return send_by(*known, std::move(packet), to, {known_egress_.source, destination}, {});
   const auto options = prepare_options(to, destination);
   if (!options) return fail(options.error());
   const auto egress = egress_for(destination, to.source.v4());
@@ -63,14 +60,12 @@ Result<OptionBytes> prepare_options(const network::Send& to, Ipv4Address& destin
   const auto source = choose_source(to, *egress, packet);
   if (!source) return fail(source.error());
   if (known_egress(destination) != nullptr && !to.source.is_unspecified()) known_egress_.source = *source;
-  header.source = *source;
-  header.destination = destination;
-  return send_by(*egress, std::move(packet), to, header, options->bytes());
+  return send_by(*egress, std::move(packet), to, {*source, destination}, options->bytes());
 }
 
-[[gnu::flatten, gnu::hot]] Result<> Ipv4::send_by(const Egress egress, Packet&& packet, const network::Send& to, Header header,
+[[gnu::flatten, gnu::hot]] Result<> Ipv4::send_by(const Egress egress, Packet&& packet, const network::Send& to, Ends ends,
                                                   std::span<const std::byte> options) {
-  const Ipv4Address destination = header.destination;
+  const Ipv4Address destination = ends.destination;
   const std::size_t header_size = sizeof(Header) + options.size();
   if (unlikely(header_size + packet.size() > max_datagram)) return fail(Error::message_too_large);
   const std::size_t mtu = mtu_towards(destination, egress);
@@ -80,13 +75,17 @@ Result<OptionBytes> prepare_options(const network::Send& to, Ipv4Address& destin
     ++stats_.frag_fails;
     return fail(Error::message_too_large);
   }
+  Header& header = prepend_header(packet, options);
+  header.tos = to.tos;
+  header.source = ends.source;
+  header.destination = destination;
   if (likely(to.dont_fragment)) header.fragmentation = Header::dont_fragment_bit;
   header.ttl = to.ttl.value_or(destination.is_multicast() ? std::uint8_t{1} : config_.default_ttl);
   header.protocol = to.protocol;
   if (unlikely(!to.dont_fragment)) {
-    if (auto identified = identify(header, datagrams_on_wire(packet, 0), fits, egress); !identified) return identified;
+    if (auto identified = identify(header, datagrams_on_wire(packet, header_size), fits, egress); !identified) return identified;
   }
-  header = put_header(packet, header, options);
+  header.checksum = header_checksum(header, options);
   if (unlikely(destination.is_multicast())) {
     const bool looped = to.loop_multicast && config_.multicast_loopback && to.protocol != network::Protocol::igmp;
     // A copy that finds no room is lost like any datagram.
@@ -194,7 +193,7 @@ Result<> Ipv4::transmit(Packet&& datagram, const Header& header, const Egress& e
   return transmit_cut(std::move(datagram), header, egress, mtu);
 }
 
-Result<> Ipv4::transmit_cut(Packet&& datagram, const Header& header, const Egress& egress, std::size_t mtu) {
+Result<> Ipv4::transmit_cut(Packet&& datagram, const Header header, const Egress& egress, std::size_t mtu) {
   ++stats_.frag_reqds;
   const Interface& interface = *egress.interface;
   bool begun = false;

@@ -209,10 +209,7 @@ bool Tap::is_up() const noexcept {
   const std::size_t size = frame.size();
   if (unlikely(size > capabilities_.max_super_segment + kLinkHeaders) && size > capabilities_.mtu + kLinkHeaders)
     return fail(Error::message_too_large);
-  if (mode_ == TapMode::offload) {
-    const VirtioHeader header = describe(frame);
-    frame.prepend_bytes(std::as_bytes(std::span{&header, 1}));
-  }
+  if (mode_ == TapMode::offload) frame.prepend(describe(frame));
   return writer_.write(frame);
 }
 
@@ -293,7 +290,7 @@ Packet Tap::take_landed(std::size_t size) {
   return Packet{*pool_, std::move(slab), Packet::headroom, size};
 }
 
-void Tap::hand_up(Packet frame) {
+void Tap::hand_up(Packet&& frame) {
   if (unlikely(coalesce_)) return coalescer_.take(std::move(frame), *receiver_);
   std::ignore = receiver_->demultiplex(std::move(frame), {});  // a layer that refuses it counts it by name
 }

@@ -9,7 +9,7 @@
 namespace tapir::link {
 
 /// struct virtio_net_hdr as TAP uses it with IFF_VNET_HDR (VIRTIO 1.2 section 5.1.6): ten bytes in the host's byte order.
-struct VirtioHeader {
+struct [[gnu::packed]] VirtioHeader {
   std::uint8_t flags = 0;
   std::uint8_t gso_type = 0;
   std::uint16_t header_length = 0;  ///< bytes of all headers
@@ -17,7 +17,7 @@ struct VirtioHeader {
   std::uint16_t checksum_start = 0;
   std::uint16_t checksum_offset = 0;
 };
-static_assert(sizeof(VirtioHeader) == 10);
+static_assert(sizeof(VirtioHeader) == 10 && alignof(VirtioHeader) == 1);
 
 inline constexpr std::uint8_t kVirtioNeedsChecksum = 1;
 inline constexpr std::uint8_t kVirtioDataValid = 2;

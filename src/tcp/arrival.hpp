@@ -18,16 +18,16 @@ namespace tapir::tcp::detail {
 /// A received segment on its way through the checks of RFC 9293 section 3.10.7. They may cut it to the window.
 struct Arrival {
   /// Nothing is known of it yet but how it came. (Written out, so that what a segment mostly does not have is not cleared octet by octet.)
-  Arrival(Packet&& packet, const network::Received& from) noexcept
-      : payload{std::move(packet)}, tos{from.tos}, ttl{from.ttl}, ingress{payload.meta().ingress} {}
+  Arrival(Packet& packet, const network::Received& from) noexcept
+      : payload{packet}, tos{from.tos}, ttl{from.ttl}, ingress{packet.meta().ingress} {}
 
-  /// As if it had come, without text: for a SYN that is made up again.
-  Arrival(const Segment& header, const Options& its_options, const FourTuple& ends, std::uint8_t its_tos, PacketPool& pool)
-      : segment{header}, options{its_options}, payload{pool}, tuple{ends}, tos{its_tos} {}
+  /// As if it had come, with `text`: for a SYN that is made up again.
+  Arrival(const Segment& header, const Options& its_options, const FourTuple& ends, std::uint8_t its_tos, Packet& text) noexcept
+      : segment{header}, options{its_options}, payload{text}, tuple{ends}, tos{its_tos} {}
 
   Segment segment{};
   Options options{};
-  Packet payload;
+  Packet& payload;  ///< whose caller keeps it meanwhile; whoever wants the text takes it out
   FourTuple tuple{};
   std::uint8_t tos;
   std::uint8_t ttl = 255;

@@ -69,7 +69,8 @@ void ConnectionCore::answer_with_cookie(const Arrival& syn) {
 
 /// The ACK is there: so was the SYN, with what the cookie and the timestamp say.
 Accepted ConnectionCore::open_by_cookie(Arrival arrival, std::uint16_t mss, std::weak_ptr<ListenerCore> listener) {
-  Arrival syn{{.seq = arrival.segment.seq - 1, .flags = Flags::syn}, {.mss = mss}, tuple_, arrival.tos, context_.pool};
+  Packet no_text{context_.pool};
+  Arrival syn{{.seq = arrival.segment.seq - 1, .flags = Flags::syn}, {.mss = mss}, tuple_, arrival.tos, no_text};
   syn.ip_options = arrival.ip_options;
   if (arrival.options.timestamps) {
     const auto agreed = CookieOptions::from(arrival.options.timestamps->echo_reply);

@@ -84,11 +84,12 @@ HalfOpen ConnectionCore::to_half_open() const {
 
 /// The SYN comes once more, as it were, and what was done since is done.
 void ConnectionCore::take_up(const HalfOpen& kept) {
+  Packet no_text{context_.pool};
   Arrival syn{{.seq = kept.irs, .flags = Flags::syn, .window = kept.snd_wnd},
               {.mss = kept.peer_mss, .sack_permitted = kept.sack},
               tuple_,
               kept.received_tos,
-              context_.pool};
+              no_text};
   if (kept.window_scale != HalfOpen::kNoScale) syn.options.window_scale = kept.window_scale;
   if (kept.timestamps) syn.options.timestamps = Timestamps{.value = kept.ts_recent, .echo_reply = 0};
   if (kept.user_timeout != 0) syn.options.user_timeout = UserTimeoutValue::from_wire(kept.user_timeout);

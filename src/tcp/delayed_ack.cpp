@@ -52,7 +52,7 @@ void DelayedAck::be_quick(const DataArrival& arrival) noexcept {
 Duration DelayedAck::wait(const DataArrival& arrival) const noexcept {
   if (likely(pace_ <= config_.delay)) return config_.delay;
   Duration longest = config_.max_delay;
-  if (arrival.srtt) longest = std::min(longest, std::max(*arrival.srtt, config_.delay));
+  longest = std::min(longest, std::max(arrival.srtt, config_.delay));
   return std::min(pace_, longest);
 }
 

@@ -14,10 +14,10 @@ namespace tapir::tcp {
 struct DataArrival {
   TimePoint now{};
   std::uint32_t bytes = 0;
-  std::uint32_t mss = 1;     ///< the peer's full segment, at least 1
-  std::uint32_t window = 0;  ///< that the peer may still fill, in bytes
-  Duration rto{};            ///< our own retransmission timeout: how long a sender that lost something waits
-  std::optional<Duration> srtt{};
+  std::uint32_t mss = 1;            ///< the peer's full segment, at least 1
+  std::uint32_t window = 0;         ///< that the peer may still fill, in bytes
+  Duration rto{};                   ///< our own retransmission timeout: how long a sender that lost something waits
+  Duration srtt = Duration::max();  ///< of which nothing is known
 };
 
 /// When to acknowledge what was received (RFC 9293 section 3.8.6.3, RFC 5681 section 4.2), with the heuristics that Linux has: segments that begin a

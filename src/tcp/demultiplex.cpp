@@ -37,7 +37,7 @@ std::unexpected<Drop> Engine::malformed(Drop reason) {
   ++stats_.in_segs;
   // RFC 9293 section 3.9.2.3: TCP speaks with single hosts only (MUST-57, MUST-63).
   if (unlikely(from.to_group) || unlikely(from.cast != LinkCast::unicast)) return drop(Drop::not_for_us);
-  Arrival arrival{std::move(packet), from};
+  Arrival arrival{packet, from};
   if (const auto sound = read(arrival, from); unlikely(!sound)) return malformed(sound.error());
   return dispatch(std::move(arrival));
 }
@@ -47,9 +47,8 @@ Accepted Engine::read(Arrival& arrival, const network::Received& from) {
   Packet& packet = arrival.payload;
   Header header;
   if (unlikely(!packet.peek_into(header))) return std::unexpected{Drop::truncated};
-  const auto segment = parse(header, packet.size());
-  if (unlikely(!segment)) return std::unexpected{segment.error()};
-  arrival.segment = *segment;
+  Segment& segment = arrival.segment;
+  if (const auto sound = parse(header, packet.size(), segment); unlikely(!sound)) return sound;
   arrival.tuple = {.local = {from.destination, header.destination_port}, .remote = {from.source, header.source_port}};
   if (unlikely(!checksum_ok(packet, from))) {
     if (config_.acknowledge_bad_checksums) acknowledge_damaged(arrival.tuple);
@@ -64,7 +63,7 @@ Accepted Engine::read(Arrival& arrival, const network::Received& from) {
   if (unlikely(context_.observer != nullptr)) observe(Direction::up, packet, header, arrival.tuple);
   packet.trim_front(header_size);
   const std::uint32_t each = packet.meta().gso_size;
-  if (unlikely(each > 0) && segment->payload_size > each) arrival.segments = (segment->payload_size + each - 1) / each;
+  if (unlikely(each > 0) && segment.payload_size > each) arrival.segments = (segment.payload_size + each - 1) / each;
   if (unlikely(!from.options.empty())) arrival.ip_options = network_.return_route(from.options, from.source);
   return {};
 }

@@ -26,16 +26,17 @@ std::string to_string(Flags flags) {
   return text.empty() ? "none" : text;
 }
 
-std::expected<Segment, Drop> parse(const Header& header, std::size_t segment_size) noexcept {
+Accepted parse(const Header& header, std::size_t segment_size, Segment& segment) noexcept {
   const std::size_t header_size = header.header_size();
   if (unlikely(header_size < sizeof(Header))) return std::unexpected{Drop::bad_header};
   if (unlikely(header_size > segment_size)) return std::unexpected{Drop::bad_length};
-  return Segment{.seq = header.sequence,
-                 .ack = header.acknowledgment,
-                 .flags = header.flags,
-                 .window = header.window,
-                 .urgent = header.urgent_pointer,
-                 .payload_size = static_cast<std::uint32_t>(segment_size - header_size)};
+  segment.seq = header.sequence;
+  segment.ack = header.acknowledgment;
+  segment.flags = header.flags;
+  segment.window = header.window;
+  segment.urgent = header.urgent_pointer;
+  segment.payload_size = static_cast<std::uint32_t>(segment_size - header_size);
+  return {};
 }
 
 }  // namespace tapir::tcp

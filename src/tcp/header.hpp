@@ -84,7 +84,8 @@ struct Segment {
   [[nodiscard]] constexpr SeqNum end() const noexcept { return seq + seg_len(); }
 };
 
-/// Checks the data offset against the `segment_size` bytes that carry the header: Drop::bad_header below 5 words, Drop::bad_length past the end.
-[[nodiscard]] std::expected<Segment, Drop> parse(const Header& header, std::size_t segment_size) noexcept;
+/// Checks the data offset against the `segment_size` bytes that carry the header: Drop::bad_header below 5 words, Drop::bad_length past the end. What the header
+/// says goes into `segment`, in which nothing stands yet.
+[[nodiscard]] Accepted parse(const Header& header, std::size_t segment_size, Segment& segment) noexcept;
 
 }  // namespace tapir::tcp

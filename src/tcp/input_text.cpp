@@ -88,7 +88,7 @@ void ConnectionCore::acknowledge_later(const Segment& segment) {
                 .mss = receive_mss_,
                 .window = tcb_.rcv_wnd,
                 .rto = rtt_.rto(),
-                .srtt = rtt_.srtt()});
+                .srtt = rtt_.srtt().value_or(Duration::max())});
 }
 
 /// Octets beyond a gap are answered at once (RFC 5681 section 4.2). Where memory is scarce they are the first to be given up; the first block of SACK

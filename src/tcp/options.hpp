@@ -3,8 +3,8 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <expected>
+#include <new>
 #include <optional>
 #include <span>
 
@@ -117,8 +117,7 @@ inline constexpr std::uint32_t kAlignedTimestampsLayout = 0x0101'080a;
 
 /// Writes that into the first bytes of `into`.
 inline void put_aligned(const Timestamps& timestamps, std::span<std::byte> into) noexcept {
-  const AlignedTimestamps image{kAlignedTimestampsLayout, timestamps.value, timestamps.echo_reply};
-  std::memcpy(into.data(), &image, sizeof(image));
+  ::new (into.data()) AlignedTimestamps{kAlignedTimestampsLayout, timestamps.value, timestamps.echo_reply};
 }
 
 /// Bytes that a SACK option with these blocks takes, padding included.

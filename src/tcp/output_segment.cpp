@@ -130,7 +130,7 @@ Result<> ConnectionCore::emit(Packet&& packet, SeqNum seq, Flags flags, bool who
     to.urgent = static_cast<std::uint16_t>(std::min<std::uint32_t>(distance(seq, tcb_.snd_up), 65535));
   }
   last_sent_ = context_.now();
-  if (likely(payload_size > 0)) last_data_sent_ = last_sent_;
+  if (likely(payload_size > 0)) last_data_sent_ = context_.now();
   return engine_->send(std::move(packet), to);
 }
 

@@ -187,9 +187,10 @@ class Packet {
   /// Puts `header` in front.
   template <WireHeader H>
   void prepend(const H& header) {
-    std::memcpy(prepend_room(sizeof(H)).data(), &header, sizeof(H));
+    // Not by memcpy(), which wants the header in memory first: what is read there as a whole just after its fields were written has to wait for them.
+    ::new (prepend_room(sizeof(H)).data()) H{header};
   }
-  /// A header in front, as H{} is, to be filled in where it lies: what is moved as a whole just after its fields were written has to wait for them.
+  /// A header in front, as H{} is, to be filled in where it lies, for the same reason.
   template <WireHeader H>
   [[nodiscard]] H& prepend() {
     return *::new (prepend_room(sizeof(H)).data()) H{};

@@ -52,10 +52,12 @@ struct Header {
 static_assert(sizeof(Header) == min_header_size && alignof(Header) == 1);
 
 /// The checksum of a header with `options` (a multiple of four bytes), whatever its checksum field holds.
-[[nodiscard]] std::uint16_t header_checksum(Header header, std::span<const std::byte> options) noexcept;
+[[nodiscard]] std::uint16_t header_checksum(const Header& header, std::span<const std::byte> options) noexcept;
 
-/// Puts `header` with `options` in front of `packet`, its data, and marks the network header there. Version, IHL, total length and checksum are
-/// filled in. The header as it stands in the packet.
-Header put_header(Packet& packet, Header header, std::span<const std::byte> options);
+/// Puts a header with `options` in front of `packet`, its data, and marks the network header there. Version, IHL and total length are filled in, all else is 0, to be
+/// filled in where it lies; the checksum last, by header_checksum(). Valid for as long as the packet keeps its front.
+[[nodiscard]] Header& prepend_header(Packet& packet, std::span<const std::byte> options);
+/// The same with these `fields` and the checksum. The header as it stands in the packet.
+Header put_header(Packet& packet, const Header& fields, std::span<const std::byte> options);
 
 }  // namespace tapir::ipv4

@@ -222,6 +222,10 @@ class Ipv4 final : public Layer<network::Send, ethernet::Received>,
 
     friend bool operator==(const KnownEnds&, const KnownEnds&) noexcept = default;
   };
+  struct Ends {
+    Ipv4Address source;
+    Ipv4Address destination;
+  };
   /// By which way a datagram leaves.
   struct Egress {
     const Interface* interface = nullptr;
@@ -333,14 +337,13 @@ class Ipv4 final : public Layer<network::Send, ethernet::Received>,
   [[nodiscard]] Result<Ipv4Address> choose_source(const network::Send& to, const Egress& egress, const Packet& packet) const;
   [[nodiscard]] std::size_t mtu_towards(Ipv4Address destination, const Egress& egress) const noexcept;
   [[nodiscard]] bool takes_frames(const Egress& egress) const noexcept;
-  /// What is left when the way is known, and both ends: they stand in `header`. The way is a copy: what is asked on the way down may make another the known one.
-  [[nodiscard]] Result<> send_by(Egress egress, Packet&& packet, const network::Send& to, Header header,
-                                 std::span<const std::byte> options);
+  /// What is left when the way is known, and both ends. The way is a copy: what is asked on the way down may make another the known one.
+  [[nodiscard]] Result<> send_by(Egress egress, Packet&& packet, const network::Send& to, Ends ends, std::span<const std::byte> options);
   /// The identification and DF of what becomes so many datagrams on a wire; `fits`: none of them has to be cut.
   [[nodiscard, gnu::noinline]] Result<> identify(Header& header, std::size_t datagrams, bool fits, const Egress& egress);
   /// Sends a datagram whose header is in front, cut to `mtu` when it is larger.
   [[nodiscard]] Result<> transmit(Packet&& datagram, const Header& header, const Egress& egress, std::size_t mtu);
-  [[nodiscard, gnu::noinline]] Result<> transmit_cut(Packet&& datagram, const Header& header, const Egress& egress, std::size_t mtu);
+  [[nodiscard, gnu::noinline]] Result<> transmit_cut(Packet&& datagram, Header header, const Egress& egress, std::size_t mtu);
   [[nodiscard]] Result<> hand_down(Packet&& datagram, const Header& header, const Egress& egress);
 
   // own_header.cpp

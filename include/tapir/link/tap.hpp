@@ -99,7 +99,7 @@ class Tap final : public Link {
   /// Reads one frame and hands it up; false when there is none.
   bool read_frame();
   [[nodiscard]] Packet take_landed(std::size_t size);
-  void hand_up(Packet frame);
+  void hand_up(Packet&& frame);
 
   std::string name_;
   int descriptor_ = -1;

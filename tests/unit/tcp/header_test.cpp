@@ -40,17 +40,17 @@ TEST_CASE("a segment built by libtins is read", "[tcp]") {
   CHECK(header.source_port.get() == Port{49152});
   CHECK(header.destination_port.get() == Port{1883});
   CHECK(header.header_size() == 24);
-  const auto segment = tcp::parse(header, bytes.size());
-  REQUIRE(segment);
-  CHECK(segment->seq == SeqNum{0xfffffff0U});
-  CHECK(segment->ack == SeqNum{0x01020304U});
-  CHECK(segment->flags == (Flags::syn | Flags::ack | Flags::ece));
-  CHECK(segment->window == 40000);
-  CHECK(segment->urgent == 77);
-  CHECK(segment->payload_size == text.size());
-  CHECK(segment->seg_len() == text.size() + 1);
-  CHECK(segment->payload_begin() == SeqNum{0xfffffff1U});
-  CHECK(segment->end() == SeqNum{0xfffffff0U} + 8U);
+  tcp::Segment segment;
+  REQUIRE(tcp::parse(header, bytes.size(), segment));
+  CHECK(segment.seq == SeqNum{0xfffffff0U});
+  CHECK(segment.ack == SeqNum{0x01020304U});
+  CHECK(segment.flags == (Flags::syn | Flags::ack | Flags::ece));
+  CHECK(segment.window == 40000);
+  CHECK(segment.urgent == 77);
+  CHECK(segment.payload_size == text.size());
+  CHECK(segment.seg_len() == text.size() + 1);
+  CHECK(segment.payload_begin() == SeqNum{0xfffffff1U});
+  CHECK(segment.end() == SeqNum{0xfffffff0U} + 8U);
 }
 
 TEST_CASE("libtins reads a segment of ours", "[tcp]") {
@@ -86,17 +86,18 @@ TEST_CASE("a data offset below the header or past the segment is refused", "[tcp
   for (std::size_t offset = 0; offset < 16; ++offset) {
     header.offset_and_reserved = static_cast<std::uint8_t>(offset << 4U);
     for (std::size_t size = 20; size <= 64; ++size) {
-      const auto segment = tcp::parse(header, size);
+      tcp::Segment segment;
+      const auto sound = tcp::parse(header, size, segment);
       INFO(offset << " words, " << size << " bytes");
       if (offset < 5) {
-        REQUIRE_FALSE(segment);
-        CHECK(segment.error() == Drop::bad_header);
+        REQUIRE_FALSE(sound);
+        CHECK(sound.error() == Drop::bad_header);
       } else if (offset * 4 > size) {
-        REQUIRE_FALSE(segment);
-        CHECK(segment.error() == Drop::bad_length);
+        REQUIRE_FALSE(sound);
+        CHECK(sound.error() == Drop::bad_length);
       } else {
-        REQUIRE(segment);
-        CHECK(segment->payload_size == size - offset * 4);
+        REQUIRE(sound);
+        CHECK(segment.payload_size == size - offset * 4);
       }
     }
   }
@@ -108,9 +109,9 @@ TEST_CASE("reserved bits do not change what is read, and are zero in what is wri
   CHECK(header.offset_and_reserved.get() == 0x80);
   for (unsigned reserved = 0; reserved < 16; ++reserved) {
     header.offset_and_reserved = static_cast<std::uint8_t>(0x80U | reserved);
-    const auto segment = tcp::parse(header, 40);
-    REQUIRE(segment);
-    CHECK(segment->payload_size == 8);
+    tcp::Segment segment;
+    REQUIRE(tcp::parse(header, 40, segment));
+    CHECK(segment.payload_size == 8);
   }
 }
 
