@@ -114,6 +114,12 @@ class ConnectionCore final : public ReadySource, public Notifier, private Connec
   [[nodiscard]] State state() const noexcept { return tcb_.state; }
   [[nodiscard]] const Tcb& tcb() const noexcept { return tcb_; }
   [[nodiscard]] const Settings& settings() const noexcept { return *settings_; }
+  /// With what the connection has for itself.
+  [[nodiscard]] Settings settings_now() const {
+    Settings now = *settings_;
+    now.nagle = nagle_;
+    return now;
+  }
   [[nodiscard]] const FourTuple& tuple() const noexcept { return tuple_; }
   [[nodiscard]] std::size_t unacknowledged() const noexcept { return send_buffer_.size(); }
   [[nodiscard]] std::size_t waiting_to_leave() const noexcept { return unsent(); }
@@ -144,6 +150,12 @@ class ConnectionCore final : public ReadySource, public Notifier, private Connec
   void time_wait_over();
   /// The stack goes: nothing is sent any more.
   void stack_gone();
+  /// Whether the listener counts it among the handshakes under way from now on; whether it did.
+  bool set_handshaking(bool on) noexcept { return std::exchange(handshaking_, on); }
+  /// It is one of the listener's handshakes.
+  [[nodiscard]] bool shakes_hands_with(const ListenerCore& listener) const noexcept {
+    return handshaking_ && listener_.lock().get() == &listener;
+  }
   /// It is given to a user: the listener has no more to do with it.
   void leave_listener() {
     listener_.reset();

@@ -63,7 +63,8 @@ void ConnectionCore::each_lasting(Visit& visit) {
   all(tcb_, send_base_, send_limit, receive_limit, rtt_, pacer_, cwnd_usage_, ecn_, mtu_search_, mtu_reports_, peer_mss_, mss_);
   all(syn_retransmissions_, front_retransmissions_, persist_backoff_, probes_, small_end_, sending_times_);
   chunks_.each_lasting(visit);
-  all(last_sent_, last_data_sent_, last_advice_, probing_, user_timeout_due_, override_expired_, let_go_, more_follows_, end_pushed_);
+  all(last_sent_, last_data_sent_, last_advice_, probing_, nagle_, user_timeout_due_, override_expired_, let_go_, more_follows_,
+      end_pushed_);
   all(report_sent_, keepalive_unanswered_, challenges_, answers_, sack_report_, ack_, receive_tuning_, window_growth_);
   all(timestamp_clock_, peer_user_timeout_, recent_timestamp_, receive_mss_, last_received_, last_data_received_, last_ack_received_);
   all(wants_room_, fast_open_.taken, fast_open_.attempt.data, fast_open_.tried, fast_open_.trial, news_, over_, counters_);

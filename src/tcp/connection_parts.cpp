@@ -24,6 +24,7 @@ ConnectionParts::ConnectionParts(Engine& engine, const FourTuple& tuple, const S
       ecn_{settings->ecn.value_or(engine.config().ecn)},
       chunks_{iss},
       small_end_{iss},
+      nagle_{settings->nagle},
       receive_buffer_{context_.pool, receive_limit(*settings, engine.config())},
       reassembly_{context_.pool},
       ack_{engine.part_configs().ack},

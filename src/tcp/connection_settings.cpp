@@ -14,7 +14,7 @@ void ConnectionCore::config_changed() {
 }
 
 void ConnectionCore::set_nagle(bool on) {
-  settings_.own().nagle = on;
+  nagle_ = on;
   wants_to_send();
 }
 

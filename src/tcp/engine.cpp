@@ -143,6 +143,14 @@ std::shared_ptr<ConnectionRecord> Engine::add(const FourTuple& tuple, const Shar
   return record;
 }
 
+std::vector<Held<ConnectionCore>> Engine::handshakes_of(const ListenerCore& listener) const {
+  std::vector<Held<ConnectionCore>> handshakes;
+  connections_.for_each([&](ConnectionRecord& record) {
+    if (!record.asleep() && record.core()->shakes_hands_with(listener)) handshakes.push_back(record.core());
+  });
+  return handshakes;
+}
+
 /// The local end, chosen where the user left it open (RFC 9293 MUST-43, MUST-44).
 Result<FourTuple> Engine::choose_ends(const Endpoint& remote, const Endpoint& local) {
   FourTuple tuple{local, remote};

@@ -111,6 +111,8 @@ class Engine final {
   /// Those that were put away are connections again: of this listener, or, with nullptr, all.
   void make_handshakes_whole(const ListenerCore* of_listener);
   void forget(const ListenerCore& listener);
+  /// The connections that it counts as handshakes under way.
+  [[nodiscard]] std::vector<Held<ConnectionCore>> handshakes_of(const ListenerCore& listener) const;
 
  private:
   [[nodiscard]] Accepted dispatch(Arrival&& arrival);

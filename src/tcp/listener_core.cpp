@@ -55,16 +55,18 @@ void ListenerCore::close() {
   if (engine_ == nullptr) return;
   const auto self = shared_from_this();
   engine_->make_handshakes_whole(this);
-  std::exchange(engine_, nullptr)->forget(*this);
+  Engine& engine = *std::exchange(engine_, nullptr);
+  engine.forget(*this);
   handler_.reset();
   waiting_handler_.reset();
   const auto unaccepted = std::exchange(waiting_, {});
   for (const auto& connection : unaccepted) connection->core()->abort();
-  std::vector<ConnectionCore*> handshakes{half_open_.begin(), half_open_.end()};
-  std::ranges::sort(handshakes, {},
-                    [](const ConnectionCore* one) { return std::pair{one->tuple().remote, one->tuple().local}; });  // a run repeats exactly
-  half_open_.clear();
-  for (ConnectionCore* connection : handshakes) connection->abort();
+  if (handshakes_ == 0) return;
+  auto handshakes = engine.handshakes_of(*this);
+  std::ranges::sort(handshakes, {}, [](const Held<ConnectionCore>& one) {
+    return std::pair{one->tuple().remote, one->tuple().local};
+  });  // a run repeats exactly
+  for (const auto& connection : handshakes) connection->abort();
 }
 
 void ListenerCore::stack_gone() {
@@ -72,8 +74,25 @@ void ListenerCore::stack_gone() {
   handler_.reset();
   waiting_handler_.reset();
   waiting_.clear();
-  half_open_.clear();
-  put_away_ = 0;
+  handshakes_ = put_away_ = 0;
+}
+
+void ListenerCore::handshake_begun(ConnectionCore& connection) noexcept {
+  if (!connection.set_handshaking(true)) ++handshakes_;
+}
+
+void ListenerCore::handshake_over(ConnectionCore& connection) noexcept {
+  if (connection.set_handshaking(false)) --handshakes_;
+}
+
+void ListenerCore::handshake_put_away(ConnectionCore& connection) noexcept {
+  ++put_away_;
+  handshake_over(connection);
+}
+
+void ListenerCore::handshake_taken_up(ConnectionCore& connection) noexcept {
+  handshake_begun(connection);
+  --put_away_;
 }
 
 void ListenerCore::established(std::shared_ptr<ConnectionRecord> connection) {

@@ -35,7 +35,7 @@ class ListenerCore final : public Notifier, public std::enable_shared_from_this<
   [[nodiscard]] const Endpoint& local() const noexcept { return local_; }
   [[nodiscard]] const Settings& settings() const noexcept { return options_.settings; }
   [[nodiscard]] std::size_t waiting() const noexcept { return waiting_.size(); }
-  [[nodiscard]] std::size_t half_open() const noexcept { return half_open_.size() + put_away_; }
+  [[nodiscard]] std::size_t half_open() const noexcept { return handshakes_ + put_away_; }
 
   // What the Engine and the half-open connections call.
   [[nodiscard]] bool may_establish() const noexcept { return waiting_.size() < options_.backlog; }
@@ -50,16 +50,11 @@ class ListenerCore final : public Notifier, public std::enable_shared_from_this<
   [[nodiscard]] std::shared_ptr<const HandshakeKind> handshake_kind();
   /// The stack's: what is left to it is something else from now on.
   void config_changed() noexcept { kind_.reset(); }
-  void handshake_begun(ConnectionCore& connection) { half_open_.insert(&connection); }
-  void handshake_over(ConnectionCore& connection) { half_open_.erase(&connection); }
-  void handshake_put_away(ConnectionCore& connection) {
-    ++put_away_;
-    half_open_.erase(&connection);
-  }
-  void handshake_taken_up(ConnectionCore& connection) {
-    half_open_.insert(&connection);
-    --put_away_;
-  }
+  void handshake_begun(ConnectionCore& connection) noexcept;
+  /// Nothing, where that of `connection` is not under way.
+  void handshake_over(ConnectionCore& connection) noexcept;
+  void handshake_put_away(ConnectionCore& connection) noexcept;
+  void handshake_taken_up(ConnectionCore& connection) noexcept;
   void established(std::shared_ptr<ConnectionRecord> connection);
   /// Connections that may be given to the application before their handshakes are complete (RFC 7413 section 5.1).
   [[nodiscard]] bool may_open_early(bool any_listener, TimePoint now);
@@ -81,7 +76,7 @@ class ListenerCore final : public Notifier, public std::enable_shared_from_this<
   std::shared_ptr<AcceptHandler> handler_;
   std::shared_ptr<std::move_only_function<void()>> waiting_handler_;
   std::deque<std::shared_ptr<ConnectionRecord>> waiting_;
-  std::unordered_set<ConnectionCore*> half_open_;
+  std::size_t handshakes_ = 0;                       ///< connections whose handshakes are under way
   std::size_t put_away_ = 0;                         ///< handshakes of which the Engine has what is left
   std::shared_ptr<const HandshakeKind> kind_;        ///< empty: they are of a new one
   std::unordered_set<const ConnectionCore*> early_;  ///< given away, handshake not complete

@@ -208,7 +208,7 @@ SendDecision ConnectionCore::new_data_decision() const {
           .outstanding =
               settings_->minshall ? in_flight(small_end_ - 1 /* its last octet */) : recovery_.queue().outstanding() > syn_outstanding(),
           .minshall = settings_->minshall,
-          .no_delay = !settings_->nagle || middle || fin_queued_,  // nothing comes that it could wait for
+          .no_delay = !nagle_ || middle || fin_queued_,  // nothing comes that it could wait for
           .corked = (settings_->cork || more_follows_) && !fin_queued_ && !middle,
           .override_expired = override_expired_ || let_go_};
 }

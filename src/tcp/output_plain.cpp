@@ -23,7 +23,7 @@ std::uint32_t ConnectionCore::plain_segment() const noexcept {
   if (unlikely(more_follows_) || unlikely(queued_until_.has_value()) || unlikely(tcb_.urgent_out)) return 0;
   if (unlikely(ecn_.negotiated()) || unlikely(send_buffer_.has_records())) return 0;
   const std::uint32_t outstanding = tcb_.flight_size();
-  if (settings_->nagle && unlikely(outstanding > 0) && queued < mss_) return 0;
+  if (nagle_ && unlikely(outstanding > 0) && queued < mss_) return 0;
   const bool fits = std::uint64_t{outstanding} + queued <= std::min(tcb_.snd_wnd, congestion_.cwnd());
   return likely(fits) ? queued : 0;
 }

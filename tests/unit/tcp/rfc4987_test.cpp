@@ -62,6 +62,25 @@ TEST_CASE("a full listener answers a SYN, keeps nothing, and opens by the ACK", 
   bool heard = false;
   for (const auto& segment : wire.peer.hear()) heard = heard || text_of(segment.payload) == "world";
   CHECK(heard);
+  CHECK(wire.listener.half_open() == 2);  // the two that are under way: this one never was
+  wire.connections.front().abort();
+  CHECK(wire.listener.half_open() == 2);
+}
+
+TEST_CASE("a connection that a cookie opened and that ends before it is accepted leaves the handshakes under way as they are",
+          "[tcp][cookies]") {
+  FullListener wire;
+  wire.listener.handle({});
+  REQUIRE(wire.peer.say({.flags = kSyn}));
+  (void)wire.peer.hear_one();
+  REQUIRE(wire.peer.say({}));
+  CHECK(wire.peer.state() == State::established);
+  CHECK(wire.listener.half_open() == 2);
+  REQUIRE(wire.peer.say({.flags = kRst}));
+  CHECK(wire.peer.state() == State::closed);
+  CHECK(wire.listener.half_open() == 2);
+  wire.listener = {};
+  CHECK(wire.tcp.connection_count() == 0);
 }
 
 TEST_CASE("below the limit a handshake is kept as always", "[tcp][cookies]") {

@@ -36,12 +36,15 @@ TEST_CASE("one byte at a time: the first leaves, the others follow its ACK toget
 
 TEST_CASE("Nagle can be switched off for one connection", "[tcp][RFC9293-MUST-17]") {
   Conversation talk;
+  CHECK(talk.connection.settings().nagle);
   talk.connection.set_nagle(false);
+  CHECK_FALSE(talk.connection.settings().nagle);
   talk.write("a");
   CHECK(text_of(talk.peer.hear_one().payload) == "a");
   talk.write("b");
   CHECK(text_of(talk.peer.hear_one().payload) == "b");
   talk.connection.set_nagle(true);
+  CHECK(talk.connection.settings().nagle);
   talk.write("c");
   CHECK(talk.peer.quiet());
   Conversation from_start{{.settings = {.nagle = false}}};
