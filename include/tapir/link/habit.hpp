@@ -5,12 +5,9 @@
 namespace tapir::link {
 
 /// Learns whether the answer to a question is mostly yes, so that a question that costs a system call is asked only where it pays. What has mostly been
-/// no is asked all the same now and then, since habits change; the longer it is no, the more seldom.
+/// no is asked all the same now and then, since habits change; the longer it is no, the more seldom. A new one takes it for yes.
 class Habit {
  public:
-  enum class First : unsigned char { yes, no };
-  explicit constexpr Habit(First first) noexcept : level_{first == First::yes ? kMost : std::uint8_t{0}} {}
-
   /// Whether to ask now.
   [[nodiscard]] constexpr bool worth_asking() noexcept {
     if (level_ >= kHalf) return true;
@@ -33,7 +30,7 @@ class Habit {
  private:
   static constexpr std::uint8_t kMost = 7, kHalf = 4;
   static constexpr std::uint8_t kFirstInterval = 16, kLongestInterval = 128;
-  std::uint8_t level_;
+  std::uint8_t level_ = kMost;
   std::uint8_t passed_over_ = 0;            ///< since it was asked last
   std::uint8_t interval_ = kFirstInterval;  ///< at which it is asked while the answer is mostly no
 };

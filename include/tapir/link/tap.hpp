@@ -92,10 +92,6 @@ class Tap final : public Link {
  private:
   Tap(std::string name, int descriptor, const TapOptions& options, std::size_t mtu);
   [[nodiscard]] static Result<Tap> open_queue(const std::string& name, TapOptions options, int more_flags);
-  [[nodiscard]] static constexpr std::array<Habit, 8> habits() noexcept {
-    constexpr Habit yes{Habit::First::yes};
-    return {yes, yes, yes, yes, yes, yes, yes, yes};
-  }
   /// Reads one frame and hands it up; false when there is none.
   bool read_frame();
   [[nodiscard]] Packet take_landed(std::size_t size);
@@ -111,8 +107,8 @@ class Tap final : public Link {
   std::unique_ptr<PacketPool> pool_;
   SlabRef landing_;  ///< where the next frame is read to
   FrameWriter writer_;
-  std::array<Habit, 8> more_ = habits();  ///< [n]: whether another frame follows n that were read in a row; the last: that many or more
-  TapStats in_;                           ///< of what is read
+  std::array<Habit, 8> more_;  ///< [n]: whether another frame follows n that were read in a row; the last: that many or more
+  TapStats in_;                ///< of what is read
   DropCounters drops_;
 };
 

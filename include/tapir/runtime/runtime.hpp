@@ -111,14 +111,14 @@ class Runtime final : public Driver {
   std::size_t users_ = 0;                          ///< of descriptors, among them
   std::function<void(link::Link&)> link_lost_;
   int signal_code_ = 0;
-  bool more_to_do_ = false;                         ///< do not sleep in the next turn
-  bool spinning_ = false;                           ///< for options_.spin
-  TimePoint spin_until_{};                          ///< while spinning_
-  link::Habit spin_pays_{link::Habit::First::yes};  ///< whether a frame comes while it spins
-  unsigned busy_turns_ = 0;                         ///< of a busy poll; 0: the next one looks at every descriptor
-  bool read_again_ = false;                         ///< a link is to be read in the next turn, which need not wait
-  TimePoint asked_{};                               ///< when every descriptor was looked at last
-  int depth_ = 0;                                   ///< turns under way: run_until() may be called from within one
+  bool more_to_do_ = false;  ///< do not sleep in the next turn
+  bool spinning_ = false;    ///< for options_.spin
+  TimePoint spin_until_{};   ///< while spinning_
+  link::Habit spin_pays_;    ///< whether a frame comes while it spins
+  unsigned busy_turns_ = 0;  ///< of a busy poll; 0: the next one looks at every descriptor
+  bool read_again_ = false;  ///< a link is to be read in the next turn, which need not wait
+  TimePoint asked_{};        ///< when every descriptor was looked at last
+  int depth_ = 0;            ///< turns under way: run_until() may be called from within one
 
   std::mutex posted_mutex_;
   std::deque<std::move_only_function<void()>> posted_;
