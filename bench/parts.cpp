@@ -173,11 +173,12 @@ void build_ipv4_header(benchmark::State& state) {
   PacketPool pool;
   Packet packet{pool, 64};
   packet.append_zeros(64);
-  ipv4::Header header{};
-  header.ttl = 64;
-  header.protocol = network::Protocol::tcp;
   for (auto _ : state) {
-    benchmark::DoNotOptimize(ipv4::put_header(packet, header, {}));
+    ipv4::Header& header = ipv4::prepend_header(packet, {});
+    header.ttl = 64;
+    header.protocol = network::Protocol::tcp;
+    header.checksum = ipv4::header_checksum(header, {});
+    benchmark::DoNotOptimize(header);
     packet.trim_front(sizeof(header));
   }
   state.SetItemsProcessed(state.iterations());

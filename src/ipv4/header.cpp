@@ -23,7 +23,7 @@ std::uint16_t header_checksum(const Header& header, std::span<const std::byte> o
   sum.add_long(header.source.get().value());
   sum.add_long(header.destination.get().value());
   if (likely(options.empty())) return sum.value();
-  InternetChecksum with_options = sum;
+  InternetChecksum with_options = sum;  // add() is a call: the other one would have to be in memory in any case
   with_options.add(options);
   return with_options.value();
 }

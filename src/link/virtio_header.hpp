@@ -8,7 +8,7 @@
 
 namespace tapir::link {
 
-/// struct virtio_net_hdr as TAP uses it with IFF_VNET_HDR (VIRTIO 1.2 section 5.1.6): ten bytes in the host's byte order.
+/// struct virtio_net_hdr as TAP uses it with IFF_VNET_HDR (VIRTIO 1.2 section 5.1.6): ten bytes in the host's byte order. It lies anywhere: no reference to a member.
 struct [[gnu::packed]] VirtioHeader {
   std::uint8_t flags = 0;
   std::uint8_t gso_type = 0;

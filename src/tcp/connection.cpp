@@ -84,7 +84,7 @@ State Connection::state() const noexcept {
   return record_->asleep() ? State::established : record_->core()->state();
 }
 Info Connection::info() const { return record_ == nullptr ? Info{} : record_->info(); }
-Settings Connection::settings() const { return record_ == nullptr ? Settings{} : record_->core()->settings_now(); }
+Settings Connection::settings() const { return record_ == nullptr ? Settings{} : record_->core()->settings(); }
 Endpoint Connection::local() const noexcept { return record_ == nullptr ? Endpoint{} : record_->tuple().local; }
 Endpoint Connection::remote() const noexcept { return record_ == nullptr ? Endpoint{} : record_->tuple().remote; }
 std::size_t Connection::unacknowledged() const noexcept { return nothing_queued() ? 0 : record_->core()->unacknowledged(); }

@@ -113,13 +113,8 @@ class ConnectionCore final : public ReadySource, public Notifier, private Connec
   [[nodiscard]] Info info() const;
   [[nodiscard]] State state() const noexcept { return tcb_.state; }
   [[nodiscard]] const Tcb& tcb() const noexcept { return tcb_; }
-  [[nodiscard]] const Settings& settings() const noexcept { return *settings_; }
-  /// With what the connection has for itself.
-  [[nodiscard]] Settings settings_now() const {
-    Settings now = *settings_;
-    now.nagle = nagle_;
-    return now;
-  }
+  [[nodiscard]] Settings settings() const;
+  [[nodiscard]] std::uint8_t minimum_ttl() const noexcept { return settings_->minimum_ttl; }
   [[nodiscard]] const FourTuple& tuple() const noexcept { return tuple_; }
   [[nodiscard]] std::size_t unacknowledged() const noexcept { return send_buffer_.size(); }
   [[nodiscard]] std::size_t waiting_to_leave() const noexcept { return unsent(); }

@@ -69,7 +69,6 @@ class ConnectionParts {
   SharedSettings settings_;
   Tcb tcb_;
   std::weak_ptr<ListenerCore> listener_;       ///< until the connection is accepted
-  bool handshaking_ = false;                   ///< the listener counts it
   std::shared_ptr<const HandshakeKind> kind_;  ///< of a handshake that may be put away
   std::optional<TimeWaitRecord> former_;       ///< an earlier incarnation in TIME-WAIT, until the handshake proves the new one
   std::vector<std::byte> ip_options_;          ///< sent with every segment: a source route
@@ -119,8 +118,8 @@ class ConnectionParts {
   bool end_pushed_ = true;     ///< the latest send was none: what was written last is to be pushed
   bool wants_room_ = false;    ///< a send() took less than given
   bool report_sent_ = false;   ///< the user wants to hear of octets that leave
-  bool
-      nagle_;  ///< Nagle's algorithm, as the user set it last: many a server switches it off for each connection, and the other settings stay shared
+  bool nagle_;                 ///< Nagle's algorithm, as set last: servers switch it off one by one, and the settings stay shared
+  bool handshaking_ = false;   ///< the listener counts it among the handshakes under way
   std::uint32_t keepalive_unanswered_ = 0;
   RateLimiter challenges_;  ///< of this connection alone: a shared limit would tell an attacker about others (CVE-2016-5696)
   RateLimiter answers_;     ///< to unacceptable segments without octets

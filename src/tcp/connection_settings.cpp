@@ -13,6 +13,13 @@ void ConnectionCore::config_changed() {
   recovery_.set_config(engine_->part_configs().recovery);
 }
 
+/// With what the connection has for itself.
+Settings ConnectionCore::settings() const {
+  Settings now = *settings_;
+  now.nagle = nagle_;
+  return now;
+}
+
 void ConnectionCore::set_nagle(bool on) {
   nagle_ = on;
   wants_to_send();

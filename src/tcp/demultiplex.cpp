@@ -85,7 +85,7 @@ bool Engine::checksum_ok(const Packet& packet, const network::Received& from) co
 Accepted Engine::dispatch(Arrival&& arrival) {
   if (ConnectionRecord* const record = find(arrival.tuple); likely(record != nullptr)) {
     const auto connection = record->core();  // stays alive while it ends
-    if (unlikely(arrival.ttl < connection->settings().minimum_ttl)) return drop(Drop::ttl_too_low);
+    if (unlikely(arrival.ttl < connection->minimum_ttl())) return drop(Drop::ttl_too_low);
     return connection->segment_arrives(std::move(arrival));
   }
   return stranger_arrives(arrival);

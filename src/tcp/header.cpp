@@ -1,6 +1,7 @@
 #include "header.hpp"
 
 #include <array>
+#include <expected>
 #include <string_view>
 #include <utility>
 

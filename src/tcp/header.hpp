@@ -3,7 +3,6 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <expected>
 #include <string>
 
 #include <tapir/core/addresses.hpp>

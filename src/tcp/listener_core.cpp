@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <chrono>
 #include <utility>
-#include <vector>
 
 #include "connection_core.hpp"
 #include "connection_record.hpp"
@@ -62,6 +61,7 @@ void ListenerCore::close() {
   const auto unaccepted = std::exchange(waiting_, {});
   for (const auto& connection : unaccepted) connection->core()->abort();
   if (handshakes_ == 0) return;
+  // A look at every connection: a listener pays for it once, at its end, and no connection for being in a list of them.
   auto handshakes = engine.handshakes_of(*this);
   std::ranges::sort(handshakes, {}, [](const Held<ConnectionCore>& one) {
     return std::pair{one->tuple().remote, one->tuple().local};

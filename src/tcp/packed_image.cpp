@@ -108,6 +108,8 @@ class Packer {
 
 class Unpacker {
  public:
+  Unpacker(const Unpacker&) = delete;  // both would fill one room
+  Unpacker& operator=(const Unpacker&) = delete;
   Unpacker(std::span<const std::byte> packed, Remembered::Room& room) noexcept : next_{packed.data()}, remembered_{room} {}
 
   [[nodiscard]] std::uint8_t take() noexcept { return std::to_integer<std::uint8_t>(*next_++); }

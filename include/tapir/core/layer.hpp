@@ -11,7 +11,7 @@ template <class Down>
 class Encapsulator {
  public:
   virtual ~Encapsulator() = default;
-  /// Puts this protocol's header in front of `packet` and hands it to the layer below.
+  /// Puts this protocol's header in front of `packet` and hands it to the layer below. The packet is of no use to the caller afterwards, whatever came of it.
   [[nodiscard]] virtual Result<> encapsulate(Packet&& packet, const Down& to) = 0;
 };
 
@@ -20,7 +20,7 @@ template <class Up>
 class Demultiplexer {
  public:
   virtual ~Demultiplexer() = default;
-  /// Checks this protocol's header, takes it off, and hands the rest to the protocol that it names.
+  /// Checks this protocol's header, takes it off, and hands the rest to the protocol that it names. The packet is of no use to the caller afterwards.
   [[nodiscard]] virtual Accepted demultiplex(Packet&& packet, const Up& from) = 0;
 };
 

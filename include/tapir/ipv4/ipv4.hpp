@@ -341,7 +341,8 @@ class Ipv4 final : public Layer<network::Send, ethernet::Received>,
   [[nodiscard]] Result<> send_by(Egress egress, Packet&& packet, const network::Send& to, Ends ends, std::span<const std::byte> options);
   /// The identification and DF of what becomes so many datagrams on a wire; `fits`: none of them has to be cut.
   [[nodiscard, gnu::noinline]] Result<> identify(Header& header, std::size_t datagrams, bool fits, const Egress& egress);
-  /// Sends a datagram whose header is in front, cut to `mtu` when it is larger.
+  /// Sends a datagram whose header is in front, cut to `mtu` when it is larger. `header` may be the one in the datagram, and is not looked at once that has gone on;
+  /// whoever cuts it has a copy.
   [[nodiscard]] Result<> transmit(Packet&& datagram, const Header& header, const Egress& egress, std::size_t mtu);
   [[nodiscard, gnu::noinline]] Result<> transmit_cut(Packet&& datagram, Header header, const Egress& egress, std::size_t mtu);
   [[nodiscard]] Result<> hand_down(Packet&& datagram, const Header& header, const Egress& egress);

@@ -183,6 +183,37 @@ TEST_CASE("identifications of datagrams that may be cut do not come again for tw
   CHECK(lab.send(udp(), 3000));
 }
 
+TEST_CASE("a super-packet takes as many identifications as it becomes datagrams", "[ipv4][RFC6864-4-4]") {
+  constexpr std::size_t kEach = 1000;
+  const auto transport = GENERATE(std::pair{Protocol::tcp, std::size_t{20}}, std::pair{Protocol::tcp, std::size_t{32}},
+                                  std::pair{Protocol::udp, std::size_t{8}});
+  const auto options = GENERATE(Bytes{}, hex("01 01 01 01 01 01 01 01"));
+  for (const std::size_t payload : {1001, 2000, 2001, 2991, 3000, 9999}) {
+    CAPTURE(transport.second, options.size(), payload);
+    Ipv4Lab lab;
+    const auto identification_of = [&](std::size_t size, bool super) {
+      const auto [protocol, header_size] = transport;
+      Bytes bytes(header_size + size);
+      if (protocol == Protocol::tcp) bytes[12] = static_cast<std::byte>(header_size / 4 << 4U);  // the data offset
+      Packet packet = lab.packet(bytes);
+      packet.mark_transport();
+      if (super) {
+        packet.meta().gso = protocol == Protocol::tcp ? GsoKind::tcp4 : GsoKind::udp4;
+        packet.meta().gso_size = kEach;
+      }
+      network::Send to = udp();
+      to.protocol = protocol;
+      to.options = options;
+      REQUIRE(lab.ip.encapsulate(std::move(packet), to));
+      const auto sent = lab.wire.take_one();
+      return std::to_integer<unsigned>(sent.bytes[4]) << 8U | std::to_integer<unsigned>(sent.bytes[5]);
+    };
+    const unsigned first = identification_of(payload, true);
+    const unsigned next = identification_of(10, false);
+    CHECK(static_cast<std::uint16_t>(next - first) == (payload + kEach - 1) / kEach);
+  }
+}
+
 TEST_CASE("datagrams with DF need no identification, nor spend one", "[ipv4][RFC6864-4-2]") {
   Ipv4Lab lab;
   for (int i = 0; i < 70000; ++i) {

@@ -112,10 +112,10 @@ TEST_CASE("the device is told of a super-datagram", "[link]") {
   const VirtioHeader header = link::describe(frame);
   CHECK(header.flags == 1);
   CHECK(header.gso_type == 5);  // VIRTIO_NET_HDR_GSO_UDP_L4
-  CHECK(header.gso_size == 1000);
-  CHECK(header.header_length == 42);
-  CHECK(header.checksum_start == 34);
-  CHECK(header.checksum_offset == 6);
+  CHECK(+header.gso_size == 1000);
+  CHECK(+header.header_length == 42);
+  CHECK(+header.checksum_start == 34);
+  CHECK(+header.checksum_offset == 6);
 }
 
 TEST_CASE("what the device says of a super-datagram is taken over, or refused by name", "[link]") {

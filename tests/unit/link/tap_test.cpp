@@ -33,7 +33,7 @@ TEST_CASE("an outgoing frame is described to the device", "[link]") {
     const VirtioHeader header = link::describe(frame);
     CHECK(header.flags == 0);
     CHECK(header.gso_type == 0);
-    CHECK(header.gso_size == 0);
+    CHECK(+header.gso_size == 0);
   }
   SECTION("a partial checksum names its place") {
     frame.meta().transport = 34;
@@ -41,8 +41,8 @@ TEST_CASE("an outgoing frame is described to the device", "[link]") {
     frame.meta().checksum_offset = 16;
     const VirtioHeader header = link::describe(frame);
     CHECK(header.flags == 1);
-    CHECK(header.checksum_start == 34);
-    CHECK(header.checksum_offset == 16);
+    CHECK(+header.checksum_start == 34);
+    CHECK(+header.checksum_offset == 16);
     CHECK(header.gso_type == 0);
   }
   SECTION("a super-segment names its MSS and the bytes of its headers") {
@@ -53,8 +53,8 @@ TEST_CASE("an outgoing frame is described to the device", "[link]") {
     frame.meta().gso_size = 1448;
     const VirtioHeader header = link::describe(frame);
     CHECK(header.gso_type == 1);
-    CHECK(header.gso_size == 1448);
-    CHECK(header.header_length == 54);
+    CHECK(+header.gso_size == 1448);
+    CHECK(+header.header_length == 54);
     CHECK(header.flags == 1);
   }
 }
