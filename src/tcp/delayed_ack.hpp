@@ -17,7 +17,7 @@ struct DataArrival {
   std::uint32_t mss = 1;            ///< the peer's full segment, at least 1
   std::uint32_t window = 0;         ///< that the peer may still fill, in bytes
   Duration rto{};                   ///< our own retransmission timeout: how long a sender that lost something waits
-  Duration srtt = Duration::max();  ///< of which nothing is known
+  Duration srtt = Duration::max();  ///< the smoothed round-trip time; max(): nothing is known of it
 };
 
 /// When to acknowledge what was received (RFC 9293 section 3.8.6.3, RFC 5681 section 4.2), with the heuristics that Linux has: segments that begin a
