@@ -2,7 +2,6 @@
 
 #include <cstring>
 #include <new>
-#include <utility>
 
 #include <tapir/core/branch.hpp>
 #include <tapir/core/checksum.hpp>
@@ -42,10 +41,10 @@ Header& prepend_header(Packet& packet, std::span<const std::byte> options) {
 
 Header put_header(Packet& packet, const Header& fields, std::span<const std::byte> options) {
   Header& header = prepend_header(packet, options);
-  const auto [version_ihl, total_length] = std::pair{header.version_ihl, header.total_length};
+  const Header filled_in = header;
   header = fields;
-  header.version_ihl = version_ihl;
-  header.total_length = total_length;
+  header.version_ihl = filled_in.version_ihl;
+  header.total_length = filled_in.total_length;
   header.checksum = header_checksum(header, options);
   return header;
 }

@@ -147,8 +147,8 @@ class ConnectionCore final : public ReadySource, public Notifier, private Connec
   void stack_gone();
   /// Whether the listener counts it among the handshakes under way from now on; whether it did.
   bool set_handshaking(bool on) noexcept { return std::exchange(handshaking_, on); }
-  /// It is one of the listener's handshakes.
-  [[nodiscard]] bool shakes_hands_with(const ListenerCore& listener) const noexcept {
+  /// The listener counts it so.
+  [[nodiscard]] bool is_handshake_of(const ListenerCore& listener) const noexcept {
     return handshaking_ && listener_.lock().get() == &listener;
   }
   /// It is given to a user: the listener has no more to do with it.

@@ -146,7 +146,7 @@ std::shared_ptr<ConnectionRecord> Engine::add(const FourTuple& tuple, const Shar
 std::vector<Held<ConnectionCore>> Engine::handshakes_of(const ListenerCore& listener) const {
   std::vector<Held<ConnectionCore>> handshakes;
   connections_.for_each([&](ConnectionRecord& record) {
-    if (!record.asleep() && record.core()->shakes_hands_with(listener)) handshakes.push_back(record.core());
+    if (!record.asleep() && record.core()->is_handshake_of(listener)) handshakes.push_back(record.core());
   });
   return handshakes;
 }

@@ -63,9 +63,8 @@ void ListenerCore::close() {
   if (handshakes_ == 0) return;
   // A look at every connection: a listener pays for it once, at its end, and no connection for being in a list of them.
   auto handshakes = engine.handshakes_of(*this);
-  std::ranges::sort(handshakes, {}, [](const Held<ConnectionCore>& one) {
-    return std::pair{one->tuple().remote, one->tuple().local};
-  });  // a run repeats exactly
+  // In an order of their own: a run repeats exactly.
+  std::ranges::sort(handshakes, {}, [](const auto& one) { return std::pair{one->tuple().remote, one->tuple().local}; });
   for (const auto& connection : handshakes) connection->abort();
 }
 

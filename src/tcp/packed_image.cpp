@@ -40,6 +40,8 @@ class Remembered {
 
   /// `room` is not in here, so that where the first is can be in a register.
   explicit Remembered(Room& room) noexcept : first_{room.data() + room.size()}, end_{first_} {}
+  Remembered(const Remembered&) = delete;  // both would fill one room
+  Remembered& operator=(const Remembered&) = delete;
 
   /// One that is not among them yet.
   void note(Word word) noexcept {
@@ -63,10 +65,6 @@ class Remembered {
 
 class Packer {
  public:
-  Packer() noexcept = default;
-  Packer(const Packer&) = delete;
-  Packer& operator=(const Packer&) = delete;
-
   void as_in_base(std::size_t words) noexcept {
     for (; words > 0; words -= std::min(words, kLongestRun)) put(std::min(words, kLongestRun) - 1);
   }
@@ -108,8 +106,6 @@ class Packer {
 
 class Unpacker {
  public:
-  Unpacker(const Unpacker&) = delete;  // both would fill one room
-  Unpacker& operator=(const Unpacker&) = delete;
   Unpacker(std::span<const std::byte> packed, Remembered::Room& room) noexcept : next_{packed.data()}, remembered_{room} {}
 
   [[nodiscard]] std::uint8_t take() noexcept { return std::to_integer<std::uint8_t>(*next_++); }

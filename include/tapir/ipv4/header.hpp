@@ -51,10 +51,10 @@ struct Header {
 };
 static_assert(sizeof(Header) == min_header_size && alignof(Header) == 1);
 
-/// The checksum of a header with `options` (a multiple of four bytes), whatever its checksum field holds.
+/// The checksum of a header with `options` (a multiple of four bytes, at most max_options_size), whatever its checksum field holds (RFC 791 section 3.1).
 [[nodiscard]] std::uint16_t header_checksum(const Header& header, std::span<const std::byte> options) noexcept;
 
-/// Puts a header with `options` in front of `packet`, its data, and marks the network header there. Version, IHL and total length are filled in, all else is 0, to be
+/// Puts a header with `options`, as above, in front of `packet`, its data, and marks the network header there. Version, IHL and total length are filled in, all else is 0, to be
 /// filled in where it lies; the checksum last, by header_checksum(). Valid for as long as the packet keeps its front.
 [[nodiscard]] Header& prepend_header(Packet& packet, std::span<const std::byte> options);
 /// The same with these `fields` and the checksum. The header as it stands in the packet.

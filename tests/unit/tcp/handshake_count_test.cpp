@@ -115,7 +115,7 @@ class Handshakes {
       (void)listeners_[pick(static_cast<std::uint32_t>(listeners_.size()))].change(options_);
     } else if (what < 91 && !listeners_.empty()) {
       listeners_.erase(listeners_.begin() + pick(static_cast<std::uint32_t>(listeners_.size())));
-    } else if (what < 94 && listeners_.size() < 3) {
+    } else if (listeners_.size() < 3) {
       listen();
     }
   }
